@@ -1,0 +1,100 @@
+"""The signed order to run one script: its payload as a value, its text as signed, and the bytes that are signed.
+
+Signing and verifying themselves stay with whoever holds keys; this module needs none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal
+
+from watchbill_wire import fields as f
+from watchbill_wire.errors import WireError
+
+Interpreter = Literal["bash", "python", "powershell", "batch"]
+
+MAX_CONTENT_CHARACTERS = 384 * 1024
+MAX_VARIABLE_CHARACTERS = 32 * 1024
+MAX_KEPT_BYTES = 1024 * 1024 * 1024
+_VARIABLE = f.pattern(
+    r"(?!WATCHBILL_)[A-Za-z_][A-Za-z0-9_]{0,63}",
+    "a variable name of 1 to 64 letters, digits and underscores that does not begin with WATCHBILL_",
+)
+_LABEL = f.pattern(r"[a-z][a-z0-9_]{0,31}", "a label name of 1 to 32 lowercase letters, digits and underscores")
+
+_SPEC: f.Spec = (
+    ("v", f.integer(1, 1)),
+    ("execution_id", f.uuid),
+    ("device_id", f.uuid),
+    ("issued_at", f.time),
+    ("start_by", f.time),
+    ("context", f.pattern(r"[a-z_]{1,32}", "the name of an execution context")),
+    ("interpreter", f.one_of("bash", "python", "powershell", "batch")),
+    ("content", f.text(MAX_CONTENT_CHARACTERS)),
+    ("content_sha256", f.pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lowercase hex digits")),
+    ("variables", f.map_of(_VARIABLE, f.text(MAX_VARIABLE_CHARACTERS), 200)),
+    ("time_limit_seconds", f.seconds(0.05, 30 * 86400)),
+    ("kill_grace_seconds", f.seconds(0, 3600)),
+    ("head_bytes", f.integer(0, MAX_KEPT_BYTES)),
+    ("tail_bytes", f.integer(0, MAX_KEPT_BYTES)),
+    ("labels", f.map_of(_LABEL, f.text(200), 32)),
+)
+_EXECUTION_ID = re.compile(r'"execution_id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
+
+
+@dataclass(frozen=True)
+class EnvelopePayload:
+    execution_id: str
+    device_id: str
+    issued_at: datetime
+    start_by: datetime
+    interpreter: Interpreter
+    content: str = field(repr=False)
+    content_sha256: str
+    time_limit_seconds: float
+    kill_grace_seconds: float
+    head_bytes: int
+    tail_bytes: int
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+    labels: dict[str, str] = field(default_factory=dict)
+    context: str = "system"
+    v: int = 1
+
+    def to_text(self) -> str:
+        """The canonical text: sorted keys, no spaces. What is signed is this text, byte for byte."""
+        plain: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        plain["issued_at"] = f.time_text(self.issued_at)
+        plain["start_by"] = f.time_text(self.start_by)
+        return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def is_content_intact(self) -> bool:
+        return content_digest(self.content) == self.content_sha256
+
+
+def content_digest(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()
+
+
+def parse_payload(text: str) -> EnvelopePayload:
+    return EnvelopePayload(**f.fill(_SPEC, f.load(text, "payload")))
+
+
+def execution_id_of(text: str) -> str | None:
+    """Whom to answer when the rest of a payload cannot be read: its only execution id, else nobody."""
+    try:
+        value = f.load(text, "payload")
+    except WireError:
+        found = set(_EXECUTION_ID.findall(text))
+        return found.pop() if len(found) == 1 else None
+    try:
+        return f.uuid(value.get("execution_id")) if isinstance(value, dict) else None
+    except ValueError:
+        return None
+
+
+def envelope_signing_bytes(payload_text: str) -> bytes:
+    return b"watchbill-envelope:v1\n" + payload_text.encode("utf-8")

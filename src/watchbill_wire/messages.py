@@ -1,0 +1,161 @@
+"""Every message of the agent's socket as a frozen value. They hold no rule and know neither JSON nor sockets.
+
+Times are aware datetimes, bytes are bytes: text forms exist only in the codec.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Union
+
+WIRE_VERSION = 1
+MAX_FRAME_BYTES = 1024 * 1024
+MAX_OUTPUT_BYTES = 64 * 1024
+MAX_IN_FLIGHT_BYTES = 512 * 1024
+
+DeliveryState = Literal["accepted", "running", "finished"]
+Stream = Literal["stdout", "stderr"]
+Outcome = Literal["exited", "timed_out", "cancelled", "refused", "interrupted"]
+Tree = Literal["stopped", "survived"]
+Answer = Literal["killed", "already_done", "could_not", "not_known"]
+RefusalReason = Literal[
+    "bad_signature",
+    "unknown_key",
+    "wrong_device",
+    "expired",
+    "cancelled",
+    "interpreter_missing",
+    "unsupported_context",
+    "content_mismatch",
+    "bad_envelope",
+    "spawn_failed",
+]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    execution_id: str
+    state: DeliveryState
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    key_id: str
+    public_key: bytes
+
+
+@dataclass(frozen=True)
+class Hello:
+    agent_version: str
+    boot_id: str
+    deliveries: tuple[Delivery, ...] = ()
+    wire: int = WIRE_VERSION
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    pass
+
+
+@dataclass(frozen=True)
+class Inventory:
+    digest: str
+    inventory: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    execution_id: str
+
+
+@dataclass(frozen=True)
+class Started:
+    execution_id: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Output:
+    execution_id: str
+    stream: Stream
+    offset: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    execution_id: str
+    outcome: Outcome
+    finished_at: datetime
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: RefusalReason | None = None
+    detail: str | None = None
+    started_at: datetime | None = None
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    truncated: bool = False
+    last_line: str | None = field(default=None, repr=False)
+    tree: Tree | None = None
+
+
+@dataclass(frozen=True)
+class CancelAnswer:
+    execution_id: str
+    answer: Answer
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Welcome:
+    server_time: datetime
+    heartbeat_seconds: float
+    inventory_digest: str | None = None
+    engine_keys: tuple[EngineKey, ...] = ()
+    wire: int = WIRE_VERSION
+
+
+@dataclass(frozen=True)
+class Execute:
+    """`payload` stays the exact text that was signed; `parse_payload` reads it after the signature was checked."""
+
+    key_id: str
+    payload: str = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Cancel:
+    execution_id: str
+    grace_seconds: float
+
+
+@dataclass(frozen=True)
+class OutputAck:
+    execution_id: str
+    stream: Stream
+    offset: int
+
+
+@dataclass(frozen=True)
+class ResultAck:
+    execution_id: str
+
+
+@dataclass(frozen=True)
+class Bye:
+    reason: str
+    reconnect_after_seconds: float
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A well-formed message of a type that this side does not know: a newer peer's. Ignore it, log it once."""
+
+    type: str
+
+
+AgentMessage = Union[Hello, Heartbeat, Inventory, Accepted, Started, Output, Result, CancelAnswer, Unknown]
+EngineMessage = Union[Welcome, Execute, Cancel, OutputAck, ResultAck, Bye, Unknown]
+Message = Union[AgentMessage, EngineMessage]
