@@ -1,0 +1,175 @@
+"""PostgreSQL: connections, transactions, NOTIFY and migrations. Knows no table of the product.
+
+One request, one tick step or one settled item is one transaction, opened at the edge with `Database.begin`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import Connection, MetaData, make_url, text
+from sqlalchemy import create_engine as create_sync_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from watchbill.kit import log
+
+#: Every feature's tables; a test compares it with what the migrations make.
+metadata = MetaData()
+
+#: The first key of every advisory lock of ours; the second says which.
+LOCK_SPACE = 0x5742
+MIGRATION_LOCK = 1
+
+_logger = log.get("db")
+
+
+class SchemaTooNewError(Exception):
+    """The database was migrated by a newer version of the program than this one."""
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database.
+
+    `url` is an SQLAlchemy URL with the driver `postgresql+psycopg`, or a plain `postgresql://` one.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, application_name: str = "watchbill") -> None:
+        self.url = make_url(url).set(drivername="postgresql+psycopg")
+        self.engine: AsyncEngine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=30,
+            pool_pre_ping=False,
+            pool_use_lifo=True,
+            connect_args={"application_name": application_name, "options": "-c timezone=UTC -c jit=off"},
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        async with self.engine.begin() as tx:
+            yield tx
+
+    @property
+    def conninfo(self) -> str:
+        """The same database for libpq."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def notify(tx: AsyncConnection, channel: str, payload: str = "") -> None:
+    """Wake whoever listens on `channel`, when this transaction commits."""
+    await tx.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+Heard = Callable[[str], None]
+
+
+@dataclass
+class Listener:
+    """A service that holds one connection and hands NOTIFYs to callbacks.
+
+    After every (re)connect each callback is called once with "": what was sent meanwhile is lost, so look for yourself.
+    """
+
+    conninfo: str
+    channels: dict[str, list[Heard]] = field(default_factory=dict)
+    is_listening: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def on(self, channel: str, heard: Heard) -> None:
+        """Call `heard(payload)` for each NOTIFY on `channel`. To be called before `run`."""
+        self.channels.setdefault(channel, []).append(heard)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._listen(stop)
+            except psycopg.OperationalError as error:
+                self.is_listening.clear()
+                _logger.warning("listener.lost", error=str(error).strip())
+                await _pause(stop, 0.5)
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self.conninfo, autocommit=True, application_name="watchbill-listen"
+        )
+        async with connection:
+            for channel in self.channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            self.is_listening.set()
+            for heard in [one for some in self.channels.values() for one in some]:
+                heard("")
+            await self._hear(connection, stop)
+
+    async def _hear(self, connection: psycopg.AsyncConnection, stop: asyncio.Event) -> None:
+        # The time-out only bounds how long a stop is noticed late; nothing is asked of the database meanwhile.
+        while not stop.is_set():
+            async for note in connection.notifies(timeout=1.0):
+                for heard in self.channels.get(note.channel, []):
+                    heard(note.payload)
+                if stop.is_set():
+                    return
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def migrate(url: str, *, lock_timeout_seconds: int = 60) -> str:
+    """Bring the schema to this version's; returns the revision it stands at. One process at a time does it.
+
+    Raises SchemaTooNewError when the database is ahead of the program.
+    """
+    engine = create_sync_engine(
+        make_url(url).set(drivername="postgresql+psycopg"), connect_args={"application_name": "watchbill-migrate"}
+    )
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"SET lock_timeout = '{lock_timeout_seconds}s'"))
+            connection.execute(text("SELECT pg_advisory_lock(:a, :b)"), {"a": LOCK_SPACE, "b": MIGRATION_LOCK})
+            connection.commit()
+            return _upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def _upgrade(connection: Connection) -> str:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("watchbill") / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head() or ""
+    current = _current_revision(connection)
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaTooNewError(f"the database is at revision {current}, which this version does not know")
+    if current != head:
+        # A migration that cannot get its table lock soon gives up and is tried again: it must not queue
+        # behind a long query and so block every query behind itself.
+        connection.execute(text("SET lock_timeout = '5s'"))
+        connection.execute(text("SET statement_timeout = '10min'"))
+        connection.commit()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+        _logger.info("db.migrated", before=current, after=head)
+    return head
+
+
+def _current_revision(connection: Connection) -> str | None:
+    there = connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one()
+    if there is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
