@@ -17,7 +17,7 @@ from watchbill_wire.errors import WireError
 
 T = TypeVar("T")
 Check = Callable[[Any], T]
-Spec = tuple[tuple[str, Check[Any]], ...]
+Spec = tuple[tuple[str, Callable[[Any], Any]], ...]
 
 MAX_INTEGER = 2**63 - 1
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
