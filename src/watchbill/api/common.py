@@ -1,0 +1,233 @@
+"""What every resource shares: one transaction a request, problem details, who is asking, paging, ETags.
+
+Handlers parse, call a face or two, and shape the reply; the rest is here.
+"""
+
+import hashlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.exceptions import HTTPException
+
+from watchbill.core.problems import Problem
+from watchbill.kit.clock import Clock, rfc3339
+from watchbill.kit.db import Database
+from watchbill.kit.errors import AppError, EtagMismatchError, TooManyRequestsError
+from watchbill.kit.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
+from watchbill.kit.secrets import KeyRing
+from watchbill.kit.settings import Settings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """What handlers need of the process they run in; `app.state.deps`."""
+
+    db: Database
+    clock: Clock
+    keys: KeyRing
+    settings: Settings
+
+
+class Model(BaseModel):
+    """Base of all request and reply bodies: unknown fields are refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+#: An instant on the wire: RFC 3339, UTC, `Z`.
+Instant = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+
+
+class PageOf(Model, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[Any], shape: Callable[[Any], T]) -> "PageOf[T]":
+        return cls(items=[shape(item) for item in page.items], next_cursor=page.next_cursor)
+
+
+class FieldProblem(Model):
+    field: str
+    code: str
+    message: str
+
+
+class ProblemDetails(Model):
+    """RFC 9457 problem details; `errors` lists every problem at once."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem]
+
+
+_TITLES = {
+    400: "Bad request",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    412: "Precondition failed",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Invalid content",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Not available",
+}
+
+#: For `responses=` of routers, so that the OpenAPI document names the error shape.
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemDetails, "description": _TITLES[status]} for status in (401, 403, 404, 409, 412, 422, 429)
+}
+
+
+def problem(
+    status: int, code: str, detail: str, problems: Sequence[Problem] = (), headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    body = {
+        "type": f"urn:watchbill:problem:{code}",
+        "title": _TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": [{"field": p.field, "code": p.code, "message": p.message} for p in problems],
+    }
+    return JSONResponse(body, status, headers=dict(headers or {}), media_type="application/problem+json")
+
+
+class TransactionalRoute(APIRoute):
+    """One request is one transaction, committed before a byte of the reply leaves; an error reply rolls it back."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def in_transaction(request: Request) -> Response:
+            deps: Deps = request.app.state.deps
+            async with deps.db.engine.connect() as tx:
+                request.state.tx = tx
+                request.state.now = await deps.clock.now(tx)
+                response = await handle(request)
+                if response.status_code < 400 or getattr(request.state, "keep_on_error", False):
+                    await tx.commit()
+            return response
+
+        return in_transaction
+
+
+def router(**options: Any) -> APIRouter:
+    """A router whose requests are transactions and whose errors are documented."""
+    return APIRouter(route_class=TransactionalRoute, responses=PROBLEMS, **options)
+
+
+def _deps(request: Request) -> Deps:
+    deps: Deps = request.app.state.deps
+    return deps
+
+
+def _tx(request: Request) -> AsyncConnection:
+    tx: AsyncConnection = request.state.tx
+    return tx
+
+
+def _now(request: Request) -> datetime:
+    now: datetime = request.state.now
+    return now
+
+
+TheDeps = Annotated[Deps, Depends(_deps)]
+Tx = Annotated[AsyncConnection, Depends(_tx)]
+Now = Annotated[datetime, Depends(_now)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows on a page")]
+AfterCursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before")]
+DEFAULT_PAGE = DEFAULT_LIMIT
+
+
+def etag(revision: int | str) -> str:
+    return f'"{revision}"'
+
+
+def check_if_match(header: str | None, revision: int | str) -> None:
+    """Refuse a write that was based on another revision. No header, no check."""
+    if header is None or header.strip() == "*":
+        return
+    if etag(revision) not in [tag.strip().removeprefix("W/") for tag in header.split(",")]:
+        raise EtagMismatchError("This was changed by somebody else meanwhile; read it again and repeat your change.")
+
+
+def body_hash(request_path: str, body: bytes) -> bytes:
+    return hashlib.sha256(request_path.encode() + b"\0" + body).digest()
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DataError, _data_error)
+    for lost in (OperationalError, InterfaceError):
+        app.add_exception_handler(lost, _database_lost)
+
+
+async def _app_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AppError)
+    headers = {}
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(error.status, error.code, error.detail, error.problems, headers)
+
+
+async def _validation_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = validation_problems(error.errors())
+    if any(p.code == "json_invalid" for p in problems):
+        return problem(422, "malformed_json", "The body is not valid JSON.", problems)
+    number = len(problems)
+    detail = f"The request has {number} problem{'s' if number != 1 else ''}: nothing was changed."
+    return problem(422, "invalid_content", detail, problems)
+
+
+def validation_problems(errors: Sequence[Any]) -> list[Problem]:
+    """Pydantic's errors as our problems, with dotted field paths."""
+    problems = []
+    for error in errors:
+        place = [str(part) for part in error["loc"]]
+        if place and place[0] in ("body", "query", "path", "header", "cookie"):
+            place = place[1:]
+        problems.append(Problem(".".join(place), str(error["type"]), str(error["msg"])))
+    return problems
+
+
+async def _http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+
+async def _data_error(_: Request, __: Exception) -> JSONResponse:
+    """The database's own last word on values: a NUL in a text, a number beyond 64 bits."""
+    return problem(422, "invalid_content", "A value cannot be stored: a NUL character or a number out of range.")
+
+
+async def _database_lost(_: Request, __: Exception) -> JSONResponse:
+    detail = "The database does not answer; nothing was changed. Try again soon."
+    return problem(503, "database_unavailable", detail, headers={"Retry-After": "2"})

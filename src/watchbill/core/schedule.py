@@ -1,0 +1,214 @@
+"""The face of the calendar: reads a schedule, says when it is due, in which words, and how many instants lie in a range.
+
+The scheduler, the preview and the web console all call this one code. It is pure: `now` is an argument, zone rules come from
+the pinned wheel, and nothing is stored here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import islice
+from typing import Final, assert_never
+
+from watchbill.core.schedule_calendar import LAST_YEAR, aligned, calendar_after, elapsed_after
+from watchbill.core.schedule_parse import anchor_at, parse, to_json
+from watchbill.core.schedule_types import (
+    Calendar,
+    Elapsed,
+    Flag,
+    Immediate,
+    Instant,
+    Moment,
+    Nominal,
+    Once,
+    Problem,
+    Schedule,
+    ScheduleProblems,
+)
+from watchbill.core.zones import tzdata_version
+
+__all__ = [
+    "Instant",
+    "Problem",
+    "Schedule",
+    "ScheduleProblems",
+    "anchored",
+    "check_new",
+    "count_between",
+    "instants_between",
+    "latest_before",
+    "next_due",
+    "parse",
+    "period_hint",
+    "to_json",
+    "tzdata_version",
+    "upcoming",
+]
+
+GRACE: Final = timedelta(seconds=60)
+_BEFORE_ALL: Final = datetime(1899, 1, 1, tzinfo=UTC)
+_AFTER_ALL: Final = datetime(LAST_YEAR, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+
+
+def anchored(schedule: Schedule, now: datetime) -> Schedule:
+    """The schedule with the start it needs: a step without one begins at the next multiple on the zone's clocks."""
+    if schedule.start is not None:
+        return schedule
+    match schedule.rule:
+        case Elapsed(step=step):
+            return replace(schedule, start=anchor_at(aligned(schedule.zone, now, step), schedule.zone))
+        case Immediate() | Once() | Calendar():
+            return schedule
+    assert_never(schedule.rule)
+
+
+def check_new(schedule: Schedule, now: datetime) -> list[Problem]:
+    """What speaks against saving this schedule now: it can never fire, or everything it names is past."""
+    if isinstance(schedule.rule, Immediate):
+        return []
+    schedule = anchored(schedule, now)
+    if next_due(schedule, now - GRACE) is not None:
+        return []
+    if next_due(schedule, _BEFORE_ALL) is None:
+        return [Problem(_field_of(schedule), "never_fires", "this schedule names no instant within 60 years")]
+    if isinstance(schedule.rule, Once):
+        return [Problem("start", "in_the_past", "is more than 60 seconds in the past")]
+    return [Problem("end" if schedule.end else "count", "ended", "the last instant of this schedule is in the past")]
+
+
+def _field_of(schedule: Schedule) -> str:
+    match schedule.rule:
+        case Immediate() | Once() | Elapsed() | Calendar():
+            return "end" if schedule.end else "type"
+    assert_never(schedule.rule)
+
+
+def next_due(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first instant later than `after`, or None when the schedule is completed."""
+    nominal = next(_nominals(schedule, after), None)
+    return nominal.at if nominal else None
+
+
+def instants_between(schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
+    """The instants in (after, until], one by one."""
+    for nominal in _nominals(schedule, after):
+        if nominal.at > until:
+            return
+        yield nominal.at
+
+
+def upcoming(schedule: Schedule, after: datetime, n: int) -> list[Instant]:
+    """The next n instants as a person should see them."""
+    return [_explained(schedule, nominal) for nominal in islice(_nominals(schedule, after), n)]
+
+
+def count_between(schedule: Schedule, after: datetime, until: datetime, cap: int) -> int:
+    """How many instants lie in (after, until], at most `cap`."""
+    if isinstance(schedule.rule, Elapsed):
+        return min(cap, _steps_until(schedule, until) - _steps_until(schedule, after))
+    return sum(1 for _ in islice(instants_between(schedule, after, until), cap))
+
+
+def latest_before(schedule: Schedule, at: datetime) -> datetime | None:
+    """The latest instant not later than `at`."""
+    at = min(at, _last_bound(schedule), _AFTER_ALL)
+    if isinstance(schedule.rule, Elapsed):
+        steps = _steps_until(schedule, at)
+        return _anchor(schedule).instant + (steps - 1) * schedule.rule.step if steps else None
+    # Looking back over a span that grows fourfold costs a few searches even for a yearly rule.
+    span = timedelta(hours=1)
+    while True:
+        begin = max(_BEFORE_ALL, at - span)
+        latest = None
+        for latest in instants_between(schedule, begin, at):
+            pass
+        if latest is not None or begin == _BEFORE_ALL:
+            return latest
+        span *= 4
+
+
+def period_hint(schedule: Schedule, instant: datetime) -> timedelta | None:
+    """The gap from an instant to the next one, None after the last."""
+    following = next_due(schedule, instant)
+    return following - instant if following else None
+
+
+def _nominals(schedule: Schedule, after: datetime) -> Iterator[Nominal]:
+    """The instants later than `after` within start, end and count, ascending, each once."""
+    after = max(after, _BEFORE_ALL)
+    if schedule.start:
+        after = max(after, schedule.start.instant - _SECOND)
+    if after >= _AFTER_ALL:
+        return
+    last = _last_bound(schedule)
+    for nominal in _unbounded(schedule, after):
+        if nominal.at > last:
+            return
+        yield nominal
+
+
+def _unbounded(schedule: Schedule, after: datetime) -> Iterator[Nominal]:
+    zone = schedule.zone
+    match schedule.rule:
+        case Immediate():
+            return iter(())
+        case Once():
+            start = _anchor(schedule)
+            return iter([Nominal(start.instant, start.wall)] if start.instant > after else [])
+        case Elapsed(step=step):
+            return elapsed_after(zone, _anchor(schedule).instant, step, after=after)
+        case Calendar(unit):
+            return calendar_after(zone, _anchor(schedule).wall, unit, after=after)
+    assert_never(schedule.rule)
+
+
+def _anchor(schedule: Schedule) -> Moment:
+    if schedule.start is None:
+        raise ValueError("this schedule has no start; call anchored(schedule, now) and keep the result")
+    return schedule.start
+
+
+def _last_bound(schedule: Schedule) -> datetime:
+    """The instant after which end or count allow nothing."""
+    last = schedule.end.instant if schedule.end else _AFTER_ALL
+    return last if schedule.count is None else min(last, _last_of_count(schedule))
+
+
+@lru_cache(maxsize=4096)
+def _last_of_count(schedule: Schedule) -> datetime:
+    """The instant at which `count` is used up."""
+    count, anchor = schedule.count or 0, _anchor(schedule).instant
+    if isinstance(schedule.rule, Elapsed):
+        return anchor + (count - 1) * schedule.rule.step
+    last = anchor - _SECOND
+    for nominal in islice(_unbounded(schedule, last), count):
+        last = nominal.at
+    return last
+
+
+def _steps_until(schedule: Schedule, until: datetime) -> int:
+    """How many instants of a stepped schedule are not later than `until`."""
+    if not isinstance(schedule.rule, Elapsed):
+        raise TypeError("only a stepped schedule can be counted by division")
+    until = min(until, _last_bound(schedule))
+    anchor = _anchor(schedule).instant
+    return 0 if until < anchor else (until - anchor) // schedule.rule.step + 1
+
+
+def _explained(schedule: Schedule, nominal: Nominal) -> Instant:
+    zone = schedule.zone
+    return Instant(nominal.at, zone.wall(nominal.at), zone.offset(nominal.at), tuple(_flags(schedule, nominal)), ())
+
+
+def _flags(schedule: Schedule, nominal: Nominal) -> Iterator[Flag]:
+    if isinstance(schedule.rule, Elapsed):
+        return
+    spread = schedule.zone.spread(nominal.wall)
+    if spread > timedelta():
+        yield "shifted_gap"
+    elif spread < timedelta() and schedule.zone.resolve(nominal.wall) == nominal.at:
+        yield "first_of_two"
+    if nominal.clamped:
+        yield "clamped"

@@ -1,0 +1,194 @@
+"""Owns reading the schedule object of the API into values, with every problem at once, and writing it back."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, assert_never
+
+from watchbill.core.schedule_types import (
+    STEPS,
+    Calendar,
+    CalendarUnit,
+    Elapsed,
+    Immediate,
+    Moment,
+    Once,
+    Problem,
+    Rule,
+    Schedule,
+    ScheduleProblems,
+)
+from watchbill.core.zones import Zone, find_zone
+
+MAX_COUNT: Final = 10_000
+_YEARS: Final = range(1900, 2500)
+_UNITS: Final[dict[str, CalendarUnit]] = {
+    "daily": "daily",
+    "weekly": "weekly",
+    "monthly": "monthly",
+    "yearly": "yearly",
+}
+_COMMON: Final = ("type", "timezone", "start", "end", "count")
+_BOUNDS: Final = ("start", "end", "count")
+_MOMENT: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?",
+    re.ASCII,
+)
+_MOMENT_FORMS: Final = (
+    "a wall clock such as 2026-05-04T07:00, or an instant with its offset such as 2026-05-04T07:00:00+02:00"
+)
+
+
+class Reader:
+    """Reads the fields of one schedule object and collects what is wrong with them."""
+
+    def __init__(self, spec: Mapping[str, object]) -> None:
+        # An absent field and null are the same: a form sends null for what was left empty.
+        self.spec = {name: value for name, value in spec.items() if value is not None}
+        self.problems: list[Problem] = []
+        self.zone = Zone("UTC")
+
+    def refuse(self, field: str, code: str, message: str) -> None:
+        """Note one problem and read on."""
+        self.problems.append(Problem(field, code, message))
+
+    def read_zone(self) -> None:
+        """The zone of every wall clock in the object; UTC when none is named."""
+        name = self.spec.get("timezone", "UTC")
+        zone = find_zone(name) if isinstance(name, str) else None
+        if zone is None:
+            self.refuse(
+                "timezone", "unknown_timezone", f"{name!r} is not an IANA zone name such as Europe/Berlin or UTC"
+            )
+        else:
+            self.zone = zone
+
+    def read_moment(self, field: str, *, cut_seconds: bool = False) -> Moment | None:
+        """A wall clock or an instant; None when absent or wrong."""
+        value = self.spec.get(field)
+        return None if value is None else self.moment(field, value, cut_seconds=cut_seconds)
+
+    def moment(self, field: str, value: object, *, cut_seconds: bool = False) -> Moment | None:
+        """One wall clock or instant found under `field`."""
+        parts = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+        if parts is None:
+            self.refuse(field, "invalid_time", f"{value!r} must be {_MOMENT_FORMS}")
+            return None
+        try:
+            given = datetime.fromisoformat(parts[0]).replace(microsecond=0)
+        except ValueError as error:
+            self.refuse(field, "invalid_time", f"{value!r} does not exist: {error}")
+            return None
+        if given.year not in _YEARS:
+            self.refuse(field, "year_out_of_range", f"the year must be {_YEARS[0]} to {_YEARS[-1]}")
+            return None
+        return self._moment(given.replace(second=0) if cut_seconds else given)
+
+    def _moment(self, given: datetime) -> Moment:
+        if given.tzinfo is None:
+            text = given.isoformat(timespec="seconds" if given.second else "minutes")
+            return Moment(text, given, self.zone.resolve(given))
+        instant = given.astimezone(UTC)
+        return Moment(given.isoformat().replace("+00:00", "Z"), self.zone.wall(instant), instant)
+
+    def read_count(self) -> int | None:
+        """The limit of instants, None when absent or wrong."""
+        count = self.spec.get("count")
+        if count is None:
+            return None
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_COUNT:
+            self.refuse(
+                "count", "invalid_count", f"must be a whole number from 1 to {MAX_COUNT}; use `end` for a longer life"
+            )
+            return None
+        return count
+
+    def refuse_fields_beyond(self, allowed: tuple[str, ...], kind: str) -> None:
+        """Refuse what the type does not take: a value that does nothing is a misunderstanding."""
+        for name in self.spec:
+            if name not in allowed:
+                known = ", ".join(allowed)
+                self.refuse(name, "unknown_field", f"a schedule of type {kind} takes only: {known}")
+
+    def require(self, field: str, message: str) -> None:
+        """Refuse the absence of a field."""
+        if field not in self.spec:
+            self.refuse(field, "required", message)
+
+
+def parse(spec: Mapping[str, object]) -> Schedule:
+    """The schedule that an API object describes; raises ScheduleProblems naming everything that is wrong."""
+    reader = Reader(spec)
+    reader.read_zone()
+    rule = _read_rule(reader)
+    start = reader.read_moment("start", cut_seconds=True)
+    end = reader.read_moment("end")
+    count = reader.read_count()
+    if start and end and end.instant < start.instant:
+        reader.refuse("end", "end_before_start", "must not be before start")
+    if rule is None or reader.problems:
+        raise ScheduleProblems(reader.problems)
+    return Schedule(rule, reader.zone, start, end, count)
+
+
+def _read_rule(reader: Reader) -> Rule | None:
+    kind = reader.spec.get("type")
+    match kind:
+        case "immediately":
+            reader.refuse_fields_beyond(("type", "timezone"), kind)
+            return Immediate()
+        case "once":
+            reader.refuse_fields_beyond(("type", "timezone", "start"), kind)
+            reader.require("start", f"when to run once: {_MOMENT_FORMS}")
+            return Once()
+        case str() if kind in STEPS:
+            reader.refuse_fields_beyond(_COMMON, kind)
+            return Elapsed(kind, STEPS[kind])
+        case str() if kind in _UNITS:
+            reader.refuse_fields_beyond(_COMMON, kind)
+            reader.require("start", f"the first run of a {kind} schedule: {_MOMENT_FORMS}")
+            return Calendar(_UNITS[kind])
+    known = ", ".join(["immediately", "once", *STEPS, *_UNITS])
+    reader.refuse("type", "required" if kind is None else "unknown_type", f"must be one of: {known}")
+    return None
+
+
+def to_json(schedule: Schedule) -> dict[str, object]:
+    """The API object of a schedule; parsing it again gives an equal schedule."""
+    bounds = {
+        "start": schedule.start.text if schedule.start else None,
+        "timezone": schedule.zone.name,
+        "end": schedule.end.text if schedule.end else None,
+        "count": schedule.count,
+    }
+    return {"type": type_name(schedule.rule)} | bounds
+
+
+def type_name(rule: Rule) -> str:
+    """The API's word for a kind of rule."""
+    match rule:
+        case Immediate():
+            return "immediately"
+        case Once():
+            return "once"
+        case Elapsed(name):
+            return name
+        case Calendar(unit):
+            return unit
+    assert_never(rule)
+
+
+def anchor_at(instant: datetime, zone: Zone) -> Moment:
+    """The moment of a computed anchor, written with its offset so that a repeated wall clock stays exact."""
+    wall = zone.wall(instant)
+    offset = zone.offset(instant)
+    if offset % timedelta(minutes=1):  # local mean time of long ago has no RFC 3339 form
+        return Moment(instant.isoformat().replace("+00:00", "Z"), wall, instant)
+    text = f"{wall.isoformat()}{_offset_text(offset)}"
+    return Moment(text, wall, instant)
+
+
+def _offset_text(offset: timedelta) -> str:
+    minutes = int(offset.total_seconds()) // 60
+    sign = "-" if minutes < 0 else "+"
+    return "Z" if not minutes else f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

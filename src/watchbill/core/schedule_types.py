@@ -1,0 +1,102 @@
+"""Owns the values a schedule is made of: its rule (a closed union), zone and bounds. Computes nothing and reads no clock."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from watchbill.core.zones import Zone
+
+STEPS: Final[dict[str, timedelta]] = {
+    "every_5_minutes": timedelta(minutes=5),
+    "every_10_minutes": timedelta(minutes=10),
+    "every_15_minutes": timedelta(minutes=15),
+    "every_30_minutes": timedelta(minutes=30),
+    "hourly": timedelta(hours=1),
+}
+CalendarUnit = Literal["daily", "weekly", "monthly", "yearly"]
+Flag = Literal["shifted_gap", "first_of_two", "clamped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a schedule: which field, a stable code, and what is allowed instead."""
+
+    field: str
+    code: str
+    message: str
+
+
+class ScheduleProblems(ValueError):
+    """Everything that is wrong with a schedule, at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point of time as it was given (`text`), with the wall clock and the instant it means in the schedule's zone."""
+
+    text: str
+    wall: datetime
+    instant: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Immediate:
+    """One occurrence at acceptance, opened by whoever saves the job; the calendar names no instant for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One instant: the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """An exact step of elapsed time from the anchor; changes of the clocks do not touch it."""
+
+    name: str
+    step: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The anchor's wall clock again on each following day, week, month or year."""
+
+    unit: CalendarUnit
+
+
+Rule = Immediate | Once | Elapsed | Calendar
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A rule in a zone within bounds. Start and end are inclusive; `count` limits the instants from the anchor."""
+
+    rule: Rule
+    zone: Zone
+    start: Moment | None = None
+    end: Moment | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nominal:
+    """One instant of a rule and the wall clock that named it (they differ where the clocks skip)."""
+
+    at: datetime
+    wall: datetime
+    clamped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One coming instant as a person should see it."""
+
+    at: datetime
+    local: datetime
+    offset: timedelta
+    flags: tuple[Flag, ...]
+    passed_over: tuple[str, ...]
