@@ -4,6 +4,7 @@ The scheduler, the preview and the web console all call this one code. It is pur
 the pinned wheel, and nothing is stored here.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,6 +50,7 @@ __all__ = [
 GRACE: Final = timedelta(seconds=60)
 _BEFORE_ALL: Final = datetime(1899, 1, 1, tzinfo=UTC)
 _AFTER_ALL: Final = datetime(LAST_YEAR, 1, 1, tzinfo=UTC)
+_LONGEST: Final = timedelta(days=100_000)
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -118,15 +120,17 @@ def latest_before(schedule: Schedule, at: datetime) -> datetime | None:
         steps = _steps_until(schedule, at)
         return _anchor(schedule).instant + (steps - 1) * schedule.rule.step if steps else None
     # Looking back over a span that grows fourfold costs a few searches even for a yearly rule.
+    first = schedule.start.instant - _SECOND if schedule.start else _BEFORE_ALL
     span = timedelta(hours=1)
-    while True:
-        begin = max(_BEFORE_ALL, at - span)
-        latest = None
-        for latest in instants_between(schedule, begin, at):
-            pass
-        if latest is not None or begin == _BEFORE_ALL:
-            return latest
+    while at > first:
+        begin = max(first, at - span) if span < _LONGEST else first
+        found = deque(instants_between(schedule, begin, at), maxlen=1)
+        if found:
+            return found[0]
+        if begin == first:
+            return None
         span *= 4
+    return None
 
 
 def period_hint(schedule: Schedule, instant: datetime) -> timedelta | None:

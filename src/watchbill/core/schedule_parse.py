@@ -155,13 +155,13 @@ def _read_rule(reader: Reader) -> Rule | None:
 
 def to_json(schedule: Schedule) -> dict[str, object]:
     """The API object of a schedule; parsing it again gives an equal schedule."""
-    bounds = {
+    return {
+        "type": type_name(schedule.rule),
         "start": schedule.start.text if schedule.start else None,
         "timezone": schedule.zone.name,
         "end": schedule.end.text if schedule.end else None,
         "count": schedule.count,
     }
-    return {"type": type_name(schedule.rule)} | bounds
 
 
 def type_name(rule: Rule) -> str:

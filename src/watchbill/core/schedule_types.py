@@ -26,7 +26,7 @@ class Problem:
     message: str
 
 
-class ScheduleProblems(ValueError):
+class ScheduleProblems(ValueError):  # noqa: N818 - it carries a list of problems, which is what callers render
     """Everything that is wrong with a schedule, at once."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -7,10 +7,9 @@ zone files and PYTHONTZPATH are never read. Instants are aware UTC datetimes, wa
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, lru_cache
+from importlib import import_module
 from importlib.resources import files
 from zoneinfo import ZoneInfo
-
-import tzdata
 
 # No zone in the wheel changes its clocks twice within six days, so a probe every five days meets each change on its own.
 _PROBE = timedelta(days=5)
@@ -49,7 +48,7 @@ class Zone:
 
     @cached_property
     def _rules(self) -> ZoneInfo:
-        with files(tzdata).joinpath("zoneinfo", *self.name.split("/")).open("rb") as data:
+        with files("tzdata").joinpath("zoneinfo", *self.name.split("/")).open("rb") as data:
             return ZoneInfo.from_file(data, key=self.name)
 
     def offset(self, at: datetime) -> timedelta:
@@ -111,7 +110,7 @@ def _first_second(zone: Zone, low: datetime, high: datetime) -> datetime:
 @cache
 def zone_names() -> frozenset[str]:
     """Every zone name of the wheel, exact case."""
-    return frozenset(files(tzdata).joinpath("zones").read_text(encoding="utf-8").split())
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
 
 
 @cache
@@ -122,4 +121,4 @@ def find_zone(name: str) -> Zone | None:
 
 def tzdata_version() -> str:
     """The release of the zone rules in use, to be kept beside every stored instant."""
-    return tzdata.IANA_VERSION
+    return str(import_module("tzdata").IANA_VERSION)
