@@ -5,5 +5,35 @@ names the term it was given.
 """
 
 from watchbill.queue.pgqueuer_schema import converge_schema
+from watchbill.queue.store import (
+    ATTEMPT_LIMIT,
+    CHANNEL,
+    Lane,
+    Lease,
+    NewItem,
+    cancel,
+    claim,
+    holds,
+    put,
+    settle,
+    sites_with_queued_work,
+)
+from watchbill.queue.worker import LEASE, RetryError, SiteQueue
 
-__all__ = ["converge_schema"]
+__all__ = [
+    "ATTEMPT_LIMIT",
+    "CHANNEL",
+    "LEASE",
+    "Lane",
+    "Lease",
+    "NewItem",
+    "RetryError",
+    "SiteQueue",
+    "cancel",
+    "claim",
+    "converge_schema",
+    "holds",
+    "put",
+    "settle",
+    "sites_with_queued_work",
+]

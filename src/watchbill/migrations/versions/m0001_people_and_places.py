@@ -44,7 +44,6 @@ CREATE INDEX operator_sites_site ON operator_sites (site_id);
 CREATE TABLE sessions (
   token_hash bytea PRIMARY KEY,
   operator_id bigint NOT NULL REFERENCES operators ON DELETE CASCADE,
-  csrf_hash bytea NOT NULL,
   created_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
   remote_addr text,
@@ -79,9 +78,8 @@ CREATE TABLE idempotency_keys (
   operator_id bigint NOT NULL,
   key text NOT NULL,
   request_hash bytea NOT NULL,
-  status integer,
-  reply jsonb,
-  headers jsonb,
+  -- NULL while the first request is still at work. Sealed: a reply may hold a token that is shown once.
+  reply_sealed text,
   created_at timestamptz NOT NULL,
   PRIMARY KEY (operator_id, key)
 );

@@ -43,7 +43,7 @@ CREATE TABLE occurrence_counts (
   occurrence_id uuid NOT NULL REFERENCES occurrences ON DELETE CASCADE,
   site_id bigint NOT NULL,
   state text NOT NULL,
-  number integer NOT NULL CHECK (number >= 0),
+  number integer NOT NULL,
   PRIMARY KEY (occurrence_id, site_id, state)
 ) WITH (fillfactor = 70);
 
@@ -56,6 +56,8 @@ CREATE TABLE runs (
   -- Frozen: [{position, assembly_id, name, revision, content_sha256, variables}]; the content is the immutable revision.
   components jsonb NOT NULL,
   time_limit_seconds integer NOT NULL,
+  -- One at a time of this job on a device: what comes later waits for its turn, the oldest first.
+  is_exclusive boolean NOT NULL,
   created_at timestamptz NOT NULL
 );
 CREATE INDEX runs_of_occurrence ON runs (occurrence_id);
@@ -118,8 +120,10 @@ CREATE TABLE executions (
   started_at timestamptz,
   finished_at timestamptz,
   received_at timestamptz,
+  -- While it runs: how far each stream is stored. Once finished: its true size on the device.
   stdout_bytes bigint NOT NULL DEFAULT 0,
   stderr_bytes bigint NOT NULL DEFAULT 0,
+  stored_bytes bigint NOT NULL DEFAULT 0,
   truncated boolean NOT NULL DEFAULT false,
   cancel_answer text,
   UNIQUE (target_id, component, attempt),
@@ -145,7 +149,7 @@ CREATE TABLE work_items (
   term bigint NOT NULL DEFAULT 0,
   attempt integer NOT NULL DEFAULT 0,
   leased_by uuid,
-  leased_until timestamptz,
+  leased_at timestamptz,
   error text,
   created_at timestamptz NOT NULL,
   finished_at timestamptz

@@ -1,0 +1,127 @@
+"""Running processes of the Engine: each has a row in `services` with a heartbeat, and obeys its desired state.
+
+An instance whose heartbeat is older than `STALE` is gone; whoever notices may give its work away.
+"""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import Literal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.kit import log
+from watchbill.kit.clock import Clock
+from watchbill.kit.db import Database
+from watchbill.kit.service import Wake, wait_any
+
+Kind = Literal["api", "gateway", "scheduler", "site_worker"]
+
+BEAT = timedelta(seconds=10)
+STALE = timedelta(seconds=35)
+
+_REGISTER = text(
+    "INSERT INTO services (id, kind, host, pid, version, site_id, address, started_at, heartbeat_at)"
+    " VALUES (:id, :kind, :host, :pid, :version, :site_id, :address, :now, :now)"
+)
+_BEAT = text("UPDATE services SET heartbeat_at = :now WHERE id = :id AND stopped_at IS NULL RETURNING desired_state")
+_STOP = text("UPDATE services SET stopped_at = :now WHERE id = :id AND stopped_at IS NULL")
+_LIVE = text(
+    "SELECT id, kind, host, pid, version, site_id, address, desired_state, started_at, heartbeat_at FROM services"
+    " WHERE stopped_at IS NULL AND heartbeat_at > :since AND (CAST(:kind AS text) IS NULL OR kind = :kind)"
+    " ORDER BY kind, started_at, id"
+)
+_BURY = text(
+    "UPDATE services SET stopped_at = :now WHERE stopped_at IS NULL AND heartbeat_at <= :since RETURNING id, kind"
+)
+_FORGET = text("DELETE FROM services WHERE stopped_at < :before")
+
+_logger = log.get("instances")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A live process as others see it."""
+
+    id: uuid.UUID
+    kind: Kind
+    host: str
+    pid: int
+    version: str
+    site_id: int | None
+    address: str | None
+    desired_state: str
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+async def live(tx: AsyncConnection, now: datetime, kind: Kind | None = None) -> list[Instance]:
+    rows = await tx.execute(_LIVE, {"since": now - STALE, "kind": kind})
+    return [Instance(*row) for row in rows]
+
+
+async def bury_stale(tx: AsyncConnection, now: datetime) -> Sequence[tuple[uuid.UUID, str]]:
+    """Mark instances whose heartbeat stopped as gone; returns (id, kind) of each. Old rows are dropped after a week."""
+    await tx.execute(_FORGET, {"before": now - timedelta(days=7)})
+    return [(row.id, row.kind) for row in await tx.execute(_BURY, {"now": now, "since": now - STALE})]
+
+
+@dataclass
+class Heartbeat:
+    """A service that registers this process and beats until the end. `on_lost` is awaited when the Engine buried us meanwhile."""
+
+    db: Database
+    clock: Clock
+    kind: Kind
+    site_id: int | None = None
+    address: str | None = None
+    on_lost: Callable[[], Awaitable[None]] | None = None
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    is_registered: asyncio.Event = field(default_factory=asyncio.Event)
+    should_stop: asyncio.Event = field(default_factory=asyncio.Event)
+    wake: Wake = field(default_factory=Wake)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await self._register()
+        while not stop.is_set():
+            await self.wake.wait(stop, BEAT.total_seconds())
+            await self._beat()
+        async with self.db.begin() as tx:
+            await tx.execute(_STOP, {"id": self.id, "now": await self.clock.now(tx)})
+
+    async def _register(self) -> None:
+        async with self.db.begin() as tx:
+            row = {
+                "id": self.id,
+                "kind": self.kind,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "version": version("watchbill"),
+                "site_id": self.site_id,
+                "address": self.address,
+                "now": await self.clock.now(tx),
+            }
+            await tx.execute(_REGISTER, row)
+        self.is_registered.set()
+
+    async def _beat(self) -> None:
+        async with self.db.begin() as tx:
+            desired = (await tx.execute(_BEAT, {"id": self.id, "now": await self.clock.now(tx)})).scalar_one_or_none()
+        if desired is None:
+            _logger.warning("instance.was_buried", id=str(self.id))
+            self.id = uuid.uuid4()
+            await self._register()
+            if self.on_lost:
+                await self.on_lost()
+        elif desired != "running":
+            self.should_stop.set()
+
+    async def until_stop(self, stop: asyncio.Event) -> None:
+        """Return when the process should end: by signal or by its desired state."""
+        await wait_any((stop, self.should_stop), None)

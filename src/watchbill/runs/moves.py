@@ -1,0 +1,232 @@
+"""The one way in which a target changes its state: the state table decides, in SQL, and counters move in the same transaction.
+
+Order of locks, the same for everybody: targets by id, then counters by key, then occurrences by id.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import bindparam
+
+from watchbill.core.states import TARGET, TargetEvent, TargetState, fold, is_closed, is_terminal
+from watchbill.kit import events
+from watchbill.kit.clock import rfc3339
+from watchbill.kit.events import Event
+
+#: Longer lists of changed rows are cut in one event; the counts tell the rest.
+_ROWS_PER_EVENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What happened to a target. `term` None = whoever holds it; else a newer term means that this is stale."""
+
+    target_id: int
+    event: TargetEvent
+    term: int | None = None
+    reason: str | None = None
+    detail: str | None = None
+    deadline_at: datetime | None = None
+    exit_code: int | None = None
+    last_line: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A change that took place."""
+
+    target_id: int
+    occurrence_id: uuid.UUID
+    job_id: int
+    site_id: int
+    device_id: uuid.UUID
+    before: TargetState
+    after: TargetState
+    reason: str | None
+    exit_code: int | None
+
+
+# Locked in a statement of its own, so that the update below sees each row as its last writer left it.
+_LOCK = text("SELECT id FROM run_targets WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+
+_MOVE = text("""
+WITH moves AS (
+  SELECT * FROM jsonb_to_recordset(:moves) AS m(target_id bigint, term bigint, event text, reason text, detail text,
+    deadline_at timestamptz, exit_code integer, last_line text, started_at timestamptz, finished_at timestamptz)
+), rules AS (
+  SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:events AS text[]), CAST(:afters AS text[]), CAST(:terminals AS boolean[]))
+    AS r(before, event, after, is_terminal)
+), old AS (
+  SELECT t.id, t.state, t.term FROM run_targets t WHERE t.id = ANY(:ids)
+)
+UPDATE run_targets t SET
+  state = r.after,
+  reason = coalesce(m.reason, CASE WHEN r.is_terminal THEN NULL ELSE t.reason END),
+  detail = coalesce(m.detail, CASE WHEN r.is_terminal THEN NULL ELSE t.detail END),
+  deadline_at = CASE WHEN r.is_terminal THEN NULL ELSE coalesce(m.deadline_at, t.deadline_at) END,
+  exit_code = coalesce(m.exit_code, t.exit_code),
+  last_line = coalesce(m.last_line, t.last_line),
+  started_at = coalesce(t.started_at, m.started_at),
+  finished_at = CASE WHEN r.is_terminal THEN coalesce(m.finished_at, :now) END,
+  cancel_requested_at = CASE WHEN m.event = 'cancel' THEN :now ELSE t.cancel_requested_at END
+FROM moves m
+JOIN old o ON o.id = m.target_id
+JOIN rules r ON r.before = o.state AND r.event = m.event       -- not in the state table: nothing happens
+WHERE t.id = m.target_id AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
+RETURNING t.id, t.occurrence_id, t.job_id, t.site_id, t.device_id, o.state, t.state, t.reason, t.exit_code
+""").bindparams(bindparam("moves", type_=JSONB))
+
+_COUNT = text("""
+INSERT INTO occurrence_counts AS c (occurrence_id, site_id, state, number)
+SELECT occurrence_id, site_id, state, number
+FROM unnest(CAST(:occurrences AS uuid[]), CAST(:sites AS bigint[]), CAST(:states AS text[]), CAST(:numbers AS integer[]))
+  AS d(occurrence_id, site_id, state, number)
+ORDER BY 1, 2, 3
+ON CONFLICT (occurrence_id, site_id, state) DO UPDATE SET number = c.number + excluded.number
+""")
+
+_LOCK_OCCURRENCES = text(
+    "SELECT id, job_id, state, outcome, failure_threshold_percent FROM occurrences WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
+)
+_COUNTS = text(
+    "SELECT occurrence_id, site_id, state, number FROM occurrence_counts WHERE occurrence_id = ANY(:ids) AND number > 0"
+)
+_CLOSE = text("""
+UPDATE occurrences o SET state = 'closed', outcome = c.outcome, closed_at = coalesce(o.closed_at, :now)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[])) AS c(id, outcome)
+WHERE o.id = c.id AND o.state IN ('open', 'closed')
+""")
+
+_RULES = {
+    "befores": [str(before) for before, _ in TARGET],
+    "events": [str(event) for _, event in TARGET],
+    "afters": [str(after) for after in TARGET.values()],
+    "terminals": [is_terminal(after) for after in TARGET.values()],
+}
+
+
+async def move(tx: AsyncConnection, moves: Sequence[Move], now: datetime) -> list[Moved]:
+    """Apply `moves`; returns those that took place. The others were refused by the state table or by a newer term.
+
+    At most one move for each target. Counters, closing of occurrences and live events follow in the same transaction.
+    """
+    if not moves:
+        return []
+    ids = [one.target_id for one in moves]
+    await tx.execute(_LOCK, {"ids": ids})
+    rows = await tx.execute(_MOVE, {**_RULES, "ids": ids, "now": now, "moves": [_as_json(one) for one in moves]})
+    moved = [Moved(*row[:5], TargetState(row[5]), TargetState(row[6]), row[7], row[8]) for row in map(tuple, rows)]
+    await settle(tx, moved, now)
+    return moved
+
+
+def _as_json(one: Move) -> dict[str, object]:
+    row: dict[str, object] = asdict(one)
+    for name in ("deadline_at", "started_at", "finished_at"):
+        value = row[name]
+        if isinstance(value, datetime):
+            row[name] = rfc3339(value)
+    row["detail"] = _storable(one.detail)
+    row["last_line"] = _storable(one.last_line)
+    return row
+
+
+def _storable(text_: str | None) -> str | None:
+    """PostgreSQL's text has no NUL; devices may send one."""
+    return None if text_ is None else text_.replace("\0", "\ufffd")
+
+
+async def settle(tx: AsyncConnection, moved: Sequence[Moved], now: datetime) -> None:
+    """Bring counters, occurrences and live views up to what `moved` says."""
+    if not moved:
+        return
+    await _count(tx, moved)
+    touched = sorted({one.occurrence_id for one in moved})
+    if any(is_terminal(one.after) for one in moved):
+        await close_finished(tx, touched, now)
+    await _publish(tx, moved, now)
+
+
+async def _count(tx: AsyncConnection, moved: Iterable[Moved]) -> None:
+    deltas: dict[tuple[uuid.UUID, int, str], int] = defaultdict(int)
+    for one in moved:
+        deltas[one.occurrence_id, one.site_id, one.before] -= 1
+        deltas[one.occurrence_id, one.site_id, one.after] += 1
+    changed = sorted((key, number) for key, number in deltas.items() if number)
+    columns = {
+        "occurrences": [key[0] for key, _ in changed],
+        "sites": [key[1] for key, _ in changed],
+        "states": [str(key[2]) for key, _ in changed],
+        "numbers": [number for _, number in changed],
+    }
+    await tx.execute(_COUNT, columns)
+
+
+async def close_finished(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], now: datetime) -> None:
+    """Close each of these whose targets are all terminal; fold the outcome again where a lost target told its truth later."""
+    # Locked first, counted after: of two transactions that end the last two targets, the second sees the first.
+    rows = (await tx.execute(_LOCK_OCCURRENCES, {"ids": list(occurrence_ids)})).all()
+    counts: dict[uuid.UUID, dict[TargetState, int]] = defaultdict(lambda: defaultdict(int))
+    for row in await tx.execute(_COUNTS, {"ids": list(occurrence_ids)}):
+        counts[row.occurrence_id][TargetState(row.state)] += row.number
+    ended = {
+        row.id: (row.job_id, str(fold(counts[row.id], failure_threshold_percent=row.failure_threshold_percent)))
+        for row in rows
+        if row.state in ("open", "closed") and is_closed(counts[row.id])
+    }
+    if not ended:
+        return
+    await tx.execute(_CLOSE, {"ids": list(ended), "outcomes": [outcome for _, outcome in ended.values()], "now": now})
+    await publish_occurrences(tx, [(job, occurrence) for occurrence, (job, _) in ended.items()], now)
+
+
+_SITES_OF = text("SELECT DISTINCT occurrence_id, site_id FROM occurrence_counts WHERE occurrence_id = ANY(:ids)")
+
+
+async def publish_occurrences(tx: AsyncConnection, changed: Sequence[tuple[int, uuid.UUID]], now: datetime) -> None:
+    """Tell live views, for every site an occurrence touches, that it changed."""
+    jobs = {occurrence: job for job, occurrence in changed}
+    sites = (await tx.execute(_SITES_OF, {"ids": list(jobs)})).all()
+    pairs = [(row.occurrence_id, row.site_id) for row in sites] or [(occurrence, 0) for occurrence in jobs]
+    told = [
+        Event("occurrence.changed", {"job_id": jobs[occurrence], "occurrence_id": str(occurrence)}, site or None)
+        for occurrence, site in pairs
+    ]
+    await events.publish(tx, told, now)
+
+
+async def _publish(tx: AsyncConnection, moved: Sequence[Moved], now: datetime) -> None:
+    groups: dict[tuple[uuid.UUID, int], list[Moved]] = defaultdict(list)
+    for one in moved:
+        groups[one.occurrence_id, one.site_id].append(one)
+    rows = await tx.execute(_COUNTS, {"ids": sorted({occurrence for occurrence, _ in groups})})
+    counts: dict[tuple[uuid.UUID, int], dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        counts[row.occurrence_id, row.site_id][row.state] = row.number
+    told = []
+    for key, some in groups.items():
+        about = {"job_id": some[0].job_id, "occurrence_id": str(key[0]), "site_id": key[1] or None}
+        told.append(Event("run.progress", {**about, "counts": counts[key]}, key[1] or None))
+        told.append(Event("target.changed", {**about, "targets": _brief(some)}, key[1] or None))
+    await events.publish(tx, told, now)
+
+
+def _brief(moved: Sequence[Moved]) -> list[dict[str, object]]:
+    return [
+        {
+            "target_id": one.target_id,
+            "device_id": str(one.device_id),
+            "state": str(one.after),
+            "reason": one.reason,
+            "exit_code": one.exit_code,
+        }
+        for one in moved[:_ROWS_PER_EVENT]
+    ]

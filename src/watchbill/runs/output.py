@@ -1,0 +1,92 @@
+"""Stored output: chunks with byte offsets in the true stream, the head and the tail of it, and the gap told plainly.
+
+The device decides what it keeps; the Engine keeps no more than its own limit, whatever a device sends.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Stream = Literal["stdout", "stderr"]
+_NUMBER: dict[Stream, int] = {"stdout": 1, "stderr": 2}
+
+_STORE = text("""
+WITH given AS (
+  SELECT * FROM unnest(CAST(:executions AS uuid[]), CAST(:devices AS uuid[]), CAST(:streams AS smallint[]),
+    CAST(:offsets AS bigint[]), CAST(:data AS bytea[])) AS g(execution_id, device_id, stream, at_offset, data)
+), theirs AS (
+  SELECT g.* FROM given g JOIN executions e ON e.id = g.execution_id AND e.device_id = g.device_id
+  WHERE e.stored_bytes < :limit
+), kept AS (
+  INSERT INTO output_chunks (execution_id, stream, at_offset, data)
+  SELECT execution_id, stream, at_offset, data FROM theirs ORDER BY execution_id, stream, at_offset
+  ON CONFLICT DO NOTHING
+  RETURNING execution_id, stream, at_offset + length(data) AS ends, length(data) AS bytes
+), reached AS (
+  SELECT execution_id, max(ends) FILTER (WHERE stream = 1) AS stdout, max(ends) FILTER (WHERE stream = 2) AS stderr, sum(bytes) AS bytes
+  FROM kept GROUP BY execution_id ORDER BY execution_id
+)
+UPDATE executions e SET stored_bytes = e.stored_bytes + r.bytes,
+  stdout_bytes = CASE WHEN e.state = 'finished' THEN e.stdout_bytes ELSE greatest(e.stdout_bytes, r.stdout) END,
+  stderr_bytes = CASE WHEN e.state = 'finished' THEN e.stderr_bytes ELSE greatest(e.stderr_bytes, r.stderr) END
+FROM reached r WHERE e.id = r.execution_id
+""")
+
+_READ = text("""
+SELECT at_offset, data FROM output_chunks
+WHERE execution_id = :id AND stream = :stream AND at_offset + length(data) > :after
+ORDER BY at_offset LIMIT :limit
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of one stream, as its device sent it."""
+
+    execution_id: uuid.UUID
+    device_id: uuid.UUID
+    stream: Stream
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a stream in a row. `skipped` bytes before them were not kept."""
+
+    offset: int
+    data: bytes
+    skipped: int
+
+
+async def store(tx: AsyncConnection, chunks: Sequence[Chunk], *, limit_bytes: int) -> None:
+    """Keep chunks; what belongs to another device's execution or lies beyond `limit_bytes` an execution is dropped."""
+    if not chunks:
+        return
+    columns = {
+        "executions": [chunk.execution_id for chunk in chunks],
+        "devices": [chunk.device_id for chunk in chunks],
+        "streams": [_NUMBER[chunk.stream] for chunk in chunks],
+        "offsets": [chunk.offset for chunk in chunks],
+        "data": [chunk.data for chunk in chunks],
+    }
+    await tx.execute(_STORE, {**columns, "limit": limit_bytes})
+
+
+async def read(
+    tx: AsyncConnection, execution_id: uuid.UUID, stream: Stream, offset: int, *, chunks: int = 64
+) -> list[Piece]:
+    """What is stored of a stream from `offset` on, in order, gaps marked; at most `chunks` pieces."""
+    values = {"id": execution_id, "stream": _NUMBER[stream], "after": offset, "limit": chunks}
+    pieces = []
+    position = offset
+    for start, data in (await tx.execute(_READ, values)).all():
+        fresh = bytes(data[max(0, position - start) :])
+        begins = max(start, position)
+        pieces.append(Piece(begins, fresh, begins - position))
+        position = begins + len(fresh)
+    return pieces

@@ -1,0 +1,133 @@
+"""Tables of occurrences, runs, targets, executions and output."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from watchbill.kit.db import metadata
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("scheduled_for_at", DateTime(timezone=True), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("outcome", Text),
+    Column("is_late", Boolean, nullable=False),
+    Column("range_end_at", DateTime(timezone=True)),
+    Column("range_count", Integer, nullable=False),
+    Column("job_revision", Integer, nullable=False),
+    Column("allowed_site_ids", ARRAY(BigInteger)),
+    Column("failure_threshold_percent", Integer, nullable=False),
+    Column("origin_occurrence_id", Uuid),
+    Column("started_by", BigInteger),
+    Column("cancelled_by", BigInteger),
+    Column("cancel_requested_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("opened_at", DateTime(timezone=True)),
+    Column("closed_at", DateTime(timezone=True)),
+)
+
+occurrence_counts = Table(
+    "occurrence_counts",
+    metadata,
+    Column("occurrence_id", Uuid, primary_key=True),
+    Column("site_id", BigInteger, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("occurrence_id", Uuid, nullable=False),
+    Column("job_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("execution_context", Text, nullable=False),
+    Column("components", JSONB, nullable=False),
+    Column("time_limit_seconds", Integer, nullable=False),
+    Column("is_exclusive", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+run_targets = Table(
+    "run_targets",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", BigInteger, nullable=False),
+    Column("occurrence_id", Uuid, nullable=False),
+    Column("job_id", BigInteger, nullable=False),
+    Column("device_id", Uuid, nullable=False),
+    Column("site_id", BigInteger, nullable=False),
+    Column("hostname", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("wave", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("term", BigInteger, nullable=False),
+    Column("released_at", DateTime(timezone=True)),
+    Column("deadline_at", DateTime(timezone=True)),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("exit_code", Integer),
+    Column("last_line", Text),
+    Column("late_result", JSONB),
+    Column("cancel_requested_at", DateTime(timezone=True)),
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("target_id", BigInteger, nullable=False),
+    Column("run_id", BigInteger, nullable=False),
+    Column("device_id", Uuid, nullable=False),
+    Column("site_id", BigInteger, nullable=False),
+    Column("component", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("term", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("tree", Text),
+    Column("start_by_at", DateTime(timezone=True), nullable=False),
+    Column("dispatched_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("received_at", DateTime(timezone=True)),
+    Column("stdout_bytes", BigInteger, nullable=False),
+    Column("stderr_bytes", BigInteger, nullable=False),
+    Column("stored_bytes", BigInteger, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("cancel_answer", Text),
+)
+
+output_chunks = Table(
+    "output_chunks",
+    metadata,
+    Column("execution_id", Uuid, primary_key=True),
+    Column("stream", SmallInteger, primary_key=True),
+    Column("at_offset", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
