@@ -1,0 +1,335 @@
+"""What a job may say: reads one as the API or a file gives it, and judges it against what it refers to. Pure.
+
+Two steps, because what a job names must be looked up in between: `read` needs only the job, `settle` also the facts. Their
+problems together are all there are; a fault in one part hides none in another.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, cast
+from uuid import UUID
+
+from watchbill.core import schedule as calendar
+from watchbill.core.assembly_rules import AssemblyDraft
+from watchbill.core.fields import Choice, Fields, is_integer, join, shown
+from watchbill.core.job_rules_values import (
+    CATCH_UP_WINDOW_SECONDS,
+    CATCH_UPS,
+    COMPONENT_KINDS,
+    CONTEXT_MATRIX,
+    DEFAULT_CONTEXT,
+    EXCLUSION_KINDS,
+    EXPIRES_AFTER_SECONDS,
+    JOB_KINDS,
+    MAX_COMPONENTS,
+    MAX_TARGETS,
+    OFFLINES,
+    OVERLAP_SCOPES,
+    OVERLAPS,
+    READ_ONLY,
+    RETRY_DELAY_SECONDS,
+    TARGET_KINDS,
+    TIME_LIMIT_SECONDS,
+    CatchUp,
+    Component,
+    ComponentDraft,
+    ComponentKind,
+    Duration,
+    ExecutionContext,
+    Fit,
+    Job,
+    JobDraft,
+    Offline,
+    Overlap,
+    OverlapScope,
+    Policies,
+)
+from watchbill.core.job_rules_variables import settle_variables
+from watchbill.core.problems import Problem, under
+
+_MOST_COMPONENTS_READ: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """What was read; faulty parts hold defaults, so that the rest can still be judged."""
+
+    draft: JobDraft
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblyFacts:
+    """What is known of one assembly that a job refers to. `revisions` holds at least the ones the job asks for, if they exist."""
+
+    latest: int
+    is_archived: bool
+    revisions: Mapping[int, AssemblyDraft]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a job is judged against. `devices` are those that exist, are not revoked and lie in the actor's sites."""
+
+    now: datetime
+    assemblies: Mapping[UUID, AssemblyFacts]
+    devices: frozenset[UUID]
+    #: For each component of the stored job: its assembly and the names of the secrets it holds.
+    stored_secrets: Sequence[tuple[UUID, frozenset[str]]] = ()
+    #: An edit that leaves the schedule alone must not fail because its instants have passed meanwhile.
+    stored_schedule: calendar.Schedule | None = None
+
+
+@dataclass(slots=True)
+class Settled:
+    """The job ready to be saved, or None with the reasons why not."""
+
+    job: Job | None
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read(definition: object) -> ReadJob:
+    """Read a job's own words and name everything that is wrong with them."""
+    problems: list[Problem] = []
+    fields = Fields.of(definition, problems)
+    components = _components(fields)
+    draft = JobDraft(
+        name=fields.name(),
+        description=fields.text("description", most=10_000, default=""),
+        job_kind=fields.choice("job_kind", JOB_KINDS, default="automation") or "automation",
+        components=components,
+        targets=_devices(fields, "targets", TARGET_KINDS, least=1),
+        exclusions=_devices(fields, "exclusions", EXCLUSION_KINDS, least=0),
+        schedule=_schedule(fields),
+        execution_context=_context(fields, components),
+        duration=_duration(fields.object("duration")),
+        policies=_policies(fields.object("policies")),
+        enabled=fields.optional_boolean("enabled"),
+    )
+    fields.only("credential_id", "must be null: a script runs with the agent's rights and takes no credential")
+    fields.only("use_service_account", "must be false: service accounts are for playbooks", allowed=False)
+    if draft.targets and draft.targets.keys() <= draft.exclusions.keys():
+        fields.refuse("exclusions", "nothing_left", "exclude every target: nothing is left to run on")
+    fields.refuse_unknown("a job", READ_ONLY)
+    return ReadJob(draft, tuple(problems))
+
+
+def settle(draft: JobDraft, facts: Facts) -> Settled:
+    """Judge what a job refers to, fill in what follows from it, and anchor its schedule."""
+    settled = Settled(None)
+    components = [_settle_component(position, facts, draft, settled.problems) for position in _positions(draft)]
+    _judge_devices("targets", draft.targets, facts, settled.problems)
+    _judge_devices("exclusions", draft.exclusions, facts, settled.problems)
+    schedule = _settle_schedule(draft, facts, settled.problems)
+    whole = [component for component in components if component is not None]
+    if not settled.problems and schedule is not None and len(whole) == len(components):
+        settled.job = _job(draft, whole, schedule, facts)
+    return settled
+
+
+def _positions(draft: JobDraft) -> range:
+    return range(len(draft.components))
+
+
+def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedule, facts: Facts) -> Job:
+    limits = [_declared(component, facts).time_limit_seconds for component in components]
+    return Job(
+        name=draft.name,
+        description=draft.description,
+        job_kind=draft.job_kind,
+        components=tuple(components),
+        targets=tuple(draft.targets),
+        exclusions=tuple(draft.exclusions),
+        schedule=schedule,
+        execution_context=draft.execution_context,
+        time_limit_seconds=draft.duration.time_limit_seconds or max(limits),
+        expires_after_seconds=draft.duration.expires_after_seconds,
+        policies=draft.policies,
+        enabled=draft.enabled,
+    )
+
+
+def _declared(component: Component, facts: Facts) -> AssemblyDraft:
+    assembly = facts.assemblies[component.assembly_id]
+    return assembly.revisions[component.revision or assembly.latest]
+
+
+def _components(fields: Fields) -> tuple[ComponentDraft, ...]:
+    items = fields.items("components", least=1, most=_MOST_COMPONENTS_READ)
+    if len(items) > MAX_COMPONENTS:
+        message = "must have exactly one component: several in one job are not available in this version"
+        fields.refuse("components", "not_available_yet", message)
+    paths = [join(fields.path, f"components.{position}") for position in range(len(items))]
+    return tuple(_component(Fields.of(item, fields.problems, path)) for item, path in zip(items, paths, strict=True))
+
+
+def _component(fields: Fields) -> ComponentDraft:
+    kind = fields.choice("kind", COMPONENT_KINDS, default=ComponentKind.SCRIPT)
+    draft = ComponentDraft(
+        assembly_id=fields.identifier("assembly_id"),
+        kind=ComponentKind(kind or ComponentKind.SCRIPT),
+        revision=_revision(fields),
+        variables=fields.object("variables").value,
+    )
+    fields.refuse_unknown("a component")
+    return draft
+
+
+def _revision(fields: Fields) -> int | None:
+    value = fields.take("revision")
+    if value is None or value == "latest":
+        return None
+    if is_integer(value) and 1 <= value < 2**31:
+        return value
+    fields.refuse("revision", "not_allowed", f'must be "latest" or the number of a revision, not {shown(value)}')
+    return None
+
+
+def _devices(fields: Fields, name: str, kinds: Choice, *, least: int) -> dict[UUID, int]:
+    """The device ids of targets or exclusions, each once, and where in the list it stands."""
+    found: dict[UUID, int] = {}
+    for position, item in enumerate(fields.items(name, least=least, most=MAX_TARGETS)):
+        one = Fields.of(item, fields.problems, join(fields.path, f"{name}.{position}"))
+        if one.choice("kind", kinds) is None:
+            continue  # which fields belong to it depends on its kind
+        device_id = one.identifier("device_id")
+        one.refuse_unknown("a device target")
+        if device_id is None:
+            continue
+        first = found.setdefault(device_id, position)
+        if first != position:
+            one.refuse("device_id", "duplicate", f"{device_id} is listed already at {name}.{first}")
+    return found
+
+
+def _schedule(fields: Fields) -> calendar.Schedule | None:
+    value = fields.take("schedule")
+    if value is None:
+        fields.refuse("schedule", "required", "is required: an object with at least a type")
+        return None
+    inner = Fields.of(value, [], "schedule")
+    if not isinstance(value, Mapping):
+        fields.refuse("schedule", "wrong_type", f"must be an object, not {shown(value)}")
+        return None
+    try:
+        return calendar.parse(inner.value)
+    except calendar.ScheduleProblems as error:
+        fields.problems += under(join(fields.path, "schedule"), _ours(error.problems))
+        return None
+
+
+def _ours(problems: Sequence[calendar.Problem]) -> list[Problem]:
+    return [Problem(problem.field, problem.code, problem.message) for problem in problems]
+
+
+def _context(fields: Fields, components: Sequence[ComponentDraft]) -> ExecutionContext:
+    kind = components[0].kind if components else ComponentKind.SCRIPT
+    value = fields.choice("execution_context", contexts_of(kind), default=DEFAULT_CONTEXT)
+    return ExecutionContext(value or DEFAULT_CONTEXT)
+
+
+def contexts_of(kind: ComponentKind) -> Choice:
+    """The execution contexts that a kind of component may name, now and later."""
+    fits = {context: CONTEXT_MATRIX[kind, context] for context in ExecutionContext}
+    now = tuple(context.value for context, fit in fits.items() if fit is Fit.YES)
+    later = tuple(context.value for context, fit in fits.items() if fit is Fit.LATER)
+    return Choice(now, later)
+
+
+def _duration(fields: Fields) -> Duration:
+    duration = Duration(
+        time_limit_seconds=fields.optional_integer("time_limit_seconds", *TIME_LIMIT_SECONDS),
+        expires_after_seconds=fields.optional_integer("expires_after_seconds", *EXPIRES_AFTER_SECONDS),
+    )
+    fields.refuse_unknown("duration")
+    return duration
+
+
+def _policies(fields: Fields) -> Policies:
+    word = _word_reader(fields)
+    fields.only("splay_seconds", "must be 0: a splay is not available in this version", allowed=0)
+    fields.only("retries", "must be 0: retries are not available in this version", allowed=0)
+    delay = f"must be {RETRY_DELAY_SECONDS}: it has no effect without retries, which are not available in this version"
+    fields.only("retry_delay_seconds", delay, allowed=RETRY_DELAY_SECONDS)
+    several = "must be false: it needs several components, which are not available in this version"
+    fields.only("continue_on_failure", several, allowed=False)
+    fields.only("concurrency", "must be null: a limit of devices at once is not available in this version")
+    fields.only("waves", "must be null: waves are not available in this version")
+    policies = Policies(
+        overlap=cast("Overlap", word("overlap", OVERLAPS, "skip")),
+        overlap_scope=cast("OverlapScope", word("overlap_scope", OVERLAP_SCOPES, "device")),
+        catch_up=cast("CatchUp", word("catch_up", CATCH_UPS, "latest")),
+        catch_up_window_seconds=fields.optional_integer("catch_up_window_seconds", *CATCH_UP_WINDOW_SECONDS),
+        offline=cast("Offline", word("offline", OFFLINES, "wait")),
+        splay_seconds=0,
+        retries=0,
+        retry_delay_seconds=RETRY_DELAY_SECONDS,
+        continue_on_failure=False,
+        concurrency=None,
+        failure_threshold_percent=fields.integer("failure_threshold_percent", 0, 100, default=0),
+    )
+    fields.refuse_unknown("policies")
+    return policies
+
+
+def _word_reader(fields: Fields) -> Callable[[str, Choice, str], str]:
+    return lambda name, choice, default: fields.choice(name, choice, default=default) or default
+
+
+def _settle_component(position: int, facts: Facts, draft: JobDraft, problems: list[Problem]) -> Component | None:
+    component, path = draft.components[position], f"components.{position}"
+    if component.assembly_id is None:
+        return None
+    declared = _find_declared(component, facts.assemblies.get(component.assembly_id), path, problems)
+    if declared is None:
+        return None
+    variables = settle_variables(
+        declared, component.variables, _kept(position, component.assembly_id, facts), f"{path}.variables"
+    )
+    problems += variables.problems
+    return Component(
+        component.assembly_id, component.kind, component.revision, variables.plain, variables.secrets, variables.kept
+    )
+
+
+def _kept(position: int, assembly_id: UUID, facts: Facts) -> frozenset[str]:
+    """The stored secrets that this component may keep: only for the assembly that they were given to."""
+    if position >= len(facts.stored_secrets):
+        return frozenset()
+    stored_for, names = facts.stored_secrets[position]
+    return names if stored_for == assembly_id else frozenset()
+
+
+def _find_declared(
+    component: ComponentDraft, known: AssemblyFacts | None, path: str, problems: list[Problem]
+) -> AssemblyDraft | None:
+    if known is None:
+        message = f"there is no assembly {component.assembly_id}"
+        problems.append(Problem(f"{path}.assembly_id", "assembly_not_found", message))
+        return None
+    if known.is_archived:
+        message = f"the assembly {component.assembly_id} is archived"
+        problems.append(Problem(f"{path}.assembly_id", "assembly_archived", message))
+    declared = known.revisions.get(component.revision or known.latest)
+    if declared is None:
+        message = f"there is no revision {component.revision}; the assembly has 1 to {known.latest}"
+        problems.append(Problem(f"{path}.revision", "revision_not_found", message))
+    return declared
+
+
+def _judge_devices(name: str, devices: Mapping[UUID, int], facts: Facts, problems: list[Problem]) -> None:
+    for device_id, position in devices.items():
+        if device_id not in facts.devices:
+            # One text for unknown, revoked and foreign devices: what one may not see does not exist.
+            message = f"there is no device {device_id}"
+            problems.append(Problem(f"{name}.{position}.device_id", "device_not_found", message))
+
+
+def _settle_schedule(draft: JobDraft, facts: Facts, problems: list[Problem]) -> calendar.Schedule | None:
+    if draft.schedule is None:
+        return None
+    if draft.schedule == facts.stored_schedule:
+        return draft.schedule
+    problems += under("schedule", _ours(calendar.check_new(draft.schedule, facts.now)))
+    return calendar.anchored(draft.schedule, facts.now)

@@ -1,0 +1,187 @@
+"""The values a job is made of, and in one place what of the contract this version can do. Decides nothing.
+
+A later version extends the tables here; the checks in `job_rules` read them and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Literal
+from uuid import UUID
+
+from watchbill.core.fields import Choice
+from watchbill.core.schedule import Schedule
+
+Overlap = Literal["skip", "queue_one", "replace", "allow"]
+OverlapScope = Literal["device", "job"]
+CatchUp = Literal["skip", "latest", "all", "hold"]
+Offline = Literal["wait", "skip"]
+
+
+class ComponentKind(StrEnum):
+    SCRIPT = "script"
+    PLAYBOOK = "playbook"
+    WORKFLOW = "workflow"
+    DEVICE_ONBOARDING = "device_onboarding"
+
+
+class ExecutionContext(StrEnum):
+    SYSTEM = "system"
+    CURRENT_USER = "current_user"
+    SSH = "ssh"
+    SSH_INDIVIDUAL = "ssh_individual"
+    WINRM = "winrm"
+    WINRM_INDIVIDUAL = "winrm_individual"
+
+
+class Fit(StrEnum):
+    """Whether a kind of component runs in an execution context."""
+
+    YES = "yes"
+    LATER = "later"
+    NEVER = "never"
+
+
+_K, _C = ComponentKind, ExecutionContext
+_REMOTE = (_C.SSH, _C.SSH_INDIVIDUAL, _C.WINRM, _C.WINRM_INDIVIDUAL)
+_LOCAL = (_C.SYSTEM, _C.CURRENT_USER)
+#: Which component runs in which context; every pair has its cell.
+CONTEXT_MATRIX: Final[Mapping[tuple[ComponentKind, ExecutionContext], Fit]] = {
+    (_K.SCRIPT, _C.SYSTEM): Fit.YES,
+    (_K.SCRIPT, _C.CURRENT_USER): Fit.LATER,
+    **{(_K.SCRIPT, context): Fit.NEVER for context in _REMOTE},
+    **{(_K.PLAYBOOK, context): Fit.NEVER for context in _LOCAL},
+    **{(_K.PLAYBOOK, context): Fit.LATER for context in _REMOTE},
+    **{(kind, context): Fit.NEVER for kind in (_K.WORKFLOW, _K.DEVICE_ONBOARDING) for context in _C},
+}
+#: The context of a job that names none.
+DEFAULT_CONTEXT: Final = _C.SYSTEM
+
+JOB_KINDS: Final = Choice(("automation",), ("onboarding", "agent_maintenance"))
+COMPONENT_KINDS: Final = Choice((_K.SCRIPT,), (_K.PLAYBOOK, _K.WORKFLOW, _K.DEVICE_ONBOARDING))
+TARGET_KINDS: Final = Choice(("device",), ("filter", "site", "all_devices", "onboarding_scope"))
+EXCLUSION_KINDS: Final = Choice(("device",), ("filter", "site"))
+OVERLAPS: Final = Choice(("skip", "allow"), ("queue_one", "replace"))
+OVERLAP_SCOPES: Final = Choice(("device",), ("job",))
+CATCH_UPS: Final = Choice(("latest", "skip", "all"), ("hold",))
+OFFLINES: Final = Choice(("wait", "skip"))
+
+MAX_COMPONENTS: Final = 1
+MAX_TARGETS: Final = 10_000
+TIME_LIMIT_SECONDS: Final = (1, 7 * 86_400)
+EXPIRES_AFTER_SECONDS: Final = (60, 30 * 86_400)
+CATCH_UP_WINDOW_SECONDS: Final = (60, 7 * 86_400)
+RETRY_DELAY_SECONDS: Final = 60
+
+#: What a reply adds to a job.
+READ_ONLY: Final = frozenset(
+    {
+        "id", "state", "state_reason", "paused_until", "next_due_at", "schedule_text", "last_occurrence",
+        "recent_outcomes", "target_summary", "created_by", "updated_by", "revision", "created_at", "updated_at",
+        "allowed_actions",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentDraft:
+    """One component as read: which values are secret is known only to its assembly. `revision` None = the latest."""
+
+    assembly_id: UUID | None
+    kind: ComponentKind
+    revision: int | None
+    variables: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One assembly in a job. `revision` None = the latest one when an occurrence falls due.
+
+    `variables` holds open values only. A secret is in `secrets` when it was given, in `kept` when the stored one stays.
+    """
+
+    assembly_id: UUID
+    kind: ComponentKind
+    revision: int | None
+    variables: Mapping[str, object]
+    secrets: Mapping[str, str] = field(repr=False)
+    kept: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """How a job behaves when things go other than planned. None = the calendar's default (semantics D11, D18)."""
+
+    overlap: Overlap
+    overlap_scope: OverlapScope
+    catch_up: CatchUp
+    catch_up_window_seconds: int | None
+    offline: Offline
+    splay_seconds: int
+    retries: int
+    retry_delay_seconds: int
+    continue_on_failure: bool
+    concurrency: int | None
+    failure_threshold_percent: int
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "overlap": self.overlap,
+            "overlap_scope": self.overlap_scope,
+            "catch_up": self.catch_up,
+            "catch_up_window_seconds": self.catch_up_window_seconds,
+            "offline": self.offline,
+            "splay_seconds": self.splay_seconds,
+            "retries": self.retries,
+            "retry_delay_seconds": self.retry_delay_seconds,
+            "continue_on_failure": self.continue_on_failure,
+            "concurrency": self.concurrency,
+            "waves": None,
+            "failure_threshold_percent": self.failure_threshold_percent,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """`time_limit_seconds` None = the assembly's, to be filled in when the job is saved."""
+
+    time_limit_seconds: int | None
+    expires_after_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobDraft:
+    """A job as read: every value is right by itself; what it refers to is still to be looked up.
+
+    Devices come with their place in the list. `enabled` None = not said. `schedule` None only where it was faulty.
+    """
+
+    name: str
+    description: str
+    job_kind: str
+    components: tuple[ComponentDraft, ...]
+    targets: Mapping[UUID, int]
+    exclusions: Mapping[UUID, int]
+    schedule: Schedule | None
+    execution_context: ExecutionContext
+    duration: Duration
+    policies: Policies
+    enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that may be saved: nothing is missing, everything it refers to exists."""
+
+    name: str
+    description: str
+    job_kind: str
+    components: tuple[Component, ...]
+    targets: tuple[UUID, ...]
+    exclusions: tuple[UUID, ...]
+    schedule: Schedule
+    execution_context: ExecutionContext
+    time_limit_seconds: int
+    expires_after_seconds: int | None
+    policies: Policies
+    enabled: bool | None
