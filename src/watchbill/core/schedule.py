@@ -13,15 +13,16 @@ from itertools import islice
 from typing import Final, assert_never
 
 from watchbill.core.schedule_calendar import LAST_YEAR, aligned, calendar_after, elapsed_after
+from watchbill.core.schedule_cron import Cron, cron_after
+from watchbill.core.schedule_moment import Moment, Nominal
 from watchbill.core.schedule_parse import anchor_at, parse, to_json
+from watchbill.core.schedule_rrule import Recurrence, recurrence_after
 from watchbill.core.schedule_types import (
     Calendar,
     Elapsed,
     Flag,
     Immediate,
     Instant,
-    Moment,
-    Nominal,
     Once,
     Problem,
     Schedule,
@@ -39,6 +40,7 @@ __all__ = [
     "count_between",
     "instants_between",
     "latest_before",
+    "never_fires",
     "next_due",
     "parse",
     "period_hint",
@@ -61,7 +63,10 @@ def anchored(schedule: Schedule, now: datetime) -> Schedule:
     match schedule.rule:
         case Elapsed(step=step):
             return replace(schedule, start=anchor_at(aligned(schedule.zone, now, step), schedule.zone))
-        case Immediate() | Once() | Calendar():
+        case Cron() if schedule.count:
+            # A limit of instants needs a first one to count from; the minute under way is not promised any more.
+            return replace(schedule, start=anchor_at(aligned(schedule.zone, now, timedelta(minutes=1)), schedule.zone))
+        case Immediate() | Once() | Calendar() | Cron() | Recurrence():
             return schedule
     assert_never(schedule.rule)
 
@@ -73,15 +78,27 @@ def check_new(schedule: Schedule, now: datetime) -> list[Problem]:
     schedule = anchored(schedule, now)
     if next_due(schedule, now - GRACE) is not None:
         return []
-    if next_due(schedule, _BEFORE_ALL) is None:
-        return [Problem(_field_of(schedule), "never_fires", "this schedule names no instant within 60 years")]
+    never = never_fires(schedule)
+    if never:
+        return [never]
     if isinstance(schedule.rule, Once):
         return [Problem("start", "in_the_past", "is more than 60 seconds in the past")]
     return [Problem("end" if schedule.end else "count", "ended", "the last instant of this schedule is in the past")]
 
 
+def never_fires(schedule: Schedule) -> Problem | None:
+    """The problem of a schedule that names no instant in its whole life, past ones included."""
+    if isinstance(schedule.rule, Immediate) or next_due(schedule, _BEFORE_ALL) is not None:
+        return None
+    return Problem(_field_of(schedule), "never_fires", "this schedule names no instant within 60 years")
+
+
 def _field_of(schedule: Schedule) -> str:
     match schedule.rule:
+        case Cron():
+            return "expression"
+        case Recurrence():
+            return "rule"
         case Immediate() | Once() | Elapsed() | Calendar():
             return "end" if schedule.end else "type"
     assert_never(schedule.rule)
@@ -165,6 +182,10 @@ def _unbounded(schedule: Schedule, after: datetime) -> Iterator[Nominal]:
             return elapsed_after(zone, _anchor(schedule).instant, step, after=after)
         case Calendar(unit):
             return calendar_after(zone, _anchor(schedule).wall, unit, after=after)
+        case Cron():
+            return cron_after(zone, schedule.rule, after)
+        case Recurrence():
+            return recurrence_after(zone, schedule.rule, _anchor(schedule).wall, after=after)
     assert_never(schedule.rule)
 
 
@@ -207,7 +228,7 @@ def _explained(schedule: Schedule, nominal: Nominal) -> Instant:
 
 
 def _flags(schedule: Schedule, nominal: Nominal) -> Iterator[Flag]:
-    if isinstance(schedule.rule, Elapsed):
+    if isinstance(schedule.rule, Elapsed) or (isinstance(schedule.rule, Cron) and schedule.rule.every_pass):
         return
     spread = schedule.zone.spread(nominal.wall)
     if spread > timedelta():
@@ -216,3 +237,11 @@ def _flags(schedule: Schedule, nominal: Nominal) -> Iterator[Flag]:
         yield "first_of_two"
     if nominal.clamped:
         yield "clamped"
+
+
+if __name__ == "__main__":
+    import sys
+
+    from watchbill.core.schedule_cli import main
+
+    sys.exit(main(sys.argv[1:]))

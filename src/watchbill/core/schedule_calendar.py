@@ -6,10 +6,12 @@ Every instant is computed from the anchor, never from the one before it, so that
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Literal, assert_never
 
-from watchbill.core.schedule_types import CalendarUnit, Nominal
+from watchbill.core.schedule_moment import Nominal
 from watchbill.core.zones import Zone
+
+CalendarUnit = Literal["daily", "weekly", "monthly", "yearly"]
 
 LAST_YEAR = 9000  # datetime ends at 9999; nothing is computed near its edge
 

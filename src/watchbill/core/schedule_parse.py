@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
+from watchbill.core.schedule_calendar import CalendarUnit
+from watchbill.core.schedule_cron import Cron, read_cron
+from watchbill.core.schedule_moment import Moment
+from watchbill.core.schedule_rrule import Recurrence
+from watchbill.core.schedule_rrule_read import read_rrule
 from watchbill.core.schedule_types import (
     STEPS,
     Calendar,
-    CalendarUnit,
     Elapsed,
     Immediate,
-    Moment,
     Once,
     Problem,
     Rule,
@@ -21,6 +25,7 @@ from watchbill.core.schedule_types import (
 from watchbill.core.zones import Zone, find_zone
 
 MAX_COUNT: Final = 10_000
+MAX_DATES: Final = 1_000
 _YEARS: Final = range(1900, 2500)
 _UNITS: Final[dict[str, CalendarUnit]] = {
     "daily": "daily",
@@ -91,6 +96,23 @@ class Reader:
         instant = given.astimezone(UTC)
         return Moment(given.isoformat().replace("+00:00", "Z"), self.zone.wall(instant), instant)
 
+    def read_moments(self, field: str) -> tuple[Moment, ...]:
+        """A list of wall clocks or instants, without repetition."""
+        values = self.spec.get(field, [])
+        if not isinstance(values, list) or len(values) > MAX_DATES:
+            self.refuse(field, "invalid_list", f"must be a list of at most {MAX_DATES} times, each {_MOMENT_FORMS}")
+            return ()
+        moments = (self.moment(f"{field}[{index}]", value, cut_seconds=True) for index, value in enumerate(values))
+        return tuple(dict.fromkeys(moment for moment in moments if moment))
+
+    def read_text(self, field: str, example: str) -> str | None:
+        """A text that the type cannot do without."""
+        value = self.spec.get(field)
+        if isinstance(value, str) and value.strip():
+            return value
+        self.refuse(field, "required" if value is None else "invalid_text", f"must be a text: {example}")
+        return None
+
     def read_count(self) -> int | None:
         """The limit of instants, None when absent or wrong."""
         count = self.spec.get("count")
@@ -148,20 +170,60 @@ def _read_rule(reader: Reader) -> Rule | None:
             reader.refuse_fields_beyond(_COMMON, kind)
             reader.require("start", f"the first run of a {kind} schedule: {_MOMENT_FORMS}")
             return Calendar(_UNITS[kind])
-    known = ", ".join(["immediately", "once", *STEPS, *_UNITS])
-    reader.refuse("type", "required" if kind is None else "unknown_type", f"must be one of: {known}")
-    return None
+        case "cron":
+            reader.refuse_fields_beyond((*_COMMON, "expression"), kind)
+            return _read_cron(reader)
+        case "rrule":
+            reader.refuse_fields_beyond((*_COMMON, "rule", "exdate", "rdate"), kind)
+            reader.require("start", f"the DTSTART of the rule: {_MOMENT_FORMS}")
+            return _read_recurrence(reader)
+        case _:
+            known = ", ".join(["immediately", "once", *STEPS, *_UNITS, "cron", "rrule"])
+            reader.refuse("type", "required" if kind is None else "unknown_type", f"must be one of: {known}")
+            return None
+
+
+def _read_cron(reader: Reader) -> Cron | None:
+    expression = reader.read_text("expression", "five fields such as 30 2 * * mon-fri")
+    cron, problems = read_cron(expression) if expression else (None, [])
+    for problem in problems:
+        reader.refuse("expression", "invalid_cron", problem)
+    return cron
+
+
+def _read_recurrence(reader: Reader) -> Recurrence | None:
+    text = reader.read_text("rule", "an RFC 5545 rule such as FREQ=MONTHLY;BYDAY=2TU")
+    rule, problems = read_rrule(text) if text else (None, [])
+    for problem in problems:
+        reader.refuse("rule", "invalid_rrule", problem)
+    exdates, rdates = reader.read_moments("exdate"), reader.read_moments("rdate")
+    return replace(rule, exdates=exdates, rdates=rdates) if rule else None
 
 
 def to_json(schedule: Schedule) -> dict[str, object]:
     """The API object of a schedule; parsing it again gives an equal schedule."""
-    return {
+    common: dict[str, object] = {
         "type": type_name(schedule.rule),
         "start": schedule.start.text if schedule.start else None,
         "timezone": schedule.zone.name,
         "end": schedule.end.text if schedule.end else None,
         "count": schedule.count,
     }
+    return common | _own_fields(schedule.rule)
+
+
+def _own_fields(rule: Rule) -> dict[str, object]:
+    """The fields that only one type has."""
+    match rule:
+        case Cron(expression=expression):
+            return {"expression": expression}
+        case Recurrence(text=text):
+            dates = {"exdate": rule.exdates, "rdate": rule.rdates}
+            lists = {name: [moment.text for moment in moments] for name, moments in dates.items() if moments}
+            return {"rule": text, **lists}
+        case Immediate() | Once() | Elapsed() | Calendar():
+            return {}
+    assert_never(rule)
 
 
 def type_name(rule: Rule) -> str:
@@ -175,6 +237,10 @@ def type_name(rule: Rule) -> str:
             return name
         case Calendar(unit):
             return unit
+        case Cron():
+            return "cron"
+        case Recurrence():
+            return "rrule"
     assert_never(rule)
 
 

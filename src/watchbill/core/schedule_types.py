@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from watchbill.core.schedule_calendar import CalendarUnit
+from watchbill.core.schedule_cron import Cron
+from watchbill.core.schedule_moment import Moment
+from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.zones import Zone
 
 STEPS: Final[dict[str, timedelta]] = {
@@ -13,7 +17,6 @@ STEPS: Final[dict[str, timedelta]] = {
     "every_30_minutes": timedelta(minutes=30),
     "hourly": timedelta(hours=1),
 }
-CalendarUnit = Literal["daily", "weekly", "monthly", "yearly"]
 Flag = Literal["shifted_gap", "first_of_two", "clamped"]
 
 
@@ -32,15 +35,6 @@ class ScheduleProblems(ValueError):  # noqa: N818 - it carries a list of problem
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A point of time as it was given (`text`), with the wall clock and the instant it means in the schedule's zone."""
-
-    text: str
-    wall: datetime
-    instant: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ class Calendar:
     unit: CalendarUnit
 
 
-Rule = Immediate | Once | Elapsed | Calendar
+Rule = Immediate | Once | Elapsed | Calendar | Cron | Recurrence
 
 
 @dataclass(frozen=True)
@@ -80,15 +74,6 @@ class Schedule:
     start: Moment | None = None
     end: Moment | None = None
     count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Nominal:
-    """One instant of a rule and the wall clock that named it (they differ where the clocks skip)."""
-
-    at: datetime
-    wall: datetime
-    clamped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class Zone:
 
     def change_between(self, after: datetime, until: datetime) -> ClockChange | None:
         """The first change of the clocks later than `after` and not later than `until`."""
+        if until - after <= _PROBE and self.offset(after) == self.offset(until):
+            return None
         for year in range(after.year, until.year + 1):
             for change in _changes(self, year):
                 if change.at > until:
