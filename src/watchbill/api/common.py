@@ -1,32 +1,41 @@
 """What every resource shares: one transaction a request, problem details, who is asking, paging, ETags.
 
-Handlers parse, call a face or two, and shape the reply; the rest is here.
+Handlers parse, call a face or two, and shape the reply; the rest is here. A route is for signed-in callers unless its router
+says otherwise.
 """
 
-import hashlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
+import psycopg
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, PlainSerializer
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
+from watchbill.api import auth, idempotent
 from watchbill.core.problems import Problem
+from watchbill.kit import log
 from watchbill.kit.clock import Clock, rfc3339
 from watchbill.kit.db import Database
-from watchbill.kit.errors import AppError, EtagMismatchError, TooManyRequestsError
+from watchbill.kit.errors import AppError, EtagMismatchError, InvalidError, TooManyRequestsError
 from watchbill.kit.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from watchbill.kit.secrets import KeyRing
 from watchbill.kit.settings import Settings
 
 T = TypeVar("T")
+
+_logger = log.get("api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Deps:
     clock: Clock
     keys: KeyRing
     settings: Settings
+    #: Base32 SHA-256 of the certificate that agents will meet (`watchbill_wire.pin_of`); None without TLS of our own.
+    certificate_pin: str | None = None
 
 
 class Model(BaseModel):
@@ -114,17 +125,31 @@ def problem(
 
 
 class TransactionalRoute(APIRoute):
-    """One request is one transaction, committed before a byte of the reply leaves; an error reply rolls it back."""
+    """One request is one transaction, committed before a byte of the reply leaves; an error reply rolls it back.
+
+    The body is read first: a slow sender must not hold a database connection. Then the caller is established, before the
+    content is looked at.
+    """
+
+    access: ClassVar[auth.Access] = auth.Access.SIGNED_IN
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def in_transaction(request: Request) -> Response:
             deps: Deps = request.app.state.deps
+            body = await request.body()
             async with deps.db.engine.connect() as tx:
                 request.state.tx = tx
                 request.state.now = await deps.clock.now(tx)
-                response = await handle(request)
+                await auth.establish(request, self.access)
+                refuse_unstorable(body)
+                try:
+                    response = await idempotent.handled(request, deps.keys, handle)
+                except AppError:
+                    if getattr(request.state, "keep_on_error", False):
+                        await tx.commit()
+                    raise
                 if response.status_code < 400 or getattr(request.state, "keep_on_error", False):
                     await tx.commit()
             return response
@@ -132,9 +157,62 @@ class TransactionalRoute(APIRoute):
         return in_transaction
 
 
+class PublicRoute(TransactionalRoute):
+    """For those who cannot be signed in: agents, and what says that the service is there."""
+
+    access = auth.Access.PUBLIC
+
+
+class PersonalRoute(TransactionalRoute):
+    """About the caller's own session; open also to somebody who must first choose a password."""
+
+    access = auth.Access.PERSONAL
+
+
 def router(**options: Any) -> APIRouter:
-    """A router whose requests are transactions and whose errors are documented."""
+    """A router for signed-in callers, whose requests are transactions and whose errors are documented."""
     return APIRouter(route_class=TransactionalRoute, responses=PROBLEMS, **options)
+
+
+def public_router(**options: Any) -> APIRouter:
+    return APIRouter(route_class=PublicRoute, responses=PROBLEMS, **options)
+
+
+def personal_router(**options: Any) -> APIRouter:
+    return APIRouter(route_class=PersonalRoute, responses=PROBLEMS, **options)
+
+
+#: What PostgreSQL, a process environment or a file name cannot hold, in the only way JSON can spell it.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def refuse_unstorable(body: bytes) -> None:
+    """Refuse NUL characters and halves of surrogate pairs anywhere in a JSON body, naming every place."""
+    if b"\\u" not in body:
+        return
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return  # told as malformed JSON by whoever parses it for good
+    found = [
+        Problem(place, "unstorable_text", "must not hold a NUL or half a surrogate pair") for place in _bad(document)
+    ]
+    if found:
+        raise InvalidError.of(found, what="The request")
+
+
+def _bad(document: object) -> Iterator[str]:
+    waiting: list[tuple[str, object]] = [("", document)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, dict):
+            if any(_UNSTORABLE.search(name) for name in value):
+                yield place
+            waiting += [(f"{place}.{_UNSTORABLE.sub('?', name)}".lstrip("."), inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{place}.{number}".lstrip("."), inner) for number, inner in enumerate(value)]
+        elif isinstance(value, str) and _UNSTORABLE.search(value):
+            yield place
 
 
 def _deps(request: Request) -> Deps:
@@ -158,6 +236,14 @@ Now = Annotated[datetime, Depends(_now)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="rows on a page")]
 AfterCursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before")]
 DEFAULT_PAGE = DEFAULT_LIMIT
+#: An integer id in a path, a query or a body.
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+#: A name that people give to things: one line, without blanks around it.
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+#: Free text about something.
+Description = Annotated[str, StringConstraints(max_length=10_000)]
 
 
 def etag(revision: int | str) -> str:
@@ -172,17 +258,16 @@ def check_if_match(header: str | None, revision: int | str) -> None:
         raise EtagMismatchError("This was changed by somebody else meanwhile; read it again and repeat your change.")
 
 
-def body_hash(request_path: str, body: bytes) -> bytes:
-    return hashlib.sha256(request_path.encode() + b"\0" + body).digest()
-
-
 def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DataError, _data_error)
-    for lost in (OperationalError, InterfaceError):
+    app.add_exception_handler(IntegrityError, _integrity_error)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
+    for lost in (OperationalError, InterfaceError, PoolTimeoutError):
         app.add_exception_handler(lost, _database_lost)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _app_error(_: Request, error: Exception) -> JSONResponse:
@@ -216,16 +301,39 @@ def validation_problems(errors: Sequence[Any]) -> list[Problem]:
     return problems
 
 
+_HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
 async def _http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    code = _HTTP_CODES.get(error.status_code, "http_error")
     return problem(error.status_code, code, str(error.detail), headers=error.headers)
-
 
 
 async def _data_error(_: Request, __: Exception) -> JSONResponse:
     """The database's own last word on values: a NUL in a text, a number beyond 64 bits."""
     return problem(422, "invalid_content", "A value cannot be stored: a NUL character or a number out of range.")
+
+
+async def _integrity_error(_: Request, error: Exception) -> JSONResponse:
+    _logger.warning("request.lost_race", error=type(error).__name__, constraint=_constraint(error))
+    return problem(
+        409, "conflict", "Something this depends on was changed at the same moment; nothing was changed here."
+    )
+
+
+def _constraint(error: Exception) -> str | None:
+    cause = getattr(error, "orig", None)
+    return cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None
+
+
+async def _client_gone(_: Request, __: Exception) -> JSONResponse:
+    return problem(400, "incomplete_body", "The connection ended before the body did.")
+
+
+async def _unexpected(request: Request, _: Exception) -> JSONResponse:
+    request_id = getattr(request.state, "request_id", "unknown")
+    return problem(500, "internal_error", f"Something went wrong on our side; the log has it as request {request_id}.")
 
 
 async def _database_lost(_: Request, __: Exception) -> JSONResponse:

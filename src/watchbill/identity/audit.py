@@ -1,29 +1,56 @@
 """The audit trail: one append-only row for every write, in the transaction of the write itself."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Table, Text, insert
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.identity.actor import Actor
-from watchbill.kit.db import metadata
+from watchbill.identity.actor import Actor, Permission
+from watchbill.identity.tables import audit
+from watchbill.kit.paging import Page, decode_cursor, page_of
 
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("operator_id", BigInteger),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("object_kind", Text, nullable=False),
-    Column("object_id", Text),
-    Column("site_id", BigInteger),
-    Column("remote_addr", Text),
-    Column("detail", JSONB, nullable=False),
-)
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the trail."""
+
+    id: int
+    at: datetime
+    operator_id: int | None
+    actor: str
+    action: str
+    object_kind: str
+    object_id: str | None
+    site_id: int | None
+    remote_addr: str | None
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows: every field that is given must fit. `since` is included, `until` is not."""
+
+    operator_id: int | None = None
+    action: str | None = None
+    object_kind: str | None = None
+    object_id: str | None = None
+    site_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def clauses(self) -> list[ColumnElement[bool]]:
+        same = [
+            audit.c[name] == value
+            for name in ("operator_id", "action", "object_kind", "object_id", "site_id")
+            if (value := getattr(self, name)) is not None
+        ]
+        if self.since is not None:
+            same.append(audit.c.at >= self.since)
+        if self.until is not None:
+            same.append(audit.c.at < self.until)
+        return same
 
 
 async def record(
@@ -50,3 +77,15 @@ async def record(
         "detail": dict(detail or {}),
     }
     await tx.execute(insert(audit).values(row))
+
+
+async def list_entries(
+    tx: AsyncConnection, actor: Actor, wanted: Filter, *, limit: int, cursor: str | None = None
+) -> Page[Entry]:
+    """The trail, newest first."""
+    actor.require(Permission.AUDIT_READ)
+    query = select(audit).where(actor.scope.clause(audit.c.site_id), *wanted.clauses())
+    if cursor is not None:
+        query = query.where(audit.c.id < decode_cursor(cursor, (int,))[0])
+    rows = (await tx.execute(query.order_by(audit.c.id.desc()).limit(limit + 1))).mappings()
+    return page_of([Entry(**row) for row in rows], limit, lambda entry: (entry.id,))

@@ -1,0 +1,46 @@
+"""The REST application: every resource mounted once, in one list. Built from `Deps`; starts nothing."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from watchbill.api import health, pages, session
+from watchbill.api.addresses import is_secure
+from watchbill.api.common import Deps, install_error_handlers
+from watchbill.api.middleware import Guarded, Observed
+
+#: A new resource is a line here.
+ROUTERS: tuple[APIRouter, ...] = (
+    health.alive,
+    health.ready,
+    health.numbers,
+    pages.pages,
+    session.public,
+    session.personal,
+)
+
+
+def create_app(deps: Deps) -> FastAPI:
+    app = FastAPI(
+        title="Watchbill",
+        version=version("watchbill"),
+        summary="Scheduled jobs for a fleet of computers.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # the framework's pages load scripts from other hosts; api/pages.py has our own
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    app.state.deps = deps
+    install_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(Guarded, is_tls=is_secure(deps))
+    app.add_middleware(Observed)  # added last = outermost
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The handler's name: stable for generated clients, and unique (a test says so)."""
+    return route.name

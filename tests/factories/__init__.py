@@ -1,0 +1,1 @@
+"""Ready-made things for tests, written straight into the tables: quick, and with nothing to wait for."""

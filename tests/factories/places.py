@@ -1,0 +1,76 @@
+"""Sites and devices."""
+
+import uuid
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.devices.tables import device_presence, devices
+from watchbill.kit.secrets import fingerprint
+from watchbill.sites.tables import sites
+
+
+async def make_site(tx: AsyncConnection, name: str, *, now: datetime, timezone: str = "UTC") -> int:
+    """A site that nobody can enrol into: its code is not known. Use the API for one with a code."""
+    values = {
+        "name": name,
+        "description": "",
+        "timezone": timezone,
+        "enrolment_code_sealed": "none",
+        "enrolment_code_hash": fingerprint(uuid.uuid4().hex),
+        "enrolment_code_rotated_at": now,
+        "created_at": now,
+        "updated_at": now,
+    }
+    site_id: int = (await tx.execute(insert(sites).values(values).returning(sites.c.id))).scalar_one()
+    return site_id
+
+
+async def make_device(
+    tx: AsyncConnection,
+    hostname: str,
+    site_id: int | None,
+    *,
+    now: datetime,
+    os_family: str = "linux",
+    status: str = "active",
+    online: bool = False,
+    interpreters: list[str] | None = None,
+    public_key: bytes | None = None,
+) -> uuid.UUID:
+    device_id = uuid.uuid4()
+    values = {
+        "id": device_id,
+        "site_id": site_id,
+        "hostname": hostname,
+        "description": "",
+        "status": status,
+        "public_key": public_key or Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+        "os_family": os_family,
+        "os_name": "Debian GNU/Linux",
+        "os_version": "12",
+        "arch": "x86_64",
+        "agent_version": "0.1.0",
+        "interpreters": interpreters,
+        "inventory": {},
+        "created_at": now,
+        "updated_at": now,
+    }
+    await tx.execute(insert(devices).values(values))
+    if online:
+        await put_online(tx, device_id, now=now)
+    return device_id
+
+
+async def put_online(tx: AsyncConnection, device_id: uuid.UUID, *, now: datetime) -> None:
+    """As if a gateway held its socket."""
+    values = {
+        "device_id": device_id,
+        "gateway_id": uuid.uuid4(),
+        "connection_id": uuid.uuid4(),
+        "connected_at": now,
+        "last_seen_at": now,
+    }
+    await tx.execute(insert(device_presence).values(values))
