@@ -1,0 +1,139 @@
+"""The agent's data directory: who this device is, its private key, the Engine's pinned certificate, and the lock.
+
+Files are private to their owner and replaced atomically. Nothing here talks to the network.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from watchbill_agent.errors import EXIT_BUSY, EXIT_NOT_ENROLLED, AgentError
+from watchbill_wire import EngineKey, WireError, base64url, engine_keys_from_json
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`state` is `pending` from the request on and `approved` once a person (or the site's window) said yes."""
+
+    server: str
+    state: str
+    enrolment_id: str
+    poll_token: str = ""
+    device_id: str = ""
+    is_pinned: bool = False
+    engine_keys: tuple[EngineKey, ...] = ()
+
+
+def default_path() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/watchbill-agent")
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "watchbill-agent"
+
+
+class DataDir:
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.spool = self.path / "spool.sqlite3"
+        self.executions = self.path / "executions"
+        self._identity = self.path / "identity.json"
+        self._key = self.path / "device.key"
+        self._certificate = self.path / "server.pem"
+
+    def create(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise AgentError(f"--data-dir: {self.path} cannot be used: {error.strerror}") from error
+
+    def lock(self) -> int:
+        """Held until the process ends; the kernel releases it, so a killed agent leaves nothing behind."""
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
+            os.close(descriptor)
+            message = f"another watchbill-agent (process {holder or 'unknown'}) already uses {self.path}"
+            raise AgentError(message, EXIT_BUSY) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+    def is_locked(self) -> bool:
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def write(self, path: Path, data: bytes) -> None:
+        fresh = path.with_name(path.name + ".new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+
+    # -- identity ----------------------------------------------------------------------------------------------------
+
+    def load_identity(self) -> Identity | None:
+        try:
+            raw = json.loads(self._identity.read_text("utf-8"))
+            keys = engine_keys_from_json(raw.pop("engine_keys"))
+            return Identity(engine_keys=keys, **raw)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, WireError) as error:
+            raise AgentError(f"{self._identity} cannot be read: {error}; enrol again with --force") from error
+
+    def approved_identity(self) -> Identity:
+        identity = self.load_identity()
+        if identity is None or identity.state != "approved":
+            state = "still waits for approval" if identity else "is not enrolled"
+            raise AgentError(f"this device {state}: run watchbill-agent enroll ({self.path})", EXIT_NOT_ENROLLED)
+        return identity
+
+    def save_identity(self, identity: Identity) -> None:
+        keys = [{"key_id": key.key_id, "public_key": base64url(key.public_key)} for key in identity.engine_keys]
+        self.write(self._identity, json.dumps({**asdict(identity), "engine_keys": keys}, indent=1).encode())
+
+    def forget_identity(self) -> None:
+        for path in (self._identity, self._key, self._certificate):
+            path.unlink(missing_ok=True)
+
+    # -- key and certificate -----------------------------------------------------------------------------------------
+
+    def load_or_make_key(self) -> Ed25519PrivateKey:
+        if not self._key.exists():
+            self.write(self._key, Ed25519PrivateKey.generate().private_bytes_raw())
+        return self.load_key()
+
+    def load_key(self) -> Ed25519PrivateKey:
+        try:
+            return Ed25519PrivateKey.from_private_bytes(self._key.read_bytes())
+        except (OSError, ValueError) as error:
+            raise AgentError(f"{self._key} cannot be read: {error}", EXIT_NOT_ENROLLED) from error
+
+    def save_certificate(self, pem: str) -> None:
+        self.write(self._certificate, pem.encode("ascii"))
+
+    def load_certificate(self) -> str:
+        try:
+            return self._certificate.read_text("ascii")
+        except OSError as error:
+            raise AgentError(f"{self._certificate} cannot be read: {error.strerror}", EXIT_NOT_ENROLLED) from error

@@ -1,0 +1,44 @@
+"""The inventory as one message: bounded in size, with a digest that changes only when the device did."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from watchbill_agent import inventory_linux
+from watchbill_wire import MAX_FRAME_BYTES, Inventory
+
+# Room for the frame around it and for what JSON escapes.
+MAX_INVENTORY_BYTES = MAX_FRAME_BYTES - 64 * 1024
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Kept compressed: it is sent rarely and would be the largest thing in an idle agent's memory."""
+
+    digest: str
+    packed: bytes
+
+    def message(self) -> Inventory:
+        return Inventory(self.digest, json.loads(zlib.decompress(self.packed)))
+
+
+def take() -> Snapshot:
+    return pack(inventory_linux.collect())
+
+
+def pack(inventory: dict[str, Any]) -> Snapshot:
+    text = _canonical(inventory)
+    while len(text) > MAX_INVENTORY_BYTES:
+        packages = inventory["packages"]
+        inventory = {**inventory, "packages": packages[: len(packages) * 9 // 10], "is_packages_cut": True}
+        text = _canonical(inventory)
+    return Snapshot("sha256:" + hashlib.sha256(text).hexdigest(), zlib.compress(text))
+
+
+def _canonical(inventory: dict[str, Any]) -> bytes:
+    text = json.dumps(inventory, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.replace("\\u0000", "").encode("utf-8", errors="replace")

@@ -1,0 +1,129 @@
+"""Process control on Linux: finding interpreters, starting the supervisor, killing what a dead supervisor left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from watchbill_agent import clock
+from watchbill_wire import EnvelopePayload, Interpreter
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+STRAY_BOUND_SECONDS = 5.0
+_SUPERVISOR = Path(__file__).with_name("supervisor")
+_START = (
+    "import sys; sys.path.append(sys.argv[1]); import watchbill_shim as s; s.main(sys.argv[2], *map(int, sys.argv[3:]))"
+)
+_CANDIDATES: Mapping[Interpreter, tuple[str, ...]] = {
+    "bash": ("bash",),
+    "python": ("python3", "python"),
+    "powershell": ("pwsh", "powershell"),
+    "batch": (),
+}
+_ARGUMENTS: Mapping[Interpreter, tuple[str, ...]] = {
+    "bash": ("--noprofile", "--norc"),
+    "python": (),
+    "powershell": ("-NoProfile", "-NonInteractive", "-File"),
+    "batch": (),
+}
+
+
+def boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+def find_interpreter(kind: Interpreter) -> str | None:
+    """Looked up on the system's own path, never on the agent's, which depends on who started it."""
+    for name in _CANDIDATES[kind]:
+        path = shutil.which(name, path=SYSTEM_PATH)
+        if path:
+            return path
+    return None
+
+
+def script_name(kind: Interpreter) -> str:
+    return "script.ps1" if kind == "powershell" else "script"
+
+
+def script_arguments(kind: Interpreter, interpreter: str, script: Path) -> list[str]:
+    return [interpreter, *_ARGUMENTS[kind], str(script)]
+
+
+def script_environment(payload: EnvelopePayload, work: Path) -> dict[str, str]:
+    user = "root" if os.geteuid() == 0 else os.environ.get("USER", "")
+    base = {
+        "PATH": SYSTEM_PATH,
+        "HOME": str(Path.home()),
+        "USER": user,
+        "LOGNAME": user,
+        "SHELL": "/bin/sh",
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(work),
+    }
+    labels = {f"WATCHBILL_{name.upper()}": text for name, text in payload.labels.items()}
+    return {**base, **payload.variables, **labels, "WATCHBILL_EXECUTION_ID": payload.execution_id}
+
+
+def start_supervisor(folder: Path, order: bytes, wake: int, control: int) -> subprocess.Popen[bytes]:
+    """The order holds the variables: it goes through a file that has no name any more, never through argv."""
+    path = folder / "order"
+    source = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    path.unlink()
+    log = os.open(folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(source, order)
+        os.lseek(source, 0, os.SEEK_SET)
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _START, str(_SUPERVISOR), str(folder), str(wake), str(control)],
+            stdin=source,
+            stdout=log,
+            stderr=log,
+            cwd=folder / "work",
+            env={"PATH": SYSTEM_PATH},
+            pass_fds=(wake, control),
+            start_new_session=True,
+        )
+    finally:
+        os.close(source)
+        os.close(log)
+
+
+def kill_strays(execution_id: str) -> bool:
+    """Kill every process that still carries the execution's mark. True when none is left within the bound."""
+    mark = f"WATCHBILL_EXECUTION_ID={execution_id}".encode()
+    bound = clock.monotonic() + STRAY_BOUND_SECONDS
+    while clock.monotonic() < bound:
+        strays = [pid for pid in _pids() if mark in _environment(pid)]
+        if not strays:
+            return True
+        for pid in strays:
+            _kill(pid)
+    return False
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return
+
+
+def _pids() -> list[int]:
+    return [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()
+    ]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
