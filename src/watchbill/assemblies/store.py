@@ -1,0 +1,197 @@
+"""The SQL of the catalogue. Decides nothing."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Row, Select, Text, and_, func, insert, literal, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.assemblies.tables import assemblies, assembly_revisions
+from watchbill.core.assembly_rules import AssemblyDraft, from_json
+from watchbill.kit.paging import Page, decode_cursor, page_of
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What one immutable revision of an assembly holds."""
+
+    assembly_id: UUID
+    revision: int
+    draft: AssemblyDraft
+    content_sha256: str
+    created_by: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """An assembly as it stands: its latest revision, who made it and when."""
+
+    id: UUID
+    revision: int
+    draft: AssemblyDraft
+    content_sha256: str
+    created_by: int | None
+    updated_by: int | None
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblyFilter:
+    """Which assemblies a list shows: `q` is found in name or description, `archived` None = both."""
+
+    q: str | None = None
+    interpreter: str | None = None
+    archived: bool | None = False
+
+
+def _current() -> Select[tuple[object, ...]]:
+    revision = assembly_revisions.c
+    return select(
+        assemblies.c.id,
+        assemblies.c.revision,
+        assemblies.c.created_by,
+        assemblies.c.updated_by,
+        assemblies.c.created_at,
+        assemblies.c.updated_at,
+        assemblies.c.archived_at,
+        revision.content,
+        revision.content_sha256,
+        func.lower(assemblies.c.name).label("sort_name"),
+    ).join(
+        assembly_revisions, and_(revision.assembly_id == assemblies.c.id, revision.revision == assemblies.c.revision)
+    )
+
+
+def _assembly(row: Row[tuple[object, ...]]) -> Assembly:
+    plain = {name: getattr(row, name) for name in Assembly.__slots__ if name != "draft"}
+    return Assembly(draft=from_json(row.content), **plain)
+
+
+def _revision(row: Row[tuple[object, ...]]) -> Revision:
+    plain = {name: getattr(row, name) for name in Revision.__slots__ if name != "draft"}
+    return Revision(draft=from_json(row.content), **plain)
+
+
+async def find(tx: AsyncConnection, assembly_id: UUID, *, for_update: bool = False) -> Assembly | None:
+    query = _current().where(assemblies.c.id == assembly_id)
+    if for_update:
+        query = query.with_for_update(of=assemblies)
+    row = (await tx.execute(query)).one_or_none()
+    return _assembly(row) if row is not None else None
+
+
+async def find_named(tx: AsyncConnection, names: Collection[str]) -> list[Assembly]:
+    """Those in use with one of these names; case does not count."""
+    lowered = [func.lower(name) for name in names]
+    query = _current().where(func.lower(assemblies.c.name).in_(lowered), assemblies.c.archived_at.is_(None))
+    return [_assembly(row) for row in await tx.execute(query)]
+
+
+async def hold_many(tx: AsyncConnection, ids: Collection[UUID]) -> list[Assembly]:
+    """Those with one of these ids; none of them is changed or archived before the transaction ends."""
+    query = _current().where(assemblies.c.id.in_(ids)).order_by(assemblies.c.id)
+    return [_assembly(row) for row in await tx.execute(query.with_for_update(of=assemblies, read=True))]
+
+
+async def hold_name(tx: AsyncConnection, name: str) -> None:
+    """Whoever gives an assembly this name waits here for the other: so that a look before the insert can be trusted."""
+    await tx.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('assembly ' || lower(:name), 0))"), {"name": name}
+    )
+
+
+async def list_page(tx: AsyncConnection, wanted: AssemblyFilter, *, limit: int, cursor: str | None) -> Page[Assembly]:
+    name = func.lower(assemblies.c.name)
+    query = _filtered(_current(), wanted)
+    if cursor is not None:
+        after, last = decode_cursor(cursor, (str, str))
+        query = query.where(tuple_(name, func.cast(assemblies.c.id, Text)) > tuple_(literal(after), literal(last)))
+    query = query.order_by(name, func.cast(assemblies.c.id, Text)).limit(limit + 1)
+    rows = (await tx.execute(query)).all()
+    return page_of(rows, limit, lambda row: (row.sort_name, str(row.id))).map(_assembly)
+
+
+def _filtered(query: Select[tuple[object, ...]], wanted: AssemblyFilter) -> Select[tuple[object, ...]]:
+    if wanted.q:
+        found = assemblies.c.name.icontains(wanted.q, autoescape=True)
+        query = query.where(found | assemblies.c.description.icontains(wanted.q, autoescape=True))
+    if wanted.interpreter is not None:
+        query = query.where(assembly_revisions.c.content["interpreter"].astext == wanted.interpreter)
+    if wanted.archived is not None:
+        is_archived = assemblies.c.archived_at.is_not(None)
+        query = query.where(is_archived if wanted.archived else ~is_archived)
+    return query
+
+
+async def insert_assembly(
+    tx: AsyncConnection, assembly_id: UUID, draft: AssemblyDraft, *, operator_id: int | None, now: datetime
+) -> None:
+    row = {
+        "id": assembly_id,
+        "name": draft.name,
+        "kind": draft.kind,
+        "description": draft.description,
+        "revision": 1,
+        "created_by": operator_id,
+        "updated_by": operator_id,
+        "created_at": now,
+        "updated_at": now,
+    }
+    await tx.execute(insert(assemblies).values(row))
+
+
+async def insert_revision(tx: AsyncConnection, revision: Revision) -> None:
+    row = {
+        "assembly_id": revision.assembly_id,
+        "revision": revision.revision,
+        "content": revision.draft.to_json(),
+        "content_sha256": revision.content_sha256,
+        "created_by": revision.created_by,
+        "created_at": revision.created_at,
+    }
+    await tx.execute(insert(assembly_revisions).values(row))
+
+
+async def point_to(tx: AsyncConnection, revision: Revision) -> None:
+    """Make a new revision the current one."""
+    change = update(assemblies).where(assemblies.c.id == revision.assembly_id)
+    await tx.execute(
+        change.values(
+            name=revision.draft.name,
+            description=revision.draft.description,
+            revision=revision.revision,
+            updated_by=revision.created_by,
+            updated_at=revision.created_at,
+        )
+    )
+
+
+async def set_archived(
+    tx: AsyncConnection, assembly_id: UUID, archived_at: datetime | None, *, operator_id: int | None, now: datetime
+) -> None:
+    change = update(assemblies).where(assemblies.c.id == assembly_id)
+    await tx.execute(change.values(archived_at=archived_at, updated_by=operator_id, updated_at=now))
+
+
+async def load_revisions(tx: AsyncConnection, wanted: Sequence[tuple[UUID, int]]) -> list[Revision]:
+    if not wanted:
+        return []
+    table = assembly_revisions.c
+    query = select(assembly_revisions).where(tuple_(table.assembly_id, table.revision).in_(list(wanted)))
+    return [_revision(row) for row in await tx.execute(query)]
+
+
+async def list_revisions(tx: AsyncConnection, assembly_id: UUID, *, limit: int, cursor: str | None) -> Page[Revision]:
+    """Newest first."""
+    table = assembly_revisions.c
+    query = select(assembly_revisions).where(table.assembly_id == assembly_id)
+    if cursor is not None:
+        [before] = decode_cursor(cursor, (int,))
+        query = query.where(table.revision < before)
+    rows = (await tx.execute(query.order_by(table.revision.desc()).limit(limit + 1))).all()
+    return page_of(rows, limit, lambda row: (row.revision,)).map(_revision)
