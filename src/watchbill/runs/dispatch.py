@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.states import TargetState
 from watchbill.kit import db
-from watchbill.runs.moves import Moved, settle
+from watchbill.runs.moves import changed, settle
 
 #: Between a soft stop and a kill on the device.
 KILL_GRACE = timedelta(seconds=30)
@@ -35,7 +36,7 @@ WITH chosen AS (
 )
 UPDATE run_targets t SET released_at = :now, state = CASE WHEN c.gateway_id IS NULL THEN 'waiting_online' ELSE t.state END
 FROM chosen c WHERE t.id = c.id
-RETURNING t.id, t.occurrence_id, t.job_id, t.site_id, t.device_id, c.state, t.state, c.gateway_id
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, c.state AS before, t.state AS after, c.gateway_id
 """)
 
 _WENT_OFFLINE = text("""
@@ -45,7 +46,7 @@ WITH chosen AS (
   ORDER BY t.id FOR UPDATE OF t
 )
 UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id
-RETURNING t.id, t.occurrence_id, t.job_id, t.site_id, t.device_id
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id
 """)
 
 _TAKE = """
@@ -88,7 +89,7 @@ WHERE e.device_id = ANY(:devices) AND e.state <> 'finished' AND t.term = e.term 
 """)
 
 _RUN_CONTENT = text("""
-SELECT r.id, r.components, r.time_limit_seconds FROM runs r WHERE r.id = ANY(:runs)
+SELECT r.id, r.job_id, r.execution_context, r.components, r.time_limit_seconds FROM runs r WHERE r.id = ANY(:runs)
 """)
 
 
@@ -121,6 +122,8 @@ class RunContent:
     """What a run's deliveries have in common. The script's text is the immutable revision named by the component."""
 
     run_id: int
+    job_id: int
+    execution_context: str
     components: Sequence[Mapping[str, object]]
     time_limit_seconds: int
 
@@ -128,12 +131,7 @@ class RunContent:
 async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime, *, limit: int = RELEASE_BATCH) -> int:
     """Let the next targets of one run and site go to their devices; returns how many. Gateways are woken."""
     rows = (await tx.execute(_RELEASE, {"run_id": run_id, "site_id": site_id, "now": now, "limit": limit})).all()
-    moved = [
-        Moved(*row[:5], TargetState(row[5]), TargetState(row[6]), None, None)
-        for row in map(tuple, rows)
-        if row[5] != row[6]
-    ]
-    await settle(tx, moved, now)
+    await settle(tx, [changed(row, row.before, row.after) for row in rows if row.before != row.after], now)
     for gateway_id in sorted({row.gateway_id for row in rows if row.gateway_id}):
         await db.notify(tx, gateway_channel(gateway_id), str(run_id))
     return len(rows)
@@ -142,8 +140,7 @@ async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime,
 async def devices_went_offline(tx: AsyncConnection, device_ids: Sequence[uuid.UUID], now: datetime) -> None:
     """Released rows of devices that are gone become visible as waiting."""
     rows = await tx.execute(_WENT_OFFLINE, {"devices": list(device_ids)})
-    states = TargetState.PENDING, TargetState.WAITING_ONLINE
-    await settle(tx, [Moved(*row[:5], *states, None, None) for row in map(tuple, rows)], now)
+    await settle(tx, [changed(row, TargetState.PENDING, TargetState.WAITING_ONLINE) for row in rows], now)
 
 
 async def take(
@@ -165,25 +162,11 @@ async def take(
     else:
         result = await tx.execute(_TAKE_DEVICES, {**values, "devices": list(device_ids or ())})
     rows = result.all()
-    await settle(tx, [_dispatched(row) for row in rows], now)
+    await settle(tx, [changed(row, row.before, TargetState.DISPATCHED) for row in rows], now)
     return [_delivery(row) for row in rows]
 
 
-def _dispatched(row: Row[tuple[object, ...]]) -> Moved:
-    return Moved(
-        target_id=row.target_id,
-        occurrence_id=row.occurrence_id,
-        job_id=row.job_id,
-        site_id=row.site_id,
-        device_id=row.device_id,
-        before=TargetState(row.before),
-        after=TargetState.DISPATCHED,
-        reason=None,
-        exit_code=None,
-    )
-
-
-def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
+def _delivery(row: Row[*tuple[Any, ...]]) -> Delivery:
     return Delivery(row.id, row.target_id, row.run_id, row.occurrence_id, row.job_id, row.device_id, row.start_by_at)
 
 
@@ -198,4 +181,4 @@ async def owed(tx: AsyncConnection, device_ids: Sequence[uuid.UUID]) -> list[Owe
 
 async def contents(tx: AsyncConnection, run_ids: Sequence[int]) -> dict[int, RunContent]:
     rows = await tx.execute(_RUN_CONTENT, {"runs": list(run_ids)})
-    return {row.id: RunContent(row.id, row.components, row.time_limit_seconds) for row in rows}
+    return {row.id: RunContent(*row) for row in rows}

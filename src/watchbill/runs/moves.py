@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
@@ -50,8 +51,8 @@ class Moved:
     device_id: uuid.UUID
     before: TargetState
     after: TargetState
-    reason: str | None
-    exit_code: int | None
+    reason: str | None = None
+    exit_code: int | None = None
 
 
 # Locked in a statement of its own, so that the update below sees each row as its last writer left it.
@@ -81,7 +82,7 @@ FROM moves m
 JOIN old o ON o.id = m.target_id
 JOIN rules r ON r.before = o.state AND r.event = m.event       -- not in the state table: nothing happens
 WHERE t.id = m.target_id AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
-RETURNING t.id, t.occurrence_id, t.job_id, t.site_id, t.device_id, o.state, t.state, t.reason, t.exit_code
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, o.state AS before, t.state AS after, t.reason, t.exit_code
 """).bindparams(bindparam("moves", type_=JSONB))
 
 _COUNT = text("""
@@ -123,9 +124,26 @@ async def move(tx: AsyncConnection, moves: Sequence[Move], now: datetime) -> lis
     ids = [one.target_id for one in moves]
     await tx.execute(_LOCK, {"ids": ids})
     rows = await tx.execute(_MOVE, {**_RULES, "ids": ids, "now": now, "moves": [_as_json(one) for one in moves]})
-    moved = [Moved(*row[:5], TargetState(row[5]), TargetState(row[6]), row[7], row[8]) for row in map(tuple, rows)]
+    moved = [changed(row, row.before, row.after, row.reason, row.exit_code) for row in rows]
     await settle(tx, moved, now)
     return moved
+
+
+def changed(
+    row: Row[*tuple[Any, ...]], before: str, after: str, reason: str | None = None, exit_code: int | None = None
+) -> Moved:
+    """A change as a statement returned it: `row` has target_id, occurrence_id, job_id, site_id and device_id."""
+    return Moved(
+        row.target_id,
+        row.occurrence_id,
+        row.job_id,
+        row.site_id,
+        row.device_id,
+        TargetState(before),
+        TargetState(after),
+        reason,
+        exit_code,
+    )
 
 
 def _as_json(one: Move) -> dict[str, object]:

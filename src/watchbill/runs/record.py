@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -119,7 +120,7 @@ async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime
         await tx.execute(_LATE, {"rows": late})
 
 
-def move_of(row: Row[tuple[object, ...]]) -> Move:
+def move_of(row: Row[*tuple[Any, ...]]) -> Move:
     """What a finished execution means for its target."""
     event, reason = _meaning(row)
     return Move(
@@ -135,7 +136,7 @@ def move_of(row: Row[tuple[object, ...]]) -> Move:
     )
 
 
-def _meaning(row: Row[tuple[object, ...]]) -> tuple[TargetEvent, str | None]:
+def _meaning(row: Row[*tuple[Any, ...]]) -> tuple[TargetEvent, str | None]:
     match row.outcome:
         case "exited":
             return _of_exit(row.exit_code, row.warning_exit_codes or [], row.signal)
@@ -213,7 +214,7 @@ def _clean(words: str | None) -> str | None:
     return None if words is None else words.replace("\0", "\ufffd")[:4000]
 
 
-def _late(row: Row[tuple[object, ...]], now: datetime) -> dict[str, object]:
+def _late(row: Row[*tuple[Any, ...]], now: datetime) -> dict[str, object]:
     return {
         "outcome": row.outcome,
         "exit_code": row.exit_code,

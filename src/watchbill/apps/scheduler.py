@@ -1,0 +1,119 @@
+"""The scheduler process: ticks, deadlines, housekeeping and site workers. Any number of them may run; there is no leader.
+
+A tick locks the jobs it takes and passes over those that another scheduler has, so that two share the work by themselves.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from watchbill import devices, identity, jobs, runs
+from watchbill.apps.launcher import SiteWorkers
+from watchbill.apps.wiring import Engine
+from watchbill.core.schedule import tzdata_version
+from watchbill.kit import events, instances, log
+from watchbill.kit.db import Listener
+from watchbill.kit.instances import Heartbeat
+from watchbill.kit.service import Wake, run_all, wait_any
+
+#: Most jobs that one transaction takes; what is left over is taken by the next one at once.
+TICK_LIMIT = 500
+#: A tick looks at the clock at least this often, whatever was announced.
+LONGEST_REST = timedelta(seconds=60)
+HOUSEKEEPING = timedelta(seconds=10)
+
+_logger = log.get("scheduler")
+
+
+@dataclass
+class Ticker:
+    """Opens what is due, then rests until the next due instant or until a job changes."""
+
+    engine: Engine
+    wake: Wake = field(default_factory=Wake)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            rest = await self.tick()
+            if rest > 0:
+                await self.wake.wait(stop, rest)
+
+    async def tick(self) -> float:
+        """One transaction: take, plan, write, advance. Returns how many seconds to rest."""
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            due = await jobs.take_due(tx, now, limit=TICK_LIMIT)
+            plan = runs.plan(due, now)
+            await runs.record_missed(tx, plan.missed, now)
+            opened = await runs.open_occurrences(tx, plan.openings, now)
+            await jobs.advance(tx, plan.advances, tzdata_version(), now)
+            if len(due) == TICK_LIMIT:
+                return 0
+            rest = _until(await jobs.earliest_due(tx), now)
+        if opened:
+            _logger.info("tick.opened", occurrences=len(opened), late=sum(one.is_late for one in plan.openings))
+        return rest
+
+
+def _until(due: datetime | None, now: datetime) -> float:
+    if due is None:
+        return LONGEST_REST.total_seconds()
+    return min(max((due - now).total_seconds(), 0.0), LONGEST_REST.total_seconds())
+
+
+@dataclass
+class Reaper:
+    """Settles targets whose bound has passed."""
+
+    engine: Engine
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            rest = await self.reap()
+            await wait_any((stop,), rest)
+
+    async def reap(self) -> float:
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            number = await runs.reap(tx, now)
+            nearest = await runs.next_deadline(tx)
+        if number:
+            _logger.info("targets.overdue", number=number)
+        rest = runs.LONGEST_REST if nearest is None else nearest - now
+        # Rows that another scheduler is settling stay overdue for a moment; they are not asked for in a tight loop.
+        return min(max(rest.total_seconds(), 0.2), runs.LONGEST_REST.total_seconds())
+
+
+@dataclass
+class Housekeeper:
+    """Small duties on a slow beat: dead instances, paused jobs whose time is up, old rows."""
+
+    engine: Engine
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.tidy()
+            await wait_any((stop,), HOUSEKEEPING.total_seconds())
+
+    async def tidy(self) -> None:
+        keep = timedelta(minutes=self.engine.settings.event_log_minutes)
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            for gone, kind in await instances.bury_stale(tx, now):
+                _logger.warning("instance.gone", kind=kind, id=str(gone))
+                if kind == "gateway":
+                    await runs.devices_went_offline(tx, await devices.gateway_gone(tx, gone, now), now)
+            await jobs.resume_paused(tx, now)
+            await events.prune(tx, now=now, keep=keep)
+            await identity.forget_expired(tx, now)
+
+
+async def main(engine: Engine) -> None:
+    """Run a scheduler until it is told to stop."""
+    ticker = Ticker(engine)
+    workers = SiteWorkers(engine)
+    heartbeat = Heartbeat(engine.db, engine.clock, "scheduler")
+    listener = Listener(engine.db.conninfo)
+    listener.on(jobs.CHANNEL, ticker.wake.ring)
+    listener.on(workers.channel, workers.wake.ring)
+    await run_all([listener, heartbeat, ticker, Reaper(engine), Housekeeper(engine), workers], heartbeat.should_stop)

@@ -1,0 +1,109 @@
+"""A site worker: one site's work items, executed outside the API; it ends when there has been none for a while.
+
+One of the three places that may catch broadly: an executor's fault ends its item, not the worker.
+"""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from watchbill import queue, runs
+from watchbill.apps.wiring import Engine
+from watchbill.core.states import WorkItemState
+from watchbill.executors import EXECUTORS, LeaseLostError, WorkRequest
+from watchbill.kit import log
+from watchbill.kit.instances import Heartbeat
+from watchbill.kit.service import Service, run_all, wait_any
+from watchbill.queue import Lane, Lease, RetryError, SiteQueue
+
+LANES = {Lane.SCHEDULED_JOB: 50}
+RETRY_DELAY = timedelta(seconds=5)
+
+_logger = log.get("site_worker")
+
+
+@dataclass
+class _Run:
+    """The executor's port to its run: every step proves that the lease is still held, in the transaction of the step."""
+
+    engine: Engine
+    lease: Lease
+
+    async def release(self) -> int:
+        async with self.engine.db.begin() as tx:
+            if not await queue.holds(tx, self.lease):
+                raise LeaseLostError
+            now = await self.engine.clock.now(tx)
+            return await runs.release(tx, self.lease.run_id, self.lease.site_id, now)
+
+
+@dataclass
+class Worker:
+    """Executes items; `id` names this process in the leases it takes."""
+
+    engine: Engine
+    id: uuid.UUID
+
+    async def handle(self, item_id: int) -> None:
+        """Claim, execute, settle. A repeat of a finished item does nothing."""
+        async with self.engine.db.begin() as tx:
+            lease = await queue.claim(tx, item_id, self.id, await self.engine.clock.now(tx))
+            content = await runs.contents(tx, [lease.run_id]) if lease else {}
+        if lease is None:
+            return
+        if lease.run_id not in content:
+            await self._settle(lease, WorkItemState.CANCELLED, None)
+            return
+        request = WorkRequest(lease.run_id, lease.site_id, content[lease.run_id].execution_context)
+        await self._execute(lease, request)
+
+    async def _execute(self, lease: Lease, request: WorkRequest) -> None:
+        try:
+            await EXECUTORS[request.execution_context](request, _Run(self.engine, lease))
+        except LeaseLostError:
+            _logger.warning("lease.lost", item=lease.item_id, term=lease.term)
+        except Exception as error:
+            _logger.exception("item.failed", item=lease.item_id, attempt=lease.attempt)
+            if not lease.is_last_attempt:
+                raise RetryError(RETRY_DELAY) from error
+            await self._settle(lease, WorkItemState.FAILED, f"{type(error).__name__}: {error}")
+        else:
+            await self._settle(lease, WorkItemState.DONE, None)
+
+    async def _settle(self, lease: Lease, state: WorkItemState, error: str | None) -> None:
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            if not await queue.settle(tx, lease, state, now, error=error):
+                _logger.warning("lease.lost", item=lease.item_id, term=lease.term)
+            elif state is WorkItemState.FAILED:
+                await runs.fail_unreleased(tx, lease.run_id, lease.site_id, error or "", now)
+
+
+@dataclass
+class _Idle:
+    """Sets `done` once the queue has had nothing for `seconds`."""
+
+    work: SiteQueue
+    seconds: float
+    done: asyncio.Event
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self.work.began.clear()
+            if self.work.busy:
+                await wait_any((stop, self.work.became_idle), None)
+            else:
+                await wait_any((stop, self.work.began), self.seconds)
+                if not self.work.began.is_set():
+                    self.done.set()
+
+
+async def main(engine: Engine, site_id: int) -> None:
+    """Serve one site until told to stop or idle for long enough."""
+    done = asyncio.Event()
+    heartbeat = Heartbeat(engine.db, engine.clock, "site_worker", site_id=site_id, should_stop=done)
+    worker = Worker(engine, heartbeat.id)
+    work = SiteQueue(engine.db.conninfo, site_id, LANES, worker.handle)
+    services: list[Service] = [heartbeat, work, _Idle(work, engine.settings.site_worker_idle_seconds, done)]
+    await run_all(services, done)

@@ -1,0 +1,94 @@
+"""Occurrences that a person starts: the immediate one at acceptance, and reruns. They obey overlap and never move the cadence."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs
+from watchbill.core.occurrence import Kind
+from watchbill.core.problems import Problem
+from watchbill.core.states import TargetState
+from watchbill.identity.actor import Actor
+from watchbill.kit.errors import ConflictError, InvalidError
+from watchbill.runs import history
+from watchbill.runs.history import Occurrence
+from watchbill.runs.opening import open_occurrences
+from watchbill.runs.planning import opening
+
+Which = Literal["all", "failed", "not_finished"]
+
+_S = TargetState
+_STATES: dict[Which, tuple[TargetState, ...]] = {
+    "failed": (_S.FAILED, _S.TIMED_OUT, _S.LOST),
+    "not_finished": (_S.FAILED, _S.TIMED_OUT, _S.LOST, _S.EXPIRED, _S.CANCELLED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Whom a rerun is for: everybody the job targets now, some of an earlier occurrence, or chosen devices of it."""
+
+    which: Which | Sequence[uuid.UUID] = "all"
+    of: uuid.UUID | datetime | None = None
+
+
+async def open_manual(
+    tx: AsyncConnection,
+    actor: Actor,
+    job_id: int,
+    *,
+    now: datetime,
+    request_id: str = "",
+    kind: Kind = "manual",
+    device_ids: Sequence[uuid.UUID] | None = None,
+    origin: uuid.UUID | None = None,
+) -> Occurrence:
+    """Open an occurrence for this very moment. The same `request_id` in the same second is the same occurrence."""
+    job = await jobs.due_settings(tx, job_id)
+    instant = now.replace(microsecond=0)
+    new = replace(
+        opening(job, kind, instant, now=now, request_id=request_id or uuid.uuid4().hex),
+        device_ids=device_ids,
+        origin=origin,
+        started_by=actor.operator_id,
+    )
+    await open_occurrences(tx, [new], now)
+    return await history.get_occurrence(tx, actor.scope, job_id, new.id)
+
+
+async def rerun(
+    tx: AsyncConnection, actor: Actor, job_id: int, again: Again, *, now: datetime, request_id: str = ""
+) -> Occurrence:
+    """A new occurrence from the saved job, linked to the one it repeats, whose frozen list it keeps unless it is for all."""
+    before = await history.find_occurrence(tx, actor.scope, job_id, again.of)
+    if again.which == "all":
+        origin = before.id if before else None
+        return await open_manual(tx, actor, job_id, now=now, request_id=request_id, kind="rerun", origin=origin)
+    if before is None:
+        raise ConflictError("This job has not run yet: there is nothing to repeat.", code="no_occurrence")
+    chosen = await _chosen(tx, before.id, again.which)
+    return await open_manual(
+        tx, actor, job_id, now=now, request_id=request_id, kind="rerun", device_ids=chosen, origin=before.id
+    )
+
+
+async def _chosen(tx: AsyncConnection, occurrence_id: uuid.UUID, which: Which | Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    if isinstance(which, str):
+        states = _STATES[which]
+        found = [device for device, _ in await history.devices_in(tx, occurrence_id, states)]
+        if not found:
+            raise ConflictError(f"No device of that occurrence is {which.replace('_', ' ')}.", code="nothing_to_rerun")
+        return found
+    frozen = {device for device, _ in await history.devices_in(tx, occurrence_id, list(TargetState))}
+    strange = [device for device in which if device not in frozen]
+    if strange:
+        problems = [
+            Problem("targets.device_ids", "device_not_in_occurrence", f"{device} was not a target of that occurrence")
+            for device in strange
+        ]
+        raise InvalidError.of(problems, what="The rerun")
+    return list(which)
