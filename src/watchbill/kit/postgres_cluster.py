@@ -3,6 +3,7 @@ server left behind. To be used only by whoever holds the lock on the data direct
 """
 
 import os
+import secrets
 import shutil
 import signal
 from collections.abc import Iterator
@@ -118,9 +119,10 @@ class Cluster:
 
 def make_files(cluster: Cluster, programs: Path, *, is_durable: bool) -> None:
     """Make the cluster unless it is there. A name of its own until it is whole, so a kill in between leaves only waste."""
-    unfinished = cluster.data_dir / "cluster.new"
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
+    for waste in cluster.data_dir.glob("cluster.new-*"):
+        # What a killed start's last child still writes in it goes at the start after this one.
+        shutil.rmtree(waste, ignore_errors=True)
+    unfinished = cluster.data_dir / f"cluster.new-{secrets.token_hex(4)}"
     if cluster.files.exists():
         _check_version(cluster)
         return

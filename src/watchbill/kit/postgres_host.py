@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -14,7 +15,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from watchbill.kit.processes import Account
+from watchbill.kit.processes import Account, tied_to_parent
 
 ACCOUNT_NAME = "watchbill-db"
 MAJOR_VERSION = "18"
@@ -84,10 +85,13 @@ def is_switched(account: Account) -> bool:
 
 
 def run_as(account: Account, argv: Sequence[str], *, feed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a short command as `account`, away from a working folder that it may not read, with an environment of its own."""
+    """Run a short command as `account`, away from a working folder that it may not read, with an environment of its own.
+
+    It is killed with this process: what it makes is then nobody's, and the next start must not meet it at work.
+    """
     switched = is_switched(account)
     return subprocess.run(
-        argv,
+        tied_to_parent(argv, signal.SIGKILL),
         input=feed,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -178,8 +182,8 @@ def socket_folder(data_dir: Path, run_dir: Path | None) -> Path:
     if run_dir is not None:
         if not _suits_socket(run_dir):
             raise EmbeddedPostgresError(
-                f"the run folder {run_dir} must be an absolute path without comma or quotation mark, short enough that a "
-                f"socket's path in it stays within {_SOCKET_PATH_BYTES} bytes"
+                f"the run folder {run_dir} must be an absolute path without comma, quotation mark or space, short enough that "
+                f"a socket's path in it stays within {_SOCKET_PATH_BYTES} bytes"
             )
         return run_dir
     inside = data_dir / "run"
@@ -188,8 +192,9 @@ def socket_folder(data_dir: Path, run_dir: Path | None) -> Path:
 
 def _suits_socket(folder: Path) -> bool:
     text = str(folder)
-    # libpq and PostgreSQL both take a comma-separated list here, and libpq knows no quoting in it.
-    is_plain = folder.is_absolute() and text == text.strip() and not set(text) & set(",\"'\\\n")
+    # libpq and PostgreSQL both take a comma-separated list here, and libpq knows no quoting in it. A space becomes a plus
+    # sign in some programs' idea of a URL, which libpq takes as it is.
+    is_plain = folder.is_absolute() and len(text.split()) == 1 and not set(text) & set(",\"'\\")
     return is_plain and len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_BYTES
 
 
