@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final, assert_never
 
 from watchbill.core.schedule_calendar import LAST_YEAR, aligned, calendar_after, elapsed_after
 from watchbill.core.schedule_cron import Cron, cron_after
 from watchbill.core.schedule_moment import Moment, Nominal
+from watchbill.core.schedule_notes import passed_over
 from watchbill.core.schedule_parse import anchor_at, parse, to_json
 from watchbill.core.schedule_rrule import Recurrence, recurrence_after
 from watchbill.core.schedule_types import (
@@ -28,6 +29,7 @@ from watchbill.core.schedule_types import (
     Schedule,
     ScheduleProblems,
 )
+from watchbill.core.schedule_words import in_words
 from watchbill.core.zones import tzdata_version
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "anchored",
     "check_new",
     "count_between",
+    "in_words",
+    "instants_after",
     "instants_between",
     "latest_before",
     "never_fires",
@@ -110,17 +114,24 @@ def next_due(schedule: Schedule, after: datetime) -> datetime | None:
     return nominal.at if nominal else None
 
 
+def instants_after(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    """The instants later than `after`, one by one."""
+    return (nominal.at for nominal in _nominals(schedule, after))
+
+
 def instants_between(schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
     """The instants in (after, until], one by one."""
-    for nominal in _nominals(schedule, after):
-        if nominal.at > until:
-            return
-        yield nominal.at
+    return takewhile(lambda at: at <= until, instants_after(schedule, after))
 
 
 def upcoming(schedule: Schedule, after: datetime, n: int) -> list[Instant]:
-    """The next n instants as a person should see them."""
-    return [_explained(schedule, nominal) for nominal in islice(_nominals(schedule, after), n)]
+    """The next n instants as a person should see them, each with what was passed over before it."""
+    coming: list[Instant] = []
+    begin = max(after, schedule.start.instant) if schedule.start else after
+    for nominal in islice(_nominals(schedule, after), n):
+        coming.append(_explained(schedule, nominal, passed_over(schedule, begin, nominal.at)))
+        begin = nominal.at
+    return coming
 
 
 def count_between(schedule: Schedule, after: datetime, until: datetime, cap: int) -> int:
@@ -222,9 +233,9 @@ def _steps_until(schedule: Schedule, until: datetime) -> int:
     return 0 if until < anchor else (until - anchor) // schedule.rule.step + 1
 
 
-def _explained(schedule: Schedule, nominal: Nominal) -> Instant:
-    zone = schedule.zone
-    return Instant(nominal.at, zone.wall(nominal.at), zone.offset(nominal.at), tuple(_flags(schedule, nominal)), ())
+def _explained(schedule: Schedule, nominal: Nominal, notes: list[str]) -> Instant:
+    zone, flags = schedule.zone, tuple(_flags(schedule, nominal))
+    return Instant(nominal.at, zone.wall(nominal.at), zone.offset(nominal.at), flags, tuple(notes))
 
 
 def _flags(schedule: Schedule, nominal: Nominal) -> Iterator[Flag]:

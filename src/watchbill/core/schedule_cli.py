@@ -6,10 +6,11 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from watchbill.core.schedule import ScheduleProblems, anchored, never_fires, parse, upcoming
+from watchbill.core.schedule import ScheduleProblems, anchored, instants_after, never_fires, parse
 
 MOST: Final = 10_000
 
@@ -71,7 +72,7 @@ def _instants(spec: object, after: object, count: object) -> list[str]:
         raise ValueError(f"n: must be a whole number from 1 to {MOST}")
     begin = _instant(after)
     schedule = anchored(parse(spec), begin)
-    found = [f"{item.at:%Y-%m-%dT%H:%M:%SZ}" for item in upcoming(schedule, begin, count)]
+    found = [f"{instant:%Y-%m-%dT%H:%M:%SZ}" for instant in islice(instants_after(schedule, begin), count)]
     problem = None if found else never_fires(schedule)
     if problem:
         raise ScheduleProblems([problem])

@@ -148,7 +148,7 @@ def read_cron(expression: str) -> tuple[Cron | None, list[str]]:
         both_days=texts[2].startswith("*") or texts[4].startswith("*"),
         every_pass=texts[0].startswith("*") or texts[1].startswith("*"),
     )
-    if next(_walls(cron, _ANY_YEAR), None) is None:
+    if next(walls_from(cron, _ANY_YEAR), None) is None:
         return None, [f"{shown!r} never occurs: no such date exists"]
     return cron, []
 
@@ -196,7 +196,7 @@ def _term_mask(field: _Field, term: str, problems: list[str]) -> int:
     return sum(1 << value for value in range(low, high + 1, step))
 
 
-def _walls(cron: Cron, wall: datetime) -> Iterator[datetime]:
+def walls_from(cron: Cron, wall: datetime) -> Iterator[datetime]:
     """The matching wall clocks not before `wall`, until sixty years bring none."""
     times = cron.times
     index = bisect_left(times, wall - wall.replace(hour=0, minute=0, second=0))
@@ -234,7 +234,7 @@ def _every_pass_after(zone: Zone, cron: Cron, after: datetime) -> Iterator[Nomin
 def _until_change(zone: Zone, cron: Cron, begin: datetime, wall: datetime) -> Generator[Nominal, None, datetime | None]:
     """The instants from a wall clock on while the offset stays as at `begin`; returns the change that ends them."""
     offset, clear, change = zone.offset(begin), begin, None
-    for matched in _walls(cron, wall):
+    for matched in walls_from(cron, wall):
         at = (matched - offset).replace(tzinfo=UTC)
         if at > clear and change is None:
             change = zone.change_between(clear, at + _DAY)
@@ -247,7 +247,7 @@ def _until_change(zone: Zone, cron: Cron, begin: datetime, wall: datetime) -> Ge
 
 def _skipped_ahead(zone: Zone, cron: Cron, begin: datetime, wall: datetime) -> datetime:
     """A begin nearer to the next match when nothing can lie between, so that sparse rules do not walk through every change."""
-    matched = next(_walls(cron, wall), None)
+    matched = next(walls_from(cron, wall), None)
     if matched is None:
         return begin
     near = (matched - zone.offset(begin)).replace(tzinfo=UTC) - 2 * _DAY
@@ -259,7 +259,7 @@ def _fixed_after(zone: Zone, cron: Cron, after: datetime) -> Iterator[Nominal]:
     """Instants of a fixed time: once at the end of a small gap, never in a large one, in the first pass of a repeated time."""
     # A wall clock inside a gap can name an instant later than `after` and yet be earlier than what the clocks show.
     earlier = min(zone.offset(after), zone.offset(after - _DAY))
-    for wall in _walls(cron, (after + earlier).replace(tzinfo=None, second=0, microsecond=0)):
+    for wall in walls_from(cron, (after + earlier).replace(tzinfo=None, second=0, microsecond=0)):
         at = _fixed_instant(zone, wall)
         if at and at > after:
             yield Nominal(at, wall)

@@ -50,6 +50,11 @@ class Recurrence:
     exdates: tuple[Moment, ...] = ()
     rdates: tuple[Moment, ...] = ()
 
+    @property
+    def names_other_days(self) -> bool:
+        """Whether days are named by anything else than their date in a month."""
+        return bool(self.year_days or self.week_numbers or self.weekdays or self.positions)
+
     def matches_day(self, day: date) -> bool:
         """Whether a day passes the parts that limit days (daily and shorter frequencies)."""
         return (
