@@ -38,6 +38,8 @@ def run_command(arguments: list[str]) -> int:
             _enroll(options)
         elif options.command == "run":
             _run(options)
+        elif options.command == "inventory":
+            _inventory()
         else:
             _status(options)
     except AgentError as error:
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     status = _command(commands, "status", "who this device is and what its spool holds")
     status.add_argument("--json", action="store_true")
+    _command(commands, "inventory", "print what this device tells about itself, as JSON")
     _command(commands, "version", "print the version")
     return parser
 
@@ -85,7 +88,7 @@ def _command(
     parser = commands.add_parser(
         name, help=text, description=text, epilog=_EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    if name != "version":
+    if name not in ("inventory", "version"):
         default = "/var/lib/watchbill-agent as root, else the user's data home"
         parser.add_argument("--data-dir", type=Path, metavar="DIR", help=f"where it keeps everything ({default})")
     return parser
@@ -132,6 +135,13 @@ def _run(options: argparse.Namespace) -> None:
     data.approved_identity()
     data.lock()
     asyncio.run(runtime.run(data, Log(is_json=options.log_format == "json"), options.max_parallel))
+
+
+def _inventory() -> None:
+    _require_linux()
+    from watchbill_agent import inventory
+
+    sys.stdout.buffer.write(inventory.collect() + b"\n")
 
 
 def _status(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import random
 import signal
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +62,7 @@ class Runtime:
 
     async def run(self) -> None:
         stop = asyncio.Event()
+        self._loop.set_default_executor(ThreadPoolExecutor(2))
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stop.set)
         self._take_up()
@@ -193,7 +195,9 @@ class Runtime:
     async def _watch_inventory(self) -> None:
         while True:
             snapshot = await self._loop.run_in_executor(None, inventory.take)
-            if self._snapshot is None or snapshot.digest != self._snapshot.digest:
+            if snapshot is None:
+                self._log("inventory.failed")
+            elif self._snapshot is None or snapshot.digest != self._snapshot.digest:
                 self._snapshot = snapshot
                 self.feed(e.InventoryChanged(snapshot.digest))
             await asyncio.sleep(INVENTORY_SECONDS)

@@ -52,14 +52,15 @@ class Agent:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(PATIENCE)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Off the loop: the Engine of the test must be able to answer the agent's good-bye."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(PATIENCE)
+            await asyncio.to_thread(self.process.wait, PATIENCE)
 
     @property
     def folders(self) -> list[str]:
-        return os.listdir(self.data / "executions")
+        return [path.name for path in (self.data / "executions").iterdir()]
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ async def engine():
 async def agent(engine, tmp_path):
     agent = Agent(tmp_path / "agent", engine)
     yield agent
-    agent.stop()
+    await agent.stop()
     for folder in (agent.data / "executions").glob("*/started"):
         kill_supervisor_of(folder.parent)
 
@@ -109,3 +110,11 @@ async def until(condition, patience: float = PATIENCE):
         while not (value := condition()):
             await asyncio.sleep(0.02)
     return value
+
+
+def is_alive(pid: int) -> bool:
+    """A process that has ended and only waits to be reaped is not alive."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -3,12 +3,11 @@
 import asyncio
 import os
 import time
-from pathlib import Path
 
 import pytest
 
 import watchbill_wire as w
-from tests.agent.conftest import until
+from tests.agent.conftest import is_alive, until
 
 
 @pytest.fixture
@@ -151,7 +150,7 @@ async def test_cancel_kills_daemonised_grandchildren_that_ignore_sigterm(engine,
     result = await engine.result(name)
     assert (result.outcome, result.tree) == ("cancelled", "stopped")
     assert (await engine.first(w.CancelAnswer, name)).answer == "killed"
-    assert not Path(f"/proc/{marker.read_text()}").exists()
+    assert not is_alive(int(marker.read_text()))
 
 
 async def test_a_script_that_ends_leaves_no_stray_and_does_not_wait_for_it(engine, up, tmp_path):
@@ -161,7 +160,7 @@ async def test_a_script_that_ends_leaves_no_stray_and_does_not_wait_for_it(engin
     result = await engine.result(name)
     assert (result.outcome, result.exit_code) == ("exited", 0)
     assert 1.5 < time.monotonic() - begun < 6
-    assert not Path(f"/proc/{marker.read_text()}").exists()
+    assert not is_alive(int(marker.read_text()))
 
 
 async def test_children_in_the_background_may_finish_within_the_bound(engine, up):
@@ -178,7 +177,7 @@ async def test_a_script_that_kills_its_supervisor_is_interrupted_and_leaves_noth
     result = await engine.result(name)
     assert (result.outcome, result.tree) == ("interrupted", "stopped")
     assert engine.text(name) == "before\n"
-    assert not Path(f"/proc/{marker.read_text().strip()}").exists()
+    assert not is_alive(int(marker.read_text()))
 
 
 async def test_at_most_so_many_run_at_once_and_the_rest_keep_their_order(engine, agent, tmp_path):
