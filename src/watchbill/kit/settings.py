@@ -146,6 +146,11 @@ class Settings:
         return self.key_ring or self.data_dir / "keys" / "ring.json"
 
     @property
+    def output_limit_bytes(self) -> int:
+        """The most that is stored of one execution, whatever a device sends: both streams, head and tail."""
+        return 2 * (self.output_head_bytes + self.output_tail_bytes)
+
+    @property
     def is_tls(self) -> bool:
         if self.tls == "auto":
             return not (self.api_listen.is_loopback and self.gateway_listen.is_loopback)

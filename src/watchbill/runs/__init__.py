@@ -4,6 +4,7 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 """
 
 from watchbill.runs.dispatch import (
+    GATEWAYS,
     KILL_GRACE,
     Delivery,
     Owed,
@@ -51,6 +52,7 @@ from watchbill.runs.stopping import (
 )
 
 __all__ = [
+    "GATEWAYS",
     "KILL_GRACE",
     "LONGEST_REST",
     "Again",

@@ -18,6 +18,9 @@ KILL_GRACE = timedelta(seconds=30)
 #: How long beyond its limit a silent device is waited for.
 SILENCE = timedelta(minutes=2)
 
+#: NOTIFY channel of all gateways, for what may have become ready on any of them; the payload is a run id.
+GATEWAYS = "watchbill_gateways"
+
 #: Targets released by one statement; a large run is released in several.
 RELEASE_BATCH = 2000
 
@@ -134,6 +137,9 @@ async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime,
     await settle(tx, [changed(row, row.before, row.after) for row in rows if row.before != row.after], now)
     for gateway_id in sorted({row.gateway_id for row in rows if row.gateway_id}):
         await db.notify(tx, gateway_channel(gateway_id), str(run_id))
+    if any(row.gateway_id is None for row in rows):
+        # A device that connects right now is seen neither here nor by its gateway until this commits.
+        await db.notify(tx, GATEWAYS, str(run_id))
     return len(rows)
 
 

@@ -1,0 +1,285 @@
+"""The devices that this gateway holds: greeting those that come, handing out what is ready, passing stops on.
+
+The socket is a doorbell and a pipe; what is true is in the database, so losing any message loses no work.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import watchbill_wire as wire
+from watchbill import agents, devices, runs
+from watchbill.apps.gateway.connection import DEVICE_REFUSED, REPLACED, RESTART, Connection
+from watchbill.apps.gateway.envelopes import Envelopes, TooLargeError
+from watchbill.apps.gateway.writer import Writer
+from watchbill.apps.wiring import Engine
+from watchbill.core.states import TargetEvent, TargetState
+from watchbill.kit import log
+from watchbill.kit.service import Wake, wait_any
+from watchbill.runs import Delivery, Owed
+
+#: Devices greeted, or deliveries handed out, by one transaction.
+GREETING, HANDFUL = 500, 500
+#: Heartbeats are written together, this often.
+PRESENCE_SECONDS = 15.0
+#: Everything held is looked through at least this often, whatever was announced.
+SWEEP_SECONDS = 60.0
+
+_logger = log.get("gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a batch of newcomers is told."""
+
+    now: datetime
+    keys: tuple[wire.EngineKey, ...]
+    known: dict[uuid.UUID, devices.Known]
+    owed: dict[uuid.UUID, list[Owed]]
+    orders: list[tuple[uuid.UUID, str]]
+
+
+class Hub:
+    """All connections of one gateway by device."""
+
+    def __init__(self, engine: Engine, gateway_id: uuid.UUID) -> None:
+        self.engine = engine
+        self.id = gateway_id
+        self.writer = Writer(engine, gateway_id)
+        self.held: dict[uuid.UUID, Connection] = {}
+        self._envelopes = Envelopes(engine)
+        self._arrived: list[Connection] = []
+        self._left: list[Connection] = []
+        self._seen: set[uuid.UUID] = set()
+        self._runs: set[int] = set()
+        self._sweep = True
+        self._cancels = True
+        self._wake = Wake()
+        self._presence_wake = Wake()
+
+    # What connections tell.
+
+    def arrived(self, connection: Connection) -> None:
+        before = self.held.get(connection.device_id)
+        self.held[connection.device_id] = connection
+        if before is not None and before is not connection:
+            before.close(REPLACED, "a newer connection of this device")
+        self._arrived.append(connection)
+        self._wake.ring()
+
+    def has_news(self, connection: Connection, number_of_bytes: int) -> None:
+        self.writer.has_news(connection, number_of_bytes)
+
+    def is_alive(self, connection: Connection) -> None:
+        self._seen.add(connection.device_id)
+
+    def left(self, connection: Connection) -> None:
+        if self.held.get(connection.device_id) is connection:
+            del self.held[connection.device_id]
+        self._left.append(connection)
+        self._presence_wake.ring()
+
+    # What the database tells.
+
+    def heard(self, payload: str) -> None:
+        """A NOTIFY: a run with something ready, a stop to pass on, or (empty) look for yourself."""
+        if payload.isdigit():
+            self._runs.add(int(payload))
+        elif payload == "cancel":
+            self._cancels = True
+        else:
+            self._sweep = self._cancels = True
+        self._wake.ring()
+
+    def device_changed(self, payload: str) -> None:
+        """A NOTIFY that a device was disabled or revoked: it is cut off, and told so when it comes again."""
+        try:
+            connection = self.held.get(uuid.UUID(payload))
+        except ValueError:
+            return
+        if connection is not None:
+            connection.close(DEVICE_REFUSED, "this device may not connect")
+
+    # The service.
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep_now_and_then(stop))
+            while not stop.is_set():
+                await self._wake.wait(stop, SWEEP_SECONDS)
+                await self._work()
+
+    async def _sweep_now_and_then(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await wait_any((stop,), SWEEP_SECONDS)
+            self.heard("")
+
+    async def _work(self) -> None:
+        while self._arrived:
+            batch, self._arrived = self._arrived[:GREETING], self._arrived[GREETING:]
+            try:
+                await self._greet([one for one in batch if one.is_open])
+            except BaseException:
+                # Whoever was not greeted comes again; its agent loses nothing by it.
+                self._send_away(batch)
+                raise
+        while self._runs:
+            await self._hand_out(run_id=self._runs.pop())
+        while self.writer.freed:
+            await self._hand_out(device_ids=[self.writer.freed.popleft() for _ in range(len(self.writer.freed))])
+        if self._sweep:
+            self._sweep = False
+            await self._hand_out(device_ids=list(self.held))
+        if self._cancels:
+            self._cancels = False
+            await self._pass_cancels_on()
+
+    def _send_away(self, connections: Iterable[Connection]) -> None:
+        for connection in connections:
+            connection.close(RESTART, "try again")
+
+    # Newcomers.
+
+    async def _greet(self, newcomers: Sequence[Connection]) -> None:
+        if not newcomers:
+            return
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            known = await devices.known(tx, [one.device_id for one in newcomers])
+            welcome = [one for one in newcomers if _may_connect(known.get(one.device_id))]
+            await devices.connected(tx, self.id, [(one.device_id, one.id) for one in welcome], now)
+        # In a second transaction: work released while the first was open is seen here, or its notice comes later.
+        async with self.engine.db.begin() as tx:
+            greeting = await self._prepare(tx, welcome, known, now)
+        for connection in newcomers:
+            if connection not in welcome:
+                connection.close(DEVICE_REFUSED, "this device may not connect")
+        for connection in welcome:
+            self._welcome(connection, greeting)
+        for device_id, order in greeting.orders:
+            self._send_to(device_id, order)
+        await self._hand_out(device_ids=[one.device_id for one in welcome])
+
+    async def _prepare(
+        self,
+        tx: AsyncConnection,
+        welcome: Sequence[Connection],
+        known: dict[uuid.UUID, devices.Known],
+        now: datetime,
+    ) -> Greeting:
+        keys = tuple(wire.EngineKey(key_id, public) for key_id, public in await agents.public_keys(tx))
+        owed: dict[uuid.UUID, list[Owed]] = {}
+        for one in await runs.owed(tx, [connection.device_id for connection in welcome]):
+            owed.setdefault(one.delivery.device_id, []).append(one)
+        orders = []
+        for connection in welcome:
+            orders += await self._reconcile(tx, connection, owed.get(connection.device_id, []), now)
+        return Greeting(now, keys, known, owed, orders)
+
+    async def _reconcile(
+        self, tx: AsyncConnection, connection: Connection, owed: Sequence[Owed], now: datetime
+    ) -> list[tuple[uuid.UUID, str]]:
+        """Compare what a device says it has with what it was sent; returns the orders to repeat."""
+        assert connection.hello is not None
+        has = {delivery.execution_id for delivery in connection.hello.deliveries}
+        orders = []
+        for one in owed:
+            if str(one.delivery.execution_id) in has:
+                continue
+            if one.state != "dispatched":
+                # It had the order and does not know it any more: it may have run. Never a second time.
+                await runs.never_came(tx, [one.delivery.execution_id], TargetEvent.FAIL, "interrupted", now)
+            elif one.target_state is TargetState.LOST:
+                await runs.never_came(tx, [one.delivery.execution_id], TargetEvent.EXPIRE, "offline", now)
+            elif one.target_state is TargetState.DISPATCHED:
+                orders += await self._orders(tx, [one.delivery], now)
+        return orders
+
+    def _welcome(self, connection: Connection, greeting: Greeting) -> None:
+        owed = greeting.owed.get(connection.device_id, [])
+        for one in owed:
+            id_ = str(one.delivery.execution_id)
+            connection.resume_streams([(id_, "stdout", one.stdout_bytes), (id_, "stderr", one.stderr_bytes)])
+        known = greeting.known[connection.device_id]
+        settings = self.engine.settings
+        message = wire.Welcome(greeting.now, settings.heartbeat_seconds, known.inventory_digest, greeting.keys)
+        connection.send(message)
+        for one in owed:
+            if one.target_state is TargetState.CANCELLING:
+                connection.send(_cancel(one.delivery.execution_id))
+
+    # Work.
+
+    async def _hand_out(self, *, run_id: int | None = None, device_ids: Sequence[uuid.UUID] | None = None) -> None:
+        if run_id is None and not device_ids:
+            return
+        while True:
+            async with self.engine.db.begin() as tx:
+                now = await self.engine.clock.now(tx)
+                taken = await runs.take(tx, self.id, now, run_id=run_id, device_ids=device_ids, limit=HANDFUL)
+                orders = await self._orders(tx, taken, now)
+            for device_id, order in orders:
+                self._send_to(device_id, order)
+            if len(taken) < HANDFUL:
+                return
+
+    async def _orders(
+        self, tx: AsyncConnection, deliveries: Sequence[Delivery], now: datetime
+    ) -> list[tuple[uuid.UUID, str]]:
+        orders = []
+        await self._envelopes.prepare(tx, deliveries)
+        for delivery in deliveries:
+            try:
+                orders.append((delivery.device_id, await self._envelopes.order(tx, delivery, now)))
+            except TooLargeError:
+                await runs.never_came(tx, [delivery.execution_id], TargetEvent.FAIL, "order_too_large", now)
+        return orders
+
+    def _send_to(self, device_id: uuid.UUID, text: str) -> None:
+        connection = self.held.get(device_id)
+        if connection is None or not connection.send_text(text):
+            _logger.info("delivery.waits", device=str(device_id))  # sent again when the device comes back
+
+    async def _pass_cancels_on(self) -> None:
+        async with self.engine.db.begin() as tx:
+            pending = await runs.to_cancel(tx, self.id)
+        for execution_id, device_id in pending:
+            connection = self.held.get(device_id)
+            if connection is not None:
+                connection.send(_cancel(execution_id))
+
+    # Presence.
+
+    async def keep_presence(self, stop: asyncio.Event) -> None:
+        """Write who left at once, and who beat, together, now and then."""
+        while not stop.is_set():
+            await self._presence_wake.wait(stop, PRESENCE_SECONDS)
+            await self.write_presence()
+
+    async def write_presence(self) -> None:
+        left, self._left = self._left, []
+        seen, self._seen = self._seen, set()
+        if not left and not seen:
+            return
+        try:
+            async with self.engine.db.begin() as tx:
+                now = await self.engine.clock.now(tx)
+                await devices.seen(tx, self.id, sorted(seen), now)
+                gone = await devices.disconnected(tx, [(one.device_id, one.id) for one in left], now)
+                await runs.devices_went_offline(tx, gone, now)
+        except BaseException:
+            self._left += left
+            self._seen |= seen
+            raise
+
+
+def _may_connect(known: devices.Known | None) -> bool:
+    return known is not None and known.status == "active"
+
+
+def _cancel(execution_id: uuid.UUID) -> wire.Cancel:
+    return wire.Cancel(str(execution_id), runs.KILL_GRACE.total_seconds())

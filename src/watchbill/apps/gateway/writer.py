@@ -1,0 +1,202 @@
+"""What agents report, stored in batches: every device in its turn, in the order it spoke, acknowledged only once it is committed."""
+
+import asyncio
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import watchbill_wire as wire
+from watchbill import devices, runs
+from watchbill.apps.gateway.connection import PROTOCOL_ERROR, Connection
+from watchbill.apps.wiring import Engine
+from watchbill.kit import log
+from watchbill.kit.service import Wake, pause
+from watchbill.runs import Chunk, Report
+
+#: One device's share of a batch, and the whole batch. A flood from one waits; the results of the others do not.
+SHARE_BYTES, SHARE_MESSAGES = 128 * 1024, 100
+BATCH_BYTES, BATCH_MESSAGES = 4 * 1024 * 1024, 5000
+
+#: Reading stops above, and goes on below, this much that is not stored yet.
+BACKLOG_HIGH, BACKLOG_LOW = 64 * 1024 * 1024, 32 * 1024 * 1024
+
+_logger = log.get("gateway")
+
+
+@dataclass
+class Batch:
+    """What goes into one transaction."""
+
+    parts: list[tuple[Connection, list[wire.AgentMessage], int]] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
+    accepted: list[tuple[uuid.UUID, uuid.UUID]] = field(default_factory=list)
+    started: list[tuple[uuid.UUID, uuid.UUID, datetime]] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    answers: list[tuple[uuid.UUID, uuid.UUID, str]] = field(default_factory=list)
+    inventories: list[tuple[uuid.UUID, str, dict[str, object]]] = field(default_factory=list)
+    acks: list[tuple[Connection, wire.EngineMessage]] = field(default_factory=list)
+
+    def add(self, connection: Connection, message: wire.AgentMessage) -> None:
+        device = connection.device_id
+        match message:
+            case wire.Output():
+                self.acks.append((connection, self._add_output(device, message)))
+            case wire.Accepted():
+                self.accepted.append((uuid.UUID(message.execution_id), device))
+            case wire.Started():
+                self.started.append((uuid.UUID(message.execution_id), device, message.started_at))
+            case wire.Result():
+                self.reports.append(report_of(message, device))
+                self.acks.append((connection, wire.ResultAck(message.execution_id)))
+            case wire.CancelAnswer():
+                self.answers.append((uuid.UUID(message.execution_id), device, message.answer))
+            case wire.Inventory():
+                self.inventories.append((device, message.digest, message.inventory))
+            case wire.Hello() | wire.Heartbeat() | wire.Unknown():
+                return
+
+    def _add_output(self, device_id: uuid.UUID, output: wire.Output) -> wire.OutputAck:
+        if output.data:
+            execution_id = uuid.UUID(output.execution_id)
+            self.chunks.append(Chunk(execution_id, device_id, output.stream, output.offset, output.data))
+        return wire.OutputAck(output.execution_id, output.stream, output.offset + len(output.data))
+
+
+def report_of(result: wire.Result, device_id: uuid.UUID) -> Report:
+    return Report(
+        execution_id=uuid.UUID(result.execution_id),
+        device_id=device_id,
+        outcome=result.outcome,
+        exit_code=result.exit_code,
+        signal=result.signal,
+        reason=result.reason,
+        detail=result.detail,
+        tree=result.tree,
+        started_at=result.started_at,
+        finished_at=result.finished_at,
+        stdout_bytes=result.stdout_bytes,
+        stderr_bytes=result.stderr_bytes,
+        truncated=result.truncated,
+        last_line=result.last_line,
+    )
+
+
+class Writer:
+    """A service that stores what connections bring, and tells `deliver` what became ready by it."""
+
+    def __init__(self, engine: Engine, gateway_id: uuid.UUID) -> None:
+        self.engine = engine
+        self.gateway_id = gateway_id
+        self.wake = Wake()
+        self.freed: deque[uuid.UUID] = deque()
+        self.freed_wake = Wake()
+        self._queue: deque[Connection] = deque()
+        self._backlog = 0
+        self._paused: set[Connection] = set()
+
+    def has_news(self, connection: Connection, number_of_bytes: int) -> None:
+        self._backlog += number_of_bytes
+        if not connection.is_queued:
+            connection.is_queued = True
+            self._queue.append(connection)
+        if self._backlog > BACKLOG_HIGH and connection.transport is not None:
+            connection.transport.underlying_transport.pause_reading()
+            self._paused.add(connection)
+        self.wake.ring()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set() or self._queue:
+            if not self._queue:
+                await self.wake.wait(stop, 60)
+                continue
+            await self._store(self._collect(), stop)
+            self._resume()
+
+    def _collect(self) -> Batch:
+        batch = Batch()
+        size = number = 0
+        for _ in range(len(self._queue)):
+            if size >= BATCH_BYTES or number >= BATCH_MESSAGES:
+                break
+            connection = self._queue.popleft()
+            messages, share = connection.take_share(SHARE_BYTES, SHARE_MESSAGES)
+            batch.parts.append((connection, messages, share))
+            size += share
+            number += len(messages)
+            connection.is_queued = bool(connection.inbox)
+            if connection.inbox:
+                self._queue.append(connection)
+        self._backlog -= size
+        return batch
+
+    def _resume(self) -> None:
+        if self._backlog > BACKLOG_LOW or not self._paused:
+            return
+        for connection in self._paused:
+            if connection.transport is not None:
+                connection.transport.underlying_transport.resume_reading()
+        self._paused.clear()
+
+    async def _store(self, batch: Batch, stop: asyncio.Event) -> None:
+        for connection, messages, _ in batch.parts:
+            for message in messages:
+                batch.add(connection, message)
+        while not await self._commit(batch):
+            if stop.is_set():
+                return  # nothing was acknowledged: the agents keep it and send it again
+            await pause(stop, 0.5)
+        for connection, ack in _last_acks(batch):
+            connection.send(ack)
+        self.freed.extend(report.device_id for report in batch.reports)
+        if batch.reports:
+            self.freed_wake.ring()
+
+    async def _commit(self, batch: Batch) -> bool:
+        """Store a batch; False when the database cannot be reached and it is to be tried again."""
+        try:
+            async with self.engine.db.begin() as tx:
+                await _write(tx, batch, await self.engine.clock.now(tx), self.engine.settings.output_limit_bytes)
+        except (OperationalError, InterfaceError) as error:
+            _logger.warning("writer.waits", error=str(error).splitlines()[0])
+            return False
+        except (DataError, IntegrityError) as error:
+            await self._without_the_culprit(batch, error)
+        return True
+
+    async def _without_the_culprit(self, batch: Batch, error: Exception) -> None:
+        """Something in the batch cannot be stored: each device alone, and whoever fails is cut off."""
+        batch.acks.clear()
+        if len(batch.parts) == 1:
+            connection = batch.parts[0][0]
+            _logger.warning("device.cut_off", device=str(connection.device_id), error=str(error).splitlines()[0])
+            connection.close(PROTOCOL_ERROR, "cannot be stored")
+            return
+        for connection, messages, size in batch.parts:
+            single = Batch([(connection, messages, size)])
+            for message in messages:
+                single.add(connection, message)
+            if await self._commit(single):
+                for one, ack in _last_acks(single):
+                    one.send(ack)
+
+
+def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
+    """One acknowledgement for a stream is enough: the furthest."""
+    last: dict[object, tuple[Connection, wire.EngineMessage]] = {}
+    for connection, ack in batch.acks:
+        key = (ack.execution_id, ack.stream) if isinstance(ack, wire.OutputAck) else ack
+        last[connection.id, key] = (connection, ack)
+    return list(last.values())
+
+
+async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: int) -> None:
+    await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes)
+    await runs.accepted(tx, batch.accepted)
+    await runs.started(tx, batch.started, now)
+    await runs.finished(tx, batch.reports, now)
+    await runs.cancel_answered(tx, batch.answers, now)
+    await devices.record_inventory(tx, batch.inventories, now)
