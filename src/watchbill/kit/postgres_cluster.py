@@ -50,8 +50,6 @@ effective_cache_size = '512MB'
 random_page_cost = 1.1
 jit = off
 wal_compression = on
-min_wal_size = '80MB'
-max_wal_size = '1GB'
 checkpoint_timeout = '10min'
 datestyle = 'iso, ymd'
 timezone = 'UTC'
@@ -60,6 +58,8 @@ lc_messages = 'C'
 default_text_search_config = 'pg_catalog.simple'
 """
 _DURABLE = """\
+min_wal_size = '80MB'
+max_wal_size = '1GB'
 synchronous_commit = on
 logging_collector = on
 log_directory = 'log'
@@ -73,6 +73,8 @@ log_line_prefix = '%m [%p] %q%d %a '
 log_lock_waits = on
 """
 _THROWAWAY = """\
+min_wal_size = '32MB'
+max_wal_size = '256MB'
 fsync = off
 full_page_writes = off
 wal_level = minimal
