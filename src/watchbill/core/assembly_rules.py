@@ -294,3 +294,12 @@ def values_problem(values: Mapping[str, object]) -> str | None:
 
 def _texts(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in values.items() if isinstance(value, str))
+
+
+def as_text(value: Value) -> str:
+    """A value as a script reads it from its environment."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value)

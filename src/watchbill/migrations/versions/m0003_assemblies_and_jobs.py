@@ -61,7 +61,8 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_due ON jobs (next_due_at) WHERE next_due_at IS NOT NULL;
 CREATE INDEX jobs_resume ON jobs (paused_until) WHERE paused_until IS NOT NULL;
 CREATE INDEX jobs_name ON jobs (lower(name), id) WHERE deleted_at IS NULL;
-CREATE INDEX jobs_next ON jobs (next_due_at, id) WHERE deleted_at IS NULL;
+-- Never = infinity: one row comparison pages through the list in both directions.
+CREATE INDEX jobs_next ON jobs (coalesce(next_due_at, 'infinity'::timestamptz), id) WHERE deleted_at IS NULL;
 CREATE INDEX jobs_updated ON jobs (updated_at, id) WHERE deleted_at IS NULL;
 
 CREATE TABLE job_revisions (

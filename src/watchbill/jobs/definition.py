@@ -1,0 +1,148 @@
+"""A job as it is stored: one JSON object in the API's shape, its secrets sealed. Turns jobs into it, and shows it without secrets.
+
+A sealed value is bound to its job, component and variable: moved elsewhere, it cannot be opened.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from watchbill.core import schedule as calendar
+from watchbill.core.assembly_rules import AssemblyDraft, as_text
+from watchbill.core.job_rules_values import Component, Job, Policies
+from watchbill.core.job_rules_variables import IS_SET
+from watchbill.kit.secrets import KeyRing
+
+#: A stored definition: what `stored` made, read back from the database.
+Definition = Mapping[str, Any]
+_SEALED: Final = "sealed"
+
+
+def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Definition | None) -> dict[str, Any]:
+    """The definition to store; secrets that are kept are taken from `before`."""
+    return {
+        "name": job.name,
+        "description": job.description,
+        "job_kind": job.job_kind,
+        "components": [
+            _component(component, job_id, position, keys, before) for position, component in enumerate(job.components)
+        ],
+        "targets": [_device(device_id) for device_id in job.targets],
+        "exclusions": [_device(device_id) for device_id in job.exclusions],
+        "schedule": calendar.to_json(job.schedule),
+        "execution_context": job.execution_context.value,
+        "credential_id": None,
+        "use_service_account": False,
+        "duration": {
+            "time_limit_seconds": job.time_limit_seconds,
+            "expires_after_seconds": job.expires_after_seconds,
+        },
+        "policies": job.policies.to_json(),
+        "enabled": enabled,
+    }
+
+
+def shown(definition: Definition, devices: Collection[str] | None = None) -> dict[str, Any]:
+    """The definition as the API shows it: no secrets, and of the devices only these (None = all)."""
+    public = dict(definition)
+    public["components"] = [
+        {**component, "variables": _masked(component["variables"])} for component in definition["components"]
+    ]
+    if devices is not None:
+        for name in ("targets", "exclusions"):
+            public[name] = [one for one in definition[name] if one["device_id"] in devices]
+    return public
+
+
+def variables_of(definition: Definition) -> list[tuple[UUID, int | None, dict[str, Any]]]:
+    """Assembly, revision (None = latest) and stored variables of each component."""
+    return [
+        (
+            UUID(component["assembly_id"]),
+            None if component["revision"] == "latest" else component["revision"],
+            component["variables"],
+        )
+        for component in definition["components"]
+    ]
+
+
+def secrets_in(definition: Definition) -> list[tuple[UUID, frozenset[str]]]:
+    """For each component its assembly and the names of the secrets it holds."""
+    return [
+        (assembly_id, frozenset(name for name, value in variables.items() if _is_sealed(value)))
+        for assembly_id, _, variables in variables_of(definition)
+    ]
+
+
+def policies_of(stored_policies: Mapping[str, Any]) -> Policies:
+    return Policies(**{name: stored_policies[name] for name in Policies.__slots__})
+
+
+def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:
+    """The stored schedule, or why it cannot be read any more (a zone that is gone, a word of a newer version)."""
+    if not isinstance(stored, dict):
+        return None, "the stored schedule is not an object"
+    try:
+        return calendar.parse(stored), None
+    except calendar.ScheduleProblems as error:
+        return None, "; ".join(f"{problem.field}: {problem.message}" for problem in error.problems)
+
+
+def open_variables(keys: KeyRing, job_id: int, position: int, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored variables of one component with their secrets opened. For whoever hands them to a device, at that moment."""
+    return {
+        name: keys.open_text(value[_SEALED], _context(job_id, position, name)).reveal() if _is_sealed(value) else value
+        for name, value in variables.items()
+    }
+
+
+def environment(
+    keys: KeyRing, job_id: int, position: int, variables: Mapping[str, Any], declared: AssemblyDraft
+) -> dict[str, str]:
+    """What the script of one component finds in its environment: stored values, else declared defaults, as texts."""
+    given = open_variables(keys, job_id, position, variables)
+    known = {one.name for one in declared.variables}
+    defaults = {one.name: one.default for one in declared.variables if one.default is not None}
+    return {name: as_text(value) for name, value in {**defaults, **given}.items() if name in known}
+
+
+def _component(
+    component: Component, job_id: int, position: int, keys: KeyRing, before: Definition | None
+) -> dict[str, Any]:
+    kept = before["components"][position]["variables"] if before and component.kept else {}
+    secrets = {
+        name: {_SEALED: keys.seal_text(text, _context(job_id, position, name))}
+        for name, text in component.secrets.items()
+    }
+    return {
+        "assembly_id": str(component.assembly_id),
+        "kind": component.kind.value,
+        "variables": {**component.variables, **secrets, **{name: kept[name] for name in sorted(component.kept)}},
+        "revision": component.revision or "latest",
+    }
+
+
+def _context(job_id: int, position: int, name: str) -> str:
+    return f"job:{job_id}:{position}:{name}"
+
+
+def _device(device_id: UUID) -> dict[str, str]:
+    return {"kind": "device", "device_id": str(device_id)}
+
+
+def _is_sealed(value: object) -> bool:
+    return isinstance(value, Mapping)  # open values are never objects
+
+
+def _masked(variables: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dict(IS_SET) if _is_sealed(value) else value for name, value in variables.items()}
+
+
+def device_ids(listed: Sequence[Mapping[str, str]]) -> list[UUID]:
+    """The devices of `targets` or `exclusions`, in order."""
+    return [UUID(one["device_id"]) for one in listed]
+
+
+def devices_in(definition: Definition) -> list[UUID]:
+    """Every device that a definition names."""
+    return [*device_ids(definition["targets"]), *device_ids(definition["exclusions"])]

@@ -1,0 +1,176 @@
+"""The scheduler's side of jobs: which are due, how they go on, when the next one is, whose pause is over. All set-based.
+
+A job whose stored schedule can no longer be read is handed out with the reason, so that it alone ends in `error`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import bindparam
+
+from watchbill.core import schedule as calendar
+from watchbill.identity import ENGINE, audit
+from watchbill.jobs.changes import CHANNEL, changed
+from watchbill.jobs.definition import policies_of, read_schedule
+from watchbill.jobs.store import insert_revisions
+from watchbill.jobs.tables import jobs
+from watchbill.jobs.values import Advance, DueJob
+from watchbill.kit.clock import rfc3339
+from watchbill.kit.db import notify
+from watchbill.kit.errors import NotFoundError
+
+_RESUMED_AT_ONCE = 500
+
+_ADVANCE = text("""
+UPDATE jobs j SET mark_at = a.mark_at, next_due_at = a.next_due_at, state = a.state, state_reason = a.state_reason,
+  last_occurrence_id = coalesce(a.last_occurrence_id, j.last_occurrence_id), tzdata_version = :tzdata_version
+FROM jsonb_to_recordset(:rows) AS a(job_id bigint, mark_at timestamptz, next_due_at timestamptz, state text,
+  state_reason text, last_occurrence_id uuid)
+WHERE j.id = a.job_id
+""").bindparams(bindparam("rows", type_=JSONB))
+
+_RESUME = text("""
+UPDATE jobs j SET enabled = true, state = a.state, state_reason = a.state_reason, paused_until = NULL,
+  mark_at = a.mark_at, next_due_at = a.next_due_at, tzdata_version = :tzdata_version,
+  revision = j.revision + 1, definition = jsonb_set(j.definition, '{enabled}', 'true'), updated_at = :now
+FROM jsonb_to_recordset(:rows) AS a(job_id bigint, mark_at timestamptz, next_due_at timestamptz, state text,
+  state_reason text)
+WHERE j.id = a.job_id RETURNING j.id, j.revision, j.definition
+""").bindparams(bindparam("rows", type_=JSONB))
+
+_SITES_DUE = text("""
+SELECT DISTINCT coalesce(d.site_id, 0) FROM jobs j
+JOIN job_targets t ON t.job_id = j.id AND NOT t.is_exclusion
+JOIN devices d ON d.id = t.device_id
+WHERE j.next_due_at <= :until AND j.enabled AND j.deleted_at IS NULL
+  AND (j.allowed_site_ids IS NULL OR d.site_id = ANY(j.allowed_site_ids))
+""")
+
+
+def _due_query() -> Select[Any]:
+    # Only these parts of the definition: the targets of a large job are not read to learn its policies.
+    return select(
+        jobs.c.id,
+        jobs.c.revision,
+        jobs.c.definition["schedule"].label("schedule"),
+        jobs.c.definition["policies"].label("policies"),
+        jobs.c.definition["duration"].label("duration"),
+        jobs.c.mark_at,
+        jobs.c.next_due_at,
+        jobs.c.allowed_site_ids,
+        jobs.c.tzdata_version,
+    )
+
+
+def _is_live() -> ColumnElement[bool]:
+    return and_(jobs.c.enabled, jobs.c.deleted_at.is_(None))
+
+
+async def take_due(tx: AsyncConnection, now: datetime, limit: int = 500) -> list[DueJob]:
+    """The most overdue jobs, held until the transaction ends; those that another scheduler holds are left to it."""
+    query = (
+        _due_query()
+        .where(jobs.c.next_due_at <= now, _is_live())
+        .order_by(jobs.c.next_due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_due_job(row) for row in await tx.execute(query)]
+
+
+async def due_settings(tx: AsyncConnection, job_id: int) -> DueJob:
+    """The same of one job, for a run that a person starts; held until the transaction ends."""
+    query = _due_query().where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None)).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such job.", code="job_not_found")
+    return _due_job(row)
+
+
+async def earliest_due(tx: AsyncConnection) -> datetime | None:
+    """When the next job is due; it may be past, when another scheduler is at it."""
+    query = select(func.min(jobs.c.next_due_at)).where(_is_live())
+    found: datetime | None = (await tx.execute(query)).scalar_one()
+    return found
+
+
+async def sites_due_within(tx: AsyncConnection, now: datetime, seconds: float) -> list[int]:
+    """Sites with work soon, so that a worker can be up before it; 0 = devices without a site."""
+    rows = await tx.execute(_SITES_DUE, {"until": now + timedelta(seconds=seconds)})
+    return sorted(rows.scalars())
+
+
+async def advance(tx: AsyncConnection, advances: Sequence[Advance], tzdata_version: str, now: datetime) -> None:
+    """Write where taken jobs go on, in one statement; who watches a job that ended or broke is told."""
+    if not advances:
+        return
+    rows = [
+        {
+            "job_id": one.job_id,
+            "mark_at": rfc3339(one.mark_at),
+            "next_due_at": rfc3339(one.next_due_at) if one.next_due_at else None,
+            "state": one.state,
+            "state_reason": one.state_reason,
+            "last_occurrence_id": str(one.last_occurrence_id) if one.last_occurrence_id else None,
+        }
+        for one in advances
+    ]
+    await tx.execute(_ADVANCE, {"rows": rows, "tzdata_version": tzdata_version})
+    await changed(tx, {one.job_id: one.state for one in advances if one.state != "active"}, now)
+
+
+async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
+    """Resume the jobs whose pause was to end by now; what fell due since the end of the pause is owed. Returns how many."""
+    query = (
+        select(jobs.c.id, jobs.c.definition["schedule"].label("schedule"), jobs.c.paused_until)
+        .where(jobs.c.paused_until <= now, jobs.c.deleted_at.is_(None))
+        .order_by(jobs.c.paused_until)
+        .limit(_RESUMED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    rows = [_resumed(row.id, row.schedule, row.paused_until) for row in await tx.execute(query)]
+    if not rows:
+        return 0
+    parameters = {"rows": rows, "tzdata_version": calendar.tzdata_version(), "now": now}
+    resumed = (await tx.execute(_RESUME, parameters)).all()
+    await insert_revisions(tx, [(row.id, row.revision, row.definition) for row in resumed], by=None, now=now)
+    for row in resumed:
+        await audit.record(tx, ENGINE, "job.toggle", "job", row.id, now=now, detail={"enabled": True})
+    await changed(tx, {row.id: "toggled" for row in resumed}, now)
+    await notify(tx, CHANNEL)
+    return len(rows)
+
+
+def _resumed(job_id: int, stored_schedule: Any, until: datetime) -> dict[str, object]:
+    schedule, error = read_schedule(stored_schedule)
+    next_due = calendar.next_due(schedule, until) if schedule else None
+    return {
+        "job_id": job_id,
+        "mark_at": rfc3339(until),
+        "next_due_at": rfc3339(next_due) if next_due else None,
+        "state": "error" if error else ("active" if next_due else "completed"),
+        "state_reason": error,
+    }
+
+
+def _due_job(row: Row[Any]) -> DueJob:
+    schedule, error = read_schedule(row.schedule)
+    policies = policies_of(row.policies)
+    return DueJob(
+        id=row.id,
+        revision=row.revision,
+        schedule=schedule,
+        error=error,
+        mark_at=row.mark_at,
+        next_due_at=row.next_due_at,
+        policies=policies,
+        time_limit_seconds=row.duration["time_limit_seconds"],
+        expires_after_seconds=row.duration["expires_after_seconds"],
+        allowed_site_ids=row.allowed_site_ids,
+        failure_threshold_percent=policies.failure_threshold_percent,
+        tzdata_version=row.tzdata_version,
+    )

@@ -1,0 +1,222 @@
+"""Reading jobs as one reader sees them: the site scope is part of every statement, and a page costs three whatever its length.
+
+A job is visible when at least one of its devices, not left out by an exclusion, lies in the reader's sites.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    true,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.core.problems import Problem
+from watchbill.devices.tables import devices
+from watchbill.identity.actor import SiteScope
+from watchbill.identity.tables import operators
+from watchbill.jobs.tables import job_targets, jobs
+from watchbill.jobs.values import JobFilter, SavedJob, TargetSummary
+from watchbill.kit.clock import rfc3339
+from watchbill.kit.errors import InvalidError
+from watchbill.kit.paging import Page, decode_cursor, page_of
+
+_CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
+_NEVER: ColumnElement[datetime] = literal_column("'infinity'::timestamptz")
+_PLAIN = (
+    "id", "revision", "definition", "enabled", "state", "state_reason", "paused_until", "mark_at", "next_due_at",
+    "created_by", "updated_by", "created_at", "updated_at",
+)  # fmt: skip
+
+# `inside` is what the reader may know of: NULL sites = everything. Devices of other sites only leave the mark `spans`.
+_SUMMARY = text("""
+SELECT t.job_id,
+  count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded) AS devices,
+  count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.is_excluded) AS excluded,
+  count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded AND t.is_online) AS online,
+  coalesce(bool_or(NOT t.inside AND NOT t.is_exclusion), false) AS spans,
+  CASE WHEN CAST(:sites AS bigint[]) IS NOT NULL THEN array_agg(t.device_id) FILTER (WHERE t.inside) END AS visible
+FROM (
+  SELECT s.job_id, s.is_exclusion, s.device_id, p.gateway_id IS NOT NULL AS is_online, x.job_id IS NOT NULL AS is_excluded,
+    CAST(:sites AS bigint[]) IS NULL OR coalesce(d.site_id = ANY(:sites), false) AS inside
+  FROM job_targets s
+  JOIN devices d ON d.id = s.device_id
+  LEFT JOIN device_presence p ON p.device_id = d.id
+  LEFT JOIN job_targets x ON x.job_id = s.job_id AND x.is_exclusion AND x.device_id = s.device_id
+  WHERE s.job_id = ANY(:ids)
+) t GROUP BY t.job_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A sort: its expression, how a cursor spells the value, and how it is read back."""
+
+    column: ColumnElement[Any]
+    is_text: bool = False
+
+    def of_cursor(self, value: str) -> ColumnElement[Any]:
+        if self.is_text:
+            return literal(value)
+        if value == "infinity":
+            return _NEVER
+        try:
+            return literal(datetime.fromisoformat(value), DateTime(timezone=True))
+        except ValueError:
+            raise _bad_cursor() from None
+
+
+_ORDERS: Mapping[str, _Order] = {
+    "name": _Order(func.lower(jobs.c.name), is_text=True),
+    "next_due": _Order(func.coalesce(jobs.c.next_due_at, _NEVER)),
+    "updated": _Order(jobs.c.updated_at),
+}
+
+
+def visible_ids(scope: SiteScope) -> Select[tuple[int]]:
+    """The ids of all jobs a reader may see, for use inside other queries."""
+    return select(jobs.c.id).where(jobs.c.deleted_at.is_(None), _is_visible(scope))
+
+
+def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
+    if scope.site_ids is None:
+        return true()
+    return _has_device(scope.clause(devices.c.site_id))
+
+
+def _has_device(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a job has a device that it runs on and that meets `condition`."""
+    excluded = job_targets.alias("excluded")
+    left_out = exists().where(
+        excluded.c.job_id == job_targets.c.job_id,
+        excluded.c.is_exclusion,
+        excluded.c.device_id == job_targets.c.device_id,
+    )
+    found = (
+        select(literal(1))
+        .select_from(job_targets.join(devices, devices.c.id == job_targets.c.device_id))
+        .where(job_targets.c.job_id == jobs.c.id, ~job_targets.c.is_exclusion, condition, ~left_out)
+    )
+    return found.exists()
+
+
+def _query() -> Select[Any]:
+    columns = [jobs.c[name] for name in _PLAIN if not name.endswith("_by")]
+    return (
+        select(
+            *columns,
+            func.lower(jobs.c.name).label("sort_name"),
+            _CREATOR.c.username.label("created_by"),
+            _EDITOR.c.username.label("updated_by"),
+        )
+        .select_from(jobs)
+        .outerjoin(_CREATOR, _CREATOR.c.id == jobs.c.created_by)
+        .outerjoin(_EDITOR, _EDITOR.c.id == jobs.c.updated_by)
+        .where(jobs.c.deleted_at.is_(None))
+    )
+
+
+async def find(tx: AsyncConnection, scope: SiteScope, job_id: int, *, for_update: bool = False) -> SavedJob | None:
+    """One visible job; None when there is none, or none for this reader."""
+    query = _query().where(jobs.c.id == job_id, _is_visible(scope))
+    if for_update:
+        query = query.with_for_update(of=jobs)
+    row = (await tx.execute(query)).one_or_none()
+    return (await _with_targets(tx, scope, [row]))[0] if row is not None else None
+
+
+async def list_page(
+    tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None
+) -> Page[SavedJob]:
+    query = _query().where(*_conditions(scope, wanted))
+    name, is_descending = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
+    keys = _keys(name)
+    if cursor is not None:
+        place, after = tuple_(*keys), tuple_(*_after(name, cursor))
+        query = query.where(place < after if is_descending else place > after)
+    ordered = [key.desc() if is_descending else key.asc() for key in keys]
+    rows = (await tx.execute(query.order_by(*ordered).limit(limit + 1))).all()
+    page = page_of(rows, limit, lambda row: _cursor_of(name, row))
+    return Page(await _with_targets(tx, scope, page.items), page.next_cursor)
+
+
+def _keys(sort: str) -> list[ColumnElement[Any]]:
+    return [jobs.c.id] if sort == "id" else [_ORDERS[sort].column, jobs.c.id]
+
+
+def _after(sort: str, cursor: str) -> list[ColumnElement[Any]]:
+    """The keys in a cursor, which says for which sort it was made."""
+    made_for, value, last_id = decode_cursor(cursor, (str, str, int))
+    if made_for != sort or value is None or last_id is None or not 0 <= int(last_id) < 2**63:
+        raise _bad_cursor()
+    after_id = literal(int(last_id), BigInteger)
+    return [after_id] if sort == "id" else [_ORDERS[sort].of_cursor(str(value)), after_id]
+
+
+def _cursor_of(sort: str, row: Row[Any]) -> tuple[str, str, int]:
+    match sort:
+        case "name":
+            # As the database lowers it: Python knows other rules for some letters.
+            return (sort, row.sort_name, row.id)
+        case "next_due":
+            return (sort, rfc3339(row.next_due_at) if row.next_due_at else "infinity", row.id)
+        case "updated":
+            return (sort, rfc3339(row.updated_at), row.id)
+        case _:
+            return (sort, "", row.id)
+
+
+def _bad_cursor() -> InvalidError:
+    problem = Problem("cursor", "invalid", "must be a next_cursor of this list with the same sort")
+    return InvalidError("The cursor does not belong to this list.", problems=[problem])
+
+
+def _conditions(scope: SiteScope, wanted: JobFilter) -> list[ColumnElement[bool]]:
+    conditions = [_is_visible(scope)]
+    if wanted.q:
+        conditions.append(jobs.c.name.icontains(wanted.q, autoescape=True))
+    if wanted.kind is not None:
+        conditions.append(jobs.c.job_kind == wanted.kind)
+    if wanted.state is not None:
+        conditions.append(jobs.c.state == wanted.state)
+    if wanted.enabled is not None:
+        conditions.append(jobs.c.enabled == wanted.enabled)
+    if wanted.site_id is not None:
+        site = devices.c.site_id == cast(wanted.site_id, BigInteger)
+        conditions.append(_has_device(and_(site, scope.clause(devices.c.site_id))))
+    return conditions
+
+
+async def _with_targets(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]) -> list[SavedJob]:
+    ids = [row.id for row in rows]
+    found = await tx.execute(_SUMMARY, {"ids": ids, "sites": scope.as_list()}) if ids else ()
+    summaries = {row.job_id: row for row in found}
+    return [_job(row, summaries.get(row.id)) for row in rows]
+
+
+def _job(row: Row[Any], summary: Row[Any] | None) -> SavedJob:
+    job = SavedJob(**{name: getattr(row, name) for name in _PLAIN})
+    if summary is None:
+        return job
+    return replace(
+        job,
+        targets=TargetSummary(summary.devices, summary.excluded, summary.online),
+        spans_other_sites=summary.spans,
+        visible_devices=None if summary.visible is None else frozenset(str(one) for one in summary.visible),
+    )

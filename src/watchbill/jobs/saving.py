@@ -1,0 +1,316 @@
+"""The verbs of jobs: create, update, toggle, delete, look. What a job may say is decided in `core.job_rules`.
+
+An edit takes effect for the instants after it: the mark moves to the present, and the next due instant is computed anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import assemblies
+from watchbill.core import schedule as calendar
+from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
+from watchbill.core.job_rules_toggle import Toggle, read_toggle
+from watchbill.core.job_rules_values import ExecutionContext, Job, JobDraft
+from watchbill.core.problems import Problem
+from watchbill.core.schedule_types import Immediate
+from watchbill.identity import Actor, Permission, audit
+from watchbill.jobs import listing, store
+from watchbill.jobs.changes import CHANNEL, changed
+from watchbill.jobs.definition import devices_in, read_schedule, secrets_in, shown, stored, variables_of
+from watchbill.jobs.values import Action, JobFilter, JobRevision, SavedJob
+from watchbill.kit.db import notify
+from watchbill.kit.errors import ForbiddenError, InvalidError, NotFoundError
+from watchbill.kit.paging import Page
+from watchbill.kit.secrets import KeyRing
+
+_SPANS = "This job has devices in sites that you do not see."
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A job after a save. `starts_now`: its schedule is `immediately` and was accepted just now: open its occurrence."""
+
+    job: SavedJob
+    is_changed: bool
+    starts_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    """Where a job stands in its schedule after a change."""
+
+    state: str
+    state_reason: str | None
+    mark_at: datetime
+    next_due_at: datetime | None
+    paused_until: datetime | None = None
+
+    def values(self) -> dict[str, Any]:
+        return {
+            "state": self.state,
+            "state_reason": self.state_reason,
+            "mark_at": self.mark_at,
+            "next_due_at": self.next_due_at,
+            "paused_until": self.paused_until,
+            "tzdata_version": calendar.tzdata_version(),
+        }
+
+
+async def get(tx: AsyncConnection, actor: Actor, job_id: int) -> SavedJob:
+    actor.require(Permission.READ)
+    return _there(await listing.find(tx, actor.scope, job_id))
+
+
+async def list_jobs(
+    tx: AsyncConnection, actor: Actor, wanted: JobFilter, *, limit: int, cursor: str | None
+) -> Page[SavedJob]:
+    actor.require(Permission.READ)
+    return await listing.list_page(tx, actor.scope, wanted, limit=limit, cursor=cursor)
+
+
+async def list_revisions(
+    tx: AsyncConnection, actor: Actor, job_id: int, *, limit: int, cursor: str | None
+) -> Page[JobRevision]:
+    """Newest first; of the devices they name, only those of the reader's sites are shown."""
+    await get(tx, actor, job_id)
+    page = await store.list_revisions(tx, job_id, limit=limit, cursor=cursor)
+    if actor.scope.site_ids is None:
+        return page.map(lambda one: replace(one, definition=shown(one.definition)))
+    named = {device for one in page.items for device in devices_in(one.definition)}
+    visible = await store.devices_in_scope(tx, actor.scope, named)
+    return page.map(lambda one: replace(one, definition=shown(one.definition, visible)))
+
+
+async def lock(tx: AsyncConnection, actor: Actor, job_id: int, *needed: Permission) -> SavedJob:
+    """The job, held until the transaction ends, for a caller who may do what needs these permissions to all its devices."""
+    job = _there(await listing.find(tx, actor.scope, job_id, for_update=True))
+    actor.require(*needed)
+    if job.spans_other_sites:
+        raise ForbiddenError(_SPANS, code="job_spans_other_sites")
+    return job
+
+
+def allowed_actions(actor: Actor, job: SavedJob) -> list[Action]:
+    """What this reader may do to the job, and why not; the writes themselves ask the same."""
+    needed = {
+        "update": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
+        "toggle": (Permission.JOBS_WRITE,),
+        "rerun": (Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM),
+        "cancel": (Permission.JOBS_RUN,),
+        "delete": (Permission.JOBS_WRITE,),
+    }
+    return [_action(actor, job, name, permissions) for name, permissions in needed.items()]
+
+
+def _action(actor: Actor, job: SavedJob, name: str, needed: Sequence[Permission]) -> Action:
+    lacking = [f"`{permission}`" for permission in needed if not actor.may(permission)]
+    if lacking:
+        return Action(name, allowed=False, reason=f"This needs the permission {' and '.join(lacking)}.")
+    return Action(name, allowed=not job.spans_other_sites, reason=_SPANS if job.spans_other_sites else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A job that may be saved, or every reason why not."""
+
+    job: Job | None
+    problems: Sequence[Problem]
+
+    def accepted(self) -> Job:
+        """The job; InvalidError lists every problem."""
+        if self.job is None or self.problems:
+            raise InvalidError.of(self.problems, what="The job")
+        return self.job
+
+
+async def judge(
+    tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime, before: SavedJob | None = None
+) -> Judged:
+    """Everything that a save would check, and nothing saved."""
+    reading = read(definition)
+    settled = settle(reading.draft, await _facts(tx, actor, reading.draft, now, before))
+    return Judged(settled.job, [*reading.problems, *settled.problems])
+
+
+async def create(tx: AsyncConnection, actor: Actor, definition: object, *, keys: KeyRing, now: datetime) -> Saved:
+    """Save a new job; InvalidError lists every problem."""
+    actor.require(Permission.JOBS_WRITE)
+    return await insert(tx, actor, (await judge(tx, actor, definition, now=now)).accepted(), keys=keys, now=now)
+
+
+async def insert(tx: AsyncConnection, actor: Actor, job: Job, *, keys: KeyRing, now: datetime) -> Saved:
+    """Save a job that was judged in this transaction."""
+    actor.require(Permission.JOBS_WRITE)
+    _require_context(actor, job)
+    enabled = job.enabled is not False
+    timing = _timing(job.schedule, now, enabled=enabled)
+    job_id = await store.insert_job(
+        tx,
+        {
+            **_columns(actor, job, enabled=enabled, now=now),
+            **timing.values(),
+            "revision": 1,
+            "created_by": actor.operator_id,
+            "created_at": now,
+        },
+    )
+    await _write(tx, actor, job_id, 1, job, stored(job, job_id=job_id, enabled=enabled, keys=keys, before=None), now)
+    await audit.record(tx, actor, "job.create", "job", job_id, now=now, detail={"name": job.name, "revision": 1})
+    await changed(tx, {job_id: "created"}, now)
+    await _wake(tx, timing)
+    starts_now = enabled and isinstance(job.schedule.rule, Immediate)
+    return Saved(await get(tx, actor, job_id), is_changed=True, starts_now=starts_now)
+
+
+async def update(
+    tx: AsyncConnection, actor: Actor, before: SavedJob, definition: object, *, keys: KeyRing, now: datetime
+) -> Saved:
+    """Save a locked job anew. What changes nothing makes no revision."""
+    job = (await judge(tx, actor, definition, now=now, before=before)).accepted()
+    _require_context(actor, job)
+    enabled = before.enabled if job.enabled is None else job.enabled
+    after = stored(job, job_id=before.id, enabled=enabled, keys=keys, before=before.definition)
+    if after == before.definition:
+        return Saved(before, is_changed=False)
+    timing = _timing(job.schedule, now, enabled=enabled)
+    if not enabled and not before.enabled:
+        timing = _Timing("paused", before.state_reason, now, None, before.paused_until)
+    revision = before.revision + 1
+    await store.update_job(
+        tx,
+        before.id,
+        {**_columns(actor, job, enabled=enabled, now=now), **timing.values(), "revision": revision},
+    )
+    await _write(tx, actor, before.id, revision, job, after, now)
+    detail = {"name": job.name, "revision": revision}
+    await audit.record(tx, actor, "job.update", "job", before.id, now=now, detail=detail)
+    await changed(tx, {before.id: "updated"}, now)
+    await _wake(tx, timing)
+    is_new_schedule = before.definition["schedule"] != after["schedule"]
+    starts_now = enabled and is_new_schedule and isinstance(job.schedule.rule, Immediate)
+    return Saved(await get(tx, actor, before.id), is_changed=True, starts_now=starts_now)
+
+
+async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: object, *, now: datetime) -> SavedJob:
+    """Pause or resume a locked job. Asking for what is the case already changes nothing."""
+    wanted, problems = read_toggle(body, now)
+    if problems:
+        raise InvalidError.of(problems, what="The request")
+    if _is_so_already(before, wanted):
+        return before
+    schedule, error = read_schedule(before.definition["schedule"])
+    if not wanted.enabled:
+        timing = _Timing("paused", wanted.reason, now, None, wanted.until)
+    elif schedule is None:
+        timing = _Timing("error", error, now, None)
+    else:
+        timing = _timing(schedule, now, enabled=True)
+    revision = before.revision + 1
+    definition = {**before.definition, "enabled": wanted.enabled}
+    values = {"enabled": wanted.enabled, "definition": definition, "revision": revision, **timing.values()}
+    edited = {"updated_by": actor.operator_id, "updated_at": now}
+    await store.update_job(tx, before.id, {**values, **edited})
+    await store.insert_revisions(tx, [(before.id, revision, definition)], by=actor.operator_id, now=now)
+    detail = {"enabled": wanted.enabled, "reason": wanted.reason}
+    await audit.record(tx, actor, "job.toggle", "job", before.id, now=now, detail=detail)
+    await changed(tx, {before.id: "toggled"}, now)
+    await _wake(tx, timing)
+    return await get(tx, actor, before.id)
+
+
+async def delete(tx: AsyncConnection, actor: Actor, before: SavedJob, *, now: datetime) -> None:
+    """Take a locked job away; its history stays. What runs is cancelled before, by the caller."""
+    gone = {"deleted_at": now, "next_due_at": None, "paused_until": None}
+    await store.update_job(tx, before.id, {**gone, "updated_by": actor.operator_id, "updated_at": now})
+    await audit.record(tx, actor, "job.delete", "job", before.id, now=now, detail={"name": before.definition["name"]})
+    await changed(tx, {before.id: "deleted"}, now)
+
+
+async def using_assembly(tx: AsyncConnection, assembly_id: UUID) -> list[str]:
+    """Names of the jobs that use an assembly, whoever asks: archiving it would break them."""
+    return await store.using_assembly(tx, assembly_id)
+
+
+def _there(job: SavedJob | None) -> SavedJob:
+    if job is None:
+        raise NotFoundError("There is no such job.", code="job_not_found")
+    return job
+
+
+def _require_context(actor: Actor, job: Job) -> None:
+    match job.execution_context:
+        case ExecutionContext.SYSTEM:
+            actor.require(Permission.RUN_AS_SYSTEM)
+        case _:
+            return
+
+
+async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: datetime, before: SavedJob | None) -> Facts:
+    wanted = [(one.assembly_id, one.revision) for one in draft.components if one.assembly_id is not None]
+    found = await assemblies.hold_many(tx, {assembly_id for assembly_id, _ in wanted}) if wanted else []
+    pinned = await assemblies.load_revisions(tx, [(one, number) for one, number in wanted if number is not None])
+    facts = {
+        one.id: AssemblyFacts(
+            latest=one.revision,
+            is_archived=one.archived_at is not None,
+            revisions={one.revision: one.draft}
+            | {number: revision.draft for (key, number), revision in pinned.items() if key == one.id},
+        )
+        for one in found
+    }
+    stored_schedule = read_schedule(before.definition["schedule"])[0] if before else None
+    return Facts(
+        now=now,
+        assemblies=facts,
+        devices=await store.usable_devices(tx, actor.scope, {*draft.targets, *draft.exclusions}),
+        stored_secrets=secrets_in(before.definition) if before else (),
+        stored_schedule=stored_schedule,
+    )
+
+
+def _timing(schedule: calendar.Schedule, now: datetime, *, enabled: bool) -> _Timing:
+    mark = now
+    if schedule.start and now - calendar.GRACE <= schedule.start.instant <= now:
+        mark = schedule.start.instant - timedelta(seconds=1)  # "now" in a form is a moment ago when it arrives
+    if not enabled:
+        return _Timing("paused", None, now, None)
+    next_due = calendar.next_due(schedule, mark)
+    return _Timing("active" if next_due else "completed", None, mark, next_due)
+
+
+def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "job_kind": job.job_kind,
+        "enabled": enabled,
+        "schedule_type": calendar.to_json(job.schedule)["type"],
+        "allowed_site_ids": actor.scope.as_list(),
+        "updated_by": actor.operator_id,
+        "updated_at": now,
+    }
+
+
+async def _write(
+    tx: AsyncConnection, actor: Actor, job_id: int, revision: int, job: Job, definition: dict[str, Any], now: datetime
+) -> None:
+    """The definition and everything that is derived from it."""
+    await store.update_job(tx, job_id, {"definition": definition})
+    await store.insert_revisions(tx, [(job_id, revision, definition)], by=actor.operator_id, now=now)
+    await store.replace_targets(tx, job_id, job.targets, job.exclusions)
+    await store.replace_components(tx, job_id, variables_of(definition))
+
+
+async def _wake(tx: AsyncConnection, timing: _Timing) -> None:
+    if timing.next_due_at is not None:
+        await notify(tx, CHANNEL)
+
+
+def _is_so_already(job: SavedJob, wanted: Toggle) -> bool:
+    if job.enabled != wanted.enabled:
+        return False
+    return wanted.enabled or (job.state_reason, job.paused_until) == (wanted.reason, wanted.until)

@@ -1,0 +1,175 @@
+"""Writing jobs, and reading one: rows, their projections for SQL, revisions. Decides nothing.
+
+Lists are read by `listing`, due jobs by `due`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, any_, delete, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.devices.tables import devices
+from watchbill.identity.actor import SiteScope
+from watchbill.identity.tables import operators
+from watchbill.jobs.tables import job_components, job_revisions, job_targets, jobs
+from watchbill.jobs.values import JobRevision
+from watchbill.kit.paging import Page, decode_cursor, page_of
+
+_INSERT_TARGETS = text("""
+INSERT INTO job_targets (job_id, position, kind, is_exclusion, device_id)
+SELECT :job_id, t.place - 1, 'device', :is_exclusion, t.device_id
+FROM unnest(CAST(:devices AS uuid[])) WITH ORDINALITY AS t(device_id, place)
+""")
+
+_SITES = text("""
+SELECT t.job_id, array_agg(DISTINCT d.site_id) AS sites FROM job_targets t JOIN devices d ON d.id = t.device_id
+WHERE t.job_id = ANY(:job_ids) AND NOT t.is_exclusion GROUP BY t.job_id
+""")
+
+
+async def insert_job(tx: AsyncConnection, values: Mapping[str, Any]) -> int:
+    """A new row; its definition follows by `update_job`, once secrets can be sealed for its id."""
+    made = await tx.execute(insert(jobs).values(**values, definition={}).returning(jobs.c.id))
+    job_id: int = made.scalar_one()
+    return job_id
+
+
+async def update_job(tx: AsyncConnection, job_id: int, values: Mapping[str, Any]) -> None:
+    await tx.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
+
+async def insert_revisions(
+    tx: AsyncConnection, revisions: Sequence[tuple[int, int, Mapping[str, Any]]], *, by: int | None, now: datetime
+) -> None:
+    """(job, number, definition) of new revisions."""
+    rows = [
+        {"job_id": job_id, "revision": revision, "definition": definition, "changed_by": by, "changed_at": now}
+        for job_id, revision, definition in revisions
+    ]
+    await tx.execute(insert(job_revisions), rows)
+
+
+async def replace_targets(
+    tx: AsyncConnection, job_id: int, targets: Sequence[UUID], exclusions: Sequence[UUID]
+) -> None:
+    """The job's devices as rows; one statement a list, whatever its length."""
+    await tx.execute(delete(job_targets).where(job_targets.c.job_id == job_id))
+    for is_exclusion, chosen in ((False, targets), (True, exclusions)):
+        if chosen:
+            row = {"job_id": job_id, "is_exclusion": is_exclusion, "devices": list(chosen)}
+            await tx.execute(_INSERT_TARGETS, row)
+
+
+async def replace_components(
+    tx: AsyncConnection, job_id: int, components: Sequence[tuple[UUID, int | None, Mapping[str, Any]]]
+) -> None:
+    """(assembly, revision or None, stored variables) in order."""
+    await tx.execute(delete(job_components).where(job_components.c.job_id == job_id))
+    rows = [
+        {
+            "job_id": job_id,
+            "position": position,
+            "assembly_id": assembly_id,
+            "assembly_revision": revision,
+            "variables": variables,
+        }
+        for position, (assembly_id, revision, variables) in enumerate(components)
+    ]
+    await tx.execute(insert(job_components), rows)
+
+
+async def usable_devices(tx: AsyncConnection, scope: SiteScope, ids: Collection[UUID]) -> frozenset[UUID]:
+    """Of these devices, those that exist in the scope and are not revoked."""
+    table = devices.c
+    wanted = table.id == any_(literal(list(ids), ARRAY(Uuid)))
+    query = select(table.id).where(wanted, table.status != "revoked", scope.clause(table.site_id))
+    return frozenset((await tx.execute(query)).scalars())
+
+
+async def sites_of(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, list[int | None]]:
+    """The sites of each job's devices; None for devices without one."""
+    return {row.job_id: row.sites for row in await tx.execute(_SITES, {"job_ids": list(job_ids)})} if job_ids else {}
+
+
+async def using_assembly(tx: AsyncConnection, assembly_id: UUID) -> list[str]:
+    """Names of the jobs that use an assembly, whoever asks."""
+    query = (
+        select(jobs.c.name)
+        .join(job_components, job_components.c.job_id == jobs.c.id)
+        .where(job_components.c.assembly_id == assembly_id, jobs.c.deleted_at.is_(None))
+        .distinct()
+        .order_by(jobs.c.name)
+    )
+    return list((await tx.execute(query)).scalars())
+
+
+async def list_revisions(tx: AsyncConnection, job_id: int, *, limit: int, cursor: str | None) -> Page[JobRevision]:
+    """Newest first."""
+    table = job_revisions.c
+    query: Select[Any] = (
+        select(table.revision, table.definition, operators.c.username, table.changed_at)
+        .outerjoin(operators, operators.c.id == table.changed_by)
+        .where(table.job_id == job_id)
+    )
+    if cursor is not None:
+        [before] = decode_cursor(cursor, (int,))
+        query = query.where(table.revision < before)
+    rows = (await tx.execute(query.order_by(table.revision.desc()).limit(limit + 1))).all()
+    return page_of(rows, limit, lambda row: (row.revision,)).map(lambda row: JobRevision(*row))
+
+
+async def devices_in_scope(tx: AsyncConnection, scope: SiteScope, ids: Collection[UUID]) -> frozenset[str]:
+    """Of these devices, those that the reader may know of, revoked ones too."""
+    wanted = devices.c.id == any_(literal(list(ids), ARRAY(Uuid)))
+    rows = await tx.execute(select(devices.c.id).where(wanted, scope.clause(devices.c.site_id)))
+    return frozenset(str(one) for one in rows.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceName:
+    """A device as a file names it: by site and host name, by host name anywhere, or (site None) in no site."""
+
+    hostname: str
+    site: str | None
+    anywhere: bool = False
+
+
+async def devices_named(
+    tx: AsyncConnection, scope: SiteScope, names: Sequence[DeviceName]
+) -> dict[DeviceName, list[UUID]]:
+    """Every device in the scope that has one of these names; case does not count."""
+    columns = {
+        "hostnames": [one.hostname for one in names],
+        "site_names": [one.site for one in names],
+        "anywhere": [one.anywhere for one in names],
+    }
+    found: dict[DeviceName, list[UUID]] = {name: [] for name in names}
+    for row in await tx.execute(_DEVICES_NAMED, {**columns, "sites": scope.as_list()}) if names else ():
+        found[names[row.place - 1]].append(row.id)
+    return found
+
+
+_DEVICES_NAMED = text("""
+SELECT w.place, d.id
+FROM unnest(CAST(:hostnames AS text[]), CAST(:site_names AS text[]), CAST(:anywhere AS boolean[])) WITH ORDINALITY
+  AS w(hostname, site_name, anywhere, place)
+JOIN devices d ON lower(d.hostname) = lower(w.hostname) AND d.status <> 'revoked'
+LEFT JOIN sites s ON s.id = d.site_id
+WHERE (w.anywhere OR lower(s.name) IS NOT DISTINCT FROM lower(w.site_name))
+  AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
+ORDER BY w.place, d.id
+""")
+
+
+async def names_of(tx: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, tuple[str | None, str]]:
+    """Site name and host name of devices."""
+    query = text("""
+        SELECT d.id, s.name, d.hostname FROM devices d LEFT JOIN sites s ON s.id = d.site_id
+        WHERE d.id = ANY(CAST(:ids AS uuid[]))
+    """)
+    return {row.id: (row.name, row.hostname) for row in await tx.execute(query, {"ids": list(ids)})}

@@ -1,0 +1,61 @@
+"""Tables of jobs, as migrated: the job, its revisions, and its targets and components as rows for SQL."""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from watchbill.kit.db import metadata
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("job_kind", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("definition", JSONB, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_reason", Text),
+    Column("paused_until", DateTime(timezone=True)),
+    Column("schedule_type", Text, nullable=False),
+    Column("mark_at", DateTime(timezone=True), nullable=False),
+    Column("next_due_at", DateTime(timezone=True)),
+    Column("tzdata_version", Text, nullable=False),
+    Column("allowed_site_ids", ARRAY(BigInteger)),
+    Column("last_occurrence_id", Uuid),
+    Column("created_by", BigInteger),
+    Column("updated_by", BigInteger),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("deleted_at", DateTime(timezone=True)),
+)
+
+job_revisions = Table(
+    "job_revisions",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("definition", JSONB, nullable=False),
+    Column("changed_by", BigInteger),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+)
+
+job_targets = Table(
+    "job_targets",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("is_exclusion", Boolean, primary_key=True),
+    Column("device_id", Uuid),
+)
+
+job_components = Table(
+    "job_components",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("assembly_id", Uuid, nullable=False),
+    Column("assembly_revision", Integer),
+    Column("variables", JSONB, nullable=False),
+)

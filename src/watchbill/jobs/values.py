@@ -1,0 +1,107 @@
+"""The values that the jobs package hands out. They decide nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from watchbill.core.job_rules_values import Policies
+from watchbill.core.schedule import Schedule
+
+JobState = Literal["active", "paused", "completed", "error"]
+Sort = Literal["name", "-name", "next_due", "-next_due", "updated", "-updated", "id", "-id"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSummary:
+    """Devices of a job in the reader's sites: to run on, left out by exclusion, and of the first how many are online."""
+
+    devices: int = 0
+    excluded: int = 0
+    online: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SavedJob:
+    """A job as stored, as one reader sees it. `definition` has its secrets sealed: show it by `shown`."""
+
+    id: int
+    revision: int
+    definition: Mapping[str, Any]
+    enabled: bool
+    state: str
+    state_reason: str | None
+    paused_until: datetime | None
+    mark_at: datetime
+    next_due_at: datetime | None
+    created_by: str | None
+    updated_by: str | None
+    created_at: datetime
+    updated_at: datetime
+    targets: TargetSummary = TargetSummary()
+    #: Whether devices of sites that the reader does not see are among its targets.
+    spans_other_sites: bool = False
+    #: The devices the reader may know of; None = all.
+    visible_devices: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRevision:
+    """A job as it was from one save to the next, as its reader may see it: without secrets."""
+
+    revision: int
+    definition: Mapping[str, Any]
+    changed_by: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list shows, and in which order."""
+
+    q: str | None = None
+    kind: str | None = None
+    state: str | None = None
+    site_id: int | None = None
+    enabled: bool | None = None
+    sort: Sort = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """What opening an occurrence needs to know of a job. `schedule` None = it cannot be read any more; `error` says why."""
+
+    id: int
+    revision: int
+    schedule: Schedule | None
+    error: str | None
+    mark_at: datetime
+    next_due_at: datetime | None
+    policies: Policies
+    time_limit_seconds: int
+    expires_after_seconds: int | None
+    allowed_site_ids: Sequence[int] | None
+    failure_threshold_percent: int
+    tzdata_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Where a job goes on after a tick. `last_occurrence_id` None = as before."""
+
+    job_id: int
+    mark_at: datetime
+    next_due_at: datetime | None
+    state: JobState
+    state_reason: str | None
+    last_occurrence_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Whether the reader may do something to a job, and why not."""
+
+    action: str
+    allowed: bool
+    reason: str | None = None
