@@ -157,7 +157,7 @@ def _status(options: argparse.Namespace) -> None:
         "device_id": identity.device_id or None if identity else None,
         "is_pinned": identity.is_pinned if identity else False,
         "is_running": data.is_locked(),
-        "deliveries": spool.Spool(data.spool).counts() if data.spool.exists() else {},
+        "deliveries": spool.counts(data.spool),
     }
     if options.json:
         print(json.dumps(facts))

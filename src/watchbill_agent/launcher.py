@@ -21,6 +21,8 @@ from watchbill_agent import events as e
 from watchbill_wire import EnvelopePayload, Result, Stream
 
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
+# The pipe closes a moment before the process can be waited for.
+REAP_SECONDS = 1.0
 
 
 @dataclass
@@ -114,7 +116,7 @@ class Launcher:
             self._loop.remove_reader(watch.wake)
             os.close(watch.wake)
             del self._watches[execution_id]
-            self._reap()
+            self._loop.call_later(REAP_SECONDS, self._reap)
             self._conclude(execution_id, watch.folder)
 
     def _look(self, execution_id: str, watch: Watch) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import random
 import signal
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from typing import Any
 from watchbill_agent import __version__, clock, inventory, platform_linux
 from watchbill_agent import events as e
 from watchbill_agent.datadir import DataDir
+from watchbill_agent.errors import AgentError
 from watchbill_agent.launcher import Launcher
 from watchbill_agent.link import Link, first_of
 from watchbill_agent.log import Log
@@ -41,6 +43,8 @@ class Runtime:
     def __init__(self, data: DataDir, log: Log, max_parallel: int) -> None:
         identity = data.approved_identity()
         self._log = log
+        self._data = data
+        self._failure: Exception | None = None
         self._spool = Spool(data.spool)
         self._session = Session(
             device_id=identity.device_id,
@@ -65,9 +69,12 @@ class Runtime:
         self._loop.set_default_executor(ThreadPoolExecutor(2))
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stop.set)
-        self._take_up()
+        self._loop.set_exception_handler(lambda _loop, context: self._fail(stop, context))
         try:
+            self._take_up()
             await first_of(self._until(stop), self._link.run(), self._watch_inventory(), self._watch_keys())
+        except sqlite3.Error as error:
+            raise AgentError(f"the spool {self._data.spool} cannot be used: {error}") from error
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -77,6 +84,16 @@ class Runtime:
 
     async def _until(self, stop: asyncio.Event) -> None:
         await stop.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _fail(self, stop: asyncio.Event, context: dict[str, Any]) -> None:
+        """Half a list of commands was carried out: the only safe state is what the disk says, at the next start."""
+        error = context.get("exception")
+        self._log("agent.failed", detail=str(error or context.get("message")))
+        if isinstance(error, Exception) and self._failure is None:
+            self._failure = error
+            stop.set()
 
     def _take_up(self) -> None:
         deliveries = self._spool.unsettled()

@@ -46,6 +46,7 @@ FIRST_HEARTBEAT_SECONDS = 10.0
 SILENT_HEARTBEATS = 3
 KEEP_KEYS_FOR = timedelta(days=7)
 MAX_WAITING_FOR_KEYS = 100
+MAX_GREETED = 8000  # what one hello frame holds; the rest is told by results
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
 
 
@@ -168,7 +169,8 @@ class Session:
         self._last_heard = self._last_progress = self._now
         self._heartbeat = FIRST_HEARTBEAT_SECONDS
         self._next_heartbeat = self._now + self._heartbeat
-        deliveries = tuple(Delivery(entry.execution_id, _wire_state(entry)) for entry in self._entries.values())
+        oldest = list(self._entries.values())[:MAX_GREETED]
+        deliveries = tuple(Delivery(entry.execution_id, _wire_state(entry)) for entry in oldest)
         self._say(Hello(self._agent_version, self._boot_id, deliveries))
 
     def _on_disconnected(self, event: e.Disconnected) -> None:
@@ -354,7 +356,10 @@ class Session:
         for entry in [entry for entry in self._entries.values() if entry.state == "accepted"]:
             if self._busy() >= self._max_parallel:
                 return
-            if entry.payload is not None and self._engine_now() > entry.payload.start_by:
+            if entry.payload is None:
+                lost = "the stored order can no longer be read"
+                self._finish(entry, self._never_started(entry.execution_id, "bad_envelope", lost))
+            elif self._engine_now() > entry.payload.start_by:
                 late = "its time to start passed while it waited its turn"
                 self._finish(entry, self._never_started(entry.execution_id, "expired", late))
             else:

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from watchbill_agent import events as e
-from watchbill_wire import Result, Started, WireError, decode_from_agent, encode, parse_payload, time_text
+from watchbill_wire import (
+    EnvelopePayload,
+    Result,
+    Started,
+    WireError,
+    decode_from_agent,
+    encode,
+    parse_payload,
+    time_text,
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -120,8 +129,18 @@ class Spool:
         row = self._db.execute("SELECT * FROM deliveries WHERE execution_id = ?", (execution_id,)).fetchone()
         return None if row is None else _stored(row)
 
-    def counts(self) -> dict[str, int]:
-        return dict(self._db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
+
+def counts(path: Path) -> dict[str, int]:
+    """How many deliveries are in which state, looked up beside a running agent and without changing anything."""
+    if not path.exists():
+        return {}
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        return dict(db.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
+    except sqlite3.Error:
+        return {}
+    finally:
+        db.close()
 
 
 def _stored(row: sqlite3.Row) -> e.Stored:
@@ -130,7 +149,7 @@ def _stored(row: sqlite3.Row) -> e.Stored:
     return e.Stored(
         execution_id=row["execution_id"],
         state=row["state"],
-        payload=parse_payload(row["payload"]) if row["payload"] else None,
+        payload=_payload(row["payload"]),
         started_at=started.started_at if isinstance(started, Started) else None,
         result=result if isinstance(result, Result) else None,
         stdout=e.Kept(row["stdout_head"], row["stdout_tail"], row["stdout_end"]),
@@ -138,6 +157,13 @@ def _stored(row: sqlite3.Row) -> e.Stored:
         stdout_acked=row["stdout_acked"],
         stderr_acked=row["stderr_acked"],
     )
+
+
+def _payload(text: str | None) -> EnvelopePayload | None:
+    try:
+        return parse_payload(text) if text else None
+    except WireError:
+        return None
 
 
 def _message(text: str | None) -> object:
