@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from watchbill.api import health, pages, session
+from watchbill.api import agent, api_tokens, audit, device_approvals, devices, health, operators, pages, session, sites
 from watchbill.api.addresses import is_secure
 from watchbill.api.common import Deps, install_error_handlers
 from watchbill.api.middleware import Guarded, Observed
@@ -18,6 +18,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     pages.pages,
     session.public,
     session.personal,
+    operators.resource,
+    api_tokens.resource,
+    sites.resource,
+    devices.resource,
+    device_approvals.resource,
+    audit.resource,
+    agent.resource,
 )
 
 

@@ -71,6 +71,17 @@ class PageOf(Model, Generic[T]):
         return cls(items=[shape(item) for item in page.items], next_cursor=page.next_cursor)
 
 
+class PageQuery(Model):
+    """Query of a list: take it as `Annotated[MyQuery, Query()]`, and a misspelt filter is refused instead of ignored."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="rows on a page")] = DEFAULT_LIMIT
+    cursor: Annotated[str | None, Field(max_length=1000, description="`next_cursor` of the page before")] = None
+
+
+class SearchQuery(PageQuery):
+    q: Annotated[str | None, Field(max_length=200, description="part of a name")] = None
+
+
 class FieldProblem(Model):
     field: str
     code: str
@@ -280,14 +291,16 @@ async def _app_error(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status, error.code, error.detail, error.problems, headers)
 
 
-async def _validation_error(_: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     problems = validation_problems(error.errors())
     if any(p.code == "json_invalid" for p in problems):
         return problem(422, "malformed_json", "The body is not valid JSON.", problems)
     number = len(problems)
     detail = f"The request has {number} problem{'s' if number != 1 else ''}: nothing was changed."
-    return problem(422, "invalid_content", detail, problems)
+    # The wire protocol has its own word for it.
+    code = "invalid_request" if request.url.path.startswith("/api/agent/") else "invalid_content"
+    return problem(422, code, detail, problems)
 
 
 def validation_problems(errors: Sequence[Any]) -> list[Problem]:

@@ -1,0 +1,37 @@
+"""Sites: the network places that devices and operators belong to, and how a new device gets in."""
+
+from watchbill.sites.codes import masked
+from watchbill.sites.service import (
+    MAX_AUTO_APPROVAL,
+    SiteChange,
+    SiteDraft,
+    create_site,
+    delete_site,
+    enrolment_code,
+    find_by_code,
+    get_site,
+    list_sites,
+    rotate_enrolment_code,
+    set_auto_approval,
+    update_site,
+)
+from watchbill.sites.store import Site, existing, names
+
+__all__ = [
+    "MAX_AUTO_APPROVAL",
+    "Site",
+    "SiteChange",
+    "SiteDraft",
+    "create_site",
+    "delete_site",
+    "enrolment_code",
+    "existing",
+    "find_by_code",
+    "get_site",
+    "list_sites",
+    "masked",
+    "names",
+    "rotate_enrolment_code",
+    "set_auto_approval",
+    "update_site",
+]

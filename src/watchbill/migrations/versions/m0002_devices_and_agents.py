@@ -27,6 +27,8 @@ CREATE TABLE devices (
   updated_at timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX devices_public_key ON devices (public_key) WHERE status <> 'revoked';
+-- A key that was revoked once is recognised when it asks again.
+CREATE INDEX devices_any_public_key ON devices (public_key);
 CREATE INDEX devices_site_hostname ON devices (site_id, lower(hostname));
 CREATE INDEX devices_hostname ON devices (lower(hostname), id);
 
