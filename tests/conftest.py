@@ -54,7 +54,7 @@ def template(server_url: str) -> str:
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """A fresh database of this test's own, migrated."""
     name = f"wb_test_{uuid.uuid4().hex[:12]}"
-    on_server(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    on_server(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield named(server_url, name)
     on_server(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -28,6 +28,7 @@ LONGEST_STREAM_SECONDS = 600.0
 KEEP_ALIVE_SECONDS = 15.0
 MOST_WAITING = 2000
 _PAGE = 1000
+_BLOCKED_SECONDS, _QUIET_SECONDS = 0.05, 60.0
 
 router = APIRouter(tags=["events"], responses=PROBLEMS)
 
@@ -59,25 +60,30 @@ class Feed:
         async with self._deps.db.begin() as tx:
             self.cursor = self.cursor or await events.end(tx)
         while not stop.is_set():
-            if not await self._advance():
-                # What commits out of order becomes readable without a notice of its own; a short look again finds it.
-                await self.wake.wait(stop, 5.0)
+            rest = await self._advance()
+            if rest:
+                await self.wake.wait(stop, rest)
         self.close()
 
     def close(self) -> None:
         for subscriber in self._subscribers:
             subscriber.offer(None)
 
-    async def _advance(self) -> bool:
+    async def _advance(self) -> float:
+        """Hand on what is new; returns how long to rest."""
         assert self.cursor is not None
         async with self._deps.db.begin() as tx:
             fresh = await events.read_after(tx, self.cursor, limit=_PAGE)
+            is_blocked = await events.has_unreadable(tx)
         for event in fresh:
             self.cursor = event.cursor
             for subscriber in self._subscribers:
                 if _is_for(subscriber.scope, event):
                     subscriber.offer(event)
-        return len(fresh) == _PAGE
+        if len(fresh) == _PAGE:
+            return 0
+        # What an older open transaction hides becomes readable without a notice of its own.
+        return _BLOCKED_SECONDS if is_blocked else _QUIET_SECONDS
 
     def subscribe(self, scope: SiteScope) -> _Subscriber:
         subscriber = _Subscriber(scope)

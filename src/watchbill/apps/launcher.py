@@ -54,7 +54,7 @@ class SiteWorkers:
                 self._retire(list(self._workers.values()))
         finally:
             for worker in self._workers.values():
-                worker.process.signal(signal.SIGKILL)
+                worker.process.kill_group()
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         async with self.engine.db.begin() as tx:
@@ -82,7 +82,7 @@ class SiteWorkers:
     def _retire(self, workers: list[_Worker]) -> None:
         for worker in workers:
             worker.is_leaving = True
-            worker.process.signal(signal.SIGTERM)
+            worker.process.send(signal.SIGTERM)
 
     def _start(self, group: asyncio.TaskGroup, site_id: int) -> None:
         environment = {**os.environ, "WATCHBILL_DATABASE_URL": database_url(self.engine.settings)}

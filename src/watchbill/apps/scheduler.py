@@ -7,10 +7,11 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from watchbill import devices, identity, jobs, runs
+from watchbill import identity, jobs, runs
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.core.schedule import tzdata_version
+from watchbill.devices import presence
 from watchbill.kit import events, instances, log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
@@ -102,10 +103,11 @@ class Housekeeper:
             for gone, kind in await instances.bury_stale(tx, now):
                 _logger.warning("instance.gone", kind=kind, id=str(gone))
                 if kind == "gateway":
-                    await runs.devices_went_offline(tx, await devices.gateway_gone(tx, gone, now), now)
+                    await presence.gateway_gone(tx, gone, now)
+                    await runs.devices_went_offline(tx, None, now)
             await jobs.resume_paused(tx, now)
             await events.prune(tx, now=now, keep=keep)
-            await identity.forget_expired(tx, now)
+            await identity.prune(tx, now)
 
 
 async def main(engine: Engine) -> None:

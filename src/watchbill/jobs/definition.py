@@ -46,7 +46,7 @@ def shown(definition: Definition, devices: Collection[str] | None = None) -> dic
     """The definition as the API shows it: no secrets, and of the devices only these (None = all)."""
     public = dict(definition)
     public["components"] = [
-        {**component, "variables": _masked(component["variables"])} for component in definition["components"]
+        {**component, "variables": masked(component["variables"])} for component in definition["components"]
     ]
     if devices is not None:
         for name in ("targets", "exclusions"):
@@ -134,7 +134,7 @@ def _is_sealed(value: object) -> bool:
     return isinstance(value, Mapping)  # open values are never objects
 
 
-def _masked(variables: Mapping[str, Any]) -> dict[str, Any]:
+def masked(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name: dict(IS_SET) if _is_sealed(value) else value for name, value in variables.items()}
 
 

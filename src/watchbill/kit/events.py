@@ -24,6 +24,7 @@ _READ = text(
     " ORDER BY tx, id LIMIT :limit"
 )
 _END = text("SELECT (pg_snapshot_xmin(pg_current_snapshot()))::text")
+_UNREADABLE = text("SELECT EXISTS (SELECT 1 FROM events WHERE tx >= pg_snapshot_xmin(pg_current_snapshot()))")
 _OLDEST = text("SELECT tx::text, id FROM events ORDER BY tx, id LIMIT 1")
 _PRUNE = text("DELETE FROM events WHERE at < :before")
 
@@ -76,6 +77,11 @@ async def publish(tx: AsyncConnection, events: Sequence[Event], now: datetime) -
 async def read_after(tx: AsyncConnection, cursor: Cursor, *, limit: int = 1000) -> list[StoredEvent]:
     rows = await tx.execute(_READ, {"tx": str(cursor.tx), "id": cursor.id, "limit": limit})
     return [StoredEvent(Cursor(int(r.tx), r.id), r.at, r.kind, r.site_id, r.payload) for r in rows]
+
+
+async def has_unreadable(tx: AsyncConnection) -> bool:
+    """Whether events are committed that an older transaction, still open, keeps from being read."""
+    return bool((await tx.execute(_UNREADABLE)).scalar_one())
 
 
 async def end(tx: AsyncConnection) -> Cursor:

@@ -45,7 +45,7 @@ RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, 
 _WENT_OFFLINE = text("""
 WITH chosen AS (
   SELECT t.id FROM run_targets t JOIN device_presence p ON p.device_id = t.device_id
-  WHERE t.device_id = ANY(:devices) AND t.state = 'pending' AND t.released_at IS NOT NULL AND p.gateway_id IS NULL
+  WHERE (CAST(:devices AS uuid[]) IS NULL OR t.device_id = ANY(:devices)) AND t.state = 'pending' AND t.released_at IS NOT NULL AND p.gateway_id IS NULL
   ORDER BY t.id FOR UPDATE OF t
 )
 UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id
@@ -143,9 +143,9 @@ async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime,
     return len(rows)
 
 
-async def devices_went_offline(tx: AsyncConnection, device_ids: Sequence[uuid.UUID], now: datetime) -> None:
-    """Released rows of devices that are gone become visible as waiting."""
-    rows = await tx.execute(_WENT_OFFLINE, {"devices": list(device_ids)})
+async def devices_went_offline(tx: AsyncConnection, device_ids: Sequence[uuid.UUID] | None, now: datetime) -> None:
+    """Released rows of devices that are gone become visible as waiting; None = look at every device."""
+    rows = await tx.execute(_WENT_OFFLINE, {"devices": None if device_ids is None else list(device_ids)})
     await settle(tx, [changed(row, TargetState.PENDING, TargetState.WAITING_ONLINE) for row in rows], now)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
@@ -32,7 +32,7 @@ from watchbill.devices.tables import device_presence, devices
 from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import InvalidError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
-from watchbill.runs.tables import executions, occurrence_counts, occurrences, run_targets, runs
+from watchbill.runs.tables import executions, ledger_starts, occurrence_counts, occurrences, run_targets, runs
 from watchbill.sites.tables import sites
 
 _RECENT = 10
@@ -277,11 +277,14 @@ async def runs_of(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID]) -> l
     return [Run(*row) for row in await tx.execute(query.order_by(runs.c.id))]
 
 
-async def find_run(tx: AsyncConnection, run_id: int) -> tuple[Run, int] | None:
-    """A run and the id of its job; whether the reader may see the job is the caller's question."""
+async def get_run(tx: AsyncConnection, run_id: int, job_ids: Select[tuple[int]]) -> tuple[Run, int]:
+    """A run of one of `job_ids` (those that the reader may see), and the id of its job."""
     columns = [runs.c[name] for name in Run.__slots__]
-    row = (await tx.execute(select(*columns, runs.c.job_id).where(runs.c.id == run_id))).one_or_none()
-    return (Run(*row[:-1]), row.job_id) if row else None
+    query = select(*columns, runs.c.job_id).where(runs.c.id == run_id, runs.c.job_id.in_(job_ids))
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such run.", code="run_not_found")
+    return Run(*row[:-1]), row.job_id
 
 
 _TARGET_COLUMNS = (
@@ -430,10 +433,12 @@ async def devices_in(
     return [(row.device_id, row.site_id) for row in await tx.execute(query.order_by(table.id))]
 
 
-async def clear(tx: AsyncConnection, job_id: int) -> int:
+async def clear(tx: AsyncConnection, job_id: int, now: datetime) -> int:
     """Delete the finished occurrences of a job with all that belongs to them; returns how many."""
     table = occurrences.c
     gone = delete(occurrences).where(table.job_id == job_id, table.state.not_in(("open", "held")))
+    begins = insert(ledger_starts).values(job_id=job_id, from_at=now)
+    await tx.execute(begins.on_conflict_do_update(index_elements=["job_id"], set_={"from_at": now}))
     return (await tx.execute(gone)).rowcount
 
 

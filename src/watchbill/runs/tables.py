@@ -131,3 +131,10 @@ output_chunks = Table(
     Column("at_offset", BigInteger, primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
+
+ledger_starts = Table(
+    "ledger_starts",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("from_at", DateTime(timezone=True), nullable=False),
+)

@@ -6,7 +6,7 @@ Scripts come from immutable revisions and are kept in memory; secret variables a
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,7 +30,7 @@ class Envelopes:
         self._engine = engine
         self._signer: agents.Signer | None = None
         self._runs: dict[int, RunContent] = {}
-        self._scripts: dict[tuple[uuid.UUID, int], Mapping[str, Any]] = {}
+        self._scripts: dict[tuple[uuid.UUID, int], assemblies.Revision] = {}
 
     async def prepare(self, tx: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
         """Load what these deliveries need, in a few statements whatever their number."""
@@ -59,7 +59,7 @@ class Envelopes:
     def _payload(
         self, delivery: Delivery, content: RunContent, part: Mapping[str, Any], now: datetime
     ) -> wire.EnvelopePayload:
-        script = self._scripts[_revision(part)]
+        script = self._scripts[_revision(part)].draft
         settings = self._engine.settings
         return wire.EnvelopePayload(
             execution_id=str(delivery.execution_id),
@@ -67,10 +67,10 @@ class Envelopes:
             issued_at=now,
             start_by=delivery.start_by_at,
             context=content.execution_context,
-            interpreter=cast(wire.Interpreter, script["interpreter"]),
-            content=script["content"],
-            content_sha256=wire.content_digest(script["content"]),
-            variables=jobs.environment(self._engine.keys, content.job_id, part, script),
+            interpreter=script.interpreter.value,
+            content=script.content,
+            content_sha256=wire.content_digest(script.content),
+            variables=jobs.environment(self._engine.keys, content.job_id, part["position"], part["variables"], script),
             time_limit_seconds=content.time_limit_seconds,
             kill_grace_seconds=runs.KILL_GRACE.total_seconds(),
             head_bytes=settings.output_head_bytes,

@@ -12,12 +12,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
-from watchbill import agents, devices, runs
+from watchbill import agents, runs
 from watchbill.apps.gateway.connection import DEVICE_REFUSED, REPLACED, RESTART, Connection
 from watchbill.apps.gateway.envelopes import Envelopes, TooLargeError
 from watchbill.apps.gateway.writer import Writer
 from watchbill.apps.wiring import Engine
 from watchbill.core.states import TargetEvent, TargetState
+from watchbill.devices import presence
 from watchbill.kit import log
 from watchbill.kit.service import Wake, wait_any
 from watchbill.runs import Delivery, Owed
@@ -38,7 +39,6 @@ class Greeting:
 
     now: datetime
     keys: tuple[wire.EngineKey, ...]
-    known: dict[uuid.UUID, devices.Known]
     owed: dict[uuid.UUID, list[Owed]]
     orders: list[tuple[uuid.UUID, str]]
 
@@ -149,17 +149,17 @@ class Hub:
             return
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
-            known = await devices.known(tx, [one.device_id for one in newcomers])
-            welcome = [one for one in newcomers if _may_connect(known.get(one.device_id))]
-            await devices.connected(tx, self.id, [(one.device_id, one.id) for one in welcome], now)
+            told = await presence.connected(tx, self.id, [(one.device_id, one.id) for one in newcomers], now)
+        known = {one.device_id: one for one in told if one.is_accepted}
+        welcome = [one for one in newcomers if one.device_id in known]
         # In a second transaction: work released while the first was open is seen here, or its notice comes later.
         async with self.engine.db.begin() as tx:
-            greeting = await self._prepare(tx, welcome, known, now)
+            greeting = await self._prepare(tx, welcome, now)
         for connection in newcomers:
-            if connection not in welcome:
+            if connection.device_id not in known:
                 connection.close(DEVICE_REFUSED, "this device may not connect")
         for connection in welcome:
-            self._welcome(connection, greeting)
+            self._welcome(connection, greeting, known[connection.device_id].inventory_digest)
         for device_id, order in greeting.orders:
             self._send_to(device_id, order)
         await self._hand_out(device_ids=[one.device_id for one in welcome])
@@ -168,7 +168,6 @@ class Hub:
         self,
         tx: AsyncConnection,
         welcome: Sequence[Connection],
-        known: dict[uuid.UUID, devices.Known],
         now: datetime,
     ) -> Greeting:
         keys = tuple(wire.EngineKey(key_id, public) for key_id, public in await agents.public_keys(tx))
@@ -178,7 +177,7 @@ class Hub:
         orders = []
         for connection in welcome:
             orders += await self._reconcile(tx, connection, owed.get(connection.device_id, []), now)
-        return Greeting(now, keys, known, owed, orders)
+        return Greeting(now, keys, owed, orders)
 
     async def _reconcile(
         self, tx: AsyncConnection, connection: Connection, owed: Sequence[Owed], now: datetime
@@ -199,15 +198,13 @@ class Hub:
                 orders += await self._orders(tx, [one.delivery], now)
         return orders
 
-    def _welcome(self, connection: Connection, greeting: Greeting) -> None:
+    def _welcome(self, connection: Connection, greeting: Greeting, inventory_digest: str | None) -> None:
         owed = greeting.owed.get(connection.device_id, [])
         for one in owed:
             id_ = str(one.delivery.execution_id)
             connection.resume_streams([(id_, "stdout", one.stdout_bytes), (id_, "stderr", one.stderr_bytes)])
-        known = greeting.known[connection.device_id]
-        settings = self.engine.settings
-        message = wire.Welcome(greeting.now, settings.heartbeat_seconds, known.inventory_digest, greeting.keys)
-        connection.send(message)
+        beat = self.engine.settings.heartbeat_seconds
+        connection.send(wire.Welcome(greeting.now, beat, inventory_digest, greeting.keys))
         for one in owed:
             if one.target_state is TargetState.CANCELLING:
                 connection.send(_cancel(one.delivery.execution_id))
@@ -268,17 +265,13 @@ class Hub:
         try:
             async with self.engine.db.begin() as tx:
                 now = await self.engine.clock.now(tx)
-                await devices.seen(tx, self.id, sorted(seen), now)
-                gone = await devices.disconnected(tx, [(one.device_id, one.id) for one in left], now)
-                await runs.devices_went_offline(tx, gone, now)
+                await presence.seen(tx, self.id, sorted(seen), now)
+                await presence.disconnected(tx, [(one.device_id, one.id) for one in left], now)
+                await runs.devices_went_offline(tx, [one.device_id for one in left], now)
         except BaseException:
             self._left += left
             self._seen |= seen
             raise
-
-
-def _may_connect(known: devices.Known | None) -> bool:
-    return known is not None and known.status == "active"
 
 
 def _cancel(execution_id: uuid.UUID) -> wire.Cancel:

@@ -14,6 +14,7 @@ from watchbill import agents, devices, runs
 from watchbill.apps.gateway.connection import RESTART, Connection
 from watchbill.apps.gateway.hub import Hub
 from watchbill.apps.wiring import Engine
+from watchbill.devices import presence
 from watchbill.kit import log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
@@ -74,7 +75,7 @@ class _Door:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
             device_id = agents.verify_token(self.engine.keys, token, self._time.now())
-        except agents.TokenError:
+        except agents.AgentTokenError:
             response = WSUpgradeResponse.create_error_response(401, b"token not accepted\n")
             return WSUpgradeResponseWithListener(response, None)
         return Connection(self.hub, device_id)
@@ -95,14 +96,15 @@ async def main(engine: Engine, tls: ssl.SSLContext | None) -> None:
     listener = Listener(engine.db.conninfo)
     listener.on(runs.gateway_channel(hub.id), hub.heard)
     listener.on(runs.GATEWAYS, hub.heard)
-    listener.on(devices.CHANNEL, hub.device_changed)
+    listener.on(devices.REFUSED_CHANNEL, hub.device_changed)
     heartbeat.on_lost = _end(heartbeat)
     door = _Door(engine, hub, tls)
     services: list[Service] = [listener, heartbeat, hub.writer, hub, _Presence(hub), door]
     await run_all(services, heartbeat.should_stop)
     async with engine.db.begin() as tx:
         now = await engine.clock.now(tx)
-        await runs.devices_went_offline(tx, await devices.gateway_gone(tx, hub.id, now), now)
+        await presence.gateway_gone(tx, hub.id, now)
+        await runs.devices_went_offline(tx, list(hub.held), now)
 
 
 def _end(heartbeat: Heartbeat) -> Callable[[], Awaitable[None]]:

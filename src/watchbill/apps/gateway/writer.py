@@ -10,9 +10,10 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
-from watchbill import devices, runs
+from watchbill import runs
 from watchbill.apps.gateway.connection import PROTOCOL_ERROR, Connection
 from watchbill.apps.wiring import Engine
+from watchbill.devices import inventory
 from watchbill.kit import log
 from watchbill.kit.service import Wake, pause
 from watchbill.runs import Chunk, Report
@@ -199,4 +200,4 @@ async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: 
     await runs.started(tx, batch.started, now)
     await runs.finished(tx, batch.reports, now)
     await runs.cancel_answered(tx, batch.answers, now)
-    await devices.record_inventory(tx, batch.inventories, now)
+    await inventory.record(tx, batch.inventories, now)

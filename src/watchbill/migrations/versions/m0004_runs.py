@@ -37,6 +37,12 @@ CREATE INDEX occurrences_of_job ON occurrences (job_id, scheduled_for_at DESC, i
 CREATE INDEX occurrences_open ON occurrences (job_id) WHERE state = 'open';
 CREATE INDEX occurrences_time ON occurrences (scheduled_for_at DESC, id DESC);
 
+-- From when on a job's ledger is whole: its history before was cleared by a person.
+CREATE TABLE ledger_starts (
+  job_id bigint PRIMARY KEY REFERENCES jobs,
+  from_at timestamptz NOT NULL
+);
+
 -- Counters by site, so that everyone sees the sums of their own sites only, and no list aggregates raw rows.
 -- site_id 0 = devices without a site.
 CREATE TABLE occurrence_counts (

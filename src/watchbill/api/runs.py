@@ -1,0 +1,478 @@
+"""What became of jobs: occurrences with their runs, device rows, executions and output; rerun, cancel, clear."""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs, runs
+from watchbill.api.auth import Caller, sign_in_of
+from watchbill.api.common import (
+    DEFAULT_PAGE,
+    AfterCursor,
+    Deps,
+    Instant,
+    Limit,
+    Model,
+    Now,
+    PageOf,
+    TheDeps,
+    Tx,
+    router,
+)
+from watchbill.core.problems import Problem
+from watchbill.core.states import OccurrenceState, Outcome, TargetState
+from watchbill.identity import Actor, Permission, SiteScope, audit
+from watchbill.jobs.definition import masked
+from watchbill.kit.errors import InvalidError
+from watchbill.kit.paging import MAX_LIMIT, Page
+from watchbill.runs import Again, DeviceRow, Execution, Ledger, Occurrence, Piece, Run
+
+of_jobs = router(prefix="/api/scheduled_jobs", tags=["runs"])
+results = router(prefix="/api", tags=["runs"])
+# Not a transaction: a download lasts as long as its reader does, and takes each piece in a short one of its own.
+downloads = APIRouter(prefix="/api", tags=["runs"])
+
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+class OccurrenceReply(Model):
+    """A row of the ledger. `counts` holds the targets of the caller's sites by state."""
+
+    id: UUID
+    job_id: int
+    kind: str
+    scheduled_for_at: Instant
+    state: OccurrenceState
+    reason: str | None
+    outcome: Outcome | None
+    is_late: bool
+    range_end_at: Instant | None
+    range_count: int
+    job_revision: int
+    origin_occurrence_id: UUID | None
+    started_by: int | None
+    cancel_requested_at: Instant | None
+    opened_at: Instant | None
+    closed_at: Instant | None
+    counts: dict[str, int]
+
+
+class LedgerQuery(Model):
+    """Which occurrences to list."""
+
+    state: list[OccurrenceState] = Field(default_factory=list)
+    outcome: list[Outcome] = Field(default_factory=list)
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: Limit = DEFAULT_PAGE
+    cursor: AfterCursor = None
+
+
+class ComponentReply(BaseModel):
+    """A component as frozen with the run; secret variables are named, never shown."""
+
+    model_config = ConfigDict(extra="ignore")
+    position: int
+    assembly_id: UUID
+    name: str
+    revision: int
+    content_sha256: str
+    interpreter: str
+    variables: dict[str, Any]
+
+
+class RunReply(Model):
+    id: int
+    occurrence_id: UUID
+    kind: str
+    execution_context: str
+    components: list[ComponentReply]
+    time_limit_seconds: int
+    created_at: Instant
+
+
+class OccurrenceWithRuns(OccurrenceReply):
+    runs: list[RunReply]
+
+
+class RunDetail(RunReply):
+    job_id: int
+    occurrence: OccurrenceReply
+
+
+class ExecutionReply(Model):
+    """One attempt on one device. Sizes are the true ones, kept or not."""
+
+    id: UUID
+    component: int
+    attempt: int
+    state: str
+    outcome: str | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+    detail: str | None
+    started_at: Instant | None
+    finished_at: Instant | None
+    stdout_bytes: int
+    stderr_bytes: int
+    truncated: bool
+    cancel_answer: str | None
+
+
+class DeviceBrief(Model):
+    id: UUID
+    hostname: str
+    site_id: int | None
+    site_name: str | None
+    online: bool
+    os: str
+
+
+class DeviceRowReply(Model):
+    """A frozen device of an occurrence and what became of it."""
+
+    target_id: int
+    run_id: int
+    device: DeviceBrief
+    state: TargetState
+    reason: str | None
+    detail: str | None
+    wave: int
+    attempt: int
+    started_at: Instant | None
+    finished_at: Instant | None
+    expires_at: Instant
+    deadline_at: Instant | None
+    exit_code: int | None
+    last_line: str | None
+    recap: None
+    late_result: dict[str, Any] | None
+    executions: list[ExecutionReply]
+
+
+class ExecutionWithJob(ExecutionReply):
+    job_id: int
+    run_id: int
+
+
+class ChosenDevices(Model):
+    device_ids: list[UUID] = Field(min_length=1, max_length=10_000)
+
+
+class RerunRequest(Model):
+    """Whom to run again, and of which occurrence (id or due instant; the latest without)."""
+
+    targets: Literal["all", "failed", "not_finished"] | ChosenDevices = "all"
+    occurrence: str | None = Field(default=None, max_length=64)
+
+
+class Cancelled(Model):
+    """How many targets were withdrawn or asked to stop."""
+
+    targets: int
+    occurrence: OccurrenceReply
+
+
+class Cleared(Model):
+    occurrences: int
+
+
+class OutputPiece(Model):
+    """Bytes of a stream in a row; `skipped` bytes before them were not kept. Text unless it is not UTF-8, then base64."""
+
+    offset: int
+    skipped: int
+    text: str | None
+    base64: str | None
+
+
+class OutputReply(Model):
+    """A part of one stream. Ask again from `next_offset`; nothing more comes once `is_complete`."""
+
+    stream: Literal["stdout", "stderr"]
+    offset: int
+    next_offset: int
+    total_bytes: int
+    truncated: bool
+    is_complete: bool
+    pieces: list[OutputPiece]
+
+
+@of_jobs.post("/{job_id}/rerun", status_code=202)
+async def rerun_job(
+    job_id: Id, caller: Caller, tx: Tx, now: Now, request: Request, body: RerunRequest | None = None
+) -> OccurrenceReply:
+    """Start an occurrence now from the saved configuration; the cadence does not move."""
+    body = body or RerunRequest()
+    await jobs.lock(tx, caller, job_id, Permission.JOBS_RUN)
+    which = body.targets if isinstance(body.targets, str) else body.targets.device_ids
+    again = Again(which, _which(body.occurrence))
+    request_id = request.headers.get("Idempotency-Key", "")
+    started = await runs.rerun(tx, caller, job_id, again, now=now, request_id=request_id)
+    await audit.record(tx, caller, "job.rerun", "job", job_id, now=now, detail={"occurrence": str(started.id)})
+    return _occurrence(started)
+
+
+@of_jobs.get("/{job_id}/runs")
+async def list_job_runs(
+    job_id: Id,
+    caller: Caller,
+    tx: Tx,
+    wanted: Annotated[LedgerQuery, Query()],
+) -> PageOf[OccurrenceWithRuns]:
+    """Run history: occurrences, newest first, each with its runs and counts."""
+    await jobs.get(tx, caller, job_id)
+    page = await _page(tx, caller, job_id, wanted)
+    by_occurrence: dict[UUID, list[Run]] = {}
+    for run in await runs.runs_of(tx, [one.id for one in page.items]):
+        by_occurrence.setdefault(run.occurrence_id, []).append(run)
+    return PageOf[OccurrenceWithRuns].of(page, lambda one: _with_runs(one, by_occurrence.get(one.id, [])))
+
+
+@of_jobs.delete("/{job_id}/runs")
+async def clear_job_runs(job_id: Id, caller: Caller, tx: Tx, now: Now) -> Cleared:
+    """Forget the history; open and held occurrences stay."""
+    await jobs.lock(tx, caller, job_id, Permission.JOBS_WRITE)
+    number = await runs.clear(tx, job_id, now)
+    await audit.record(tx, caller, "job.clear_history", "job", job_id, now=now, detail={"occurrences": number})
+    return Cleared(occurrences=number)
+
+
+@of_jobs.get("/{job_id}/devices")
+async def list_job_devices(
+    job_id: Id,
+    caller: Caller,
+    tx: Tx,
+    occurrence: Annotated[str | None, Query(max_length=64, description="id or due instant; the latest without")] = None,
+    state: Annotated[list[TargetState] | None, Query()] = None,
+    q: Annotated[str | None, Query(max_length=200, description="part of the host name")] = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: AfterCursor = None,
+) -> PageOf[DeviceRowReply]:
+    """Device rows of one occurrence, by host name."""
+    await jobs.get(tx, caller, job_id)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    page = await runs.device_rows(tx, caller.scope, found.id, states=_texts(state), q=q, limit=limit, cursor=cursor)
+    return PageOf[DeviceRowReply].of(page, _device_row)
+
+
+@of_jobs.get("/{job_id}/occurrences/{occurrence}")
+async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> OccurrenceWithRuns:
+    """One occurrence by id or due instant."""
+    await jobs.get(tx, caller, job_id)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    return _with_runs(found, await runs.runs_of(tx, [found.id]))
+
+
+@of_jobs.post("/{job_id}/occurrences/{occurrence}/cancel", status_code=202)
+async def cancel_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx, now: Now) -> Cancelled:
+    """Stop an occurrence: what waits is withdrawn, what runs is stopped and answers in its device row."""
+    await jobs.lock(tx, caller, job_id, Permission.JOBS_RUN)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    number = await runs.cancel_occurrences(tx, [found.id], operator_id=caller.operator_id, now=now)
+    detail = {"job_id": job_id, "targets": number}
+    await audit.record(tx, caller, "occurrence.cancel", "occurrence", found.id, now=now, detail=detail)
+    return Cancelled(
+        targets=number, occurrence=_occurrence(await runs.get_occurrence(tx, caller.scope, job_id, found.id))
+    )
+
+
+@results.get("/occurrences")
+async def list_occurrences(
+    caller: Caller,
+    tx: Tx,
+    wanted: Annotated[LedgerQuery, Query()],
+) -> PageOf[OccurrenceReply]:
+    """The ledger over all visible jobs, newest first: what ran, and what did not and why."""
+    return PageOf[OccurrenceReply].of(await _page(tx, caller, jobs.visible_ids(caller.scope), wanted), _occurrence)
+
+
+async def _page(
+    tx: AsyncConnection, caller: Actor, job_ids: int | Select[tuple[int]], wanted: LedgerQuery
+) -> Page[Occurrence]:
+    since, until = _aware("since", wanted.since), _aware("until", wanted.until)
+    ledger = Ledger(job_ids, _texts(wanted.state), _texts(wanted.outcome), since, until)
+    return await runs.list_occurrences(tx, caller.scope, ledger, limit=wanted.limit, cursor=wanted.cursor)
+
+
+@results.get("/runs/{run_id}")
+async def get_run(run_id: Id, caller: Caller, tx: Tx) -> RunDetail:
+    caller.require(Permission.READ)
+    run, job_id = await runs.get_run(tx, run_id, jobs.visible_ids(caller.scope))
+    occurrence = await runs.get_occurrence(tx, caller.scope, job_id, run.occurrence_id)
+    return RunDetail(**_run(run).model_dump(), job_id=job_id, occurrence=_occurrence(occurrence))
+
+
+@results.get("/devices/{device_id}/executions")
+async def list_device_executions(
+    device_id: UUID, caller: Caller, tx: Tx, limit: Limit = DEFAULT_PAGE, cursor: AfterCursor = None
+) -> PageOf[ExecutionWithJob]:
+    """What ran on a device, newest first."""
+    page = await runs.executions_on(tx, caller.scope, device_id, limit=limit, cursor=cursor)
+    return PageOf[ExecutionWithJob].of(
+        page, lambda pair: ExecutionWithJob(**_execution(pair[0]).model_dump(), job_id=pair[1], run_id=pair[0].run_id)
+    )
+
+
+@results.get("/executions/{execution_id}/output")
+async def get_output(
+    execution_id: UUID,
+    caller: Caller,
+    tx: Tx,
+    stream: Literal["stdout", "stderr"] = "stdout",
+    offset: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="pieces at most")] = 64,
+) -> OutputReply:
+    """Stored output from a byte offset on. Where the middle of a long stream was not kept, `skipped` says how much."""
+    execution = await runs.get_execution(tx, caller.scope, execution_id)
+    pieces = await runs.read_output(tx, execution_id, stream, offset, chunks=limit)
+    reached = pieces[-1].offset + len(pieces[-1].data) if pieces else offset
+    return OutputReply(
+        stream=stream,
+        offset=offset,
+        next_offset=reached,
+        total_bytes=_total(execution, stream),
+        truncated=execution.truncated,
+        is_complete=execution.state == "finished" and len(pieces) < limit,
+        pieces=[_piece(one) for one in pieces],
+    )
+
+
+@downloads.get("/executions/{execution_id}/output/download", response_class=StreamingResponse)
+async def download_output(
+    execution_id: UUID, request: Request, deps: TheDeps, stream: Literal["stdout", "stderr"] = "stdout"
+) -> StreamingResponse:
+    """A whole stream as a file, streamed; a line marks what was not kept."""
+    async with deps.db.begin() as tx:
+        caller = (await sign_in_of(request, tx, await deps.clock.now(tx))).actor
+        await runs.get_execution(tx, caller.scope, execution_id)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{execution_id}.{stream}.txt"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(
+        _download(deps, caller.scope, execution_id, stream), media_type="text/plain; charset=utf-8", headers=headers
+    )
+
+
+async def _download(deps: Deps, scope: SiteScope, execution_id: UUID, stream: runs.Stream) -> AsyncIterator[bytes]:
+    offset = 0
+    while True:
+        async with deps.db.begin() as tx:
+            execution = await runs.get_execution(tx, scope, execution_id)
+            pieces = await runs.read_output(tx, execution_id, stream, offset, chunks=16)
+        for piece in pieces:
+            if piece.skipped:
+                yield f"\n[... {piece.skipped} bytes were not kept ...]\n".encode()
+            yield piece.data
+            offset = piece.offset + len(piece.data)
+        if not pieces:
+            missing = _total(execution, stream) - offset
+            if execution.state == "finished" and missing > 0:
+                yield f"\n[... {missing} bytes were not kept ...]\n".encode()
+            return
+
+
+def _total(execution: Execution, stream: str) -> int:
+    return execution.stdout_bytes if stream == "stdout" else execution.stderr_bytes
+
+
+def _piece(piece: Piece) -> OutputPiece:
+    text, raw = _decoded(piece.data)
+    return OutputPiece(offset=piece.offset, skipped=piece.skipped, text=text, base64=raw)
+
+
+def _decoded(data: bytes) -> tuple[str | None, str | None]:
+    try:
+        return data.decode(), None
+    except UnicodeDecodeError:
+        return None, base64.b64encode(data).decode()
+
+
+def _occurrence(one: Occurrence) -> OccurrenceReply:
+    return OccurrenceReply.model_validate(one)
+
+
+def _with_runs(one: Occurrence, its_runs: Sequence[Run]) -> OccurrenceWithRuns:
+    return OccurrenceWithRuns(**_occurrence(one).model_dump(), runs=[_run(run) for run in its_runs])
+
+
+def _run(run: Run) -> RunReply:
+    return RunReply(
+        id=run.id,
+        occurrence_id=run.occurrence_id,
+        kind=run.kind,
+        execution_context=run.execution_context,
+        components=[_component(part) for part in run.components],
+        time_limit_seconds=run.time_limit_seconds,
+        created_at=run.created_at,
+    )
+
+
+def _component(part: Any) -> ComponentReply:
+    return ComponentReply.model_validate({**part, "variables": masked(part["variables"])})
+
+
+def _execution(one: Execution) -> ExecutionReply:
+    return ExecutionReply(**{name: getattr(one, name) for name in ExecutionReply.model_fields})
+
+
+def _device_row(row: DeviceRow) -> DeviceRowReply:
+    return DeviceRowReply(
+        device=DeviceBrief(
+            id=row.device_id,
+            hostname=row.hostname,
+            site_id=row.site_id,
+            site_name=row.site_name,
+            online=row.is_online,
+            os=row.os,
+        ),
+        recap=None,
+        late_result=dict(row.late_result) if row.late_result else None,
+        executions=[_execution(one) for one in row.executions],
+        **{name: getattr(row, name) for name in _SAME},
+    )
+
+
+_SAME = tuple(set(DeviceRowReply.model_fields) - {"device", "recap", "late_result", "executions"})
+
+
+def _texts(values: Sequence[Any] | None) -> list[str]:
+    return [str(value) for value in values or ()]
+
+
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)
+
+
+def _which(text: str | None) -> UUID | datetime | None:
+    """An occurrence as people name it: its id, or its due instant."""
+    if text is None or text == "latest":
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return _aware("occurrence", _instant(text))
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return _INSTANT.validate_python(text)
+    except ValidationError:
+        problem = Problem("occurrence", "invalid", "must be an occurrence id, a due instant with offset, or `latest`")
+        raise InvalidError.of([problem], what="The request") from None
+
+
+def _aware(field: str, value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is None:
+        problem = Problem(field, "timezone_missing", "needs an offset, such as 2026-05-04T05:00:00Z")
+        raise InvalidError.of([problem], what="The request")
+    return value
