@@ -123,7 +123,7 @@ def settle(draft: JobDraft, facts: Facts) -> Settled:
     _judge_devices("exclusions", draft.exclusions, facts, settled.problems)
     schedule = _settle_schedule(draft, facts, settled.problems)
     whole = [component for component in components if component is not None]
-    if not settled.problems and schedule is not None and len(whole) == len(components):
+    if not settled.problems and schedule is not None and whole and len(whole) == len(components):
         settled.job = _job(draft, whole, schedule, facts)
     return settled
 

@@ -144,16 +144,20 @@ async def find(tx: AsyncConnection, scope: SiteScope, job_id: int, *, for_update
 async def list_page(
     tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None
 ) -> Page[SavedJob]:
+    rows = (await tx.execute(page_query(scope, wanted, limit=limit, cursor=cursor))).all()
+    page = page_of(rows, limit, lambda row: _cursor_of(wanted.sort.removeprefix("-"), row))
+    return Page(await _with_targets(tx, scope, page.items), page.next_cursor)
+
+
+def page_query(scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None) -> Select[Any]:
+    """One page and one row more, by a row comparison that an index answers at any depth."""
     query = _query().where(*_conditions(scope, wanted))
     name, is_descending = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
     keys = _keys(name)
     if cursor is not None:
         place, after = tuple_(*keys), tuple_(*_after(name, cursor))
         query = query.where(place < after if is_descending else place > after)
-    ordered = [key.desc() if is_descending else key.asc() for key in keys]
-    rows = (await tx.execute(query.order_by(*ordered).limit(limit + 1))).all()
-    page = page_of(rows, limit, lambda row: _cursor_of(name, row))
-    return Page(await _with_targets(tx, scope, page.items), page.next_cursor)
+    return query.order_by(*[key.desc() if is_descending else key.asc() for key in keys]).limit(limit + 1)
 
 
 def _keys(sort: str) -> list[ColumnElement[Any]]:

@@ -1,0 +1,344 @@
+"""What a job may say; every fault is named at once, and what this version lacks is refused as such."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watchbill.core import schedule as calendar
+from watchbill.core.assembly_rules import check as check_assembly
+from watchbill.core.job_rules import AssemblyFacts, Facts, contexts_of, read, settle
+from watchbill.core.job_rules_toggle import read_toggle
+from watchbill.core.job_rules_values import CONTEXT_MATRIX, ComponentKind, ExecutionContext
+
+NOW = datetime(2026, 5, 4, 7, 1, tzinfo=UTC)
+ASSEMBLY, OLD = UUID(int=1), UUID(int=2)
+DEVICES = [UUID(int=100 + number) for number in range(3)]
+SCRIPT = {
+    "name": "Clean",
+    "interpreter": "bash",
+    "content": "true",
+    "time_limit_seconds": 900,
+    "variables": [
+        {"name": "Age", "type": "number", "default": 24},
+        {"name": "Mode", "type": "choice", "choices": ["soft", "hard"]},
+        {"name": "Dry", "type": "boolean"},
+        {"name": "Where", "type": "string", "required": True},
+        {"name": "Token", "type": "secret", "required": True},
+    ],
+}
+VALUES = {"Where": "here", "Token": "hush"}
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def facts(**changes) -> Facts:
+    draft = check_assembly(SCRIPT).draft
+    known = {
+        ASSEMBLY: AssemblyFacts(2, is_archived=False, revisions={1: draft, 2: draft}),
+        OLD: AssemblyFacts(1, is_archived=True, revisions={1: draft}),
+    }
+    return Facts(**({"now": NOW, "assemblies": known, "devices": frozenset(DEVICES)} | changes))
+
+
+def device(device_id):
+    return {"kind": "device", "device_id": str(device_id)}
+
+
+def component(**changes):
+    return {"assembly_id": str(ASSEMBLY), "variables": VALUES} | changes
+
+
+def job(**changes):
+    return {
+        "name": "Spool",
+        "components": [component()],
+        "targets": [device(DEVICES[0])],
+        "schedule": {"type": "daily", "start": "2026-05-05T07:00"},
+    } | changes
+
+
+def judged(definition, known=None):
+    reading = read(definition)
+    settled = settle(reading.draft, known or facts())
+    return settled.job if not reading.problems else None, [*reading.problems, *settled.problems]
+
+
+def found(definition, known=None):
+    return sorted((problem.field, problem.code) for problem in judged(definition, known)[1])
+
+
+def with_values(**values):
+    return job(components=[component(variables=VALUES | values)])
+
+
+def test_the_least_that_a_job_needs_gets_every_default():
+    saved, problems = judged(job())
+    assert not problems
+    assert saved is not None
+    assert (saved.job_kind, saved.execution_context, saved.enabled) == ("automation", "system", None)
+    assert (saved.time_limit_seconds, saved.expires_after_seconds) == (900, None)
+    assert saved.policies.to_json() == {
+        "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
+        "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60, "continue_on_failure": False,
+        "concurrency": None, "waves": None, "failure_threshold_percent": 0,
+    }  # fmt: skip
+
+
+def test_the_documented_job_is_accepted_except_for_its_filter():
+    definition = {
+        "name": "Clear print spool", "description": "", "job_kind": "automation",
+        "components": [component(kind="script", revision="latest")],
+        "targets": [device(DEVICES[0]), device(DEVICES[1])], "exclusions": [device(DEVICES[1])],
+        "schedule": {"type": "every_15_minutes", "start": "2026-05-04T07:00", "timezone": "Europe/Berlin", "end": None, "count": None},
+        "execution_context": "system", "credential_id": None, "use_service_account": False,
+        "duration": {"time_limit_seconds": 1800, "expires_after_seconds": 86400},
+        "policies": {"overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": 3600,
+                     "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60,
+                     "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0},
+        "enabled": True,
+    }  # fmt: skip
+    assert found(definition) == []
+
+
+def test_faults_in_every_part_are_named_at_once():
+    definition = {
+        "name": 7,
+        "components": [component(assembly_id=str(UUID(int=9)))],
+        "targets": [device(DEVICES[0]), device(DEVICES[0]), {"kind": "device", "device_id": "x"}, device(UUID(int=9))],
+        "schedule": {"type": "daily", "start": 5, "timezone": "Mars/Olympus"},
+        "duration": {"time_limit_seconds": 0, "speed": 1},
+        "policies": {"overlap": "sometimes"},
+        "enabled": "yes",
+        "colour": "red",
+        "id": 4,
+    }
+    assert found(definition) == [
+        ("colour", "unknown_field"),
+        ("components.0.assembly_id", "assembly_not_found"),
+        ("duration.speed", "unknown_field"),
+        ("duration.time_limit_seconds", "out_of_range"),
+        ("enabled", "wrong_type"),
+        ("id", "read_only"),
+        ("name", "wrong_type"),
+        ("policies.overlap", "not_allowed"),
+        ("schedule.start", "invalid_time"),
+        ("schedule.timezone", "unknown_timezone"),
+        ("targets.1.device_id", "duplicate"),
+        ("targets.2.device_id", "wrong_type"),
+        ("targets.3.device_id", "device_not_found"),
+    ]
+
+
+@pytest.mark.parametrize("definition", [None, [], "job", 5])
+def test_a_job_is_an_object(definition):
+    assert ("", "wrong_type") in found(definition)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"job_kind": "onboarding"}, "job_kind"),
+        ({"job_kind": "agent_maintenance"}, "job_kind"),
+        ({"components": [component(), component()]}, "components"),
+        ({"components": [component(kind="playbook")]}, "components.0.kind"),
+        ({"components": [component(kind="workflow")]}, "components.0.kind"),
+        ({"targets": [{"kind": "filter", "filter_id": 12}]}, "targets.0.kind"),
+        ({"targets": [{"kind": "site", "site_id": 1}]}, "targets.0.kind"),
+        ({"targets": [{"kind": "all_devices"}]}, "targets.0.kind"),
+        ({"exclusions": [{"kind": "filter", "filter_id": 12}]}, "exclusions.0.kind"),
+        ({"execution_context": "current_user"}, "execution_context"),
+        ({"credential_id": 9}, "credential_id"),
+        ({"use_service_account": True}, "use_service_account"),
+        ({"policies": {"overlap": "queue_one"}}, "policies.overlap"),
+        ({"policies": {"overlap": "replace"}}, "policies.overlap"),
+        ({"policies": {"overlap_scope": "job"}}, "policies.overlap_scope"),
+        ({"policies": {"catch_up": "hold"}}, "policies.catch_up"),
+        ({"policies": {"splay_seconds": 60}}, "policies.splay_seconds"),
+        ({"policies": {"retries": 1}}, "policies.retries"),
+        ({"policies": {"retries": False}}, "policies.retries"),
+        ({"policies": {"retry_delay_seconds": 5}}, "policies.retry_delay_seconds"),
+        ({"policies": {"continue_on_failure": True}}, "policies.continue_on_failure"),
+        ({"policies": {"concurrency": 5}}, "policies.concurrency"),
+        ({"policies": {"waves": {"sizes": [1]}}}, "policies.waves"),
+    ],
+)
+def test_what_a_later_version_brings_is_refused_by_name(changes, field):
+    problems = judged(job(**changes))[1]
+    assert [(problem.field, problem.code) for problem in problems if problem.field == field] == [
+        (field, "not_available_yet")
+    ]
+    assert all("must be" in problem.message or "exactly one" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize("context", ["ssh", "winrm", "root", 5])
+def test_a_script_does_not_run_over_ssh(context):
+    assert found(job(execution_context=context)) == [("execution_context", "not_allowed")]
+
+
+def test_every_pair_of_component_and_context_has_its_cell():
+    pairs = {(kind, context) for kind in ComponentKind for context in ExecutionContext}
+    assert set(CONTEXT_MATRIX) == pairs
+    assert contexts_of(ComponentKind.SCRIPT).now == ("system",)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "low", "high"),
+    [
+        ("duration", "time_limit_seconds", 1, 604_800),
+        ("duration", "expires_after_seconds", 60, 2_592_000),
+        ("policies", "catch_up_window_seconds", 60, 604_800),
+        ("policies", "failure_threshold_percent", 0, 100),
+    ],
+)
+def test_numbers_have_their_bounds(part, name, low, high):
+    for value in (low, high, None):
+        assert found(job(**{part: {name: value}})) == []
+    for value in (low - 1, high + 1, 1.5, "5", True):
+        assert found(job(**{part: {name: value}})) == [(f"{part}.{name}", "out_of_range")]
+
+
+@pytest.mark.parametrize("name", [None, "", " a", "a ", "a\nb", "x" * 201])
+def test_a_name_is_one_line(name):
+    assert [field for field, _ in found(job(name=name))] == ["name"]
+
+
+def test_at_most_ten_thousand_devices():
+    many = [uuid4() for _ in range(10_001)]
+    known = facts(devices=frozenset(many))
+    assert found(job(targets=[device(one) for one in many[:-1]]), known) == []
+    assert found(job(targets=[device(one) for one in many]), known) == [("targets", "length")]
+
+
+@pytest.mark.parametrize("targets", [None, []])
+def test_a_job_without_targets_is_refused(targets):
+    assert [field for field, _ in found(job(targets=targets))] == ["targets"]
+
+
+def test_excluding_every_target_is_refused():
+    assert found(job(exclusions=[device(DEVICES[0])])) == [("exclusions", "nothing_left")]
+
+
+def test_an_unknown_device_is_named_where_it_stands():
+    stranger = UUID(int=9)
+    definition = job(targets=[device(DEVICES[0]), device(stranger)], exclusions=[device(stranger)])
+    problems = judged(definition)[1]
+    assert [problem.field for problem in problems] == ["targets.1.device_id", "exclusions.0.device_id"]
+    assert all(str(stranger) in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"Token": "x"}, [("components.0.variables.Where", "required")]),
+        ({"Where": "x"}, [("components.0.variables.Token", "required")]),
+        (VALUES | {"Where": None}, [("components.0.variables.Where", "required")]),
+        (VALUES | {"Speed": 1}, [("components.0.variables.Speed", "unknown_variable")]),
+        (VALUES | {"Age": "8"}, [("components.0.variables.Age", "wrong_type")]),
+        (VALUES | {"Mode": "wild"}, [("components.0.variables.Mode", "not_a_choice")]),
+        (VALUES | {"Dry": 0}, [("components.0.variables.Dry", "wrong_type")]),
+        (VALUES | {"Token": 5}, [("components.0.variables.Token", "wrong_type")]),
+        (VALUES | {"Token": {"is_set": True}}, [("components.0.variables.Token", "secret_not_set")]),
+        (VALUES | {"Token": {"is_set": False}}, [("components.0.variables.Token", "wrong_type")]),
+        ({}, [("components.0.variables.Token", "required"), ("components.0.variables.Where", "required")]),
+    ],
+)
+def test_variables_are_judged_by_their_declaration(variables, expected):
+    assert found(job(components=[component(variables=variables)])) == expected
+
+
+def test_secrets_are_kept_apart_from_open_values():
+    saved, _ = judged(with_values(Age=8))
+    assert saved is not None
+    assert saved.components[0].variables == {"Where": "here", "Age": 8}
+    assert saved.components[0].secrets == {"Token": "hush"}
+    assert "hush" not in repr(saved)
+
+
+def test_a_stored_secret_is_kept_only_for_the_assembly_it_was_given_to():
+    definition = with_values(Token={"is_set": True})
+    kept = facts(stored_secrets=[(ASSEMBLY, frozenset({"Token"}))])
+    saved, problems = judged(definition, kept)
+    assert not problems
+    assert saved is not None
+    assert saved.components[0].kept == {"Token"}
+    moved = facts(stored_secrets=[(OLD, frozenset({"Token"}))])
+    assert found(definition, moved) == [("components.0.variables.Token", "secret_not_set")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"assembly_id": None}, [("components.0.assembly_id", "required")]),
+        ({"assembly_id": "6b1c"}, [("components.0.assembly_id", "wrong_type")]),
+        ({"assembly_id": str(OLD)}, [("components.0.assembly_id", "assembly_archived")]),
+        ({"revision": 3}, [("components.0.revision", "revision_not_found")]),
+        ({"revision": "newest"}, [("components.0.revision", "not_allowed")]),
+        ({"revision": 0}, [("components.0.revision", "not_allowed")]),
+        ({"revision": 1}, []),
+        ({"revision": "latest"}, []),
+        ({"variables": []}, [("components.0.variables", "wrong_type"),
+                             ("components.0.variables.Token", "required"), ("components.0.variables.Where", "required")]),
+        ({"name": "x"}, [("components.0.name", "unknown_field")]),
+    ],
+)  # fmt: skip
+def test_a_component_names_an_assembly_that_exists(changes, expected):
+    assert found(job(components=[component(**changes)])) == expected
+
+
+def test_a_past_start_is_refused_but_an_unchanged_schedule_may_have_passed():
+    past = {"type": "once", "start": "2026-05-01T07:00"}
+    assert found(job(schedule=past)) == [("schedule.start", "in_the_past")]
+    assert found(job(schedule=past), facts(stored_schedule=calendar.parse(past))) == []
+
+
+def test_the_anchor_is_fixed_when_the_job_is_saved():
+    saved, _ = judged(job(schedule={"type": "every_15_minutes"}))
+    assert saved is not None
+    assert saved.schedule.start is not None
+    assert saved.schedule.start.instant == datetime(2026, 5, 4, 7, 15, tzinfo=UTC)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*job(), "policies", "duration", "exclusions", "enabled", "x"]), anything)
+    | anything
+)
+def test_any_document_is_judged_without_a_fault_of_our_own(definition):
+    saved, problems = judged(definition)
+    assert bool(problems) == (saved is None)
+
+
+@given(st.sampled_from(["components", "targets", "schedule", "policies", "duration", "name"]), anything)
+def test_one_fault_never_hides_another(part, value):
+    """A fault planted elsewhere is still told, whatever else is wrong."""
+    definition = job(description=5) | {part: value}
+    assert ("description", "wrong_type") in found(definition)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"enabled": True}, []),
+        ({"enabled": False, "reason": "audit", "until": "2026-05-05T00:00:00Z"}, []),
+        ({}, [("enabled", "required")]),
+        (None, [("", "wrong_type")]),
+        ({"enabled": "no"}, [("enabled", "wrong_type")]),
+        ({"enabled": True, "reason": "x"}, [("reason", "not_allowed")]),
+        ({"enabled": False, "until": "tomorrow"}, [("until", "invalid_time")]),
+        ({"enabled": False, "until": "2026-05-05T00:00:00"}, [("until", "invalid_time")]),
+        (
+            {"enabled": False, "until": "2026-05-04T07:00:00Z", "x": 1},
+            [("until", "in_the_past"), ("x", "unknown_field")],
+        ),
+    ],
+)
+def test_a_toggle_says_what_it_means(body, expected):
+    toggle, problems = read_toggle(body, NOW)
+    assert [(problem.field, problem.code) for problem in problems] == expected
+    if body and not expected and body.get("until"):
+        assert toggle.until == NOW + timedelta(hours=16, minutes=59)
