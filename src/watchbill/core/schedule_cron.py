@@ -9,7 +9,7 @@ from calendar import monthrange
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from watchbill.core.schedule_moment import Nominal
@@ -113,12 +113,13 @@ _FIELDS: Final = (
 )
 
 
-def read_cron(expression: str) -> tuple[Cron | None, list[str]]:
+@lru_cache(maxsize=4096)
+def read_cron(expression: str) -> tuple[Cron | None, tuple[str, ...]]:
     """The parsed expression, or None and everything that is wrong with it."""
     shown = " ".join(expression.split())
     problem = _refused_as_a_whole(shown)
     if problem:
-        return None, [problem]
+        return None, (problem,)
     texts = MACROS.get(shown.lower(), shown).lower().split()
     masks, last_days, nth_weekdays = [], False, []
     problems: list[str] = []
@@ -134,7 +135,7 @@ def read_cron(expression: str) -> tuple[Cron | None, list[str]]:
                 mask |= _term_mask(field, term, problems)
         masks.append(mask)
     if problems:
-        return None, problems
+        return None, tuple(problems)
     minutes, hours, days, months, weekdays = masks
     cron = Cron(
         expression=shown,
@@ -149,8 +150,8 @@ def read_cron(expression: str) -> tuple[Cron | None, list[str]]:
         every_pass=texts[0].startswith("*") or texts[1].startswith("*"),
     )
     if next(walls_from(cron, _ANY_YEAR), None) is None:
-        return None, [f"{shown!r} never occurs: no such date exists"]
-    return cron, []
+        return None, (f"{shown!r} never occurs: no such date exists",)
+    return cron, ()
 
 
 def _refused_as_a_whole(shown: str) -> str | None:

@@ -185,7 +185,7 @@ def _read_rule(reader: Reader) -> Rule | None:
 
 def _read_cron(reader: Reader) -> Cron | None:
     expression = reader.read_text("expression", "five fields such as 30 2 * * mon-fri")
-    cron, problems = read_cron(expression) if expression else (None, [])
+    cron, problems = read_cron(expression) if expression else (None, ())
     for problem in problems:
         reader.refuse("expression", "invalid_cron", problem)
     return cron
@@ -193,7 +193,7 @@ def _read_cron(reader: Reader) -> Cron | None:
 
 def _read_recurrence(reader: Reader) -> Recurrence | None:
     text = reader.read_text("rule", "an RFC 5545 rule such as FREQ=MONTHLY;BYDAY=2TU")
-    rule, problems = read_rrule(text) if text else (None, [])
+    rule, problems = read_rrule(text) if text else (None, ())
     for problem in problems:
         reader.refuse("rule", "invalid_rrule", problem)
     exdates, rdates = reader.read_moments("exdate"), reader.read_moments("rdate")

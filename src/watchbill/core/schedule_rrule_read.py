@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from watchbill.core.schedule_rrule import Frequency, Recurrence
@@ -42,14 +43,15 @@ _DAY: Final = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
-def read_rrule(text: str) -> tuple[Recurrence | None, list[str]]:
+@lru_cache(maxsize=4096)
+def read_rrule(text: str) -> tuple[Recurrence | None, tuple[str, ...]]:
     """The parsed rule, or None and everything that is wrong with it."""
     body = text.strip().upper().removeprefix("RRULE:")
     if len(body) > MAX_LENGTH:
-        return None, [f"a rule may have at most {MAX_LENGTH} characters"]
+        return None, (f"a rule may have at most {MAX_LENGTH} characters",)
     reading = _Reading(body)
     rule = reading.rule()
-    return (None, reading.problems) if reading.problems else (rule, [])
+    return (None, tuple(reading.problems)) if reading.problems else (rule, ())
 
 
 class _Reading:

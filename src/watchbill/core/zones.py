@@ -115,7 +115,7 @@ def zone_names() -> frozenset[str]:
     return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
 
 
-@cache
+@lru_cache(maxsize=2048)
 def find_zone(name: str) -> Zone | None:
     """The zone of that exact name, or None when the wheel has none."""
     return Zone(name) if name in zone_names() else None
