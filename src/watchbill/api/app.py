@@ -5,7 +5,20 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from watchbill.api import agent, api_tokens, audit, device_approvals, devices, health, operators, pages, session, sites
+from watchbill.api import (
+    agent,
+    api_tokens,
+    audit,
+    device_approvals,
+    devices,
+    events,
+    health,
+    operators,
+    pages,
+    runs,
+    session,
+    sites,
+)
 from watchbill.api.addresses import is_secure
 from watchbill.api.common import Deps, install_error_handlers
 from watchbill.api.middleware import Guarded, Observed
@@ -24,6 +37,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     devices.resource,
     device_approvals.resource,
     audit.resource,
+    runs.of_jobs,
+    runs.results,
+    runs.downloads,
+    events.router,
     agent.resource,
 )
 

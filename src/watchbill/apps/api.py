@@ -16,7 +16,7 @@ from watchbill.apps.wiring import Engine
 from watchbill.kit import events, log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
-from watchbill.kit.service import run_all
+from watchbill.kit.service import Service, run_all
 
 _logger = log.get("api")
 
@@ -64,8 +64,8 @@ class _Http:
         )
 
 
-async def main(engine: Engine, certificate: Certificate | None) -> None:
-    """Run an API process until it is told to stop."""
+def services(engine: Engine, certificate: Certificate | None) -> tuple[list[Service], Heartbeat]:
+    """Everything an API process runs, and the heartbeat that says when it should end."""
     deps = Deps(
         engine.db, engine.clock, engine.keys, engine.settings, certificate_pin=certificate.pin if certificate else None
     )
@@ -77,4 +77,10 @@ async def main(engine: Engine, certificate: Certificate | None) -> None:
     listener.on(events.CHANNEL, feed.wake.ring)
     http = _Http(app, engine, certificate, feed)
     _logger.info("api.starting", address=str(engine.settings.api_listen), tls=certificate is not None)
-    await run_all([listener, heartbeat, feed, http], heartbeat.should_stop)
+    return [listener, heartbeat, feed, http], heartbeat
+
+
+async def main(engine: Engine, certificate: Certificate | None) -> None:
+    """Run an API process until it is told to stop."""
+    parts, heartbeat = services(engine, certificate)
+    await run_all(parts, heartbeat.should_stop)

@@ -15,7 +15,7 @@ from watchbill.devices import presence
 from watchbill.kit import events, instances, log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
-from watchbill.kit.service import Wake, run_all, wait_any
+from watchbill.kit.service import Service, Wake, run_all, wait_any
 
 #: Most jobs that one transaction takes; what is left over is taken by the next one at once.
 TICK_LIMIT = 500
@@ -110,12 +110,18 @@ class Housekeeper:
             await identity.prune(tx, now)
 
 
-async def main(engine: Engine) -> None:
-    """Run a scheduler until it is told to stop."""
+def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
+    """Everything a scheduler runs, and the heartbeat that says when it should end."""
     ticker = Ticker(engine)
     workers = SiteWorkers(engine)
     heartbeat = Heartbeat(engine.db, engine.clock, "scheduler")
     listener = Listener(engine.db.conninfo)
     listener.on(jobs.CHANNEL, ticker.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
-    await run_all([listener, heartbeat, ticker, Reaper(engine), Housekeeper(engine), workers], heartbeat.should_stop)
+    return [listener, heartbeat, ticker, Reaper(engine), Housekeeper(engine), workers], heartbeat
+
+
+async def main(engine: Engine) -> None:
+    """Run a scheduler until it is told to stop."""
+    parts, heartbeat = services(engine)
+    await run_all(parts, heartbeat.should_stop)

@@ -70,6 +70,11 @@ async def run_all(services: Sequence[Service], stop: asyncio.Event | None = None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await run_together(services, stop)
+
+
+async def run_together(services: Sequence[Service], stop: asyncio.Event) -> None:
+    """Run services until `stop`, then let each finish."""
     async with asyncio.TaskGroup() as group:
         for service in services:
             group.create_task(keep_running(service, stop))

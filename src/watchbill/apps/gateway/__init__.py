@@ -1,5 +1,5 @@
 """The gateway: agents' sockets on one side, the database on the other."""
 
-from watchbill.apps.gateway.server import main
+from watchbill.apps.gateway.server import gateway, main
 
-__all__ = ["main"]
+__all__ = ["gateway", "main"]

@@ -89,8 +89,24 @@ class _Presence:
         await self.hub.keep_presence(stop)
 
 
-async def main(engine: Engine, tls: ssl.SSLContext | None) -> None:
-    """Run a gateway until it is told to stop."""
+@dataclass
+class Gateway:
+    """Everything a gateway runs, and the heartbeat that says when it should end."""
+
+    engine: Engine
+    hub: Hub
+    heartbeat: Heartbeat
+    services: list[Service]
+
+    async def leave(self) -> None:
+        """After its services have ended: its devices are offline until they find another."""
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            await presence.gateway_gone(tx, self.hub.id, now)
+            await runs.devices_went_offline(tx, None, now)
+
+
+def gateway(engine: Engine, tls: ssl.SSLContext | None) -> Gateway:
     heartbeat = Heartbeat(engine.db, engine.clock, "gateway", address=str(engine.settings.gateway_listen))
     hub = Hub(engine, heartbeat.id)
     listener = Listener(engine.db.conninfo)
@@ -99,12 +115,14 @@ async def main(engine: Engine, tls: ssl.SSLContext | None) -> None:
     listener.on(devices.REFUSED_CHANNEL, hub.device_changed)
     heartbeat.on_lost = _end(heartbeat)
     door = _Door(engine, hub, tls)
-    services: list[Service] = [listener, heartbeat, hub.writer, hub, _Presence(hub), door]
-    await run_all(services, heartbeat.should_stop)
-    async with engine.db.begin() as tx:
-        now = await engine.clock.now(tx)
-        await presence.gateway_gone(tx, hub.id, now)
-        await runs.devices_went_offline(tx, list(hub.held), now)
+    return Gateway(engine, hub, heartbeat, [listener, heartbeat, hub.writer, hub, _Presence(hub), door])
+
+
+async def main(engine: Engine, tls: ssl.SSLContext | None) -> None:
+    """Run a gateway until it is told to stop."""
+    parts = gateway(engine, tls)
+    await run_all(parts.services, parts.heartbeat.should_stop)
+    await parts.leave()
 
 
 def _end(heartbeat: Heartbeat) -> Callable[[], Awaitable[None]]:

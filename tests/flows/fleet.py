@@ -1,0 +1,258 @@
+"""A whole Engine in one loop (real database, real sockets, real site worker), and real agent processes on this machine."""
+
+import asyncio
+import os
+import socket
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from watchbill import agents, identity, queue
+from watchbill.apps import api, gateway, scheduler, site_worker
+from watchbill.apps.wiring import Engine
+from watchbill.kit.clock import Clock
+from watchbill.kit.db import Database
+from watchbill.kit.secrets import KeyRing
+from watchbill.kit.service import Service, run_together
+from watchbill.kit.settings import load
+
+PATIENCE = 30.0
+PASSWORD = "correct horse battery staple"
+AGENT = str(Path(sys.executable).with_name("watchbill-agent"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def until(condition: Callable[[], Any], *, patience: float = PATIENCE) -> Any:
+    """Wait for `condition()` (or what it awaits) to be true; its value. The interval is a test's, not the product's."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + patience
+    while True:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        assert loop.time() < ends, "waited in vain"
+        await asyncio.sleep(0.03)
+
+
+@dataclass
+class Agent:
+    """A real agent process with an identity of its own."""
+
+    data_dir: Path
+    device_id: str = ""
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            AGENT,
+            "run",
+            "--data-dir",
+            str(self.data_dir),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=(self.data_dir.parent / f"{self.data_dir.name}.log").open("ab"),
+            start_new_session=True,
+        )
+
+    async def stop(self, number: int = 15) -> None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.send_signal(number)
+        await self.process.wait()
+
+
+@dataclass
+class Fleet:
+    """The running whole. `http` is signed in as an admin."""
+
+    url: str
+    keys: KeyRing
+    folder: Path
+    http: httpx.AsyncClient
+    agents: list[Agent] = field(default_factory=list)
+    site: dict[str, Any] = field(default_factory=dict)
+    db: Database = field(init=False)
+
+    def engine(self, **changes: str) -> Engine:
+        values = {
+            "WATCHBILL_DATA_DIR": str(self.folder),
+            "WATCHBILL_DATABASE_URL": self.url,
+            "WATCHBILL_LAUNCHER": "none",
+            "WATCHBILL_HEARTBEAT_SECONDS": "5",
+            **changes,
+        }
+        return Engine(load(values), Database(self.url, pool_size=5), Clock(), self.keys)
+
+    async def enrol(self, name: str, *, start: bool = True) -> Agent:
+        """Enrol an agent through the normal approval."""
+        agent = Agent(self.folder / name)
+        asked = await asyncio.create_subprocess_exec(
+            AGENT, "enroll", "--server", str(self.http.base_url).rstrip("/"), "--code", self.site["enrolment_code"],
+            "--data-dir", str(agent.data_dir), "--wait", "30",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        known = {one.device_id for one in self.agents}
+        pending = await until(self._pending)
+        approved = await self.http.post(f"/api/device_approvals/{pending['id']}/approve", json={"resolve": "new"})
+        assert approved.status_code == 200, approved.text
+        output, _ = await asyncio.wait_for(asked.communicate(), 30)
+        assert asked.returncode == 0, output.decode()
+        agent.device_id = approved.json()["device_id"]
+        assert agent.device_id not in known
+        self.agents.append(agent)
+        if start:
+            await agent.start()
+            await until(lambda: self.is_online(agent))
+        return agent
+
+    async def _pending(self) -> dict[str, Any] | None:
+        items = (await self.http.get("/api/device_approvals", params={"state": "pending"})).json()["items"]
+        return items[0] if items else None
+
+    async def is_online(self, agent: Agent) -> bool:
+        return bool((await self.http.get(f"/api/devices/{agent.device_id}")).json()["online"])
+
+    async def script(self, content: str, **more: Any) -> str:
+        body = {"name": f"script {os.urandom(4).hex()}", "kind": "script", "interpreter": "bash", "content": content}
+        reply = await self.http.post("/api/assemblies", json={**body, **more})
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["id"])
+
+    async def job(self, assembly: str, *targets: Agent, **more: Any) -> dict[str, Any]:
+        component = {"assembly_id": assembly, "kind": "script", **more.pop("component", {})}
+        body = {
+            "name": f"job {os.urandom(4).hex()}",
+            "job_kind": "automation",
+            "components": [component],
+            "targets": [{"kind": "device", "device_id": agent.device_id} for agent in targets],
+            "schedule": {"type": "immediately"},
+            "execution_context": "system",
+            **more,
+        }
+        reply = await self.http.post("/api/scheduled_jobs", json=body)
+        assert reply.status_code == 201, reply.text
+        return dict(reply.json())
+
+    async def occurrences(self, job: dict[str, Any]) -> list[dict[str, Any]]:
+        reply = await self.http.get(f"/api/scheduled_jobs/{job['id']}/runs")
+        assert reply.status_code == 200, reply.text
+        return list(reply.json()["items"])
+
+    async def closed(self, job: dict[str, Any], *, patience: float = PATIENCE) -> dict[str, Any]:
+        """The newest occurrence of a job, once it has ended."""
+
+        async def ended() -> dict[str, Any] | None:
+            found = await self.occurrences(job)
+            return found[0] if found and found[0]["state"] not in ("open", "held") else None
+
+        return dict(await until(ended, patience=patience))
+
+    async def rows(self, job: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
+        reply = await self.http.get(f"/api/scheduled_jobs/{job['id']}/devices", params=query)
+        assert reply.status_code == 200, reply.text
+        return list(reply.json()["items"])
+
+    async def row(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The only device row of the newest occurrence."""
+        (row,) = await self.rows(job)
+        return row
+
+    async def in_state(self, job: dict[str, Any], *states: str, patience: float = PATIENCE) -> dict[str, Any]:
+        async def there() -> dict[str, Any] | None:
+            row = await self.row(job)
+            return row if row["state"] in states else None
+
+        return dict(await until(there, patience=patience))
+
+    async def output(self, row: dict[str, Any], stream: str = "stdout") -> str:
+        execution = row["executions"][-1]["id"]
+        reply = await self.http.get(f"/api/executions/{execution}/output/download", params={"stream": stream})
+        assert reply.status_code == 200, reply.text
+        return reply.text
+
+
+@asynccontextmanager
+async def running(url: str, keys: KeyRing, folder: Path) -> AsyncIterator[Fleet]:
+    """Two schedulers, two gateways, two workers of one site, and an API."""
+    async with AsyncExitStack() as stack:
+        ports = {"api": free_port(), "one": free_port(), "two": free_port()}
+        base = f"http://127.0.0.1:{ports['api']}"
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=20))
+        fleet = Fleet(url, keys, folder, http)
+        engines = [
+            fleet.engine(
+                WATCHBILL_API_LISTEN=f"127.0.0.1:{ports['api']}", WATCHBILL_GATEWAY_LISTEN=f"127.0.0.1:{ports['one']}"
+            ),
+            fleet.engine(WATCHBILL_GATEWAY_LISTEN=f"127.0.0.1:{ports['two']}"),
+            *[fleet.engine() for _ in range(4)],
+        ]
+        for engine in engines:
+            stack.push_async_callback(engine.db.close)
+        await _first_start(engines[0])
+        fleet.db = engines[0].db
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_together(_services(engines), stop))
+            try:
+                await _sign_in(fleet)
+                fleet.site = await _site(fleet)
+                workers = [_worker(engine, fleet.site["id"]) for engine in engines[4:]]
+                group.create_task(run_together(workers, stop))
+                yield fleet
+            finally:
+                for agent in fleet.agents:
+                    await agent.stop(9)
+                stop.set()
+
+
+async def _first_start(engine: Engine) -> None:
+    async with engine.db.begin() as tx:
+        now = await engine.clock.now(tx)
+        await agents.ensure_signing_key(tx, engine.keys, now)
+        await identity.bootstrap_admin(tx, now, given_password=PASSWORD)
+
+
+def _services(engines: list[Engine]) -> list[Service]:
+    gateways = [gateway.gateway(engine, None) for engine in engines[:2]]
+    schedulers = [scheduler.services(engine)[0] for engine in engines[2:4]]
+    return [
+        *api.services(engines[0], None)[0],
+        *[service for one in gateways for service in one.services],
+        *[service for one in schedulers for service in one],
+    ]
+
+
+def _worker(engine: Engine, site_id: int) -> queue.SiteQueue:
+    worker = site_worker.Worker(engine, uuid.uuid4())
+    return queue.SiteQueue(engine.db.conninfo, site_id, site_worker.LANES, worker.handle)
+
+
+async def _site(fleet: Fleet) -> dict[str, Any]:
+    reply = await fleet.http.post("/api/sites", json={"name": "Harbour"})
+    assert reply.status_code == 201, reply.text
+    return dict(reply.json())
+
+
+async def _sign_in(fleet: Fleet) -> None:
+    async def signed_in() -> httpx.Response | None:
+        try:
+            return await fleet.http.post("/api/session", json={"username": "admin", "password": PASSWORD})
+        except httpx.ConnectError:
+            return None
+
+    reply = await until(signed_in)
+    assert reply.status_code == 200, reply.text
+    fleet.http.headers["X-CSRF-Token"] = reply.json()["csrf_token"]
