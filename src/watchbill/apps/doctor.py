@@ -1,0 +1,186 @@
+"""The doctor: whether what the product promises holds in the database, by the database alone. Reads only; changes nothing.
+
+Each check is one statement that returns the rows which break an invariant; the ledger is compared with the calendar itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.apps.wiring import Engine
+from watchbill.core import schedule as calendar
+from watchbill.core.states import TERMINAL_TARGET
+from watchbill.kit import instances
+
+#: How long after a bound its keeper may take before it counts as a fault.
+PATIENCE = timedelta(minutes=2)
+#: Instants of one job that are compared with its ledger.
+MOST_INSTANTS = 20_000
+_SHOWN = 5
+
+_TERMINAL = ", ".join(f"'{state}'" for state in sorted(TERMINAL_TARGET))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken invariant: which, how often, and the first few places."""
+
+    code: str
+    message: str
+    number: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    code: str
+    message: str
+    sql: str
+
+
+_CHECKS = (
+    _Check(
+        "job_overdue",
+        "An enabled job fell due and no scheduler took it.",
+        "SELECT 'job ' || id FROM jobs WHERE enabled AND deleted_at IS NULL AND next_due_at < :patient",
+    ),
+    _Check(
+        "job_without_next",
+        "An active job has a cadence and no next due time.",
+        "SELECT 'job ' || id FROM jobs WHERE enabled AND deleted_at IS NULL AND state = 'active' AND next_due_at IS NULL"
+        " AND schedule_type <> 'immediately'",
+    ),
+    _Check(
+        "occurrence_stuck_open",
+        "An occurrence is open although all its targets have ended.",
+        "SELECT 'occurrence ' || o.id FROM occurrences o WHERE o.state = 'open'"
+        " AND NOT EXISTS (SELECT 1 FROM run_targets t WHERE t.occurrence_id = o.id AND t.deadline_at IS NOT NULL)",
+    ),
+    _Check(
+        "occurrence_closed_early",
+        "An occurrence is over although some of its targets have not ended.",
+        "SELECT 'occurrence ' || o.id FROM occurrences o WHERE o.state <> 'open'"
+        " AND EXISTS (SELECT 1 FROM run_targets t WHERE t.occurrence_id = o.id AND t.deadline_at IS NOT NULL)",
+    ),
+    _Check(
+        "counts_differ",
+        "The counters of an occurrence differ from its target rows.",
+        """SELECT 'occurrence ' || coalesce(c.occurrence_id, t.occurrence_id) || ' ' || coalesce(c.state, t.state)
+        FROM (SELECT occurrence_id, site_id, state, number FROM occurrence_counts WHERE number <> 0) c
+        FULL JOIN (SELECT occurrence_id, site_id, state, count(*) AS number FROM run_targets GROUP BY 1, 2, 3) t
+          ON (t.occurrence_id, t.site_id, t.state) = (c.occurrence_id, c.site_id, c.state)
+        WHERE c.number IS DISTINCT FROM t.number""",
+    ),
+    _Check(
+        "target_overdue",
+        "A target has passed its bound and nobody has settled it.",
+        "SELECT 'target ' || id || ' ' || state FROM run_targets WHERE deadline_at < :patient",
+    ),
+    _Check(
+        "executed_twice",
+        "A target was handed out more often than its attempts allow.",
+        "SELECT 'target ' || t.id FROM run_targets t JOIN executions e ON e.target_id = t.id"
+        " GROUP BY t.id, t.attempt HAVING count(*) > t.attempt",
+    ),
+    _Check(
+        "result_missing",
+        "A target says that its script ended, and no execution does.",
+        "SELECT 'target ' || t.id || ' ' || t.state FROM run_targets t WHERE t.state IN ('success', 'warning', 'timed_out')"
+        " AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.target_id = t.id AND e.state = 'finished')",
+    ),
+    _Check(
+        "result_ignored",
+        "The result of a target's last execution is stored, and the target has not ended.",
+        "SELECT 'target ' || t.id || ' ' || t.state FROM run_targets t JOIN executions e ON e.target_id = t.id AND e.term = t.term"
+        " WHERE e.state = 'finished' AND t.deadline_at IS NOT NULL",
+    ),
+    _Check(
+        "output_missing",
+        "Output that was not cut is shorter than its device says.",
+        """SELECT 'execution ' || e.id FROM executions e
+        LEFT JOIN (SELECT execution_id, max(at_offset + length(data)) FILTER (WHERE stream = 1) AS stdout,
+            max(at_offset + length(data)) FILTER (WHERE stream = 2) AS stderr
+          FROM output_chunks GROUP BY execution_id) c ON c.execution_id = e.id
+        WHERE e.state = 'finished' AND NOT e.truncated AND e.outcome IN ('exited', 'timed_out', 'cancelled')
+          AND (coalesce(c.stdout, 0) <> e.stdout_bytes OR coalesce(c.stderr, 0) <> e.stderr_bytes)""",
+    ),
+    _Check(
+        "work_without_doorbell",
+        "A work item waits, and nothing in the queue will wake a worker for it.",
+        "SELECT 'work item ' || w.id FROM work_items w WHERE w.state = 'queued' AND w.created_at < :patient"
+        " AND NOT EXISTS (SELECT 1 FROM pgqueuer q WHERE q.payload = convert_to(w.id::text, 'UTF8'))",
+    ),
+    _Check(
+        "target_never_released",
+        "All work of a run is done, and a target was never let go.",
+        "SELECT 'target ' || t.id FROM run_targets t WHERE t.state = 'pending' AND t.released_at IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM work_items w WHERE w.run_id = t.run_id AND w.site_id = t.site_id AND w.state IN ('queued', 'leased'))",
+    ),
+    _Check(
+        "presence_of_dead_gateway",
+        "A device counts as online at a gateway that has ended.",
+        "SELECT 'device ' || p.device_id FROM device_presence p JOIN services s ON s.id = p.gateway_id"
+        " WHERE s.stopped_at IS NOT NULL AND s.stopped_at < :patient",
+    ),
+    _Check(
+        "service_silent",
+        "A process of the Engine stopped beating and was not buried.",
+        "SELECT kind || ' ' || id FROM services WHERE stopped_at IS NULL AND heartbeat_at < :silent",
+    ),
+    _Check(
+        "terminal_with_bound",
+        "A target has ended and still has a bound, or the other way round.",
+        f"SELECT 'target ' || id FROM run_targets WHERE (state IN ({_TERMINAL})) <> (deadline_at IS NULL)",
+    ),
+)
+
+# From when on the ledger of each job can be compared with its present schedule: the last save, or the clearing of its history.
+_LEDGERS = text("""
+SELECT j.id, j.definition->'schedule' AS schedule, j.mark_at, greatest(r.changed_at, coalesce(l.from_at, r.changed_at)) AS since,
+  coalesce((SELECT sum(o.range_count) FROM occurrences o WHERE o.job_id = j.id AND o.kind = 'schedule'
+    AND o.scheduled_for_at > greatest(r.changed_at, coalesce(l.from_at, r.changed_at)) AND o.scheduled_for_at <= j.mark_at), 0) AS kept
+FROM jobs j
+JOIN job_revisions r ON r.job_id = j.id AND r.revision = j.revision
+LEFT JOIN ledger_starts l ON l.job_id = j.id
+WHERE j.enabled AND j.deleted_at IS NULL AND j.schedule_type <> 'immediately'
+""")
+
+
+async def check(engine: Engine) -> list[Finding]:
+    """Every broken invariant; an empty list is a clean bill."""
+    async with engine.db.begin() as tx:
+        now = await engine.clock.now(tx)
+        await tx.execute(text("SET TRANSACTION READ ONLY"))
+        values = {"patient": now - PATIENCE, "silent": now - instances.STALE - PATIENCE}
+        found = [await _run(tx, one, values) for one in _CHECKS]
+        ledger = await _compare_ledgers(tx)
+    return [finding for finding in [*found, ledger] if finding is not None]
+
+
+async def _run(tx: AsyncConnection, one: _Check, values: Mapping[str, datetime]) -> Finding | None:
+    statement = text(one.sql)
+    used = {name: value for name, value in values.items() if f":{name}" in one.sql}
+    rows = [str(row[0]) for row in await tx.execute(statement, used)]
+    return Finding(one.code, one.message, len(rows), tuple(rows[:_SHOWN])) if rows else None
+
+
+async def _compare_ledgers(tx: AsyncConnection) -> Finding | None:
+    """Every instant that a schedule names up to its mark is in the ledger, exactly once."""
+    wrong = [said for row in await tx.execute(_LEDGERS) if (said := _difference(row))]
+    message = "The ledger of a job differs from what its schedule names."
+    return Finding("ledger_differs", message, len(wrong), tuple(wrong[:_SHOWN])) if wrong else None
+
+
+def _difference(row: Any) -> str | None:
+    try:
+        schedule = calendar.parse(row.schedule)
+    except calendar.ScheduleProblems:
+        return None  # the job is in state `error`, which is shown where jobs are
+    named = calendar.count_between(schedule, row.since, row.mark_at, MOST_INSTANTS)
+    if named >= MOST_INSTANTS or named == row.kept:
+        return None
+    return f"job {row.id}: {named} named, {row.kept} kept since {row.since:%Y-%m-%d %H:%M:%S}"
