@@ -101,6 +101,7 @@ class ChildRefused:
     execution_id: str
     reason: RefusalReason
     detail: str
+    at: datetime
 
 
 @dataclass(frozen=True)

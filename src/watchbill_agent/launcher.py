@@ -18,7 +18,7 @@ from pathlib import Path
 
 from watchbill_agent import clock, evidence, platform_linux
 from watchbill_agent import events as e
-from watchbill_wire import EnvelopePayload, Result, Stream
+from watchbill_wire import EnvelopePayload, RefusalReason, Result, Stream
 
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
 # The pipe closes a moment before the process can be waited for.
@@ -49,12 +49,15 @@ class Launcher:
         interpreter = platform_linux.find_interpreter(payload.interpreter)
         if interpreter is None:
             detail = f"{payload.interpreter} is not installed on this device"
-            self._emit(e.ChildRefused(payload.execution_id, "interpreter_missing", detail))
+            self._refuse(payload.execution_id, "interpreter_missing", detail)
             return
         try:
             self._start(payload, interpreter)
         except OSError as error:
-            self._emit(e.ChildRefused(payload.execution_id, "spawn_failed", f"{error.strerror or error}"))
+            self._refuse(payload.execution_id, "spawn_failed", f"{error.strerror or error}")
+
+    def _refuse(self, execution_id: str, reason: RefusalReason, detail: str) -> None:
+        self._emit(e.ChildRefused(execution_id, reason, detail, self._time_at(clock.monotonic())))
 
     def _start(self, payload: EnvelopePayload, interpreter: str) -> None:
         folder = self._prepare(payload)
@@ -138,7 +141,7 @@ class Launcher:
     def _conclude(self, execution_id: str, folder: Path) -> None:
         facts = evidence.read_facts(folder / "result")
         if facts and facts["outcome"] == "spawn_failed":
-            self._emit(e.ChildRefused(execution_id, "spawn_failed", facts.get("error", "")))
+            self._refuse(execution_id, "spawn_failed", facts.get("error", ""))
         elif facts:
             self._emit(self._ended(execution_id, folder, facts))
         else:

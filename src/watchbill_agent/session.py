@@ -185,6 +185,7 @@ class Session:
         if not self._is_connected:
             return
         if self._now >= self._silent_at():
+            self._last_heard, self._next_heartbeat = self._now, self._now + self._heartbeat
             self._out.append(e.Close("nothing was heard for three heartbeats"))
             return
         if self._now >= self._next_heartbeat:
@@ -324,7 +325,7 @@ class Session:
         elif isinstance(event, e.ChildStarted):
             self._on_started(entry, event.started_at)
         elif isinstance(event, e.ChildRefused):
-            self._finish(entry, self._never_started(name, event.reason, event.detail))
+            self._finish(entry, Result(name, "refused", event.at, reason=event.reason, detail=event.detail))
         else:
             self._on_ended(entry, event)
 

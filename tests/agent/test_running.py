@@ -213,3 +213,12 @@ async def test_a_large_script_output_in_order_respects_what_may_be_in_flight(eng
     assert engine.text(name) == "".join(f"{n}\n" for n in range(1, 200001))
     assert result.stdout_bytes == len(engine.text(name))
     assert engine.gaps == []
+
+
+async def test_a_script_that_cannot_be_spawned_says_so(engine, up):
+    """The kernel takes no environment entry of 128 KiB: the supervisor sees it, the agent tells it."""
+    name = await engine.order("echo hi", variables={"HUGE": "\N{MUSICAL SYMBOL G CLEF}" * 32_768})
+    result = await engine.result(name)
+    assert (result.outcome, result.reason) == ("refused", "spawn_failed")
+    assert "Argument list too long" in result.detail
+    assert (await engine.result(await engine.order("true"))).exit_code == 0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import watchbill_wire as w
@@ -245,6 +245,7 @@ def test_three_silent_heartbeats_close_the_connection():
     for _ in range(2):
         book.hear(e.Ticked(), after=10).expect(w.Heartbeat(), e.Ping())
     book.hear(e.Ticked(), after=10).expect(e.Close("nothing was heard for three heartbeats"))
+    assert (book.session.next_moment() or 0) > book.now, "it is said once, not in a busy loop"
 
 
 def test_reconnecting_backs_off_with_jitter_and_is_quick_the_first_time():
@@ -333,6 +334,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps)
 def test_whatever_happens_nothing_starts_twice_and_the_window_is_never_exceeded(story):
     book = Playbook(max_parallel=2).welcomed()
@@ -410,3 +412,11 @@ def test_a_hello_fits_one_frame_however_much_is_owed():
     book.hear(e.Connected())
     [hello] = [c.message for c in book.commands if isinstance(c, e.Send)]
     assert len(w.encode(hello)) < w.MAX_FRAME_BYTES
+
+
+def test_a_start_that_failed_while_no_agent_lived_is_kept_before_any_welcome():
+    book = Playbook().hear(e.Loaded((e.Stored(name_of(1), "starting"),)))
+    failed = w.Result(name_of(1), "refused", NOON, reason="spawn_failed", detail="no memory")
+    book.hear(e.ChildRefused(name_of(1), "spawn_failed", "no memory", NOON)).expect(e.KeepResult(failed))
+    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),)))
+    book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(PURGE, failed)

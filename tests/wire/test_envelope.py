@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import watchbill_wire as w
@@ -32,6 +32,7 @@ def payload(**changes):
     return w.EnvelopePayload(**{**values, **changes})
 
 
+@settings(deadline=None)
 @given(
     texts,
     st.dictionaries(names, texts, max_size=5),
@@ -45,6 +46,7 @@ def test_a_payload_comes_back_from_its_text_and_its_text_is_canonical(content, v
     assert parsed.is_content_intact()
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_garbage_instead_of_a_payload_is_a_wire_error(text):
     with pytest.raises(w.WireError):

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import watchbill_wire as w
@@ -67,16 +67,19 @@ from_engine = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(from_agent)
 def test_what_an_agent_says_is_what_the_gateway_reads(message):
     assert w.decode_from_agent(w.encode(message)) == message
 
 
+@settings(deadline=None)
 @given(from_engine)
 def test_what_the_gateway_says_is_what_the_agent_reads(message):
     assert w.decode_from_engine(w.encode(message).encode()) == message
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary() | plain_json.map(json.dumps))
 def test_garbage_is_a_wire_error_or_an_unknown_type_and_nothing_else(garbage):
     for decode in (w.decode_from_agent, w.decode_from_engine):
@@ -88,6 +91,7 @@ def test_garbage_is_a_wire_error_or_an_unknown_type_and_nothing_else(garbage):
             assert isinstance(message, (w.Unknown, w.Heartbeat))
 
 
+@settings(deadline=None)
 @given(from_agent, st.data())
 def test_a_message_with_one_broken_field_names_that_field(message, data):
     plain = json.loads(w.encode(message))

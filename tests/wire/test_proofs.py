@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import watchbill_wire as w
@@ -14,6 +14,7 @@ def test_proofs_are_different_bytes_for_different_purposes():
     assert w.token_signing_bytes("id", "challenge") == b"watchbill-token:v1\nid\nchallenge"
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_a_pin_survives_the_code_and_equals_the_fingerprint(der):
     pin = w.pin_of(der)
@@ -41,6 +42,7 @@ def test_a_damaged_fingerprint_is_refused(text):
         w.pin_of_fingerprint(text)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32))
 def test_an_engine_key_is_read_in_either_alphabet(raw):
     assert w.from_base64url(w.base64url(raw)) == raw
