@@ -34,6 +34,7 @@ class World:
     other: Operator
 
 
+Connect = Callable[[], Awaitable[httpx.AsyncClient]]
 SignIn = Callable[[Operator], Awaitable[httpx.AsyncClient]]
 MakeDevice = Callable[..., Awaitable[UUID]]
 MakeSite = Callable[..., Awaitable[int]]
@@ -50,11 +51,11 @@ def app(deps: Deps) -> FastAPI:
 
 
 @pytest.fixture
-async def world(db: Database, clock: Clock) -> World:
+async def world(db: Database, clock: Clock, keys: KeyRing) -> World:
     async with db.begin() as tx:
         now = await clock.now(tx)
-        site_a = await places.make_site(tx, "Harbour", now=now)
-        site_b = await places.make_site(tx, "Lighthouse", now=now)
+        site_a = await places.make_site(tx, "Harbour", now=now, keys=keys)
+        site_b = await places.make_site(tx, "Lighthouse", now=now, keys=keys)
         return World(
             site_a,
             site_b,
@@ -66,19 +67,20 @@ async def world(db: Database, clock: Clock) -> World:
 
 
 @pytest.fixture
-async def connect(app: FastAPI) -> AsyncIterator[Callable[[], Awaitable[httpx.AsyncClient]]]:
+async def connect(app: FastAPI) -> AsyncIterator[Connect]:
     """A client that is not signed in; a new one at each call."""
     async with AsyncExitStack() as stack:
 
         async def new() -> httpx.AsyncClient:
             transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 40_000))
-            return await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=BASE_URL))
+            client = httpx.AsyncClient(transport=transport, base_url=BASE_URL)
+            return await stack.enter_async_context(client)
 
         yield new
 
 
 @pytest.fixture
-def signed_in(connect, db: Database, clock: Clock) -> SignIn:
+def signed_in(connect: Connect, db: Database, clock: Clock) -> SignIn:
     """`await signed_in(operator)` is a client with that operator's session and CSRF token."""
 
     async def client_of(operator: Operator) -> httpx.AsyncClient:
@@ -93,7 +95,7 @@ def signed_in(connect, db: Database, clock: Clock) -> SignIn:
 
 
 @pytest.fixture
-async def anonymous(connect) -> httpx.AsyncClient:
+async def anonymous(connect: Connect) -> httpx.AsyncClient:
     return await connect()
 
 
@@ -132,10 +134,10 @@ def make_device(db: Database, clock: Clock) -> MakeDevice:
 
 
 @pytest.fixture
-def make_site(db: Database, clock: Clock) -> MakeSite:
+def make_site(db: Database, clock: Clock, keys: KeyRing) -> MakeSite:
     async def make(name: str, **options) -> int:
         async with db.begin() as tx:
-            return await places.make_site(tx, name, now=await clock.now(tx), **options)
+            return await places.make_site(tx, name, now=await clock.now(tx), keys=keys, **options)
 
     return make
 

@@ -182,7 +182,9 @@ async def test_opened_refused_and_closed_sessions_stand_in_the_audit_trail(anony
     csrf = (await anonymous.post("/api/session", json=LOGIN)).json()["csrf_token"]
     await anonymous.delete("/api/session", headers={auth.CSRF_HEADER: csrf})
     async with db.begin() as tx:
-        rows = (await tx.execute(text("SELECT action, actor, remote_addr FROM audit ORDER BY id"))).all()
+        rows = (
+            await tx.execute(text("SELECT action, actor, remote_addr FROM audit WHERE actor <> 'engine' ORDER BY id"))
+        ).all()
     assert [tuple(row) for row in rows] == [
         ("session.refused", "ada", "192.0.2.1"),
         ("session.opened", "ada", "192.0.2.1"),

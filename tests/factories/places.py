@@ -7,13 +7,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill import sites
 from watchbill.devices.tables import device_presence, devices
-from watchbill.kit.secrets import fingerprint
-from watchbill.sites.tables import sites
+from watchbill.identity import ENGINE
+from watchbill.kit.secrets import KeyRing, fingerprint
+from watchbill.sites.tables import sites as table
 
 
-async def make_site(tx: AsyncConnection, name: str, *, now: datetime, timezone: str = "UTC") -> int:
-    """A site that nobody can enrol into: its code is not known. Use the API for one with a code."""
+async def make_site(
+    tx: AsyncConnection, name: str, *, now: datetime, timezone: str = "UTC", keys: KeyRing | None = None
+) -> int:
+    """A site. Without `keys` its enrolment code cannot be shown, so it is for tests below the API."""
+    if keys is not None:
+        draft = sites.SiteDraft(name, timezone=timezone)
+        return (await sites.create_site(tx, ENGINE, draft, keys=keys, now=now)).id
     values = {
         "name": name,
         "description": "",
@@ -24,7 +31,7 @@ async def make_site(tx: AsyncConnection, name: str, *, now: datetime, timezone: 
         "created_at": now,
         "updated_at": now,
     }
-    site_id: int = (await tx.execute(insert(sites).values(values).returning(sites.c.id))).scalar_one()
+    site_id: int = (await tx.execute(insert(table).values(values).returning(table.c.id))).scalar_one()
     return site_id
 
 
@@ -41,7 +48,7 @@ async def make_device(
     public_key: bytes | None = None,
 ) -> uuid.UUID:
     device_id = uuid.uuid4()
-    values = {
+    values: dict[str, object] = {
         "id": device_id,
         "site_id": site_id,
         "hostname": hostname,

@@ -1,0 +1,130 @@
+"""Accounts over HTTP."""
+
+import pytest
+from sqlalchemy import text
+
+from tests.api.conftest import codes
+from tests.factories.people import PASSWORD
+
+NEW = {"username": "nora", "password": "a wholly new phrase", "role": "operator"}
+
+
+async def test_an_admin_makes_an_operator_who_signs_in_and_chooses_a_password(admin, anonymous, world):
+    made = await admin.post("/api/operators", json={**NEW, "site_ids": [world.site_b, world.site_a]})
+    assert made.status_code == 201
+    assert made.json()["site_ids"] == sorted([world.site_a, world.site_b])
+    assert NEW["password"] not in made.text and "argon2" not in made.text
+    login = {"username": "nora", "password": NEW["password"]}
+    assert (await anonymous.post("/api/session", json=login)).json()["must_change_password"] is True
+
+
+async def test_every_problem_of_a_new_operator_is_told_at_once(admin):
+    bad = {"username": "no spaces please", "password": 7, "role": "king", "site_ids": ["x"], "colour": "red"}
+    reply = await admin.post("/api/operators", json=bad)
+    assert reply.status_code == 422
+    assert set(codes(reply)) == {"username", "password", "role", "site_ids.0", "colour"}
+    rules = {**NEW, "username": "engine", "password": "short", "site_ids": [998, 999]}
+    reply = await admin.post("/api/operators", json=rules)
+    assert [problem["code"] for problem in reply.json()["errors"]] == [
+        "password_length",
+        "reserved",
+        "unknown_site",
+        "unknown_site",
+    ]
+
+
+async def test_an_admin_takes_no_sites(admin, world):
+    reply = await admin.post("/api/operators", json={**NEW, "role": "admin", "site_ids": [world.site_a]})
+    assert codes(reply) == {"site_ids": "not_for_admins"}
+
+
+async def test_a_username_exists_once_in_any_case(admin):
+    assert (await admin.post("/api/operators", json=NEW)).status_code == 201
+    again = await admin.post("/api/operators", json={**NEW, "username": "NORA"})
+    assert (again.status_code, again.json()["code"]) == (409, "username_taken")
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_only_admins_manage_operators(operator, viewer, world, method):
+    for client in (operator, viewer):
+        options = {"json": NEW} if method == "post" else {}
+        reply = await getattr(client, method)("/api/operators", **options)
+        assert (reply.status_code, reply.json()["code"]) == (403, "forbidden")
+        assert (await client.get(f"/api/operators/{world.admin.id}")).status_code == 403
+        assert (await client.patch(f"/api/operators/{world.admin.id}", json={"enabled": False})).status_code == 403
+        assert (await client.delete(f"/api/operators/{world.admin.id}")).status_code == 403
+
+
+async def test_the_last_enabled_admin_stays(admin, world):
+    path = f"/api/operators/{world.admin.id}"
+    for change in ({"role": "viewer"}, {"enabled": False}):
+        reply = await admin.patch(path, json=change)
+        assert (reply.status_code, reply.json()["code"]) == (409, "last_admin")
+    assert (await admin.delete(path)).json()["code"] == "last_admin"
+    assert (await admin.patch(path, json={"display_name": "Ada M."})).json()["display_name"] == "Ada M."
+
+
+async def test_an_admin_may_go_when_another_stays(admin, world):
+    await admin.patch(f"/api/operators/{world.other.id}", json={"role": "admin"})
+    assert (await admin.patch(f"/api/operators/{world.admin.id}", json={"role": "viewer"})).status_code == 200
+
+
+async def test_disabling_and_another_role_end_the_sessions(admin, operator, viewer, world):
+    await admin.patch(f"/api/operators/{world.operator.id}", json={"enabled": False})
+    assert (await operator.get("/api/session")).status_code == 401
+    await admin.patch(f"/api/operators/{world.viewer.id}", json={"role": "operator"})
+    assert (await viewer.get("/api/session")).status_code == 401
+
+
+async def test_other_sites_take_effect_in_the_running_session(admin, viewer, world):
+    await admin.patch(f"/api/operators/{world.viewer.id}", json={"site_ids": [world.site_b]})
+    assert (await viewer.get("/api/session")).json()["site_ids"] == [world.site_b]
+    assert (await viewer.get(f"/api/sites/{world.site_a}")).status_code == 404
+
+
+async def test_becoming_an_admin_drops_the_assigned_sites(admin, world):
+    reply = await admin.patch(f"/api/operators/{world.operator.id}", json={"role": "admin"})
+    assert (reply.json()["role"], reply.json()["site_ids"]) == ("admin", [])
+
+
+async def test_a_password_set_by_an_admin_ends_sessions_and_must_be_changed(admin, operator, anonymous, world):
+    change = {"password": "a wholly new phrase"}
+    reply = await admin.patch(f"/api/operators/{world.operator.id}", json=change)
+    assert reply.json()["must_change_password"] is True
+    assert (await operator.get("/api/session")).status_code == 401
+    assert (await anonymous.post("/api/session", json={"username": "otto", "password": PASSWORD})).status_code == 401
+
+
+async def test_an_operator_whose_name_stands_somewhere_is_disabled_not_deleted(admin, world, db):
+    async with db.begin() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO enrolment_requests (id, site_id, state, hostname, public_key, poll_token_hash, os_family,"
+                " created_at, expires_at, decided_by) VALUES (gen_random_uuid(), :site, 'denied', 'x', '', '', 'linux',"
+                " now(), now(), :who)"
+            ),
+            {"site": world.site_a, "who": world.operator.id},
+        )
+    refused = await admin.delete(f"/api/operators/{world.operator.id}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "operator_in_use")
+    assert (await admin.delete(f"/api/operators/{world.viewer.id}")).status_code == 204
+    assert (await admin.get(f"/api/operators/{world.viewer.id}")).status_code == 404
+
+
+async def test_the_list_is_paged_by_name_and_searched(admin, world):
+    first = (await admin.get("/api/operators?limit=3")).json()
+    second = (await admin.get("/api/operators", params={"limit": 3, "cursor": first["next_cursor"]})).json()
+    assert [one["username"] for one in first["items"] + second["items"]] == ["ada", "bruno", "otto", "vera"]
+    assert second["next_cursor"] is None
+    found = (await admin.get("/api/operators?q=VER")).json()["items"]
+    assert [one["username"] for one in found] == ["vera"]
+
+
+async def test_changes_stand_in_the_audit_trail_without_any_password(admin, world, db):
+    await admin.patch(f"/api/operators/{world.operator.id}", json={"password": "a wholly new phrase", "role": "viewer"})
+    async with db.begin() as tx:
+        row = (await tx.execute(text("SELECT action, actor, detail FROM audit WHERE actor <> 'engine'"))).one()
+    assert (row.action, row.actor) == ("operator.updated", "ada")
+    assert row.detail["role"] == ["operator", "viewer"]
+    assert row.detail["is_password_set"] is True
+    assert "phrase" not in str(row.detail)
