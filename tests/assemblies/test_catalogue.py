@@ -140,7 +140,7 @@ async def test_a_list_is_paged_by_name_and_filtered(tx, now):
         found, cursor = [], None
         while True:
             page = await assemblies.list_assemblies(tx, VIEWER, AssemblyFilter(**wanted), limit=2, cursor=cursor)
-            found += [one.draft.name for one in page.items]
+            found += [one.definition["name"] for one in page.items]
             cursor = page.next_cursor
             if cursor is None:
                 return found

@@ -15,10 +15,11 @@ from watchbill.assemblies.catalogue import (
     restore,
     update,
 )
-from watchbill.assemblies.store import Assembly, AssemblyFilter, Revision, find_named, hold_many
+from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, Revision, find_named, hold_many
 
 __all__ = [
     "Assembly",
+    "AssemblyBrief",
     "AssemblyFilter",
     "Revision",
     "Saved",

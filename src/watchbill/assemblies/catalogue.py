@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.assemblies import store
-from watchbill.assemblies.store import Assembly, AssemblyFilter, Revision
+from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, NewRevision, Revision
 from watchbill.core.assembly_rules import AssemblyDraft, check
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission, audit
@@ -37,7 +37,7 @@ async def get(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> Assembly:
 
 async def list_assemblies(
     tx: AsyncConnection, actor: Actor, wanted: AssemblyFilter, *, limit: int, cursor: str | None
-) -> Page[Assembly]:
+) -> Page[AssemblyBrief]:
     actor.require(Permission.READ)
     return await store.list_page(tx, wanted, limit=limit, cursor=cursor)
 
@@ -174,6 +174,6 @@ async def _update(tx: AsyncConnection, actor: Actor, before: Assembly, draft: As
     return _there(await store.find(tx, before.id))
 
 
-def _revision(actor: Actor, assembly_id: UUID, number: int, draft: AssemblyDraft, now: datetime) -> Revision:
+def _revision(actor: Actor, assembly_id: UUID, number: int, draft: AssemblyDraft, now: datetime) -> NewRevision:
     digest = hashlib.sha256(draft.content.encode()).hexdigest()
-    return Revision(assembly_id, number, draft, digest, actor.operator_id, now)
+    return NewRevision(assembly_id, number, draft, digest, actor.operator_id, now)

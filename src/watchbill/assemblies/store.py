@@ -1,15 +1,17 @@
 """The SQL of the catalogue. Decides nothing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, and_, func, insert, literal, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, func, insert, literal, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.assemblies.tables import assemblies, assembly_revisions
 from watchbill.core.assembly_rules import AssemblyDraft, from_json
+from watchbill.identity.tables import operators
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 
@@ -21,7 +23,7 @@ class Revision:
     revision: int
     draft: AssemblyDraft
     content_sha256: str
-    created_by: int | None
+    created_by: str | None
     created_at: datetime
 
 
@@ -33,8 +35,23 @@ class Assembly:
     revision: int
     draft: AssemblyDraft
     content_sha256: str
-    created_by: int | None
-    updated_by: int | None
+    created_by: str | None
+    updated_by: str | None
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblyBrief:
+    """An assembly in a list: everything but its script. `definition` is the rest of its draft as JSON."""
+
+    id: UUID
+    revision: int
+    definition: Mapping[str, Any]
+    content_sha256: str
+    created_by: str | None
+    updated_by: str | None
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
@@ -49,30 +66,60 @@ class AssemblyFilter:
     archived: bool | None = False
 
 
-def _current() -> Select[tuple[object, ...]]:
+_CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
+
+
+def _current(content: ColumnElement[Any] = assembly_revisions.c.content) -> Select[Any]:
+    """Assemblies with their latest revision; `content` may be less than all of it."""
     revision = assembly_revisions.c
-    return select(
-        assemblies.c.id,
-        assemblies.c.revision,
-        assemblies.c.created_by,
-        assemblies.c.updated_by,
-        assemblies.c.created_at,
-        assemblies.c.updated_at,
-        assemblies.c.archived_at,
-        revision.content,
-        revision.content_sha256,
-        func.lower(assemblies.c.name).label("sort_name"),
-    ).join(
-        assembly_revisions, and_(revision.assembly_id == assemblies.c.id, revision.revision == assemblies.c.revision)
+    is_latest = and_(revision.assembly_id == assemblies.c.id, revision.revision == assemblies.c.revision)
+    return (
+        select(
+            assemblies.c.id,
+            assemblies.c.revision,
+            _CREATOR.c.username.label("created_by"),
+            _EDITOR.c.username.label("updated_by"),
+            assemblies.c.created_at,
+            assemblies.c.updated_at,
+            assemblies.c.archived_at,
+            content.label("content"),
+            revision.content_sha256,
+            func.lower(assemblies.c.name).label("sort_name"),
+        )
+        .select_from(assemblies)
+        .join(assembly_revisions, is_latest)
+        .outerjoin(_CREATOR, _CREATOR.c.id == assemblies.c.created_by)
+        .outerjoin(_EDITOR, _EDITOR.c.id == assemblies.c.updated_by)
     )
 
 
-def _assembly(row: Row[tuple[object, ...]]) -> Assembly:
+def _assembly(row: Row[Any]) -> Assembly:
     plain = {name: getattr(row, name) for name in Assembly.__slots__ if name != "draft"}
     return Assembly(draft=from_json(row.content), **plain)
 
 
-def _revision(row: Row[tuple[object, ...]]) -> Revision:
+def _brief(row: Row[Any]) -> AssemblyBrief:
+    plain = {name: getattr(row, name) for name in AssemblyBrief.__slots__ if name != "definition"}
+    return AssemblyBrief(definition=row.content, **plain)
+
+
+def _revisions() -> Select[Any]:
+    table = assembly_revisions.c
+    return (
+        select(
+            table.assembly_id,
+            table.revision,
+            table.content,
+            table.content_sha256,
+            operators.c.username.label("created_by"),
+            table.created_at,
+        )
+        .select_from(assembly_revisions)
+        .outerjoin(operators, operators.c.id == table.created_by)
+    )
+
+
+def _revision(row: Row[Any]) -> Revision:
     plain = {name: getattr(row, name) for name in Revision.__slots__ if name != "draft"}
     return Revision(draft=from_json(row.content), **plain)
 
@@ -105,18 +152,20 @@ async def hold_name(tx: AsyncConnection, name: str) -> None:
     )
 
 
-async def list_page(tx: AsyncConnection, wanted: AssemblyFilter, *, limit: int, cursor: str | None) -> Page[Assembly]:
+async def list_page(
+    tx: AsyncConnection, wanted: AssemblyFilter, *, limit: int, cursor: str | None
+) -> Page[AssemblyBrief]:
     name = func.lower(assemblies.c.name)
-    query = _filtered(_current(), wanted)
+    query = _filtered(_current(assembly_revisions.c.content.op("-")("content")), wanted)
     if cursor is not None:
         after, last = decode_cursor(cursor, (str, str))
         query = query.where(tuple_(name, func.cast(assemblies.c.id, Text)) > tuple_(literal(after), literal(last)))
     query = query.order_by(name, func.cast(assemblies.c.id, Text)).limit(limit + 1)
     rows = (await tx.execute(query)).all()
-    return page_of(rows, limit, lambda row: (row.sort_name, str(row.id))).map(_assembly)
+    return page_of(rows, limit, lambda row: (row.sort_name, str(row.id))).map(_brief)
 
 
-def _filtered(query: Select[tuple[object, ...]], wanted: AssemblyFilter) -> Select[tuple[object, ...]]:
+def _filtered(query: Select[Any], wanted: AssemblyFilter) -> Select[Any]:
     if wanted.q:
         found = assemblies.c.name.icontains(wanted.q, autoescape=True)
         query = query.where(found | assemblies.c.description.icontains(wanted.q, autoescape=True))
@@ -145,28 +194,40 @@ async def insert_assembly(
     await tx.execute(insert(assemblies).values(row))
 
 
-async def insert_revision(tx: AsyncConnection, revision: Revision) -> None:
+@dataclass(frozen=True, slots=True)
+class NewRevision:
+    """A revision to be written."""
+
+    assembly_id: UUID
+    revision: int
+    draft: AssemblyDraft
+    content_sha256: str
+    operator_id: int | None
+    now: datetime
+
+
+async def insert_revision(tx: AsyncConnection, new: NewRevision) -> None:
     row = {
-        "assembly_id": revision.assembly_id,
-        "revision": revision.revision,
-        "content": revision.draft.to_json(),
-        "content_sha256": revision.content_sha256,
-        "created_by": revision.created_by,
-        "created_at": revision.created_at,
+        "assembly_id": new.assembly_id,
+        "revision": new.revision,
+        "content": new.draft.to_json(),
+        "content_sha256": new.content_sha256,
+        "created_by": new.operator_id,
+        "created_at": new.now,
     }
     await tx.execute(insert(assembly_revisions).values(row))
 
 
-async def point_to(tx: AsyncConnection, revision: Revision) -> None:
+async def point_to(tx: AsyncConnection, new: NewRevision) -> None:
     """Make a new revision the current one."""
-    change = update(assemblies).where(assemblies.c.id == revision.assembly_id)
+    change = update(assemblies).where(assemblies.c.id == new.assembly_id)
     await tx.execute(
         change.values(
-            name=revision.draft.name,
-            description=revision.draft.description,
-            revision=revision.revision,
-            updated_by=revision.created_by,
-            updated_at=revision.created_at,
+            name=new.draft.name,
+            description=new.draft.description,
+            revision=new.revision,
+            updated_by=new.operator_id,
+            updated_at=new.now,
         )
     )
 
@@ -182,14 +243,14 @@ async def load_revisions(tx: AsyncConnection, wanted: Sequence[tuple[UUID, int]]
     if not wanted:
         return []
     table = assembly_revisions.c
-    query = select(assembly_revisions).where(tuple_(table.assembly_id, table.revision).in_(list(wanted)))
+    query = _revisions().where(tuple_(table.assembly_id, table.revision).in_(list(wanted)))
     return [_revision(row) for row in await tx.execute(query)]
 
 
 async def list_revisions(tx: AsyncConnection, assembly_id: UUID, *, limit: int, cursor: str | None) -> Page[Revision]:
     """Newest first."""
     table = assembly_revisions.c
-    query = select(assembly_revisions).where(table.assembly_id == assembly_id)
+    query = _revisions().where(table.assembly_id == assembly_id)
     if cursor is not None:
         [before] = decode_cursor(cursor, (int,))
         query = query.where(table.revision < before)

@@ -5,7 +5,9 @@ from watchbill.jobs.definition import environment, open_variables, shown
 from watchbill.jobs.due import advance, due_settings, earliest_due, resume_paused, sites_due_within, take_due
 from watchbill.jobs.files import export_file, import_file
 from watchbill.jobs.listing import visible_ids
+from watchbill.jobs.preview import PREVIEWED, Preview, TargetCounts, preview, preview_saved
 from watchbill.jobs.saving import (
+    NEEDED,
     Judged,
     Saved,
     allowed_actions,
@@ -34,6 +36,8 @@ from watchbill.jobs.values import (
 
 __all__ = [
     "CHANNEL",
+    "NEEDED",
+    "PREVIEWED",
     "Action",
     "Advance",
     "DueJob",
@@ -41,9 +45,11 @@ __all__ = [
     "JobRevision",
     "JobState",
     "Judged",
+    "Preview",
     "Saved",
     "SavedJob",
     "Sort",
+    "TargetCounts",
     "TargetSummary",
     "advance",
     "allowed_actions",
@@ -60,6 +66,8 @@ __all__ = [
     "list_revisions",
     "lock",
     "open_variables",
+    "preview",
+    "preview_saved",
     "resume_paused",
     "shown",
     "sites_due_within",

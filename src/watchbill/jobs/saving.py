@@ -3,10 +3,10 @@
 An edit takes effect for the instants after it: the mark moves to the present, and the next due instant is computed anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -95,29 +95,37 @@ async def lock(tx: AsyncConnection, actor: Actor, job_id: int, *needed: Permissi
     return job
 
 
-def allowed_actions(actor: Actor, job: SavedJob) -> list[Action]:
+#: What a reader needs for each action on a job.
+NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
+    "update": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
+    "toggle": (Permission.JOBS_WRITE,),
+    "rerun": (Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM),
+    "cancel": (Permission.JOBS_RUN,),
+    "delete": (Permission.JOBS_WRITE,),
+}
+
+
+def allowed_actions(actor: Actor, job: SavedJob, *, has_run: bool = True) -> list[Action]:
     """What this reader may do to the job, and why not; the writes themselves ask the same."""
-    needed = {
-        "update": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
-        "toggle": (Permission.JOBS_WRITE,),
-        "rerun": (Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM),
-        "cancel": (Permission.JOBS_RUN,),
-        "delete": (Permission.JOBS_WRITE,),
-    }
-    return [_action(actor, job, name, permissions) for name, permissions in needed.items()]
+    return [_action(actor, job, name, has_run=has_run) for name in NEEDED]
 
 
-def _action(actor: Actor, job: SavedJob, name: str, needed: Sequence[Permission]) -> Action:
-    lacking = [f"`{permission}`" for permission in needed if not actor.may(permission)]
+def _action(actor: Actor, job: SavedJob, name: str, *, has_run: bool) -> Action:
+    lacking = [f"`{permission}`" for permission in NEEDED[name] if not actor.may(permission)]
     if lacking:
         return Action(name, allowed=False, reason=f"This needs the permission {' and '.join(lacking)}.")
-    return Action(name, allowed=not job.spans_other_sites, reason=_SPANS if job.spans_other_sites else None)
+    if job.spans_other_sites:
+        return Action(name, allowed=False, reason=_SPANS)
+    if name == "cancel" and not has_run:
+        return Action(name, allowed=False, reason="It has not run yet.")
+    return Action(name, allowed=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A job that may be saved, or every reason why not."""
 
+    draft: JobDraft
     job: Job | None
     problems: Sequence[Problem]
 
@@ -134,7 +142,7 @@ async def judge(
     """Everything that a save would check, and nothing saved."""
     reading = read(definition)
     settled = settle(reading.draft, await _facts(tx, actor, reading.draft, now, before))
-    return Judged(settled.job, [*reading.problems, *settled.problems])
+    return Judged(reading.draft, settled.job, [*reading.problems, *settled.problems])
 
 
 async def create(tx: AsyncConnection, actor: Actor, definition: object, *, keys: KeyRing, now: datetime) -> Saved:
