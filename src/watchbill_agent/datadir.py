@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from watchbill_agent.errors import EXIT_BUSY, EXIT_NOT_ENROLLED, AgentError
+from watchbill_agent.errors import EXIT_BUSY, EXIT_NOT_ENROLLED, EXIT_USAGE, AgentError
 from watchbill_wire import EngineKey, WireError, base64url, engine_keys_from_json
 
 
@@ -47,11 +47,17 @@ class DataDir:
         self._certificate = self.path / "server.pem"
 
     def create(self) -> None:
+        """Private to its owner. A folder that others may read and that holds something is not ours to close off."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+            if self.path.stat().st_mode & 0o077:
+                if any(self.path.iterdir()):
+                    raise AgentError(
+                        f"--data-dir: {self.path} is open to others; use a folder of its own (mode 0700)", EXIT_USAGE
+                    )
+                self.path.chmod(0o700)
         except OSError as error:
-            raise AgentError(f"--data-dir: {self.path} cannot be used: {error.strerror}") from error
+            raise AgentError(f"--data-dir: {self.path} cannot be used: {error.strerror}", EXIT_USAGE) from error
 
     def lock(self) -> int:
         """Held until the process ends; the kernel releases it, so a killed agent leaves nothing behind."""

@@ -42,12 +42,12 @@ class Request:
 
 def enrol(data: DataDir, request: Request, say: Say) -> None:
     code, pin = _code_and_pin(request)
-    data.create()
-    data.lock()
     identity = None if request.is_forced else data.load_identity()
     if identity is not None and identity.state == "approved":
         message = f"already enrolled with {identity.server} as device {identity.device_id}; --force enrols it anew"
         raise AgentError(message, EXIT_ALREADY_ENROLLED)
+    data.create()
+    data.lock()
     if identity is not None and identity.server == request.server:
         say("Continuing the pending request.")
     else:

@@ -90,6 +90,20 @@ async def test_an_enrolled_device_is_not_enrolled_again_unless_forced(engine, ag
     assert len(keys) == 2
 
 
+async def test_a_folder_that_others_use_is_not_closed_off(engine, agent):
+    agent.data.mkdir(mode=0o755)
+    (agent.data / "somebody's file").touch()
+    done = await agent.enroll()
+    assert (done.returncode, "--data-dir" in done.stderr) == (2, True)
+    assert stat.S_IMODE(agent.data.stat().st_mode) == 0o755
+
+
+async def test_enrolling_again_beside_a_running_agent_says_that_it_is_enrolled(engine, agent):
+    await agent.up()
+    assert (await agent.enroll()).returncode == 4
+    assert (await agent.enroll("--force")).returncode == 9
+
+
 async def test_a_denial_says_why(engine, agent):
     engine.state = "denied"
     done = await agent.enroll()
