@@ -58,11 +58,10 @@ def fetch_pinned(parts: SplitResult, pin: str) -> str:
     context.verify_mode = ssl.CERT_NONE  # only looked at: nothing is said on this connection
     host = parts.hostname or ""
     try:
-        with (
-            socket.create_connection((host, port_of(parts)), TIMEOUT_SECONDS) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secure,
-        ):
+        with socket.create_connection((host, port_of(parts)), TIMEOUT_SECONDS) as plain:
+            secure = context.wrap_socket(plain, server_hostname=host)
             der = secure.getpeercert(binary_form=True) or b""
+            secure.close()
     except OSError as error:
         raise AgentError(f"--server: no TLS connection to {host}: {error}", EXIT_UNREACHABLE) from error
     if pin_of(der) != pin:
