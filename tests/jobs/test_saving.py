@@ -193,13 +193,16 @@ async def test_a_deleted_job_is_gone_for_everyone_and_never_due(tx, world, keys)
     with pytest.raises(NotFoundError):
         await jobs.get(tx, world.admin, job.id)
     assert await jobs.earliest_due(tx) is None
-    assert await jobs.using_assembly(tx, world.assembly) == []
+    assert await jobs.using_assembly(tx, world.admin, world.assembly) == []
 
 
 async def test_an_assembly_in_use_names_its_jobs_and_stays(tx, world, keys):
     await create(tx, world, keys, name="Nightly")
-    used_by = await jobs.using_assembly(tx, world.assembly)
+    used_by = await jobs.using_assembly(tx, world.admin, world.assembly)
     assert used_by == ["Nightly"]
+    await create(tx, world, keys, name="Foreign", targets=[device(world.lamp)])
+    told = await jobs.using_assembly(tx, world.operator, world.assembly)
+    assert told == ["Nightly", "1 of sites that you do not see"]
     before = await assemblies.lock(tx, world.admin, world.assembly)
     with pytest.raises(ConflictError):
         await assemblies.archive(tx, world.admin, before, used_by=used_by, now=world.now)

@@ -239,9 +239,12 @@ async def delete(tx: AsyncConnection, actor: Actor, before: SavedJob, *, now: da
     await changed(tx, {before.id: "deleted"}, now)
 
 
-async def using_assembly(tx: AsyncConnection, assembly_id: UUID) -> list[str]:
-    """Names of the jobs that use an assembly, whoever asks: archiving it would break them."""
-    return await store.using_assembly(tx, assembly_id)
+async def using_assembly(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> list[str]:
+    """The jobs that use an assembly: archiving it would break them. Those of other sites are counted, not named."""
+    found = await store.using_assembly(tx, assembly_id, listing.visible_ids(actor.scope))
+    named = [name for name, is_visible in found if is_visible]
+    hidden = len(found) - len(named)
+    return [*named, f"{hidden} of sites that you do not see"] if hidden else named
 
 
 def _there(job: SavedJob | None) -> SavedJob:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, Uuid, any_, bindparam, delete, insert, literal, select, text, update
+from sqlalchemy import Select, Text, Uuid, any_, bindparam, delete, exists, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -96,16 +96,15 @@ async def sites_of(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, lis
     return {row.job_id: row.sites for row in await tx.execute(_SITES, {"job_ids": list(job_ids)})} if job_ids else {}
 
 
-async def using_assembly(tx: AsyncConnection, assembly_id: UUID) -> list[str]:
-    """Names of the jobs that use an assembly, whoever asks."""
+async def using_assembly(tx: AsyncConnection, assembly_id: UUID, visible: Select[tuple[int]]) -> list[tuple[str, bool]]:
+    """(name, visible) of each job that uses an assembly."""
+    used = exists().where(job_components.c.job_id == jobs.c.id, job_components.c.assembly_id == assembly_id)
     query = (
-        select(jobs.c.name)
-        .join(job_components, job_components.c.job_id == jobs.c.id)
-        .where(job_components.c.assembly_id == assembly_id, jobs.c.deleted_at.is_(None))
-        .distinct()
-        .order_by(jobs.c.name)
+        select(jobs.c.name, jobs.c.id.in_(visible).label("is_visible"))
+        .where(jobs.c.deleted_at.is_(None), used)
+        .order_by(func.lower(jobs.c.name), jobs.c.id)
     )
-    return list((await tx.execute(query)).scalars())
+    return [(row.name, row.is_visible) for row in await tx.execute(query)]
 
 
 async def list_revisions(tx: AsyncConnection, job_id: int, *, limit: int, cursor: str | None) -> Page[JobRevision]:

@@ -1,0 +1,197 @@
+"""`/api/assemblies`: scripts with their declared variables; every save that changes something is a new revision."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Body, Header, Path, Query, Response
+from pydantic import Field
+
+from watchbill import assemblies, jobs
+from watchbill.api.auth import Caller
+from watchbill.api.common import Instant, Model, Now, PageOf, PageQuery, SearchQuery, Tx, check_if_match, etag, router
+from watchbill.api.documented import Documented
+from watchbill.assemblies import Assembly, AssemblyBrief, AssemblyFilter, Revision
+from watchbill.core.assembly_rules import (
+    DEFAULT_TIME_LIMIT_SECONDS,
+    MAX_CONTENT_CHARACTERS,
+    MAX_TIME_LIMIT_SECONDS,
+    MAX_VARIABLES,
+    Interpreter,
+    VariableType,
+)
+
+resource = router(prefix="/api/assemblies", tags=["assemblies"])
+
+IfMatch = Annotated[str | None, Header(description="ETag of the revision that the change is based on")]
+YAML = "text/yaml"
+ExitCode = Annotated[int, Field(ge=1, le=255)]
+RevisionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+class VariableBody(Model):
+    """A variable that a job gives to the script through its environment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+    type: VariableType
+    required: bool = False
+    default: bool | int | float | str | None = Field(default=None, description="a value of its type; none for a secret")
+    choices: list[str] = Field(default_factory=list, max_length=200, description="for type choice only")
+    description: Annotated[str, Field(max_length=1000)] = ""
+
+
+class _Settings(Model):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    kind: Literal["script"] = "script"
+    interpreter: Interpreter
+    variables: list[VariableBody] = Field(default_factory=list, max_length=MAX_VARIABLES)
+    time_limit_seconds: Annotated[int, Field(ge=1, le=MAX_TIME_LIMIT_SECONDS)] = DEFAULT_TIME_LIMIT_SECONDS
+    warning_exit_codes: list[ExitCode] = Field(default_factory=list, max_length=255)
+
+
+class AssemblyBody(_Settings):
+    """A script and how it is run."""
+
+    content: Annotated[str, Field(min_length=1, max_length=MAX_CONTENT_CHARACTERS, description="the script itself")]
+
+
+class _Origin(Model):
+    id: UUID
+    revision: int
+    content_sha256: str
+    archived_at: Instant | None
+    created_by: str | None
+    updated_by: str | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class AssemblyListItem(_Settings, _Origin):
+    """An assembly without its script."""
+
+
+class AssemblyReply(AssemblyBody, _Origin):
+    """An assembly as it stands."""
+
+
+class RevisionReply(AssemblyBody):
+    """What one save held. It never changes."""
+
+    assembly_id: UUID
+    revision: int
+    content_sha256: str
+    created_by: str | None
+    created_at: Instant
+
+
+class AssemblyQuery(SearchQuery):
+    interpreter: Interpreter | None = None
+    archived: Literal["false", "true", "all"] = "false"
+
+
+AnyAssembly = Annotated[Any, Documented(AssemblyBody), Body()]
+YamlFile = Annotated[str, Body(media_type=YAML, description="one assembly as GET …/export writes it")]
+
+_ORIGIN = tuple(_Origin.model_fields)
+
+
+def _reply(assembly: Assembly, response: Response) -> AssemblyReply:
+    response.headers["ETag"] = etag(assembly.revision)
+    origin = {name: getattr(assembly, name) for name in _ORIGIN}
+    return AssemblyReply.model_validate({**assembly.draft.to_json(), **origin})
+
+
+def _item(brief: AssemblyBrief) -> AssemblyListItem:
+    origin = {name: getattr(brief, name) for name in _ORIGIN}
+    return AssemblyListItem.model_validate({**brief.definition, **origin})
+
+
+def _revision(one: Revision) -> RevisionReply:
+    names = ("assembly_id", "revision", "content_sha256", "created_by", "created_at")
+    return RevisionReply.model_validate({**one.draft.to_json(), **{name: getattr(one, name) for name in names}})
+
+
+@resource.get("")
+async def list_assemblies(tx: Tx, caller: Caller, query: Annotated[AssemblyQuery, Query()]) -> PageOf[AssemblyListItem]:
+    """Assemblies by name; archived ones only when asked for."""
+    archived = {"false": False, "true": True, "all": None}[query.archived]
+    wanted = AssemblyFilter(query.q, query.interpreter, archived)
+    page = await assemblies.list_assemblies(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
+    return PageOf[AssemblyListItem].of(page, _item)
+
+
+@resource.post("", status_code=201)
+async def create_assembly(body: AnyAssembly, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
+    """Save a new assembly."""
+    made = await assemblies.create(tx, caller, body, now=now)
+    response.headers["Location"] = f"/api/assemblies/{made.id}"
+    return _reply(made, response)
+
+
+@resource.post("/import")
+async def import_assembly(body: YamlFile, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
+    """Save the assembly of a YAML file: a new one (201), or a new revision of the one with that name (200)."""
+    saved = await assemblies.import_file(tx, caller, body, now=now)
+    response.status_code = 201 if saved.is_new else 200
+    return _reply(saved.assembly, response)
+
+
+@resource.get("/{assembly_id}")
+async def get_assembly(assembly_id: UUID, tx: Tx, caller: Caller, response: Response) -> AssemblyReply:
+    return _reply(await assemblies.get(tx, caller, assembly_id), response)
+
+
+@resource.put("/{assembly_id}")
+async def update_assembly(
+    assembly_id: UUID,
+    body: AnyAssembly,
+    tx: Tx,
+    caller: Caller,
+    now: Now,
+    response: Response,
+    if_match: IfMatch = None,
+) -> AssemblyReply:
+    """Save an assembly anew; what changes nothing makes no revision."""
+    before = await assemblies.lock(tx, caller, assembly_id)
+    check_if_match(if_match, before.revision)
+    return _reply(await assemblies.update(tx, caller, before, body, now=now), response)
+
+
+@resource.get("/{assembly_id}/revisions")
+async def list_assembly_revisions(
+    assembly_id: UUID, tx: Tx, caller: Caller, query: Annotated[PageQuery, Query()]
+) -> PageOf[RevisionReply]:
+    """Every save, newest first."""
+    page = await assemblies.list_revisions(tx, caller, assembly_id, limit=query.limit, cursor=query.cursor)
+    return PageOf[RevisionReply].of(page, _revision)
+
+
+@resource.get("/{assembly_id}/revisions/{revision}")
+async def get_assembly_revision(assembly_id: UUID, revision: RevisionNumber, tx: Tx, caller: Caller) -> RevisionReply:
+    return _revision(await assemblies.get_revision(tx, caller, assembly_id, revision))
+
+
+@resource.post("/{assembly_id}/archive")
+async def archive_assembly(assembly_id: UUID, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
+    """Take it out of use; refused while a job uses it. Its history stays, its name becomes free."""
+    before = await assemblies.lock(tx, caller, assembly_id)
+    used_by = await jobs.using_assembly(tx, caller, assembly_id)
+    return _reply(await assemblies.archive(tx, caller, before, used_by=used_by, now=now), response)
+
+
+@resource.post("/{assembly_id}/restore")
+async def restore_assembly(assembly_id: UUID, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
+    """Bring an archived assembly back into use."""
+    before = await assemblies.lock(tx, caller, assembly_id)
+    return _reply(await assemblies.restore(tx, caller, before, now=now), response)
+
+
+@resource.get(
+    "/{assembly_id}/export",
+    response_class=Response,
+    responses={200: {"content": {YAML: {"schema": {"type": "string"}}}}},
+)
+async def export_assembly(assembly_id: UUID, tx: Tx, caller: Caller) -> Response:
+    """The assembly as one YAML file."""
+    assembly = await assemblies.get(tx, caller, assembly_id)
+    return Response(assemblies.export_file(assembly), media_type=YAML, headers={"ETag": etag(assembly.revision)})

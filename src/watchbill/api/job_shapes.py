@@ -1,0 +1,273 @@
+"""The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from watchbill import jobs
+from watchbill.api.common import FieldProblem, Id, Instant, Model
+from watchbill.api.documented import Documented
+from watchbill.core import schedule as calendar
+from watchbill.core.job_rules_values import (
+    CATCH_UP_WINDOW_SECONDS,
+    EXPIRES_AFTER_SECONDS,
+    MAX_TARGETS,
+    RETRY_DELAY_SECONDS,
+    TIME_LIMIT_SECONDS,
+)
+from watchbill.identity import Actor
+from watchbill.jobs import JobRevision, JobState, Preview, SavedJob
+from watchbill.runs import JobHistory, Occurrence
+
+_LIMIT_LOW, _LIMIT_HIGH = TIME_LIMIT_SECONDS
+_EXPIRES_LOW, _EXPIRES_HIGH = EXPIRES_AFTER_SECONDS
+_WINDOW_LOW, _WINDOW_HIGH = CATCH_UP_WINDOW_SECONDS
+
+
+class JobComponent(Model):
+    """One script with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that."""
+
+    assembly_id: UUID
+    kind: Literal["script"] = "script"
+    variables: dict[str, Any] = Field(default_factory=dict)
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["latest"] = "latest"
+
+
+class JobTarget(Model):
+    kind: Literal["device"]
+    device_id: UUID
+
+
+class JobSchedule(Model):
+    """When it is due. Wall clocks are in `timezone`; fields beyond `type` and `timezone` belong to certain types."""
+
+    type: str = Field(
+        description="immediately, once, every_5_minutes, every_10_minutes, every_15_minutes, every_30_minutes, hourly,"
+        " daily, weekly, monthly, yearly, cron or rrule"
+    )
+    timezone: str = "UTC"
+    start: str | None = Field(default=None, description="wall clock such as 2026-05-04T07:00, or instant with offset")
+    end: str | None = None
+    count: Annotated[int, Field(ge=1)] | None = None
+    expression: str | None = Field(default=None, description="for type cron")
+    rule: str | None = Field(default=None, description="for type rrule")
+    exdate: list[str] | None = Field(default=None, description="for type rrule")
+    rdate: list[str] | None = Field(default=None, description="for type rrule")
+
+
+class JobDuration(Model):
+    """Null = the assembly's time limit; the gap to the next instant, at most a day."""
+
+    time_limit_seconds: Annotated[int, Field(ge=_LIMIT_LOW, le=_LIMIT_HIGH)] | None = None
+    expires_after_seconds: Annotated[int, Field(ge=_EXPIRES_LOW, le=_EXPIRES_HIGH)] | None = None
+
+
+class JobPolicies(Model):
+    """What happens when things go other than planned."""
+
+    overlap: Literal["skip", "allow"] = "skip"
+    overlap_scope: Literal["device"] = "device"
+    catch_up: Literal["latest", "skip", "all"] = "latest"
+    catch_up_window_seconds: Annotated[int, Field(ge=_WINDOW_LOW, le=_WINDOW_HIGH)] | None = None
+    offline: Literal["wait", "skip"] = "wait"
+    splay_seconds: Literal[0] = 0
+    retries: Literal[0] = 0
+    retry_delay_seconds: int = Field(default=RETRY_DELAY_SECONDS, ge=RETRY_DELAY_SECONDS, le=RETRY_DELAY_SECONDS)
+    continue_on_failure: Literal[False] = False
+    concurrency: None = None
+    waves: None = None
+    failure_threshold_percent: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class _Job(Model):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    job_kind: Literal["automation"] = "automation"
+    components: Annotated[list[JobComponent], Field(min_length=1, max_length=1)]
+    exclusions: list[JobTarget] = Field(default_factory=list, max_length=MAX_TARGETS)
+    execution_context: Literal["system"] = "system"
+    credential_id: None = None
+    use_service_account: Literal[False] = False
+    duration: JobDuration = Field(default_factory=JobDuration)
+    policies: JobPolicies = Field(default_factory=JobPolicies)
+
+
+class JobBody(_Job):
+    """A job needs a name, components, targets and a schedule; everything else has a default."""
+
+    targets: Annotated[list[JobTarget], Field(min_length=1, max_length=MAX_TARGETS)]
+    schedule: JobSchedule
+    enabled: bool | None = Field(default=None, description="a new job is enabled; an edit leaves it as it is")
+
+
+class ToggleBody(Model):
+    """`reason` and `until` belong to a pause."""
+
+    enabled: bool
+    reason: Annotated[str, Field(max_length=500)] | None = None
+    until: Annotated[str, Field(max_length=64, description="an instant in the future")] | None = None
+
+
+class LastOccurrence(Model):
+    id: UUID
+    scheduled_for_at: Instant
+    state: str
+    outcome: str | None
+    counts: dict[str, int]
+
+
+class JobTargets(Model):
+    """Devices in the caller's sites: to run on, left out by exclusions, and of the first how many are online."""
+
+    devices: int
+    excluded: int
+    online: int
+
+
+class JobAction(Model):
+    action: str
+    allowed: bool
+    reason: str | None
+
+
+class JobDefinition(_Job):
+    """The job as saved, defaults filled in."""
+
+    targets: list[JobTarget]
+    schedule: Annotated[dict[str, Any], Documented(JobSchedule)]
+    enabled: bool
+
+
+class JobReply(JobDefinition):
+    """A job as it stands. Devices of sites that the caller does not see are not listed."""
+
+    id: Id
+    revision: int
+    state: JobState
+    state_reason: str | None
+    paused_until: Instant | None
+    next_due_at: Instant | None
+    schedule_text: str | None
+    last_occurrence: LastOccurrence | None
+    recent_outcomes: list[str]
+    target_summary: JobTargets
+    created_by: str | None
+    updated_by: str | None
+    created_at: Instant
+    updated_at: Instant
+    allowed_actions: list[JobAction]
+
+
+class JobRevisionReply(JobDefinition):
+    """The job as one save left it."""
+
+    revision: int
+    changed_by: str | None
+    changed_at: Instant
+
+
+class PreviewInstant(Model):
+    """One coming instant. `flags`: shifted_gap, first_of_two, clamped; `passed_over`: dates that do not exist."""
+
+    at: Instant
+    local: str
+    offset: str
+    flags: list[str]
+    passed_over: list[str]
+
+
+class PreviewTargets(Model):
+    """Devices that would run as things stand, and how many are left out for which reason."""
+
+    devices: int
+    online: int
+    offline: int
+    left_out: dict[str, int]
+
+
+class PreviewReply(Model):
+    """What a job would do. `blockers` are what would refuse its save, or keep it from running."""
+
+    schedule_text: str | None
+    instants: list[PreviewInstant]
+    targets: PreviewTargets
+    blockers: list[FieldProblem]
+
+
+_SAME = (
+    "id", "revision", "state", "state_reason", "paused_until", "next_due_at", "created_by", "updated_by", "created_at",
+    "updated_at",
+)  # fmt: skip
+
+
+def job_reply(job: SavedJob, history: JobHistory, actor: Actor) -> JobReply:
+    """The contract's reply: the definition without secrets, and where the job stands."""
+    return JobReply.model_validate(
+        {
+            **jobs.shown(job.definition, job.visible_devices),
+            **{name: getattr(job, name) for name in _SAME},
+            "enabled": job.enabled,
+            "schedule_text": _in_words(job.definition["schedule"]),
+            "last_occurrence": _last(history.last) if history.last else None,
+            "recent_outcomes": list(history.recent),
+            "target_summary": job.targets,
+            "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
+        }
+    )
+
+
+def revision_reply(one: JobRevision) -> JobRevisionReply:
+    """A revision's definition was made fit for its reader already."""
+    made = {"revision": one.revision, "changed_by": one.changed_by, "changed_at": one.changed_at}
+    return JobRevisionReply.model_validate({**one.definition, **made})
+
+
+def preview_reply(preview: Preview) -> PreviewReply:
+    targets = preview.targets
+    return PreviewReply(
+        schedule_text=preview.schedule_text,
+        instants=[_instant(one) for one in preview.instants],
+        targets=PreviewTargets(
+            devices=targets.online + targets.offline,
+            online=targets.online,
+            offline=targets.offline,
+            left_out=dict(targets.left_out),
+        ),
+        blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],
+    )
+
+
+def _last(last: Occurrence) -> LastOccurrence:
+    return LastOccurrence(
+        id=last.id,
+        scheduled_for_at=last.scheduled_for_at,
+        state=last.state,
+        outcome=last.outcome,
+        counts=dict(last.counts),
+    )
+
+
+def _in_words(schedule: Mapping[str, Any]) -> str | None:
+    try:
+        return calendar.in_words(calendar.parse(schedule))
+    except calendar.ScheduleProblems:
+        return None  # the job's state says what is wrong with it
+
+
+def _instant(one: calendar.Instant) -> PreviewInstant:
+    return PreviewInstant(
+        at=one.at,
+        local=one.local.isoformat(timespec="minutes"),
+        offset=_offset(one.offset),
+        flags=list(one.flags),
+        passed_over=list(one.passed_over),
+    )
+
+
+def _offset(offset: timedelta) -> str:
+    minutes = round(offset.total_seconds() / 60)
+    sign = "-" if minutes < 0 else "+"
+    return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -1,0 +1,162 @@
+"""`/api/scheduled_jobs`: jobs themselves. Their runs, devices and occurrences are in `api/runs.py`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Body, Header, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs, runs
+from watchbill.api.auth import Caller
+from watchbill.api.common import Id, Now, PageOf, PageQuery, SearchQuery, TheDeps, Tx, check_if_match, etag, router
+from watchbill.api.documented import Documented
+from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
+from watchbill.api.job_shapes import (
+    JobBody,
+    JobReply,
+    JobRevisionReply,
+    PreviewReply,
+    ToggleBody,
+    job_reply,
+    preview_reply,
+    revision_reply,
+)
+from watchbill.identity import Actor
+from watchbill.jobs import NEEDED, JobFilter, JobState, Saved, SavedJob, Sort
+
+resource = router(prefix="/api/scheduled_jobs", tags=["scheduled jobs"])
+
+YAML = "text/yaml"
+IfMatch = Annotated[str | None, Header(description="ETag of the revision that the change is based on")]
+AnyJob = Annotated[Any, Documented(JobBody), Body()]
+AnyToggle = Annotated[Any, Documented(ToggleBody), Body()]
+YamlFile = Annotated[str, Body(media_type=YAML, description="one job as GET …/export writes it")]
+
+
+class JobQuery(SearchQuery):
+    """Which jobs, in which order; a leading `-` turns the order round."""
+
+    kind: Literal["automation", "onboarding", "agent_maintenance"] | None = None
+    state: JobState | None = None
+    site_id: Id | None = None
+    enabled: bool | None = None
+    sort: Sort = "name"
+
+
+@resource.get("")
+async def list_jobs(tx: Tx, caller: Caller, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
+    """The jobs that reach the caller's sites."""
+    wanted = JobFilter(query.q, query.kind, query.state, query.site_id, query.enabled, query.sort)
+    page = await jobs.list_jobs(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
+    histories = await runs.last_occurrences(tx, caller.scope, [job.id for job in page.items])
+    return PageOf[JobReply].of(page, lambda job: job_reply(job, histories[job.id], caller))
+
+
+@resource.post("", status_code=201)
+async def create_job(
+    body: AnyJob, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request, response: Response
+) -> JobReply:
+    """Save a new job. One with the schedule `immediately` starts at once."""
+    saved = await jobs.create(tx, caller, body, keys=deps.keys, now=now)
+    await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
+    response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
+    return await _reply(tx, caller, saved.job, response)
+
+
+@resource.post("/preview")
+async def preview_job(body: AnyJob, tx: Tx, caller: Caller, now: Now) -> PreviewReply:
+    """What a job would do if it were saved now. Nothing is saved; what is wrong with it is in `blockers`."""
+    return preview_reply(await jobs.preview(tx, caller, body, now=now))
+
+
+@resource.post("/import", status_code=201)
+async def import_job(
+    body: YamlFile, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request, response: Response
+) -> JobReply:
+    """Save the job of a YAML file as a new one. Assemblies, sites and devices are found by their names."""
+    saved = await jobs.import_file(tx, caller, body, keys=deps.keys, now=now)
+    await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
+    response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
+    return await _reply(tx, caller, saved.job, response)
+
+
+@resource.get("/{job_id}")
+async def get_job(job_id: Id, tx: Tx, caller: Caller, response: Response) -> JobReply:
+    return await _reply(tx, caller, await jobs.get(tx, caller, job_id), response)
+
+
+@resource.put("/{job_id}")
+async def update_job(
+    job_id: Id,
+    body: AnyJob,
+    tx: Tx,
+    caller: Caller,
+    now: Now,
+    deps: TheDeps,
+    response: Response,
+    if_match: IfMatch = None,
+) -> JobReply:
+    """Save a job anew, from the next occurrence on. What changes nothing makes no revision."""
+    before = await jobs.lock(tx, caller, job_id, *NEEDED["update"])
+    check_if_match(if_match, before.revision)
+    saved = await jobs.update(tx, caller, before, body, keys=deps.keys, now=now)
+    await _start(tx, caller, saved, now)
+    return await _reply(tx, caller, saved.job, response)
+
+
+@resource.post("/{job_id}/toggle")
+async def toggle_job(
+    job_id: Id, body: AnyToggle, tx: Tx, caller: Caller, now: Now, response: Response, if_match: IfMatch = None
+) -> JobReply:
+    """Pause or resume. Nothing is owed for the time of a pause; asking twice changes nothing."""
+    before = await jobs.lock(tx, caller, job_id, *NEEDED["toggle"])
+    check_if_match(if_match, before.revision)
+    return await _reply(tx, caller, await jobs.toggle(tx, caller, before, body, now=now), response)
+
+
+@resource.delete("/{job_id}", status_code=204)
+async def delete_job(job_id: Id, tx: Tx, caller: Caller, now: Now, if_match: IfMatch = None) -> None:
+    """Stop what runs, then delete the job."""
+    before = await jobs.lock(tx, caller, job_id, *NEEDED["delete"])
+    check_if_match(if_match, before.revision)
+    await runs.cancel_job(tx, job_id, operator_id=caller.operator_id, now=now)
+    await jobs.delete(tx, caller, before, now=now)
+
+
+@resource.get("/{job_id}/preview")
+async def preview_saved_job(job_id: Id, tx: Tx, caller: Caller, now: Now) -> PreviewReply:
+    """The next instants of a saved job, and whom it would reach now."""
+    job = await jobs.get(tx, caller, job_id)
+    return preview_reply(await jobs.preview_saved(tx, caller, job, now=now))
+
+
+@resource.get("/{job_id}/revisions")
+async def list_job_revisions(
+    job_id: Id, tx: Tx, caller: Caller, query: Annotated[PageQuery, Query()]
+) -> PageOf[JobRevisionReply]:
+    """Every save, newest first."""
+    page = await jobs.list_revisions(tx, caller, job_id, limit=query.limit, cursor=query.cursor)
+    return PageOf[JobRevisionReply].of(page, revision_reply)
+
+
+@resource.get(
+    "/{job_id}/export",
+    response_class=Response,
+    responses={200: {"content": {YAML: {"schema": {"type": "string"}}}}},
+)
+async def export_job(job_id: Id, tx: Tx, caller: Caller) -> Response:
+    """The job as one YAML file, by names, without secrets."""
+    job = await jobs.get(tx, caller, job_id)
+    content = await jobs.export_file(tx, caller, job)
+    return Response(content, media_type=YAML, headers={"ETag": etag(job.revision)})
+
+
+async def _start(tx: AsyncConnection, caller: Actor, saved: Saved, now: datetime, request_id: str = "") -> None:
+    if saved.starts_now:
+        await runs.open_manual(tx, caller, saved.job.id, now=now, request_id=request_id)
+
+
+async def _reply(tx: AsyncConnection, caller: Actor, job: SavedJob, response: Response) -> JobReply:
+    response.headers["ETag"] = etag(job.revision)
+    histories = await runs.last_occurrences(tx, caller.scope, [job.id])
+    return job_reply(job, histories[job.id], caller)
