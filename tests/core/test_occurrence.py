@@ -43,6 +43,18 @@ def test_a_month_of_missed_five_minute_runs_is_one_row_and_one_late_run():
     )
 
 
+def test_a_year_of_missed_minutes_is_counted_exactly_and_a_dense_calendar_rule_up_to_a_limit():
+    cron = schedule.parse({"type": "cron", "expression": "* * * * *", "timezone": "Europe/Berlin"})
+    assert [(row.count, row.capped) for row in owed(cron, "2025-05-04T10:00Z", "2026-05-04T10:00Z").missed] == [
+        (525598, False)
+    ]
+    every_minute = f"FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR={','.join(map(str, range(24)))};BYMINUTE={','.join(map(str, range(60)))}"
+    rule = schedule.parse({"type": "rrule", "rule": every_minute, "start": "2025-01-01T00:00"})
+    assert [(row.count, row.capped) for row in owed(rule, "2025-05-04T10:00Z", "2026-05-04T10:00Z").missed] == [
+        (sut.WALK_CAP, True)
+    ]
+
+
 def test_latest_beside_an_instant_just_due_runs_that_one_only():
     result = owed(plan(), "2026-05-04T10:00Z", "2026-05-04T11:00:05Z", "latest", 3600)
     assert result.open == (sut.Due(at("2026-05-04T11:00Z"), late=False),)

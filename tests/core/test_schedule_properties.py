@@ -66,6 +66,15 @@ def test_counting_and_looking_back_agree_with_the_walk(data, spec, seconds):
         assert sut.next_due(plan, latest - timedelta(seconds=1)) == latest
 
 
+@given(st.data(), specs(kinds=["cron", "rrule"]), st.integers(0, 100 * 86400))
+def test_a_long_range_is_counted_as_a_walk_counts_it(data, spec, seconds):
+    spec.pop("count", None)
+    plan, after = sut.parse(spec), data.draw(near_change(spec))
+    until = after + timedelta(seconds=seconds)
+    walked = sum(1 for _ in sut.instants_between(plan, after, until))
+    assert sut.count_between(plan, after, until, 10**9) == walked
+
+
 @given(specs(), st.integers(1, 40))
 def test_count_keeps_the_first_instants_of_the_same_schedule(spec, count):
     whole = sut.parse({name: value for name, value in spec.items() if name != "count"})

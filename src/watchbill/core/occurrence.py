@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from watchbill.core.schedule import (
     Schedule,
     count_between,
+    has_quick_count,
     instants_between,
     latest_before,
     next_due,
@@ -28,7 +29,8 @@ ON_TIME: Final = timedelta(seconds=60)
 LONGEST_DEFAULT_WINDOW: Final = timedelta(hours=1)
 WINDOW_SECONDS: Final = range(60, 7 * 86_400 + 1)
 MOST_PER_RECOVERY: Final = 100
-COUNT_CAP: Final = 100_000
+COUNT_CAP: Final = 1_000_000
+WALK_CAP: Final = 20_000
 _TICK: Final = timedelta(microseconds=1)
 _IDENTITIES: Final = UUID("8d5a3c1e-6f0b-5b1c-9a52-0c8d6e7f4a21")
 
@@ -136,8 +138,10 @@ def _missed(schedule: Schedule, after: datetime, until: datetime, reason: Missed
     last = latest_before(schedule, until)
     if first is None or last is None:
         return
-    count = count_between(schedule, after, until, COUNT_CAP)
-    yield MissedRange(first, last, count, count == COUNT_CAP, reason)
+    # A rule whose instants have to be looked at one by one must not hold up the others.
+    cap = COUNT_CAP if has_quick_count(schedule) else WALK_CAP
+    count = count_between(schedule, after, until, cap)
+    yield MissedRange(first, last, count, count == cap, reason)
 
 
 def public_id(job_id: int, kind: Kind, nominal: datetime, request_id: str) -> UUID:

@@ -4,7 +4,7 @@ The search jumps by bit masks over months, days and minutes, so that a date fort
 """
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -215,6 +215,32 @@ def walls_from(cron: Cron, wall: datetime) -> Iterator[datetime]:
             index = 0
             mask &= mask - 1
         year, month, day, index = year + month // 12, month % 12 + 1, 1, 0
+
+
+def count_cron_walls(cron: Cron, after: datetime, until: datetime) -> int:
+    """How many matching wall clocks lie in (after, until]."""
+    if until <= after:
+        return 0
+    days = 0
+    for index in range(after.year * 12 + after.month - 1, until.year * 12 + until.month):
+        year, month = index // 12, index % 12 + 1
+        mask = cron.days_of(year, month)
+        if (year, month) == (after.year, after.month):
+            mask = mask >> after.day << after.day
+        if (year, month) == (until.year, until.month):
+            mask &= (2 << until.day) - 1
+        days += mask.bit_count()
+    return days * len(cron.times) - _earlier(cron, after) - (_of_day(cron, until) - _earlier(cron, until))
+
+
+def _of_day(cron: Cron, wall: datetime) -> int:
+    return len(cron.times) if cron.days_of(wall.year, wall.month) >> wall.day & 1 else 0
+
+
+def _earlier(cron: Cron, wall: datetime) -> int:
+    """How many matching wall clocks of the same day are not later."""
+    since_midnight = wall - wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    return bisect_right(cron.times, since_midnight) if _of_day(cron, wall) else 0
 
 
 def cron_after(zone: Zone, cron: Cron, after: datetime) -> Iterator[Nominal]:

@@ -4,6 +4,7 @@ Weeks, months and years are expanded by dateutil; days, hours and minutes are pl
 nothing must cost milliseconds. Either way the search starts near the asked instant, never by walking from the start.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -161,9 +162,7 @@ def _stepped_walls(rule: Recurrence, start: datetime, begin: datetime) -> Iterat
     slots, per_day = _slots(rule, start), UNITS_PER_DAY[rule.frequency]
     day, last_year = begin.date(), begin.year + HORIZON_YEARS
     while slots and day.year <= last_year:
-        # Units are counted from the start; `unit` is the first one of this day that is a whole number of intervals away.
-        elapsed = (day - start.date()).days * per_day - _unit(rule, start)
-        unit = -elapsed % rule.interval
+        unit = _first_unit(rule, start, day)
         if day == begin.date():
             unit += max(0, -((unit - _unit(rule, begin)) // rule.interval)) * rule.interval
         if unit >= per_day:
@@ -178,6 +177,43 @@ def _stepped_walls(rule: Recurrence, start: datetime, begin: datetime) -> Iterat
                     yield wall
                     last_year = wall.year + HORIZON_YEARS
             day += _DAY
+
+
+def count_stepped_walls(rule: Recurrence, start: datetime, after: datetime, until: datetime) -> int:
+    """How many wall clocks a daily, hourly or minutely rule names in (after, until]."""
+    per_day, of_first = (
+        UNITS_PER_DAY[rule.frequency],
+        lru_cache(maxsize=None)(lambda first: len(_times_of(rule, start, first))),
+    )
+    day, total = after.date(), 0
+    while day <= until.date():
+        first = _first_unit(rule, start, day)
+        if first < per_day and rule.matches_day(day):
+            total += of_first(first)
+        day += _DAY
+    return total - _not_later(rule, start, after) - (_of_day(rule, start, until) - _not_later(rule, start, until))
+
+
+def _times_of(rule: Recurrence, start: datetime, first: int) -> list[int]:
+    """The minutes of a day whose first reached unit is given."""
+    return list(_minutes_of(_slots(rule, start), range(first, UNITS_PER_DAY[rule.frequency], rule.interval)))
+
+
+def _of_day(rule: Recurrence, start: datetime, wall: datetime) -> int:
+    return len(_times_of(rule, start, _first_unit(rule, start, wall.date()))) if rule.matches_day(wall.date()) else 0
+
+
+def _not_later(rule: Recurrence, start: datetime, wall: datetime) -> int:
+    """How many wall clocks of the same day are not later."""
+    if not rule.matches_day(wall.date()):
+        return 0
+    return bisect_right(_times_of(rule, start, _first_unit(rule, start, wall.date())), wall.hour * 60 + wall.minute)
+
+
+def _first_unit(rule: Recurrence, start: datetime, day: date) -> int:
+    """The first unit of a day that is a whole number of intervals from the start; beyond the day when none is."""
+    elapsed = (day - start.date()).days * UNITS_PER_DAY[rule.frequency] - _unit(rule, start)
+    return -elapsed % rule.interval
 
 
 def _minutes_of(slots: dict[int, tuple[int, ...]], units: range) -> Iterator[int]:
