@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from watchbill.core.schedule_cron import LARGEST_MADE_UP_GAP, Cron, walls_from
 from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.schedule_types import Calendar, Elapsed, Immediate, Once, Schedule
-from watchbill.core.wording import month_and_year, ordinal
+from watchbill.core.schedule_wording import month_and_year, ordinal
 
 MOST_NOTES: Final = 12
 _ALL_DAYS: Final = frozenset(range(1, 32))

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 from watchbill.core.schedule_cron import Cron
 from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.schedule_types import Calendar, Elapsed, Immediate, Once, Schedule
-from watchbill.core.wording import MONTHS, WEEKDAYS, counted, date_and_time, listed, ordinal, position, ranged
+from watchbill.core.schedule_wording import MONTHS, WEEKDAYS, counted, date_and_time, listed, ordinal, position, ranged
 from watchbill.core.zones import ClockChange, Zone, tzdata_version
 
 _MOST_TIMES: Final = 6
