@@ -3,25 +3,59 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= python3
-STAMP := .make/setup
+STAMP := $(VENV)/.setup-done
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3 …` chooses another.
+PYTHON ?= $(shell for one in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one && break; done)
+# Runs on devices with an old Python; everything else needs 3.11.
+ON_DEVICES := src/watchbill_agent src/watchbill_wire
 
-.PHONY: help setup lock
+.PHONY: help setup demo up test check format bench lock
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 setup: $(STAMP) ## install everything this repo needs into .venv
 
-$(BIN)/uv:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check uv
+demo: $(STAMP) ## start an Engine on throwaway data, enrol this machine, run three jobs on it
+	@$(BIN)/watchbill demo
 
-$(STAMP): $(BIN)/uv requirements.lock pyproject.toml agent/pyproject.toml
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e ./agent -e .
-	@mkdir -p .make && touch $@
+up: $(STAMP) ## run the Engine of this machine until stopped; its data stays
+	@exec $(BIN)/watchbill up
+
+test: $(STAMP) ## run every test: real PostgreSQL, real agents, about ten minutes
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(STAMP) ## format, lint, types, order of packages, architecture; changes nothing
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/vermin --target=3.9- --no-tips --violations --quiet $(ON_DEVICES)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+format: $(STAMP) ## put every file into the one format
+	$(BIN)/ruff format --quiet .
+
+bench: $(STAMP) ## measure: all of bench/, or one with BENCH=lateness
+	@set -e; for one in $(or $(BENCH),$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py))))); do \
+		test -f bench/$$one.py || { echo "There is no bench/$$one.py."; exit 2; }; \
+		echo "== $$one"; $(BIN)/python bench/$$one.py; done
 
 lock: $(BIN)/uv ## resolve the dependencies again and write requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-package watchbill-agent \
 		--no-emit-package watchbill --python-version 3.11 pyproject.toml --group dev -o requirements.lock
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "Watchbill needs Python 3.11 or newer as python3 (or: make PYTHON=/path/to/python3)."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
+	@touch $@
+
+$(STAMP): $(BIN)/uv requirements.lock pyproject.toml agent/pyproject.toml
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e ./agent -e .
+	@touch $@
