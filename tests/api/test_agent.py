@@ -17,7 +17,7 @@ from watchbill_wire import base64url, from_base64url
 
 @pytest.fixture
 async def code(operator, world) -> str:
-    return (await operator.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"]
+    return str((await operator.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"])
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def signing_key(db, clock, keys) -> str:
 async def device_id(machine, operator, code, signing_key) -> str:
     enrolled = await machine.enrol(code)
     approved = await operator.post(f"/api/device_approvals/{enrolled.json()['enrolment_id']}/approve")
-    return approved.json()["device_id"]
+    return str(approved.json()["device_id"])
 
 
 async def test_from_the_code_to_a_token_that_the_gateway_accepts(machine, operator, code, signing_key, db, keys, clock):

@@ -15,12 +15,12 @@ from watchbill.kit.events import Cursor
 
 @pytest.fixture
 async def code(operator, world) -> str:
-    return (await operator.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"]
+    return str((await operator.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"])
 
 
 @pytest.fixture
 async def code_b(other, world) -> str:
-    return (await other.get(f"/api/sites/{world.site_b}")).json()["enrolment_code"]
+    return str((await other.get(f"/api/sites/{world.site_b}")).json()["enrolment_code"])
 
 
 @pytest.fixture
