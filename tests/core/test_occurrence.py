@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.schedule_strategies import UNTIMED
 from watchbill.core import occurrence as sut
 from watchbill.core import schedule
 
@@ -112,6 +113,7 @@ MOMENTS = st.integers(0, 200 * 86400).map(lambda seconds: at("2026-01-01T00:00Z"
 WINDOWS = st.none() | st.integers(60, 7 * 86400)
 
 
+@UNTIMED
 @given(SPECS, MOMENTS, st.integers(0, 30 * 86400), st.sampled_from(ALL_POLICIES), WINDOWS)
 def test_every_instant_is_opened_held_or_missed_exactly_once(spec, mark, seconds, catch_up, window):
     now = mark + timedelta(seconds=seconds)
@@ -124,6 +126,7 @@ def test_every_instant_is_opened_held_or_missed_exactly_once(spec, mark, seconds
     assert found == Counter(schedule.instants_between(spec, mark, now))
 
 
+@UNTIMED
 @given(SPECS, MOMENTS, st.lists(st.integers(1, 86400), min_size=1, max_size=20))
 def test_any_sequence_of_ticks_settles_the_same_instants_as_one(spec, mark, steps):
     settled: Counter[datetime] = Counter()

@@ -8,7 +8,7 @@ from cronsim import CronSim
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.core.schedule_strategies import ZONES, zone_of
+from tests.core.schedule_strategies import UNTIMED, ZONES, zone_of
 from watchbill.core import schedule as sut
 
 
@@ -230,6 +230,7 @@ def expected_fixed(zone, matches, begin, end):
     return {instant for instant in found if begin <= instant <= end}
 
 
+@UNTIMED
 @given(st.data(), ZONES, st.integers(1972, 2090), st.integers(0, 40))
 def test_around_changes_of_the_clocks_a_plain_walk_finds_the_same(data, zone_name, year, hours):
     zone = zone_of(zone_name)
@@ -248,6 +249,7 @@ def test_around_changes_of_the_clocks_a_plain_walk_finds_the_same(data, zone_nam
     assert set(sut.instants_between(plan, begin - timedelta(seconds=1), end)) == expected
 
 
+@UNTIMED
 @given(st.data(), st.integers(0, 86400 * 365 * 40))
 def test_in_utc_cronsim_agrees(data, seconds):
     expression = " ".join(data.draw(fields(name), label=name) for name in VALUES)

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.core.schedule_strategies import MOMENTS, STARTS, STEPS, UNITS, ZONES, near_change, specs
+from tests.core.schedule_strategies import MOMENTS, STARTS, STEPS, UNITS, UNTIMED, ZONES, near_change, specs
 from watchbill.core import schedule as sut
 from watchbill.core.schedule_types import Elapsed
 
@@ -23,6 +23,7 @@ def step_of(plan):
     return plan.rule.step
 
 
+@UNTIMED
 @given(st.data(), specs())
 def test_instants_ascend_and_lie_after_the_asked_moment(data, spec):
     plan, after = sut.parse(spec), data.draw(near_change(spec))
@@ -31,6 +32,7 @@ def test_instants_ascend_and_lie_after_the_asked_moment(data, spec):
     assert all(instant.microsecond == 0 and instant.tzinfo is UTC for instant in instants)
 
 
+@UNTIMED
 @given(st.data(), specs(), st.floats(0, 1))
 def test_the_next_instant_does_not_depend_on_where_in_the_interval_one_asks(data, spec, share):
     plan, after = sut.parse(spec), data.draw(near_change(spec))
@@ -40,6 +42,7 @@ def test_the_next_instant_does_not_depend_on_where_in_the_interval_one_asks(data
     assert sut.next_due(plan, between) == following
 
 
+@UNTIMED
 @given(st.data(), specs())
 def test_asking_step_by_step_gives_the_same_instants_as_one_walk(data, spec):
     plan, after = sut.parse(spec), data.draw(near_change(spec))
@@ -50,6 +53,7 @@ def test_asking_step_by_step_gives_the_same_instants_as_one_walk(data, spec):
     assert stepped == walked
 
 
+@UNTIMED
 @given(st.data(), specs(), st.integers(0, 5 * 86400))
 def test_counting_and_looking_back_agree_with_the_walk(data, spec, seconds):
     plan, after = sut.parse(spec), data.draw(near_change(spec))
@@ -66,6 +70,7 @@ def test_counting_and_looking_back_agree_with_the_walk(data, spec, seconds):
         assert sut.next_due(plan, latest - timedelta(seconds=1)) == latest
 
 
+@UNTIMED
 @given(st.data(), specs(kinds=["cron", "rrule"]), st.integers(0, 100 * 86400))
 def test_a_long_range_is_counted_as_a_walk_counts_it(data, spec, seconds):
     spec.pop("count", None)
@@ -75,6 +80,7 @@ def test_a_long_range_is_counted_as_a_walk_counts_it(data, spec, seconds):
     assert sut.count_between(plan, after, until, 10**9) == walked
 
 
+@UNTIMED
 @given(specs(), st.integers(1, 40))
 def test_count_keeps_the_first_instants_of_the_same_schedule(spec, count):
     whole = sut.parse({name: value for name, value in spec.items() if name != "count"})
@@ -84,6 +90,7 @@ def test_count_keeps_the_first_instants_of_the_same_schedule(spec, count):
     assert list(sut.instants_after(limited, before)) == list(islice(sut.instants_after(whole, before), count))
 
 
+@UNTIMED
 @given(st.data(), specs())
 def test_start_and_end_cut_the_same_instants_out(data, spec):
     plan, after = sut.parse(spec), data.draw(near_change(spec))
@@ -93,6 +100,7 @@ def test_start_and_end_cut_the_same_instants_out(data, spec):
     assert list(sut.instants_between(bounded, after, FAR)) == instants[:4]
 
 
+@UNTIMED
 @given(st.data(), specs(kinds=STEPS))
 def test_steps_are_exact_over_every_change_of_the_clocks(data, spec):
     plan, after = sut.parse(spec), data.draw(near_change(spec))
@@ -100,6 +108,7 @@ def test_steps_are_exact_over_every_change_of_the_clocks(data, spec):
     assert {later - earlier for earlier, later in pairwise(instants)} <= {step_of(plan)}
 
 
+@UNTIMED
 @given(specs(kinds=STEPS), st.integers(-500, 500), MOMENTS)
 def test_moving_the_start_by_whole_steps_leaves_later_instants(spec, steps, after):
     assume("count" not in spec)
@@ -109,6 +118,7 @@ def test_moving_the_start_by_whole_steps_leaves_later_instants(spec, steps, afte
     assert list(islice(sut.instants_after(moved, after), 5)) == list(islice(sut.instants_after(plan, after), 5))
 
 
+@UNTIMED
 @given(st.data(), specs(kinds=["daily"]))
 def test_daily_runs_exactly_once_for_each_date_that_exists(data, spec):
     spec.pop("count", None)
@@ -125,6 +135,7 @@ def test_daily_runs_exactly_once_for_each_date_that_exists(data, spec):
         assert all(plan.zone.spread(datetime.combine(day, start_of(plan).wall.time())) > timedelta() for day in skipped)
 
 
+@UNTIMED
 @given(st.data(), specs(kinds=UNITS))
 def test_calendar_units_show_the_anchors_wall_clock_or_say_why_not(data, spec):
     plan = sut.parse(spec)
@@ -137,6 +148,7 @@ def test_calendar_units_show_the_anchors_wall_clock_or_say_why_not(data, spec):
             assert item.local.day == wall.day or {"shifted_gap", "clamped"} & set(item.flags)
 
 
+@UNTIMED
 @given(specs(zones=st.just("UTC")), MOMENTS)
 def test_utc_and_etc_utc_are_the_same(spec, after):
     other = sut.parse(spec | {"timezone": "Etc/UTC"})
@@ -145,12 +157,14 @@ def test_utc_and_etc_utc_are_the_same(spec, after):
     )
 
 
+@UNTIMED
 @given(specs())
 def test_writing_and_reading_a_schedule_gives_it_back(spec):
     plan = sut.parse(spec)
     assert sut.parse(sut.to_json(plan)) == plan
 
 
+@UNTIMED
 @given(st.sampled_from(STEPS), ZONES, MOMENTS)
 def test_a_computed_anchor_shows_a_multiple_of_the_step_and_survives_storing(kind, zone, now):
     plan = sut.anchored(sut.parse({"type": kind, "timezone": zone}), now)
@@ -161,6 +175,7 @@ def test_a_computed_anchor_shows_a_multiple_of_the_step_and_survives_storing(kin
     assert sut.anchored(plan, now + timedelta(days=1)) == plan
 
 
+@UNTIMED
 @given(specs(), STARTS)
 def test_every_schedule_has_words_that_name_its_zone(spec, start):
     words = sut.in_words(sut.parse(spec | {"start": start}))
@@ -168,6 +183,7 @@ def test_every_schedule_has_words_that_name_its_zone(spec, start):
     assert words.endswith(".")
 
 
+@UNTIMED
 @given(st.dictionaries(st.sampled_from(["type", "start", "end", "count", "timezone", "expression", "rule", "exdate", "x"]),
                        st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.text(max_size=5), max_size=2)
                        | st.sampled_from(["daily", "cron", "rrule", "once", "2026-01-01T00:00", "UTC", "* * * * *", "FREQ=DAILY"])))  # fmt: skip

@@ -9,7 +9,7 @@ import whenever
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.schedule_strategies import MOMENTS, ZONES, zone_of
+from tests.core.schedule_strategies import MOMENTS, UNTIMED, ZONES, zone_of
 from watchbill.core.zones import find_zone, tzdata_version, zone_names
 
 
@@ -34,6 +34,7 @@ def test_names_are_exact():
     assert tzdata_version() >= "2026f"
 
 
+@UNTIMED
 @given(ZONES, MOMENTS, st.integers(-180, 180))
 def test_wall_clocks_resolve_as_another_library_resolves_them(name, moment, minutes):
     zone = zone_of(name)
@@ -46,6 +47,7 @@ def test_wall_clocks_resolve_as_another_library_resolves_them(name, moment, minu
     assert (zone.wall(zone.resolve(wall)) == wall) is not gap
 
 
+@UNTIMED
 @given(ZONES, MOMENTS)
 def test_a_change_is_found_at_its_very_second(name, moment):
     zone = zone_of(name)
