@@ -56,16 +56,11 @@ class Agent:
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            AGENT,
-            "run",
-            "--data-dir",
-            str(self.data_dir),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=(self.data_dir.parent / f"{self.data_dir.name}.log").open("ab"),
-            start_new_session=True,
-        )
+        with (self.data_dir.parent / f"{self.data_dir.name}.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                AGENT, "run", "--data-dir", str(self.data_dir),
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
 
     async def stop(self, number: int = 15) -> None:
         if self.process is None or self.process.returncode is not None:

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from watchbill.api import (
     agent,
     api_tokens,
+    assemblies,
     audit,
     device_approvals,
     devices,
@@ -16,6 +17,7 @@ from watchbill.api import (
     operators,
     pages,
     runs,
+    scheduled_jobs,
     session,
     sites,
 )
@@ -37,6 +39,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     devices.resource,
     device_approvals.resource,
     audit.resource,
+    assemblies.resource,
+    scheduled_jobs.resource,
     runs.of_jobs,
     runs.results,
     runs.downloads,
