@@ -1,5 +1,6 @@
 """What a job may say; every fault is named at once, and what this version lacks is refused as such."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -43,7 +44,7 @@ def facts(**changes) -> Facts:
         ASSEMBLY: AssemblyFacts(2, is_archived=False, revisions={1: draft, 2: draft}),
         OLD: AssemblyFacts(1, is_archived=True, revisions={1: draft}),
     }
-    return Facts(**({"now": NOW, "assemblies": known, "devices": frozenset(DEVICES)} | changes))
+    return replace(Facts(NOW, known, frozenset(DEVICES)), **changes)
 
 
 def device(device_id):

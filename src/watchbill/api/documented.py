@@ -23,4 +23,10 @@ class Documented:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         del schema
-        return handler(self.model.__pydantic_core_schema__)
+        described = self.model.__pydantic_core_schema__
+        if described["type"] == "model":
+            # Under a name of its own, as if the framework validated it: clients are generated from named schemas.
+            name = f"{self.model.__module__}.{self.model.__qualname__}:{id(self.model)}"
+            reference = core_schema.definition_reference_schema(name)
+            described = core_schema.definitions_schema(reference, [{**described, "ref": name}])
+        return handler(described)
