@@ -19,14 +19,15 @@ async def test_an_admin_makes_an_operator_who_signs_in_and_chooses_a_password(ad
 
 
 async def test_every_problem_of_a_new_operator_is_told_at_once(admin):
-    bad = {"username": "no spaces please", "password": 7, "role": "king", "site_ids": ["x"], "colour": "red"}
+    bad = {"username": "no spaces please", "password": "short", "role": "king", "site_ids": ["x"], "colour": "red"}
     reply = await admin.post("/api/operators", json=bad)
     assert reply.status_code == 422
     assert set(codes(reply)) == {"username", "password", "role", "site_ids.0", "colour"}
-    rules = {**NEW, "username": "engine", "password": "short", "site_ids": [998, 999]}
+    assert codes(reply)["password"] == "password_length"
+    rules = {**NEW, "username": "engine", "password": "engine-engine", "site_ids": [998, 999]}
     reply = await admin.post("/api/operators", json=rules)
     assert [problem["code"] for problem in reply.json()["errors"]] == [
-        "password_length",
+        "password_has_username",
         "reserved",
         "unknown_site",
         "unknown_site",

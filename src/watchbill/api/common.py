@@ -16,7 +16,8 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, StringConstraints
+from pydantic_core import PydanticCustomError
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -253,6 +254,20 @@ Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+
+
+def ruled(problems: Callable[[str], Sequence[Problem]]) -> AfterValidator:
+    """A rule of the core or of a feature, asked while the body is read, so that its verdict comes with all the others."""
+
+    def check(value: Any) -> Any:
+        found = problems(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        if found:
+            raise PydanticCustomError(found[0].code, "{text}", {"text": "; ".join(one.message for one in found)})
+        return value
+
+    return AfterValidator(check)
+
+
 #: Free text about something.
 Description = Annotated[str, StringConstraints(max_length=10_000)]
 

@@ -16,6 +16,7 @@ from watchbill.api.common import (
     SearchQuery,
     Tx,
     router,
+    ruled,
 )
 from watchbill.identity import EVERY_SITE, Operator, OperatorChange, OperatorDraft, Role
 
@@ -23,7 +24,7 @@ resource = router(prefix="/api/operators", tags=["operators"])
 
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
 DisplayName = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)]
-NewPassword = Annotated[SecretStr, StringConstraints(max_length=1000)]
+NewPassword = Annotated[SecretStr, ruled(identity.passwords.problems)]
 
 
 class OperatorCreate(Model):

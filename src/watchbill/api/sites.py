@@ -1,16 +1,16 @@
 """`/api/sites`: sites, their enrolment codes and auto-approval windows."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 
-from watchbill import sites
+from watchbill import devices, sites
 from watchbill.api.addresses import server_url
 from watchbill.api.auth import Caller
 from watchbill.api.common import (
-    Deps,
     Description,
     Id,
     Instant,
@@ -22,13 +22,13 @@ from watchbill.api.common import (
     TheDeps,
     Tx,
     router,
+    ruled,
 )
-from watchbill.identity import Actor
 from watchbill.sites import Site, SiteChange, SiteDraft
 
 resource = router(prefix="/api/sites", tags=["sites"])
 
-Timezone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"])]
+Timezone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"]), ruled(sites.timezone_problems)]
 
 
 class SiteCreate(Model):
@@ -55,6 +55,8 @@ class SiteReply(Model):
     description: str
     timezone: str
     auto_approve_until: Instant | None
+    device_count: int
+    online_count: int
     enrolment_code: str | None
     enrolment_command: str | None
     enrolment_code_rotated_at: Instant
@@ -62,56 +64,66 @@ class SiteReply(Model):
     updated_at: Instant
 
 
-def _shape(site: Site, actor: Actor, deps: Deps, request: Request) -> SiteReply:
-    secret = sites.enrolment_code(deps.keys, actor, site)
-    code = secret.reveal() if secret else None
-    return SiteReply(
-        id=site.id,
-        name=site.name,
-        description=site.description,
-        timezone=site.timezone,
-        auto_approve_until=site.auto_approve_until,
-        enrolment_code=code,
-        enrolment_command=_command(code, deps, request) if code else None,
-        enrolment_code_rotated_at=site.enrolment_code_rotated_at,
-        created_at=site.created_at,
-        updated_at=site.updated_at,
-    )
+class Shaper:
+    """How sites are shown to the caller of one request."""
+
+    def __init__(self, tx: Tx, caller: Caller, deps: TheDeps, request: Request) -> None:
+        self._tx, self._caller, self._deps, self._request = tx, caller, deps, request
+
+    async def one(self, site: Site) -> SiteReply:
+        return (await self.many([site]))[0]
+
+    async def many(self, found: Sequence[Site]) -> list[SiteReply]:
+        counts = await devices.count_by_site(self._tx, [site.id for site in found])
+        return [self._shape(site, *counts.get(site.id, (0, 0))) for site in found]
+
+    def _shape(self, site: Site, device_count: int, online_count: int) -> SiteReply:
+        secret = sites.enrolment_code(self._deps.keys, self._caller, site)
+        code = secret.reveal() if secret else None
+        same = {name: getattr(site, name) for name in SiteReply.model_fields if hasattr(site, name)}
+        return SiteReply(
+            **same,
+            device_count=device_count,
+            online_count=online_count,
+            enrolment_code=code,
+            enrolment_command=self._command(code) if code else None,
+        )
+
+    def _command(self, code: str) -> str:
+        pin = self._deps.certificate_pin
+        server = server_url(self._deps, self._request)
+        return f"watchbill-agent enroll --server {server} --code {f'{code}.{pin}' if pin else code}"
 
 
-def _command(code: str, deps: Deps, request: Request) -> str:
-    pinned = f"{code}.{deps.certificate_pin}" if deps.certificate_pin else code
-    return f"watchbill-agent enroll --server {server_url(deps, request)} --code {pinned}"
+Shaped = Annotated[Shaper, Depends()]
 
 
 @resource.get("")
 async def list_sites(
-    tx: Tx, caller: Caller, deps: TheDeps, request: Request, query: Annotated[SearchQuery, Query()]
+    tx: Tx, caller: Caller, shaped: Shaped, query: Annotated[SearchQuery, Query()]
 ) -> PageOf[SiteReply]:
     """The caller's sites by name."""
     page = await sites.list_sites(tx, caller, q=query.q, limit=query.limit, cursor=query.cursor)
-    return PageOf[SiteReply].of(page, lambda site: _shape(site, caller, deps, request))
+    return PageOf[SiteReply](items=await shaped.many(page.items), next_cursor=page.next_cursor)
 
 
 @resource.post("", status_code=201)
-async def create_site(body: SiteCreate, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request) -> SiteReply:
+async def create_site(body: SiteCreate, tx: Tx, caller: Caller, now: Now, deps: TheDeps, shaped: Shaped) -> SiteReply:
     """Make a site with a fresh enrolment code."""
     draft = SiteDraft(**body.model_dump())
-    return _shape(await sites.create_site(tx, caller, draft, keys=deps.keys, now=now), caller, deps, request)
+    return await shaped.one(await sites.create_site(tx, caller, draft, keys=deps.keys, now=now))
 
 
 @resource.get("/{site_id}")
-async def get_site(site_id: Id, tx: Tx, caller: Caller, deps: TheDeps, request: Request) -> SiteReply:
-    return _shape(await sites.get_site(tx, caller, site_id), caller, deps, request)
+async def get_site(site_id: Id, tx: Tx, caller: Caller, shaped: Shaped) -> SiteReply:
+    return await shaped.one(await sites.get_site(tx, caller, site_id))
 
 
 @resource.patch("/{site_id}")
-async def update_site(
-    site_id: Id, body: SiteUpdate, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request
-) -> SiteReply:
+async def update_site(site_id: Id, body: SiteUpdate, tx: Tx, caller: Caller, now: Now, shaped: Shaped) -> SiteReply:
     """Change the fields that are given."""
     change = SiteChange(**body.model_dump())
-    return _shape(await sites.update_site(tx, caller, site_id, change, now=now), caller, deps, request)
+    return await shaped.one(await sites.update_site(tx, caller, site_id, change, now=now))
 
 
 @resource.delete("/{site_id}", status_code=204)
@@ -122,17 +134,16 @@ async def delete_site(site_id: Id, tx: Tx, caller: Caller, now: Now) -> None:
 
 @resource.post("/{site_id}/enrolment_code")
 async def rotate_enrolment_code(
-    site_id: Id, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request
+    site_id: Id, tx: Tx, caller: Caller, now: Now, deps: TheDeps, shaped: Shaped
 ) -> SiteReply:
     """Replace the enrolment code; the old one no longer works."""
-    site = await sites.rotate_enrolment_code(tx, caller, site_id, keys=deps.keys, now=now)
-    return _shape(site, caller, deps, request)
+    return await shaped.one(await sites.rotate_enrolment_code(tx, caller, site_id, keys=deps.keys, now=now))
 
 
 @resource.post("/{site_id}/auto_approval")
 async def set_auto_approval(
-    site_id: Id, body: AutoApproval, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request
+    site_id: Id, body: AutoApproval, tx: Tx, caller: Caller, now: Now, shaped: Shaped
 ) -> SiteReply:
     """Approve new devices of this site without asking, for some minutes. Conflicts still wait for a person."""
-    site = await sites.set_auto_approval(tx, caller, site_id, timedelta(minutes=body.minutes), now=now)
-    return _shape(site, caller, deps, request)
+    duration = timedelta(minutes=body.minutes)
+    return await shaped.one(await sites.set_auto_approval(tx, caller, site_id, duration, now=now))

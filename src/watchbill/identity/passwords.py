@@ -16,6 +16,8 @@ from watchbill.core.problems import Problem
 
 MIN_LENGTH = 12
 MAX_LENGTH = 256
+#: What must remain of a password without the username in it.
+_OWN_LENGTH = 8
 
 _HASHER = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=1)
 _THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
@@ -23,14 +25,15 @@ _THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 NOBODYS_HASH = "$argon2id$v=19$m=65536,t=3,p=1$4XWfQdPsfSRuxUatFr7CRA$h3A6hDmgdvFTIatCq/9PjFeffZgfs6B1+6IKwFH7/8M"
 
 
-def problems(password: str, *, username: str, field: str = "password") -> list[Problem]:
-    """What is wrong with a new password."""
+def problems(password: str, *, username: str = "", field: str = "password") -> list[Problem]:
+    """What is wrong with a new password (of this operator, when that is known)."""
     found = []
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         found.append(Problem(field, "password_length", f"must have {MIN_LENGTH} to {MAX_LENGTH} characters"))
     if len(set(password)) < 5:
         found.append(Problem(field, "password_monotonous", "must have at least 5 different characters"))
-    if username and username.lower() in password.lower() and len(username) * 2 > len(password):
+    name, typed = username.lower(), password.lower()
+    if name and name in typed and len(typed.replace(name, "")) < _OWN_LENGTH:
         found.append(Problem(field, "password_has_username", "must not be made of the username"))
     return found
 

@@ -13,9 +13,10 @@ from watchbill.sites.service import (
     list_sites,
     rotate_enrolment_code,
     set_auto_approval,
+    timezone_problems,
     update_site,
 )
-from watchbill.sites.store import Site, existing, names
+from watchbill.sites.store import Site, existing
 
 __all__ = [
     "MAX_AUTO_APPROVAL",
@@ -30,8 +31,8 @@ __all__ = [
     "get_site",
     "list_sites",
     "masked",
-    "names",
     "rotate_enrolment_code",
     "set_auto_approval",
+    "timezone_problems",
     "update_site",
 ]

@@ -66,10 +66,16 @@ async def create_site(tx: AsyncConnection, actor: Actor, draft: SiteDraft, *, ke
     return await get_site(tx, actor, site_id)
 
 
+def timezone_problems(timezone: str) -> list[Problem]:
+    if zones.find_zone(timezone) is not None:
+        return []
+    return [Problem("timezone", "unknown_timezone", "must be an IANA zone name such as Europe/Berlin")]
+
+
 def _check_timezone(timezone: str | None) -> None:
-    if timezone is not None and zones.find_zone(timezone) is None:
-        wrong = Problem("timezone", "unknown_timezone", "must be an IANA zone name such as Europe/Berlin")
-        raise InvalidError.of([wrong], what="The site")
+    found = [] if timezone is None else timezone_problems(timezone)
+    if found:
+        raise InvalidError.of(found, what="The site")
 
 
 def _fresh_code(keys: KeyRing, now: datetime) -> dict[str, object]:

@@ -70,12 +70,6 @@ async def existing(tx: AsyncConnection, site_ids: Collection[int], scope: SiteSc
     return set((await tx.execute(query)).scalars())
 
 
-async def names(tx: AsyncConnection, site_ids: Collection[int]) -> dict[int, str]:
-    wanted = literal(sorted(site_ids), ARRAY(BigInteger))
-    rows = await tx.execute(select(sites.c.id, sites.c.name).where(sites.c.id == any_(wanted)))
-    return {row.id: row.name for row in rows}
-
-
 async def insert_site(tx: AsyncConnection, values: Mapping[str, object]) -> int:
     try:
         async with tx.begin_nested():
