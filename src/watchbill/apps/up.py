@@ -206,9 +206,7 @@ def _make_certificate(config: Settings) -> None:
 
 def _children(config: Settings, environment: Mapping[str, str]) -> list[Child]:
     def child(name: str, ready: Callable[[], Awaitable[bool]] | None = None) -> Child:
-        return Child(
-            name=name, argv=command(name), env=environment, ready=ready, ready_timeout_seconds=_READY_SECONDS
-        )
+        return Child(name=name, argv=command(name), env=environment, ready=ready, ready_timeout_seconds=_READY_SECONDS)
 
     return [
         child("api", lambda: answers(config.api_listen, "/readyz", is_tls=config.is_tls)),
@@ -279,7 +277,9 @@ def _greet(engine: Running, seconds: float) -> None:
         certificate = tls.ensure(config)
         facts["Pin"] = certificate.pin if certificate else ""
     if engine.admin_password:
-        facts["Sign in"] = f"admin / {engine.admin_password}   (shown this once; you choose your own at the first login)"
+        facts["Sign in"] = (
+            f"admin / {engine.admin_password}   (shown this once; you choose your own at the first login)"
+        )
     lines = "".join(f"  {name:<9}{value}\n" for name, value in facts.items())
     sys.stdout.write(f"\nWatchbill is ready, after {seconds:.1f} s.\n\n{lines}\nCtrl-C stops it.\n\n")
     sys.stdout.flush()

@@ -99,7 +99,9 @@ class Api:
         content, given = _encoded(body), {**(headers or {})}
         if content is not None:
             given.setdefault("Content-Type", "application/json")
-        request = self.client.build_request(method, path, params=httpx.QueryParams(_params(query)), content=content, headers=given)
+        request = self.client.build_request(
+            method, path, params=httpx.QueryParams(_params(query)), content=content, headers=given
+        )
         with self.reaching():
             try:
                 response = self.client.send(request)

@@ -43,7 +43,7 @@ def scheduler() -> None:
 
 
 def site_worker(
-    site: Annotated[int, typer.Option("--site", min=1, metavar="ID", help="The site whose work items it takes.")],
+    site: Annotated[int, typer.Option("--site", min=0, metavar="ID", help="The site whose work items it takes.")],
 ) -> None:
     """Execute one site's work items; ends when there has been none for a while."""
     from watchbill.apps import site_worker as process

@@ -10,7 +10,9 @@ import typer
 from watchbill.apps.commands.exits import CliError
 from watchbill.apps.commands.processes import bad_settings
 
-AgentSite = Annotated[str, typer.Option(metavar="NAME", help="The site of this machine's agent; made when there is none.")]
+AgentSite = Annotated[
+    str, typer.Option(metavar="NAME", help="The site of this machine's agent; made when there is none.")
+]
 
 
 def up(

@@ -1,0 +1,307 @@
+"""`watchbill jobs`: what is to run, where and when."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from watchbill.apps.client import asking, documents
+from watchbill.apps.client.output import Column, counts
+from watchbill.apps.client.session import Limit, Session, Yes, command, group
+from watchbill.apps.commands.exits import CliError, ExitCode
+
+if TYPE_CHECKING:
+    from watchbill.apps.client.documents import Document
+
+app = group("What is to run, where and when.")
+PATH = "/api/scheduled_jobs"
+Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's number or name.")]
+File = Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="YAML or JSON; - reads standard input.")]
+Occurrence = Annotated[
+    str | None, typer.Option(metavar="ID", help="An occurrence's id or due instant; else the latest.")
+]
+
+
+@command(app, "list")
+def list_jobs(
+    session: Session,
+    *,
+    q: Annotated[str | None, typer.Option("-q", metavar="TEXT", help="Part of the name.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only jobs that reach this site.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--enabled/--paused", help="Only those.")] = None,
+    sort: Annotated[
+        str, typer.Option(help="name, next_due or updated; with a leading - the other way round.")
+    ] = "name",
+    limit: Limit = 100,
+) -> None:
+    """Jobs: when they are due next, and how they went last."""
+    site_id = session.site_id(site) if site else None
+    query = {"q": q, "state": state, "site_id": site_id, "enabled": enabled, "sort": sort}
+    page = session.api.page(PATH, query, limit=limit)
+    columns = [
+        Column("id", "id", is_right=True),
+        Column("name", "name"),
+        Column("state", "state"),
+        Column("schedule", "schedule_text"),
+        Column("next due", lambda row: session.out.when(row["next_due_at"])),
+        Column("devices", lambda row: row["target_summary"]["devices"], is_right=True),
+        Column("last", _last),
+    ]
+    session.out.listing(page.items, columns, is_more=page.is_more, empty="There are no jobs.")
+
+
+def _last(job: Mapping[str, Any]) -> object:
+    last = job["last_occurrence"]
+    return (last["outcome"] or last["state"]) if last else None
+
+
+@command(app, "show")
+def show(session: Session, job: Job) -> None:
+    """One job: its schedule, its state with the reason, its last occurrence and what you may do with it."""
+    found = session.api.get(f"{PATH}/{session.job_id(job)}")
+    if session.out.is_json:
+        session.out.json(found)
+    else:
+        session.out.facts(_facts(session, found))
+
+
+def _facts(session: Session, job: Mapping[str, Any]) -> dict[str, object]:
+    out, last, targets = session.out, job["last_occurrence"], job["target_summary"]
+    actions = job["allowed_actions"]
+    return {
+        "Job": f"{job['name']} (number {job['id']})",
+        "Description": job["description"] or None,
+        "State": job["state"],
+        "Because": job["state_reason"],
+        "Paused until": out.when(job["paused_until"]),
+        "Schedule": job["schedule_text"] or job["schedule"]["type"],
+        "Next due": out.when(job["next_due_at"]),
+        "Components": [_component(one) for one in job["components"]],
+        "Devices": f"{targets['devices']}, {targets['online']} online, {targets['excluded']} excluded",
+        "Context": job["execution_context"],
+        "Last": f"{last['outcome'] or last['state']}, due {out.when(last['scheduled_for_at'])}" if last else None,
+        "Its devices": counts(last["counts"]) if last else None,
+        "Occurrence": last["id"] if last else None,
+        "Outcomes": job["recent_outcomes"] or None,
+        "Revision": f"{job['revision']}, {out.when(job['updated_at'])} by {job['updated_by'] or '-'}",
+        "You may": [one["action"] for one in actions if one["allowed"]] or None,
+        "Not now": [f"{one['action']} ({one['reason']})" for one in actions if not one["allowed"]] or None,
+    }
+
+
+def _component(component: Mapping[str, Any]) -> str:
+    given = ", ".join(f"{name}={_shown(value)}" for name, value in component["variables"].items())
+    return f"{component['kind']} {component['assembly_id']}{f' with {given}' if given else ''}"
+
+
+def _shown(value: object) -> object:
+    return "***" if isinstance(value, Mapping) else value
+
+
+@command(app, "create")
+def create(
+    session: Session,
+    *,
+    file: File,
+    follow: Annotated[bool, typer.Option("--follow", help="Then watch its first occurrence.")] = False,
+) -> None:
+    """Save a new job.
+
+    A YAML file may name assemblies, sites and devices (as `jobs export` writes it) instead of giving their ids.
+    """
+    document = documents.read(file)
+    made = _import(session, document) if _is_by_names(document.value) else _create(session, document)
+    if not follow:
+        session.out.done(f"Made the job {made['name']}, number {made['id']}.{_next(session, made)}", made)
+        return
+    session.out.say(f"Made the job {made['name']}, number {made['id']}.")
+    _follow(session, int(made["id"]), None)
+
+
+def _create(session: Session, document: "Document") -> Any:
+    return session.api.post(PATH, document.value, is_creating=True, placed=document.placed)
+
+
+def _import(session: Session, document: "Document") -> Any:
+    headers = {"Content-Type": "text/yaml"}
+    return session.api.send("POST", f"{PATH}/import", body=document.text.encode(), headers=headers).json()
+
+
+def _is_by_names(value: Mapping[str, Any]) -> bool:
+    parts = [one for name in ("components", "targets", "exclusions") for one in _list(value.get(name))]
+    return any(isinstance(one, dict) and ({"assembly", "hostname"} & one.keys()) for one in parts)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _next(session: Session, job: Mapping[str, Any]) -> str:
+    due = session.out.when(job["next_due_at"])
+    return f" Next due {due}." if due else ""
+
+
+@command(app, "update")
+def update(
+    session: Session,
+    job: Job,
+    *,
+    file: File,
+    revision: Annotated[
+        int | None, typer.Option(min=1, help="Refuse if the job is no longer at this revision.")
+    ] = None,
+) -> None:
+    """Save a job anew, from its next occurrence on."""
+    document = documents.read(file)
+    path = f"{PATH}/{session.job_id(job)}"
+    saved = session.api.put(path, document.value, revision=revision, placed=document.placed)
+    session.out.done(f"Saved the job {saved['name']}, revision {saved['revision']}.{_next(session, saved)}", saved)
+
+
+@command(app, "export")
+def export(session: Session, job: Job) -> None:
+    """Write a job as one YAML file, by names and without secrets."""
+    sys.stdout.write(session.api.send("GET", f"{PATH}/{session.job_id(job)}/export").text)
+
+
+@command(app, "preview")
+def preview(
+    session: Session,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="A saved job's number or name.")] = None,
+    *,
+    file: Annotated[
+        str | None,
+        typer.Option("-f", "--file", metavar="FILE", help="A job that is not saved; - reads standard input."),
+    ] = None,
+) -> None:
+    """What a job would do: its next instants, whom it would reach, what stands in its way. Saves nothing.
+
+    Exit code 1 when something stands in its way.
+    """
+    if (job is None) == (file is None):
+        raise CliError("Name a saved job, or a file by -f.", ExitCode.USAGE)
+    if file is not None:
+        document = documents.read(file)
+        found = session.api.post(f"{PATH}/preview", document.value, placed=document.placed)
+    else:
+        found = session.api.get(f"{PATH}/{session.job_id(job or '')}/preview")
+    if session.out.is_json:
+        session.out.json(found)
+    else:
+        _show_preview(session, found)
+    if found["blockers"]:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_preview(session: Session, found: Mapping[str, Any]) -> None:
+    targets = found["targets"]
+    left_out = ", ".join(f"{number} {reason}" for reason, number in targets["left_out"].items())
+    session.out.facts(
+        {
+            "Schedule": found["schedule_text"],
+            "Devices": f"{targets['devices']}: {targets['online']} online, {targets['offline']} offline",
+            "Left out": left_out or None,
+            "Blocked by": "\n".join(f"{one['field']}: {one['message']}" for one in found["blockers"]) or None,
+        }
+    )
+    if found["instants"]:
+        columns = [
+            Column("due", lambda row: session.out.when(row["at"])),
+            Column("in its zone", lambda row: f"{row['local']} {row['offset']}"),
+            Column("notes", lambda row: [*row["flags"], *(f"passes over {one}" for one in row["passed_over"])]),
+        ]
+        sys.stdout.write("\n")
+        session.out.table(found["instants"], columns)
+
+
+@command(app, "toggle")
+def toggle(
+    session: Session,
+    job: Job,
+    *,
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Without it, to what it is not now.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why it is paused.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="INSTANT", help="Resumes by itself then.")] = None,
+) -> None:
+    """Pause a job or resume it. Nothing is owed for the time of a pause."""
+    path = f"{PATH}/{session.job_id(job)}"
+    is_on = on if on is not None else not session.api.get(path)["enabled"]
+    given = {"reason": reason, "until": until}
+    body = {"enabled": is_on, **{name: value for name, value in given.items() if value is not None}}
+    reply = session.api.post(f"{path}/toggle", body)
+    session.out.done(f"{reply['name']} is {'on' if reply['enabled'] else 'paused'}.{_next(session, reply)}", reply)
+
+
+@command(app, "rerun")
+def rerun(
+    session: Session,
+    job: Job,
+    *,
+    targets: Annotated[
+        str,
+        typer.Option(metavar="WHICH", help="all, failed, not_finished, or devices by id or host name, with commas."),
+    ] = "all",
+    occurrence: Occurrence = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Then watch it.")] = False,
+) -> None:
+    """Run a job now, as it is saved; its schedule does not move."""
+    job_id = session.job_id(job)
+    body: dict[str, Any] = {"targets": _targets(session, targets)}
+    if occurrence is not None:
+        body["occurrence"] = occurrence
+    started = session.api.post(f"{PATH}/{job_id}/rerun", body, is_creating=True)
+    if follow:
+        _follow(session, job_id, started["id"])
+        return
+    session.out.done(f"Started the occurrence {started['id']}.", started)
+
+
+def _targets(session: Session, text: str) -> object:
+    if text in {"all", "failed", "not_finished"}:
+        return text
+    return {"device_ids": [session.device_id(one.strip()) for one in text.split(",") if one.strip()]}
+
+
+@command(app, "cancel")
+def cancel(session: Session, job: Job, *, occurrence: Occurrence = None) -> None:
+    """Stop an occurrence: what waits is withdrawn, what runs is stopped."""
+    path = f"{PATH}/{session.job_id(job)}/occurrences/{occurrence or 'latest'}/cancel"
+    reply = session.api.post(path)
+    number = reply["targets"]
+    session.out.done(f"Asked {number} device{'s' if number != 1 else ''} to stop.", reply)
+
+
+@command(app, "delete")
+def delete(session: Session, job: Job, *, yes: Yes = False) -> None:
+    """Delete a job; what runs of it is stopped first."""
+    job_id = session.job_id(job)
+    asking.sure(f"The job {job} and its schedule will be deleted. Go on?", is_sure=yes)
+    session.api.delete(f"{PATH}/{job_id}")
+    session.out.done(f"Deleted the job {job}.", {"id": job_id})
+
+
+@command(app, "follow")
+def follow(
+    session: Session,
+    job: Job,
+    *,
+    occurrence: Occurrence = None,
+    following: Annotated[bool, typer.Option("--next", help="Wait for the next one to open.")] = False,
+) -> None:
+    """Watch an occurrence until it is closed, the open one or the latest. The exit code is its outcome.
+
+    0 success, 1 failed, 3 warning, cancelled, skipped or missed.
+    """
+    if occurrence is not None and following:
+        raise CliError("--next and --occurrence exclude each other.", ExitCode.USAGE)
+    _follow(session, session.job_id(job), occurrence, is_next=following)
+
+
+def _follow(session: Session, job_id: int, occurrence: str | None, *, is_next: bool = False) -> None:
+    from watchbill.apps.client.follow import follow as watch
+
+    code = watch(session, job_id, occurrence, is_next=is_next)
+    if code:
+        raise typer.Exit(code)
