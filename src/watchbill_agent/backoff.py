@@ -12,12 +12,12 @@ CODE_WAITS = {1012: (0.2, 5.0), 4403: (60.0, 300.0), 4409: (30.0, 120.0), 4429: 
 class Backoff:
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._failures = 0
+        self.failures = 0
 
     def succeeded(self) -> None:
-        self._failures = 0
+        self.failures = 0
 
     def after(self, code: int | None, at_least: float = 0.0) -> float:
-        least, most = CODE_WAITS.get(code or 0, (0.0, min(CAP_SECONDS, 2.0**self._failures)))
-        self._failures = min(self._failures + 1, 16)
+        least, most = CODE_WAITS.get(code or 0, (0.0, min(CAP_SECONDS, 2.0**self.failures)))
+        self.failures = min(self.failures + 1, 16)
         return max(least, at_least) + self._random() * max(most - least, at_least * 0.5)

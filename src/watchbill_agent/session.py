@@ -42,6 +42,7 @@ from watchbill_wire import (
 
 STALL_SECONDS = 30.0
 KEY_REFRESH_SECONDS = 60.0
+TRIES_AT_ONE_GATEWAY = 2
 FIRST_HEARTBEAT_SECONDS = 10.0
 SILENT_HEARTBEATS = 3
 KEEP_KEYS_FOR = timedelta(days=7)
@@ -179,7 +180,9 @@ class Session:
         for entry in self._entries.values():
             self._rewind(entry)
         wait = self._backoff.after(event.code, max(event.wait_seconds, self._bye_after or 0.0))
-        self._out.append(e.Reconnect(wait, needs_token=event.code in (4401, 4403)))
+        # The token's answer also names a gateway: one that was tried twice in vain is asked for anew.
+        needs_token = event.code in (4401, 4403) or self._backoff.failures >= TRIES_AT_ONE_GATEWAY
+        self._out.append(e.Reconnect(wait, needs_token=needs_token))
 
     def _on_tick(self) -> None:
         if not self._is_connected:

@@ -136,7 +136,7 @@ async def poll_enrolment(enrolment_id: UUID, body: Poll, request: Request, tx: T
         reason=found.reason,
         device_id=found.device_id,
         engine_keys=await _engine_keys(tx) if is_in else [],
-        gateway_url=gateway_url(deps, request) if is_in else None,
+        gateway_url=await gateway_url(deps, request, tx, now) if is_in else None,
         poll_after_seconds=agents.poll_after_seconds(found, now),
     )
 
@@ -163,7 +163,7 @@ async def get_agent_token(body: Proof, request: Request, tx: Tx, now: Now, deps:
     return TokenReply(
         token=made.text,
         expires_in_seconds=int(made.lifetime.total_seconds()),
-        gateway_url=gateway_url(deps, request),
+        gateway_url=await gateway_url(deps, request, tx, now),
         engine_keys=await _engine_keys(tx),
         server_time=now,
     )
