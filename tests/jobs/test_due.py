@@ -127,6 +127,19 @@ async def test_a_pause_ends_by_itself_and_owes_what_fell_due_since(tx, world, ke
     assert await jobs.resume_paused(tx, until + timedelta(hours=2)) == 0
 
 
+async def test_new_zone_rules_move_what_is_due_next_and_nothing_else(tx, world, keys):
+    zoned = {"type": "daily", "start": "2027-01-04T07:00", "timezone": "Europe/Berlin"}
+    stale, fresh = await create(tx, world, keys, schedule=zoned), await create(tx, world, keys, schedule=zoned)
+    outdated = text(
+        "UPDATE jobs SET tzdata_version = '2025b', next_due_at = next_due_at + interval '1 hour' WHERE id = :id"
+    )
+    await tx.execute(outdated, {"id": stale.id})
+    assert await jobs.recompute_for_new_zone_rules(tx, world.now) == 1
+    assert await jobs.recompute_for_new_zone_rules(tx, world.now) == 0
+    moved = await jobs.get(tx, world.admin, stale.id)
+    assert (moved.next_due_at, moved.mark_at, moved.revision) == (fresh.next_due_at, stale.mark_at, 1)
+
+
 async def test_sites_with_work_soon_are_named(tx, world, keys):
     await create(tx, world, keys, targets=[device(world.crane), device(world.loner)])
     assert await jobs.sites_due_within(tx, world.now - timedelta(days=1), 5) == []

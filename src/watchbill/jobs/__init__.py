@@ -2,7 +2,15 @@
 
 from watchbill.jobs.changes import CHANNEL
 from watchbill.jobs.definition import environment, open_variables, shown
-from watchbill.jobs.due import advance, due_settings, earliest_due, resume_paused, sites_due_within, take_due
+from watchbill.jobs.due import (
+    advance,
+    due_settings,
+    earliest_due,
+    recompute_for_new_zone_rules,
+    resume_paused,
+    sites_due_within,
+    take_due,
+)
 from watchbill.jobs.files import export_file, import_file
 from watchbill.jobs.listing import visible_ids
 from watchbill.jobs.preview import PREVIEWED, Preview, TargetCounts, preview, preview_saved
@@ -68,6 +76,7 @@ __all__ = [
     "open_variables",
     "preview",
     "preview_saved",
+    "recompute_for_new_zone_rules",
     "resume_paused",
     "shown",
     "sites_due_within",

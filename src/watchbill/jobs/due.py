@@ -123,6 +123,33 @@ async def advance(tx: AsyncConnection, advances: Sequence[Advance], tzdata_versi
     await changed(tx, {one.job_id: one.state for one in advances if one.state != "active"}, now)
 
 
+async def recompute_for_new_zone_rules(tx: AsyncConnection, now: datetime, limit: int = 500) -> int:
+    """Compute `next_due_at` anew where it was computed by another release of the zone rules; repeat until it returns 0.
+
+    The mark stays: what was settled is settled, what the new rules name after it is due.
+    """
+    version = calendar.tzdata_version()
+    query = (
+        _due_query()
+        .where(jobs.c.next_due_at.is_not(None), jobs.c.tzdata_version != version, _is_live())
+        .order_by(jobs.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    old = [_due_job(row) for row in await tx.execute(query)]
+    await advance(tx, [_recomputed(job) for job in old], version, now)
+    if old:
+        await notify(tx, CHANNEL)
+    return len(old)
+
+
+def _recomputed(job: DueJob) -> Advance:
+    if job.schedule is None:
+        return Advance(job.id, job.mark_at, None, "error", job.error, None)
+    next_due = calendar.next_due(job.schedule, job.mark_at)
+    return Advance(job.id, job.mark_at, next_due, "active" if next_due else "completed", None, None)
+
+
 async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
     """Resume the jobs whose pause was to end by now; what fell due since the end of the pause is owed. Returns how many."""
     query = (

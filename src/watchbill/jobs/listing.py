@@ -64,6 +64,11 @@ FROM (
 """)
 
 
+# A scope of one site of a hundred and one of all of them need different plans; a prepared statement's generic plan took
+# 600 ms where this takes 20 (100,000 jobs).
+_PLAN_FOR_VALUES = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
 @dataclass(frozen=True, slots=True)
 class _Order:
     """A sort: its expression, how a cursor spells the value, and how it is read back."""
@@ -144,6 +149,7 @@ async def find(tx: AsyncConnection, scope: SiteScope, job_id: int, *, for_update
 async def list_page(
     tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None
 ) -> Page[SavedJob]:
+    await tx.execute(_PLAN_FOR_VALUES)
     rows = (await tx.execute(page_query(scope, wanted, limit=limit, cursor=cursor))).all()
     page = page_of(rows, limit, lambda row: _cursor_of(wanted.sort.removeprefix("-"), row))
     return Page(await _with_targets(tx, scope, page.items), page.next_cursor)
