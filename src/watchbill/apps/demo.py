@@ -34,9 +34,10 @@ T = TypeVar("T")
 #: Bounds of the steps; a slow machine needs a tenth of them.
 _START_SECONDS = 120.0
 _STEP_SECONDS = 60.0
+_RUN_SECONDS = 120.0
 _LOOK_SECONDS = 0.3
-#: The job "once" is due this long after it is saved.
-_ONCE_SECONDS = 4
+#: The job "soon" is due at the next whole minute that is at least this far away.
+_AHEAD_SECONDS = 3
 _TAIL = 25
 
 _SCRIPT = """\
@@ -229,12 +230,13 @@ async def _save_jobs(demo: _Demo, api: Api, device: dict[str, Any]) -> list[dict
     demo.screen.step(
         f"Assembly    “{assembly['name']}”, a {assembly['interpreter']} script, revision {assembly['revision']}"
     )
+    # Schedules count in whole minutes: the next one that leaves time to save the job.
     now = await asyncio.to_thread(api.now)
-    soon = rfc3339(now.replace(microsecond=0) + timedelta(seconds=_ONCE_SECONDS))
+    soon = rfc3339((now + timedelta(minutes=1, seconds=_AHEAD_SECONDS)).replace(second=0, microsecond=0))
     schedules = {
         "Hello now": {"type": "immediately"},
         "Hello soon": {"type": "once", "start": soon},
-        "Hello every five minutes": {"type": "every_5_minutes", "start": soon},
+        "Hello every five minutes": {"type": "every_5_minutes"},
     }
     jobs = []
     for name, schedule in schedules.items():
@@ -259,7 +261,9 @@ async def _show_results(demo: _Demo, api: Api, jobs: list[dict[str, Any]]) -> No
     demo.screen.title("What became of the first two")
     failed = []
     for job in jobs[:2]:
-        row = await _until(f"the job “{job['name']}” has run", partial(_finished, api, job["id"]))
+        if job["next_due_at"]:
+            demo.screen.step(f"“{job['name']}” is due {demo.screen.out.when(job['next_due_at'])} …\n")
+        row = await _until(f"the job “{job['name']}” has run", partial(_finished, api, job["id"]), seconds=_RUN_SECONDS)
         _show_row(demo, job["name"], row, await asyncio.to_thread(_output, api, row))
         if row["state"] != "success":
             failed.append(f"{job['name']} on {row['device']['hostname']}: {row['state']} {row['reason'] or ''}")
@@ -302,14 +306,14 @@ def _output(api: Api, row: dict[str, Any]) -> str:
     return "".join(api.send("GET", path, query={"stream": stream}).text for stream in ("stdout", "stderr"))
 
 
-async def _until(what: str, look: Callable[[], T | None]) -> T:
-    deadline = asyncio.get_running_loop().time() + _STEP_SECONDS
+async def _until(what: str, look: Callable[[], T | None], *, seconds: float = _STEP_SECONDS) -> T:
+    deadline = asyncio.get_running_loop().time() + seconds
     while True:
         found = await asyncio.to_thread(look)
         if found is not None:
             return found
         if asyncio.get_running_loop().time() > deadline:
-            raise CliError(f"Waited {_STEP_SECONDS:g} s, and it is still not so that {what}.")
+            raise CliError(f"Waited {seconds:g} s, and it is still not so that {what}.")
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+from watchbill.apps.commands import schema_mark
 from watchbill.apps.commands.exits import CliError
 from watchbill.apps.supervisor import Child, ChildEvent, Event, Supervisor, postgres_child
 from watchbill.kit import postgres_host
@@ -121,7 +122,7 @@ async def _start(
 ) -> Running:
     url = config.database_url or await _database(server, supervisor)
     environment = _environment(config, url)
-    admin_password = await _upgrade(environment, reporter)
+    admin_password = None if schema_mark.is_current(config, url) else await _upgrade(environment, reporter)
     _make_certificate(config)
     await _free_ports(config)
     # Together: they need nothing of each other to start, and are ready when the slowest is.

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from watchbill import agents, identity, queue
 from watchbill.apps import wiring
+from watchbill.apps.commands import schema_mark
 from watchbill.apps.commands.exits import CliError
 from watchbill.kit import db, postgres_host
 from watchbill.kit.postgres import DataDirectoryInUseError, EmbeddedPostgres
@@ -69,7 +70,9 @@ def upgrade(config: Settings) -> Upgraded:
     url = wiring.database_url(config)
     revision = db.migrate(url)
     queue.converge_schema(url)
-    return Upgraded(revision, is_new, asyncio.run(_first_rows(config)))
+    password = asyncio.run(_first_rows(config))
+    schema_mark.put(url)
+    return Upgraded(revision, is_new, password)
 
 
 async def _first_rows(config: Settings) -> Secret | None:

@@ -1,0 +1,223 @@
+"""Client commands against a real API: what they write, for people and for scripts, and how they end."""
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Engine, Result, Watchbill
+from tests.factories import places
+from watchbill.kit.clock import Clock
+from watchbill.kit.db import Database
+
+ASSEMBLY = """\
+name: {name}
+kind: script
+interpreter: bash
+content: |
+  echo hello
+"""
+
+
+@pytest.fixture
+def device(engine: Engine, signed_in: Watchbill, unique: str) -> str:
+    """The host name of a device that is never online, in a site of its own."""
+    site = signed_in("sites", "create", f"Site {unique}", "--json").json["id"]
+
+    async def make() -> None:
+        db = Database(engine.environment["WATCHBILL_DATABASE_URL"])
+        async with db.begin() as tx:
+            await places.make_device(tx, f"web-{unique}", site, now=await Clock().now(tx))
+        await db.close()
+
+    asyncio.run(make())
+    return f"web-{unique}"
+
+
+@pytest.fixture
+def assembly(signed_in: Watchbill, unique: str) -> str:
+    made = signed_in("assemblies", "import", "-", stdin=ASSEMBLY.format(name=f"Hello {unique}"))
+    assert made.code == 0, made.err
+    return f"Hello {unique}"
+
+
+@pytest.fixture
+def job_file(tmp_path: Path, signed_in: Watchbill, device: str, assembly: str, unique: str) -> Path:
+    """A job by names, due once a day."""
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        f"name: Job {unique}\n"
+        f"components:\n  - assembly: {assembly}\n    kind: script\n"
+        f"targets:\n  - kind: device\n    site: Site {unique}\n    hostname: {device}\n"
+        "schedule:\n  type: daily\n  start: 2030-01-31T07:00\n  timezone: Europe/Berlin\n"
+    )
+    return path
+
+
+def made(done: Result) -> Result:
+    assert done.code == 0, done.err
+    return done
+
+
+def test_a_site_is_made_listed_and_shown(signed_in: Watchbill, unique: str):
+    name = f"Harbour {unique}"
+    made(signed_in("sites", "create", name, "--timezone", "Europe/Berlin"))
+    rows = made(signed_in("sites", "list", "-q", name)).out.splitlines()
+    assert rows[0].split()[:3] == ["ID", "NAME", "TIMEZONE"]
+    assert name in rows[1]
+    assert "watchbill-agent enroll --server" in made(signed_in("sites", "show", name)).out
+
+
+def test_lists_are_json_for_scripts_and_nothing_else_is_on_standard_output(signed_in: Watchbill, unique: str):
+    done = made(signed_in("sites", "list", "-q", unique, "--json"))
+    assert done.json == {"items": [], "is_more": False}
+    people = signed_in("sites", "list", "-q", unique)
+    assert (people.out, people.err) == ("", "There are no sites.\n")
+
+
+def test_a_limit_says_that_there_is_more(signed_in: Watchbill, unique: str):
+    for number in range(3):
+        made(signed_in("sites", "create", f"{unique}-{number}"))
+    done = made(signed_in("sites", "list", "-q", unique, "--limit", "2"))
+    assert len(done.out.splitlines()) == 3
+    assert "--limit shows more" in done.err
+    assert len(made(signed_in("sites", "list", "-q", unique, "--limit", "3", "--json")).json["items"]) == 3
+
+
+def test_what_cannot_be_undone_is_not_done_unasked(signed_in: Watchbill, unique: str):
+    before = made(signed_in("sites", "create", unique, "--json")).json["enrolment_code"]
+    refused = signed_in("sites", "rotate-code", unique)
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    after = made(signed_in("sites", "rotate-code", unique, "--yes", "--json")).json["enrolment_code"]
+    assert after != before
+
+
+def test_times_are_in_the_readers_zone_or_in_utc(signed_in: Watchbill, unique: str):
+    made(signed_in("sites", "create", unique))
+    made(signed_in("sites", "auto-approve", unique, "10"))
+    assert " CET" in (there := made(signed_in("sites", "show", unique)).out) or " CEST" in there
+    assert " UTC" in made(signed_in("sites", "show", unique, "--utc")).out
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("sites", "show", "999999"), 5),
+        (("sites", "show", "Atlantis"), 5),
+        (("devices", "show", str(uuid.uuid4())), 5),
+        (("jobs", "follow", "999999"), 5),
+        (("runs", "output", str(uuid.uuid4())), 5),
+        (("approvals", "approve"), 2),
+        (("jobs", "create"), 2),
+        (("jobs", "create", "-f", "/no/such/file"), 2),
+        (("jobs", "frobnicate"), 2),
+        (("frobnicate",), 2),
+        (("sites", "create", "x", "--timezone", "Mars/Base"), 1),
+    ],
+)
+def test_exit_codes_tell_what_went_wrong(signed_in: Watchbill, words: tuple[str, ...], code: int):
+    done = signed_in(*words)
+    assert done.code == code, done.err
+    assert done.out == ""
+    assert done.err
+    assert "Traceback" not in done.err
+
+
+def test_every_problem_of_a_job_is_told_on_a_line_of_its_own_with_its_place(signed_in: Watchbill, tmp_path: Path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        "name: ''\ncomponents: []\ntargets:\n  - kind: nonsense\nschedule:\n  type: fortnightly\ncolour: red\n"
+    )
+    done = signed_in("jobs", "create", "-f", str(path))
+    assert done.code == 1
+    for place, field in ((1, "name"), (2, "components"), (4, "targets.0.kind"), (6, "schedule.type"), (7, "colour")):
+        assert any(line.strip().startswith(f"{field}: line {place}: ") for line in done.err.splitlines()), done.err
+
+
+def test_a_file_that_is_not_yaml_is_told_with_its_line(signed_in: Watchbill):
+    done = signed_in("jobs", "create", "-f", "-", stdin="name: a\n  b: [\n")
+    assert done.code == 2
+    assert "line 2" in done.err
+
+
+def test_an_assembly_goes_out_and_comes_back_the_same(signed_in: Watchbill, assembly: str, tmp_path: Path):
+    path = tmp_path / "out.yaml"
+    made(signed_in("assemblies", "export", assembly, "-o", str(path)))
+    again = made(signed_in("assemblies", "import", str(path), "--json")).json
+    assert again["revision"] == 1
+    assert "echo hello" in made(signed_in("assemblies", "show", assembly)).out
+
+
+def test_the_life_of_a_job(signed_in: Watchbill, job_file: Path, unique: str):
+    job = made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json
+    number = str(job["id"])
+    listed = made(signed_in("jobs", "list", "-q", unique)).out
+    assert "2030-01-31 07:00:00 CET" in listed
+    assert f"Job {unique}" in made(signed_in("jobs", "show", number)).out
+    assert len(made(signed_in("jobs", "preview", number, "--json")).json["instants"]) == 10
+    assert not made(signed_in("jobs", "toggle", number, "--off", "--reason", "summer", "--json")).json["enabled"]
+    assert made(signed_in("jobs", "toggle", number, "--json")).json["enabled"]
+    exported = made(signed_in("jobs", "export", number)).out
+    changed = exported.replace("07:00", "08:00")
+    again = made(signed_in("jobs", "create", "-f", "-", "--json", stdin=changed.replace(f"Job {unique}", unique))).json
+    assert again["schedule"]["start"] == "2030-01-31T08:00"
+    made(signed_in("jobs", "delete", number, "--yes"))
+    assert signed_in("jobs", "show", number).code == 5
+
+
+def test_an_update_based_on_an_old_revision_is_refused(signed_in: Watchbill, job_file: Path, unique: str):
+    job = made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json
+    body = {name: job[name] for name in ("name", "components", "targets", "schedule")}
+    changed = json.dumps({**body, "description": "new"})
+    saved = made(
+        signed_in("jobs", "update", str(job["id"]), "-f", "-", "--revision", "1", "--json", stdin=changed)
+    ).json
+    assert saved["revision"] == 2
+    stale = json.dumps({**body, "description": "stale"})
+    assert signed_in("jobs", "update", str(job["id"]), "-f", "-", "--revision", "1", stdin=stale).code == 1
+
+
+def test_a_rerun_waits_for_its_device_and_can_be_cancelled(
+    signed_in: Watchbill, job_file: Path, device: str, unique: str
+):
+    number = str(made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json["id"])
+    occurrence = made(signed_in("jobs", "rerun", number, "--json")).json["id"]
+    assert signed_in("jobs", "rerun", number, "--targets", "no-such-host").code == 5
+    assert occurrence in made(signed_in("runs", "list", f"Job {unique}")).out
+    rows = made(signed_in("runs", "devices", number, "--json")).json["items"]
+    assert [row["device"]["hostname"] for row in rows] == [device]
+    made(signed_in("jobs", "cancel", number))
+    followed = signed_in("jobs", "follow", number)
+    assert followed.code == 3
+    assert "cancelled: 1 cancelled" in followed.out
+
+
+def test_following_in_json_ends_with_the_closed_occurrence(signed_in: Watchbill, job_file: Path):
+    number = str(made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json["id"])
+    made(signed_in("jobs", "rerun", number))
+    made(signed_in("jobs", "cancel", number))
+    followed = signed_in("jobs", "follow", number, "--json")
+    assert json.loads(followed.out.splitlines()[-1])["outcome"] == "cancelled"
+
+
+def test_a_device_is_disabled_and_enabled(signed_in: Watchbill, device: str):
+    assert made(signed_in("devices", "disable", device)).out == f"{device} is disabled.\n"
+    assert made(signed_in("devices", "enable", device)).out == f"{device} is active.\n"
+    assert "offline" in made(signed_in("devices", "list", "-q", device)).out
+
+
+def test_every_command_explains_itself(watchbill: Watchbill):
+    assert "Exit codes" in watchbill("--help").out
+    for words in (
+        ("jobs",),
+        ("jobs", "follow"),
+        ("runs", "output"),
+        ("login",),
+        ("up",),
+        ("site-worker",),
+        ("db", "upgrade"),
+    ):
+        assert watchbill(*words, "--help").code == 0
