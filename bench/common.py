@@ -124,7 +124,7 @@ class Stage:
     """A migrated database on a server of its own, and whatever was started beside it."""
 
     folder: Path
-    server: EmbeddedPostgres
+    url: str
     keys: KeyRing
     db: Database
     processes: list[Process] = field(default_factory=list)
@@ -150,7 +150,7 @@ class Stage:
             self.ports.setdefault(kind, free_port())
         return own | {
             "WATCHBILL_DATA_DIR": str(self.data_dir),
-            "WATCHBILL_DATABASE_URL": self.server.url(DATABASE),
+            "WATCHBILL_DATABASE_URL": self.url,
             "WATCHBILL_API_LISTEN": f"127.0.0.1:{self.ports['api']}",
             "WATCHBILL_GATEWAY_LISTEN": f"127.0.0.1:{self.ports['gateway']}",
             "WATCHBILL_LOG_LEVEL": "warning",
@@ -316,8 +316,8 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def server() -> Iterator[tuple[Path, EmbeddedPostgres]]:
-    """A durable PostgreSQL on the disk, with a migrated database. To be used in the main thread."""
+def database() -> Iterator[tuple[Path, str]]:
+    """A folder, and the URL of a migrated database in it on a durable PostgreSQL. To be used in the main thread."""
     log.configure(level="warning")
     with temporary_folder() as folder, EmbeddedPostgres(folder / "engine") as running:
         running.create_database(DATABASE)
@@ -325,16 +325,16 @@ def server() -> Iterator[tuple[Path, EmbeddedPostgres]]:
         kit_db.migrate(url)
         queue.converge_schema(url)
         create_key_ring(folder / "engine" / "keys" / "ring.json")
-        yield folder, running
+        yield folder, url
 
 
 @asynccontextmanager
-async def stage(folder: Path, running: EmbeddedPostgres, *, pool_size: int = 8) -> AsyncIterator[Stage]:
-    """An Engine to be built up on `server()`; what was started is stopped at the end."""
+async def stage(folder: Path, url: str, *, pool_size: int = 8) -> AsyncIterator[Stage]:
+    """An Engine to be built up on `database()`; what was started is stopped at the end."""
     async with AsyncExitStack() as stack:
-        db = Database(running.url(DATABASE), pool_size=pool_size, application_name="watchbill-bench")
+        db = Database(url, pool_size=pool_size, application_name="watchbill-bench")
         stack.push_async_callback(db.close)
-        made = Stage(folder, running, load_key_ring(folder / "engine" / "keys" / "ring.json"), db)
+        made = Stage(folder, url, load_key_ring(folder / "engine" / "keys" / "ring.json"), db)
         stack.callback(made.stop_all)
         async with db.begin() as tx:
             await agents.ensure_signing_key(tx, made.keys, await made.clock.now(tx))

@@ -95,10 +95,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=120, help="jobs, due one by one")
     options = parser.parse_args()
     common.tell("dispatch", f"{options.jobs} jobs due one by one, each on one connected real agent")
-    with common.server() as (folder, server):
+    with common.database() as (folder, url):
 
         async def bench() -> None:
-            async with common.stage(folder, server) as stage:
+            async with common.stage(folder, url) as stage:
                 report(await measure(stage, options.jobs))
 
         common.run(bench)

@@ -75,10 +75,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=50, help="jobs, due one by one")
     options = parser.parse_args()
     common.tell("lateness", f"{options.jobs} jobs due one by one on an idle Engine")
-    with common.server() as (folder, server):
+    with common.database() as (folder, url):
 
         async def bench() -> None:
-            async with common.stage(folder, server) as stage:
+            async with common.stage(folder, url) as stage:
                 report(await measure(stage, options.jobs))
 
         common.run(bench)
