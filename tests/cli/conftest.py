@@ -138,4 +138,4 @@ def signed_in(watchbill: Watchbill, engine: Engine) -> Watchbill:
 @pytest.fixture
 def unique() -> str:
     """A suffix for names, as all tests share the database."""
-    return uuid.uuid4().hex[:8]
+    return f"u{uuid.uuid4().hex[:8]}"  # never a number to YAML

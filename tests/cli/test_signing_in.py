@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -100,7 +101,7 @@ def test_a_server_that_is_not_there_is_exit_code_6(watchbill: Watchbill):
 
 
 @pytest.fixture(scope="module")
-def secure(engine: Engine) -> tuple[str, str]:
+def secure(engine: Engine) -> Iterator[tuple[str, str]]:
     """The same Engine by TLS with a certificate of its own: its address and its pin."""
     port = free_port()
     environment = {**engine.environment, "WATCHBILL_API_LISTEN": f"127.0.0.1:{port}", "WATCHBILL_TLS": "on"}
