@@ -19,8 +19,8 @@ from watchbill.core.job_rules_values import (
     TIME_LIMIT_SECONDS,
 )
 from watchbill.identity import Actor
-from watchbill.jobs import JobRevision, JobState, Preview, SavedJob
-from watchbill.runs import JobHistory, Occurrence
+from watchbill.jobs import JobRevision, JobState, SavedJob
+from watchbill.runs import JobHistory, Occurrence, Preview
 
 _LIMIT_LOW, _LIMIT_HIGH = TIME_LIMIT_SECONDS
 _EXPIRES_LOW, _EXPIRES_HIGH = EXPIRES_AFTER_SECONDS
@@ -228,8 +228,8 @@ def revision_reply(one: JobRevision) -> JobRevisionReply:
 def preview_reply(preview: Preview) -> PreviewReply:
     targets = preview.targets
     return PreviewReply(
-        schedule_text=preview.schedule_text,
-        instants=[_instant(one) for one in preview.instants],
+        schedule_text=preview.outlook.schedule_text,
+        instants=[_instant(one) for one in preview.outlook.instants],
         targets=PreviewTargets(
             devices=targets.online + targets.offline,
             online=targets.online,

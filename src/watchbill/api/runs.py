@@ -213,7 +213,7 @@ async def rerun_job(
 ) -> OccurrenceReply:
     """Start an occurrence now from the saved configuration; the cadence does not move."""
     body = body or RerunRequest()
-    await jobs.lock(tx, caller, job_id, Permission.JOBS_RUN)
+    await jobs.lock(tx, caller, job_id, *jobs.NEEDED["rerun"])
     which = body.targets if isinstance(body.targets, str) else body.targets.device_ids
     again = Again(which, _which(body.occurrence))
     request_id = request.headers.get("Idempotency-Key", "")
@@ -276,7 +276,7 @@ async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx
 @of_jobs.post("/{job_id}/occurrences/{occurrence}/cancel", status_code=202)
 async def cancel_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx, now: Now) -> Cancelled:
     """Stop an occurrence: what waits is withdrawn, what runs is stopped and answers in its device row."""
-    await jobs.lock(tx, caller, job_id, Permission.JOBS_RUN)
+    await jobs.lock(tx, caller, job_id, *jobs.NEEDED["cancel"])
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
     number = await runs.cancel_occurrences(tx, [found.id], operator_id=caller.operator_id, now=now)
     detail = {"job_id": job_id, "targets": number}

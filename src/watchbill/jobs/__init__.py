@@ -13,7 +13,7 @@ from watchbill.jobs.due import (
 )
 from watchbill.jobs.files import export_file, import_file
 from watchbill.jobs.listing import visible_ids
-from watchbill.jobs.preview import PREVIEWED, Preview, TargetCounts, preview, preview_saved
+from watchbill.jobs.preview import PREVIEWED, Outlook, Who, outlook, outlook_of
 from watchbill.jobs.saving import (
     NEEDED,
     Judged,
@@ -53,12 +53,12 @@ __all__ = [
     "JobRevision",
     "JobState",
     "Judged",
-    "Preview",
+    "Outlook",
     "Saved",
     "SavedJob",
     "Sort",
-    "TargetCounts",
     "TargetSummary",
+    "Who",
     "advance",
     "allowed_actions",
     "create",
@@ -74,8 +74,8 @@ __all__ = [
     "list_revisions",
     "lock",
     "open_variables",
-    "preview",
-    "preview_saved",
+    "outlook",
+    "outlook_of",
     "recompute_for_new_zone_rules",
     "resume_paused",
     "shown",

@@ -41,7 +41,7 @@ _CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
 _NEVER: ColumnElement[datetime] = literal_column("'infinity'::timestamptz")
 _PLAIN = (
     "id", "revision", "definition", "enabled", "state", "state_reason", "paused_until", "mark_at", "next_due_at",
-    "created_by", "updated_by", "created_at", "updated_at",
+    "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids",
 )  # fmt: skip
 
 # `inside` is what the reader may know of: NULL sites = everything. Devices of other sites only leave the mark `spans`.

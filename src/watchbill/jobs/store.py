@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, Uuid, any_, bindparam, delete, exists, func, insert, literal, select, text, update
+from sqlalchemy import Select, Uuid, any_, delete, exists, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -172,40 +172,3 @@ async def names_of(tx: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, tup
         WHERE d.id = ANY(CAST(:ids AS uuid[]))
     """)
     return {row.id: (row.name, row.hostname) for row in await tx.execute(query, {"ids": list(ids)})}
-
-
-_COUNT_TARGETS = text("""
-SELECT t.reason, p.gateway_id IS NOT NULL AS is_online, count(*) AS number
-FROM (
-  SELECT d.id, CASE
-    WHEN d.id = ANY(CAST(:exclusions AS uuid[])) THEN 'excluded'
-    WHEN d.status = 'revoked' THEN 'not_approved'
-    WHEN d.status = 'disabled' THEN 'device_disabled'
-    WHEN :interpreter = 'batch' AND d.os_family <> 'windows' THEN 'os_mismatch'
-    WHEN d.interpreters IS NOT NULL AND NOT :interpreter = ANY(d.interpreters) THEN 'interpreter_missing'
-  END AS reason
-  FROM devices d
-  WHERE d.id = ANY(CAST(:targets AS uuid[]))
-    AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
-) t LEFT JOIN device_presence p ON p.device_id = t.id
-GROUP BY 1, 2
-""")
-
-
-async def count_targets(
-    tx: AsyncConnection,
-    scope: SiteScope,
-    *,
-    targets: Sequence[UUID],
-    exclusions: Sequence[UUID],
-    interpreter: str | None,
-) -> list[tuple[str | None, bool, int]]:
-    """(reason to leave it out or None, online, number) of the targets in the scope, as things stand."""
-    parameters = {
-        "targets": list(targets),
-        "exclusions": list(exclusions),
-        "sites": scope.as_list(),
-        "interpreter": interpreter,
-    }
-    rows = await tx.execute(_COUNT_TARGETS.bindparams(bindparam("interpreter", type_=Text)), parameters)
-    return [(row.reason, row.is_online, row.number) for row in rows]

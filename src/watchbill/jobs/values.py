@@ -39,6 +39,8 @@ class SavedJob:
     updated_by: str | None
     created_at: datetime
     updated_at: datetime
+    #: The site scope it was saved with; None = every site.
+    allowed_site_ids: Sequence[int] | None
     targets: TargetSummary = TargetSummary()
     #: Whether devices of sites that the reader does not see are among its targets.
     spans_other_sites: bool = False

@@ -40,6 +40,7 @@ from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
 from watchbill.runs.planning import Plan, plan
+from watchbill.runs.preview import Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.stopping import (
     LONGEST_REST,
@@ -68,10 +69,12 @@ __all__ = [
     "Owed",
     "Piece",
     "Plan",
+    "Preview",
     "Report",
     "Run",
     "RunContent",
     "Stream",
+    "TargetCounts",
     "accepted",
     "cancel_answered",
     "cancel_job",
@@ -96,6 +99,7 @@ __all__ = [
     "open_occurrences",
     "owed",
     "plan",
+    "preview",
     "read_output",
     "reap",
     "record_missed",
