@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import subprocess
+import time
 import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Engine, Result, Watchbill
+from tests.cli.conftest import Engine, Result, Watchbill, clean_environment, engine_command
 from tests.factories import places
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
@@ -221,3 +223,24 @@ def test_every_command_explains_itself(watchbill: Watchbill):
         ("db", "upgrade"),
     ):
         assert watchbill(*words, "--help").code == 0
+
+
+def test_a_follower_hears_at_once_that_it_is_over(signed_in: Watchbill, engine: Engine, job_file: Path):
+    number = str(made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json["id"])
+    made(signed_in("jobs", "rerun", number))
+    environment = {**clean_environment(), "PYTHONUNBUFFERED": "1"}
+    follower = subprocess.Popen(
+        engine_command("jobs", "follow", number),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert follower.stdout is not None
+    with follower:
+        assert follower.stdout.readline() == "0 of 1 done: 1 pending\n"
+        cancelled_at = time.monotonic()
+        made(signed_in("jobs", "cancel", number))
+        assert follower.wait(30) == 3
+    # Without events it looks only every ten seconds.
+    assert time.monotonic() - cancelled_at < 8

@@ -6,11 +6,12 @@ the API, so that a lost event costs a moment and no truth.
 
 import json
 import queue
+import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -150,7 +151,8 @@ def _events(api: Api, job_id: int) -> Iterator["queue.Queue[Row]"]:
     try:
         yield news
     finally:
-        reader.is_stopping.set()
+        reader.stop()
+        thread.join(5)
 
 
 @dataclass
@@ -161,8 +163,20 @@ class _Reader:
     is_connected: threading.Event = field(default_factory=threading.Event)
     is_stopping: threading.Event = field(default_factory=threading.Event)
     last_id: str = ""
+    wire: socket.socket | None = None
+
+    def stop(self) -> None:
+        self.is_stopping.set()
+        if self.wire is not None:
+            # The thread waits for bytes in there; nothing else wakes it.
+            with suppress(OSError):
+                self.wire.shutdown(socket.SHUT_RDWR)
 
     def run(self) -> None:
+        with closing(self.api):
+            self._run()
+
+    def _run(self) -> None:
         while not self.is_stopping.is_set():
             try:
                 self._read()
@@ -180,6 +194,7 @@ class _Reader:
             if source.response.is_error:
                 source.response.read()
                 raise refusal(source.response)
+            self.wire = source.response.extensions["network_stream"].get_extra_info("socket")
             self.is_connected.set()
             for event in source.iter_sse():
                 self.last_id = event.id or self.last_id
@@ -241,31 +256,37 @@ class _Lines:
 def _live(out: Out) -> Iterator[View]:
     from rich.live import Live
 
-    with Live(console=out.console, refresh_per_second=4, transient=True) as live:
-        yield _LiveView(live, out)
+    view = _LiveView(out)
+    with Live(console=out.console, refresh_per_second=4, transient=True, get_renderable=view.picture):
+        yield view
 
 
 @dataclass
 class _LiveView:
-    live: Any
+    """Drawn anew four times a second, so that the clock goes on while nothing happens."""
+
     out: Out
+    seen: Seen | None = None
     begun: float = field(default_factory=time.monotonic)
 
     def show(self, seen: Seen) -> None:
-        self.live.update(self._picture(seen))
+        self.seen = seen
 
-    def _picture(self, seen: Seen) -> "RenderableType":
+    def picture(self) -> "RenderableType":
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
+        if self.seen is None:
+            return Text()
+        total, done = self.seen.total, self.seen.done
         head = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=max(seen.total, 1), completed=seen.done, width=40)
-        head.add_row(bar, f"{seen.done}/{seen.total}", f"{time.monotonic() - self.begun:.0f} s")
-        parts: list[RenderableType] = [head, counts(seen.occurrence["counts"])]
-        if seen.failing:
-            parts += [Text(), failures(self.out, seen.failing)]
+        bar = ProgressBar(total=max(total, 1), completed=done, width=40)
+        head.add_row(bar, f"{done}/{total}", f"{time.monotonic() - self.begun:.0f} s")
+        parts: list[RenderableType] = [head, counts(self.seen.occurrence["counts"])]
+        if self.seen.failing:
+            parts += [Text(), failures(self.out, self.seen.failing)]
         return Group(*parts)
 
 
