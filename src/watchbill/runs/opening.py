@@ -126,7 +126,7 @@ WITH setting AS (
   SELECT run_id, id, job_id, device_id, site_id, hostname, CASE WHEN reason IS NULL THEN 'pending' ELSE 'skipped' END,
     reason, CASE WHEN reason IS NULL THEN expires_at END, expires_at, CASE WHEN reason IS NOT NULL THEN CAST(:now AS timestamptz) END
   FROM resolved
-  ORDER BY lower(hostname), device_id
+  ORDER BY scheduled_for, lower(hostname), device_id
   RETURNING run_id, occurrence_id, site_id, state
 ), counted AS (
   SELECT run_id, occurrence_id, site_id, state, count(*) AS number FROM frozen GROUP BY run_id, occurrence_id, site_id, state
