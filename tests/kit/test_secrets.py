@@ -177,7 +177,7 @@ _MAKE = "import pathlib, sys; from watchbill.kit.secrets import create_key_ring 
 
 def test_processes_that_start_together_agree_on_one_ring(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "ring.json"
-    command = [sys.executable, "-c", _MAKE, path]
+    command = [sys.executable, "-c", _MAKE, str(path)]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = [process.communicate(timeout=30)[0].strip() for process in started]
     assert sorted(said) == ["False", "False", "False", "True"]
