@@ -131,7 +131,9 @@ def doctor(*, as_json: AsJson = False) -> None:
     elif findings:
         from watchbill.apps.client.output import Column, Out
 
-        columns = [Column(name.replace("_", " "), name, is_wrapped=name == "detail") for name in findings[0]]
+        columns = [
+            Column(name.replace("_", " "), name, is_wrapped=name in {"message", "examples"}) for name in findings[0]
+        ]
         Out().table(findings, columns)
     else:
         sys.stdout.write("Nothing is wrong.\n")
