@@ -47,9 +47,9 @@ def local_agent(*, agent_site: AgentSite = "Local") -> None:
 
 def demo() -> None:
     """See it work: a throwaway Engine, this machine as its device, three jobs and their results."""
-    from watchbill.apps import demo as demonstration
+    from watchbill.apps.demo import main
 
-    _run(demonstration.main(is_attended=sys.stdin.isatty()))
+    _run(main(is_attended=sys.stdin.isatty()))
 
 
 def _run(main: Coroutine[None, None, None]) -> None:
