@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agents, assemblies, jobs, queue, sites
+from watchbill import agents, assemblies, identity, jobs, queue, sites
 from watchbill.identity import ENGINE
 from watchbill.kit import db as kit_db
 from watchbill.kit import log
@@ -41,6 +42,7 @@ from watchbill.kit.secrets import KeyRing, create_key_ring, load_key_ring
 PATIENCE = 60.0
 AGENT = str(Path(sys.executable).with_name("watchbill-agent"))
 DATABASE = "watchbill"
+PASSWORD = "correct horse battery staple"
 #: Jobs that must not meet are due this far apart, at random, so that no timer of the Engine falls into step with them.
 GAPS = (0.3, 0.7)
 
@@ -279,6 +281,17 @@ class Stage:
             device_id = UUID(str(found.scalars().first()))
         await until(lambda: self.online([device_id]), "the agent to be online")
         return process, device_id
+
+    @asynccontextmanager
+    async def signed_in(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A client of the API process, signed in as an admin."""
+        async with self.db.begin() as tx:
+            await identity.bootstrap_admin(tx, await self.clock.now(tx), given_password=PASSWORD)
+        async with httpx.AsyncClient(base_url=self.api_url, timeout=PATIENCE) as http:
+            reply = await http.post("/api/session", json={"username": "admin", "password": PASSWORD})
+            assert reply.status_code == 200, reply.text
+            http.headers["X-CSRF-Token"] = reply.json()["csrf_token"]
+            yield http
 
     async def online(self, device_ids: Sequence[UUID]) -> bool:
         return await self.number_online() >= len(device_ids)
