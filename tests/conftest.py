@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tests.factories.scene import Scene, set_scene
 from watchbill import queue
 from watchbill.kit import db as kit_db
 from watchbill.kit.clock import Clock
@@ -81,3 +82,8 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+async def scene(db: Database, clock: Clock, keys: KeyRing) -> Scene:
+    return await set_scene(db, clock, keys)

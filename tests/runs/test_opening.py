@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from tests.factories import places
-from tests.runs.conftest import GATEWAY, Scene, counters_hold
+from tests.factories.scene import GATEWAY, Scene, counters_hold
 from watchbill import runs
 from watchbill.core.states import TargetState as S
 from watchbill.kit.db import Database

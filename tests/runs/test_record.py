@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from tests.runs.conftest import Scene, counters_hold
+from tests.factories.scene import Scene, counters_hold
 from watchbill import runs
 from watchbill.core.states import TargetEvent, is_terminal, target_after
 from watchbill.core.states import TargetState as S

@@ -33,7 +33,7 @@ _BLOCKED_SECONDS, _QUIET_SECONDS = 0.05, 60.0
 router = APIRouter(tags=["events"], responses=PROBLEMS)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Subscriber:
     scope: SiteScope
     queue: "asyncio.Queue[StoredEvent | None]" = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))

@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from watchbill import identity, jobs, runs
+from watchbill import agents, identity, jobs, runs
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.core.schedule import tzdata_version
@@ -34,10 +34,17 @@ class Ticker:
     wake: Wake = field(default_factory=Wake)
 
     async def run(self, stop: asyncio.Event) -> None:
+        while await self._adopt_zone_rules():
+            continue
         while not stop.is_set():
             rest = await self.tick()
             if rest > 0:
                 await self.wake.wait(stop, rest)
+
+    async def _adopt_zone_rules(self) -> int:
+        """Due times that another release of the zone rules computed are computed anew; how many."""
+        async with self.engine.db.begin() as tx:
+            return await jobs.recompute_for_new_zone_rules(tx, await self.engine.clock.now(tx))
 
     async def tick(self) -> float:
         """One transaction: take, plan, write, advance. Returns how many seconds to rest."""
@@ -108,6 +115,7 @@ class Housekeeper:
             await jobs.resume_paused(tx, now)
             await events.prune(tx, now=now, keep=keep)
             await identity.prune(tx, now)
+            await agents.expire_requests(tx, now)
 
 
 def services(engine: Engine) -> tuple[list[Service], Heartbeat]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -106,8 +105,7 @@ class Scene:
         return await runs.get_occurrence(tx, self.admin.scope, job_id, which)
 
 
-@pytest.fixture
-async def scene(db: Database, clock: Clock, keys: KeyRing) -> Scene:
+async def set_scene(db: Database, clock: Clock, keys: KeyRing) -> Scene:
     async with db.begin() as tx:
         now = await clock.now(tx)
         site = await places.make_site(tx, "Harbour", now=now)

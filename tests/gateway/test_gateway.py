@@ -1,0 +1,346 @@
+"""The gateway from the outside: who gets in, what a device may do, what it is owed when it comes back."""
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+import watchbill_wire as wire
+from tests.factories.scene import Scene
+from tests.flows.fleet import free_port, until
+from watchbill import agents, devices, runs
+from watchbill.agents import tokens
+from watchbill.apps.gateway import gateway
+from watchbill.apps.gateway.server import Gateway
+from watchbill.apps.wiring import Engine
+from watchbill.core.states import TargetState as S
+from watchbill.devices import DeviceStatus
+from watchbill.identity import ENGINE
+from watchbill.kit.clock import Clock
+from watchbill.kit.db import Database
+from watchbill.kit.secrets import KeyRing
+from watchbill.kit.service import run_together
+from watchbill.kit.settings import load
+
+
+@dataclass
+class Peer:
+    """A device's end of the socket, in the test's hands."""
+
+    socket: ClientConnection
+    heard: list[wire.EngineMessage] = field(default_factory=list)
+
+    async def say(self, message: wire.AgentMessage) -> None:
+        await self.socket.send(wire.encode(message))
+
+    async def hear(self, kind: type[Any], seconds: float = 10) -> Any:
+        """The next message of a kind; others are kept in `heard`."""
+        async with asyncio.timeout(seconds):
+            while True:
+                message = wire.decode_from_engine(str(await self.socket.recv()))
+                self.heard.append(message)
+                if isinstance(message, kind):
+                    return message
+
+    async def order(self) -> wire.EnvelopePayload:
+        return wire.parse_payload((await self.hear(wire.Execute)).payload)
+
+    async def closed(self) -> int:
+        """The code it is closed with."""
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self.socket.recv()
+        assert self.socket.close_code is not None
+        return self.socket.close_code
+
+
+@dataclass
+class Harbour:
+    """A running gateway and the scene its devices belong to."""
+
+    gateway: Gateway
+    scene: Scene
+    url: str
+    keys: KeyRing
+    db: Database
+
+    def token(self, device: uuid.UUID) -> str:
+        return token_for(self.keys, device, datetime.now(UTC) + timedelta(hours=1))
+
+    @asynccontextmanager
+    async def dial(self, device: uuid.UUID, *known: wire.Delivery, hello: bool = True) -> AsyncIterator[Peer]:
+        headers = {"Authorization": f"Bearer {self.token(device)}"}
+        async with connect(self.url, additional_headers=headers, max_size=2**21) as socket:
+            peer = Peer(socket)
+            if hello:
+                await peer.say(wire.Hello("0.1.0", "boot", tuple(known)))
+                await peer.hear(wire.Welcome)
+            yield peer
+
+    async def device(self, name: str = "alpha") -> uuid.UUID:
+        async with self.db.begin() as tx:
+            return await self.scene.device(tx, name, online=False)
+
+    async def job(self, *names: str) -> tuple[int, uuid.UUID]:
+        async with self.db.begin() as tx:
+            job = await self.scene.job(tx, *names)
+            return job, await self.scene.open(tx, job)
+
+    async def state(self, occurrence: uuid.UUID, name: str = "alpha") -> tuple[S, str | None]:
+        async with self.db.begin() as tx:
+            return (await self.scene.states(tx, occurrence))[name]
+
+    async def becomes(self, occurrence: uuid.UUID, *state: object, name: str = "alpha") -> None:
+        async def there() -> bool:
+            return await self.state(occurrence, name) == state
+
+        await until(there)
+
+
+@pytest.fixture
+async def harbour(
+    db: Database, database_url: str, keys: KeyRing, scene: Scene, tmp_path: Path
+) -> AsyncIterator[Harbour]:
+    port = free_port()
+    values = {
+        "WATCHBILL_DATA_DIR": str(tmp_path),
+        "WATCHBILL_DATABASE_URL": database_url,
+        "WATCHBILL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "WATCHBILL_HEARTBEAT_SECONDS": "5",
+    }
+    async with db.begin() as tx:
+        await agents.ensure_signing_key(tx, keys, scene.now)
+    engine = Engine(load(values), Database(database_url, pool_size=5), Clock(), keys)
+    one = gateway(engine, None)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_together(one.services, stop))
+        await until(lambda: _listens(port))
+        yield Harbour(one, scene, f"ws://127.0.0.1:{port}/agent/ws", keys, db)
+        stop.set()
+    await engine.db.close()
+
+
+def token_for(keys: KeyRing, device: uuid.UUID, expires_at: datetime) -> str:
+    """As the API hands it out for a proof of the device's key."""
+    return tokens._sealed(keys, tokens._TOKEN, device, expires_at, "nonce")
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer x.y", "Basic eDp5"])
+async def test_without_a_good_token_nobody_gets_past_the_upgrade(harbour: Harbour, header: str | None) -> None:
+    headers = {"Authorization": header} if header else {}
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(harbour.url, additional_headers=headers)
+    assert refused.value.response.status_code == 401
+
+
+async def test_a_token_that_ran_out_is_not_accepted(harbour: Harbour) -> None:
+    old = token_for(harbour.keys, uuid.uuid4(), datetime.now(UTC) - timedelta(hours=1))
+    with pytest.raises(InvalidStatus):
+        await connect(harbour.url, additional_headers={"Authorization": f"Bearer {old}"})
+
+
+async def test_a_device_that_is_unknown_or_revoked_is_told_so(harbour: Harbour) -> None:
+    async with harbour.dial(uuid.uuid4(), hello=False) as peer:
+        await peer.say(wire.Hello("0.1.0", "boot"))
+        assert await peer.closed() == 4403
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        async with harbour.db.begin() as tx:
+            await devices.set_status(tx, ENGINE, device, DeviceStatus.REVOKED, now=harbour.scene.now)
+        assert await peer.closed() == 4403
+    async with harbour.dial(device, hello=False) as peer:
+        await peer.say(wire.Hello("0.1.0", "boot"))
+        assert await peer.closed() == 4403
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["", "{", "[]", "42", '{"type":"result"}', '{"type":"output","execution_id":"x"}', b"\x00\x01", "x" * 2_000_000],
+)
+async def test_garbage_costs_its_sender_the_connection_and_nobody_else(harbour: Harbour, frame: str | bytes) -> None:
+    good, bad = await harbour.device("good"), await harbour.device("bad")
+    async with harbour.dial(good) as neighbour:
+        async with harbour.dial(bad) as peer:
+            with contextlib.suppress(ConnectionClosed):
+                await peer.socket.send(frame)
+            assert await peer.closed() in (1002, 1006, 1009)
+        await harbour.job("good")
+        assert (await neighbour.order()).device_id == str(good)
+
+
+async def test_hello_comes_first_and_once(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device, hello=False) as peer:
+        await peer.say(wire.Heartbeat())
+        assert await peer.closed() == 1002
+    async with harbour.dial(device) as peer:
+        await peer.say(wire.Hello("0.1.0", "boot"))
+        assert await peer.closed() == 1002
+
+
+async def test_who_does_not_wait_for_answers_is_cut_off(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        flood = wire.encode(wire.Output(str(uuid.uuid4()), "stdout", 0, b"x" * 65_536))
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(200):
+                await peer.socket.send(flood)
+        assert await peer.closed() in (4429, 1006)  # the reset may overtake the reason
+
+
+async def test_a_newer_connection_takes_the_place_of_an_older_one(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as old, harbour.dial(device) as new:
+        assert await old.closed() == 4409
+        await harbour.job("alpha")
+        await new.order()
+        async with harbour.db.begin() as tx:
+            assert (await devices.get_device(tx, harbour.scene.admin, device)).online
+
+
+async def test_a_result_is_stored_before_it_is_acknowledged(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        _, occurrence = await harbour.job("alpha")
+        order = await peer.order()
+        assert (order.device_id, order.interpreter, order.content) == (str(device), "bash", "true")
+        await peer.say(wire.Accepted(order.execution_id))
+        await peer.say(wire.Started(order.execution_id, order.issued_at))
+        await peer.say(wire.Output(order.execution_id, "stdout", 0, b"hello"))
+        result = wire.Result(order.execution_id, "exited", order.issued_at, exit_code=0, stdout_bytes=5)
+        await peer.say(result)
+        ack = await peer.hear(wire.OutputAck)
+        assert (ack.stream, ack.offset) == ("stdout", 5)
+        assert (await peer.hear(wire.ResultAck)).execution_id == order.execution_id
+        assert await harbour.state(occurrence) == (S.SUCCESS, None)
+        await peer.say(result)
+        await peer.hear(wire.ResultAck)
+        assert await harbour.state(occurrence) == (S.SUCCESS, None)
+
+
+async def test_an_order_that_never_arrived_is_sent_again_with_the_same_id(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        _, occurrence = await harbour.job("alpha")
+        first = await peer.order()
+    async with harbour.dial(device) as peer:
+        assert (await peer.order()).execution_id == first.execution_id
+        assert await harbour.state(occurrence) == (S.DISPATCHED, None)
+
+
+async def test_an_order_that_the_device_has_is_not_sent_again(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        _, occurrence = await harbour.job("alpha")
+        order = await peer.order()
+        await peer.say(wire.Accepted(order.execution_id))
+        await peer.say(wire.Started(order.execution_id, order.issued_at))
+        await harbour.becomes(occurrence, S.RUNNING, None)
+    async with harbour.dial(device, wire.Delivery(order.execution_id, "running")) as peer:
+        with pytest.raises(TimeoutError):
+            await peer.hear(wire.Execute, seconds=0.5)
+
+
+async def test_what_a_device_accepted_and_forgot_is_never_run_twice(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        _, occurrence = await harbour.job("alpha")
+        order = await peer.order()
+        await peer.say(wire.Accepted(order.execution_id))
+        await peer.say(wire.Started(order.execution_id, order.issued_at))
+        await harbour.becomes(occurrence, S.RUNNING, None)
+    async with harbour.dial(device) as peer:
+        await harbour.becomes(occurrence, S.FAILED, "interrupted")
+        with pytest.raises(TimeoutError):
+            await peer.hear(wire.Execute, seconds=0.5)
+
+
+async def test_output_that_is_sent_again_after_a_reconnect_is_kept_once(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        await harbour.job("alpha")
+        order = await peer.order()
+        await peer.say(wire.Accepted(order.execution_id))
+        await peer.say(wire.Output(order.execution_id, "stdout", 0, b"abcd"))
+        await peer.hear(wire.OutputAck)
+    async with harbour.dial(device, wire.Delivery(order.execution_id, "running")) as peer:
+        await peer.say(wire.Output(order.execution_id, "stdout", 2, b"cdefgh"))
+        assert (await peer.hear(wire.OutputAck)).offset == 8
+        await peer.say(wire.Output(order.execution_id, "stdout", 50, b"tail"))
+        assert (await peer.hear(wire.OutputAck)).offset == 54
+    async with harbour.db.begin() as tx:
+        pieces = await runs.read_output(tx, uuid.UUID(order.execution_id), "stdout", 0)
+    assert [(one.offset, one.skipped, one.data) for one in pieces] == [
+        (0, 0, b"abcd"),
+        (4, 0, b"efgh"),
+        (50, 42, b"tail"),
+    ]
+
+
+async def test_a_stop_is_passed_on_and_again_when_the_device_comes_back(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        _, occurrence = await harbour.job("alpha")
+        order = await peer.order()
+        await peer.say(wire.Accepted(order.execution_id))
+        async with harbour.db.begin() as tx:
+            await runs.cancel_occurrences(tx, [occurrence], operator_id=None, now=harbour.scene.now)
+        assert (await peer.hear(wire.Cancel)).execution_id == order.execution_id
+    async with harbour.dial(device, wire.Delivery(order.execution_id, "running")) as peer:
+        await peer.hear(wire.Cancel)
+        await peer.say(wire.CancelAnswer(order.execution_id, "killed"))
+        await peer.say(wire.Result(order.execution_id, "cancelled", order.issued_at, tree="stopped"))
+        await harbour.becomes(occurrence, S.CANCELLED, None)
+
+
+async def test_work_that_is_released_while_a_device_connects_reaches_it(harbour: Harbour) -> None:
+    """Neither the release nor the greeting may miss the other, whichever commits first."""
+    for number in range(20):
+        name = f"d{number}"
+        device = await harbour.device(name)
+        async with harbour.dial(device, hello=False) as peer:
+            await peer.say(wire.Hello("0.1.0", "boot"))
+            await harbour.job(name)
+            await peer.order()
+
+
+async def test_an_inventory_that_cannot_be_stored_costs_its_sender_the_connection_only(harbour: Harbour) -> None:
+    good, bad = await harbour.device("good"), await harbour.device("bad")
+    async with harbour.dial(good) as neighbour, harbour.dial(bad) as peer:
+        await peer.socket.send(
+            json.dumps({"type": "inventory", "digest": "d", "inventory": {"hostname": "bad", "deep": _deep(15)}})
+        )
+        await peer.socket.send(json.dumps({"type": "inventory", "digest": "e", "inventory": {"nul": "a\0b"}}))
+        await harbour.job("good")
+        order = await neighbour.order()
+        await neighbour.say(wire.Result(order.execution_id, "exited", order.issued_at, exit_code=0))
+        await neighbour.hear(wire.ResultAck)
+
+
+def _deep(levels: int) -> object:
+    value: object = "bottom"
+    for _ in range(levels):
+        value = [value]
+    return value
