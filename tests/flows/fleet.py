@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from watchbill import agents, identity, queue
+from watchbill import agents, identity
 from watchbill.apps import api, gateway, scheduler, site_worker
 from watchbill.apps.wiring import Engine
 from watchbill.kit.clock import Clock
@@ -21,6 +21,7 @@ from watchbill.kit.db import Database
 from watchbill.kit.secrets import KeyRing
 from watchbill.kit.service import Service, run_together
 from watchbill.kit.settings import load
+from watchbill.queue.worker import SiteQueue
 
 PATIENCE = 30.0
 PASSWORD = "correct horse battery staple"
@@ -80,6 +81,7 @@ class Fleet:
     agents: list[Agent] = field(default_factory=list)
     site: dict[str, Any] = field(default_factory=dict)
     db: Database = field(init=False)
+    clock: Clock = field(default_factory=Clock)
 
     def engine(self, **changes: str) -> Engine:
         values = {
@@ -202,7 +204,7 @@ async def running(url: str, keys: KeyRing, folder: Path) -> AsyncIterator[Fleet]
         async with asyncio.TaskGroup() as group:
             group.create_task(run_together(_services(engines), stop))
             try:
-                await _sign_in(fleet)
+                await sign_in(fleet)
                 fleet.site = await _site(fleet)
                 workers = [_worker(engine, fleet.site["id"]) for engine in engines[4:]]
                 group.create_task(run_together(workers, stop))
@@ -230,9 +232,9 @@ def _services(engines: list[Engine]) -> list[Service]:
     ]
 
 
-def _worker(engine: Engine, site_id: int) -> queue.SiteQueue:
+def _worker(engine: Engine, site_id: int) -> SiteQueue:
     worker = site_worker.Worker(engine, uuid.uuid4())
-    return queue.SiteQueue(engine.db.conninfo, site_id, site_worker.LANES, worker.handle)
+    return SiteQueue(engine.db.conninfo, site_id, site_worker.LANES, worker.handle)
 
 
 async def _site(fleet: Fleet) -> dict[str, Any]:
@@ -241,13 +243,13 @@ async def _site(fleet: Fleet) -> dict[str, Any]:
     return dict(reply.json())
 
 
-async def _sign_in(fleet: Fleet) -> None:
+async def sign_in(fleet: Fleet) -> None:
     async def signed_in() -> httpx.Response | None:
         try:
             return await fleet.http.post("/api/session", json={"username": "admin", "password": PASSWORD})
         except httpx.ConnectError:
             return None
 
-    reply = await until(signed_in)
+    reply = await until(signed_in, patience=90)
     assert reply.status_code == 200, reply.text
     fleet.http.headers["X-CSRF-Token"] = reply.json()["csrf_token"]

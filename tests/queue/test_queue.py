@@ -11,7 +11,8 @@ from tests.factories.scene import Scene
 from watchbill import queue, runs
 from watchbill.core.states import WorkItemState
 from watchbill.kit.db import Database
-from watchbill.queue import Lane, SiteQueue, worker
+from watchbill.queue import Lane, worker
+from watchbill.queue.worker import SiteQueue
 
 ONE, TWO = uuid.uuid4(), uuid.uuid4()
 
@@ -112,7 +113,7 @@ async def test_a_retry_comes_back_after_its_delay(db: Database, scene: Scene) ->
     async def handle(_: int) -> None:
         attempts.append(asyncio.get_running_loop().time())
         if len(attempts) == 1:
-            raise queue.RetryError(timedelta(seconds=0.5))
+            raise worker.RetryError(timedelta(seconds=0.5))
         stop.set()
 
     async with asyncio.timeout(20):

@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from watchbill import agents, identity, jobs, runs
+from watchbill import agents, identity, jobs, queue, runs
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.core.schedule import tzdata_version
@@ -120,6 +120,7 @@ class Housekeeper:
 
 def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
     """Everything a scheduler runs, and the heartbeat that says when it should end."""
+    queue.prepare()
     ticker = Ticker(engine)
     workers = SiteWorkers(engine)
     heartbeat = Heartbeat(engine.db, engine.clock, "scheduler")

@@ -15,7 +15,8 @@ from watchbill.executors import EXECUTORS, LeaseLostError, WorkRequest
 from watchbill.kit import log
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, run_all, wait_any
-from watchbill.queue import Lane, Lease, RetryError, SiteQueue
+from watchbill.queue import Lane, Lease
+from watchbill.queue.worker import RetryError, SiteQueue
 
 LANES = {Lane.SCHEDULED_JOB: 50}
 RETRY_DELAY = timedelta(seconds=5)

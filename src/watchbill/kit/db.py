@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from importlib import resources
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import Connection, MetaData, make_url, text
 from sqlalchemy import create_engine as create_sync_engine
@@ -112,13 +109,17 @@ class Listener:
             await self._hear(connection, stop)
 
     async def _hear(self, connection: psycopg.AsyncConnection, stop: asyncio.Event) -> None:
-        # The time-out only bounds how long a stop is noticed late; nothing is asked of the database meanwhile.
-        while not stop.is_set():
-            async for note in connection.notifies(timeout=1.0):
-                for heard in self.channels.get(note.channel, []):
-                    heard(note.payload)
-                if stop.is_set():
-                    return
+        async with asyncio.TaskGroup() as group:
+            hearing = group.create_task(self._pass_on(connection))
+            stopping = group.create_task(stop.wait())
+            await asyncio.wait((hearing, stopping), return_when=asyncio.FIRST_COMPLETED)
+            hearing.cancel()
+            stopping.cancel()
+
+    async def _pass_on(self, connection: psycopg.AsyncConnection) -> None:
+        async for note in connection.notifies():
+            for heard in self.channels.get(note.channel, []):
+                heard(note.payload)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
@@ -148,6 +149,11 @@ def migrate(url: str, *, lock_timeout_seconds: int = 60) -> str:
 
 
 def _upgrade(connection: Connection) -> str:
+    # Only whoever migrates pays for Alembic: it costs every other process 0.4 s and ten megabytes.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", str(resources.files("watchbill") / "migrations"))
     scripts = ScriptDirectory.from_config(config)

@@ -29,6 +29,8 @@ STALE = timedelta(seconds=35)
 _REGISTER = text(
     "INSERT INTO services (id, kind, host, pid, version, site_id, address, started_at, heartbeat_at)"
     " VALUES (:id, :kind, :host, :pid, :version, :site_id, :address, :now, :now)"
+    # There already when only the database was away for a while.
+    " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at WHERE services.stopped_at IS NULL"
 )
 _BEAT = text("UPDATE services SET heartbeat_at = :now WHERE id = :id AND stopped_at IS NULL RETURNING desired_state")
 _STOP = text("UPDATE services SET stopped_at = :now WHERE id = :id AND stopped_at IS NULL")

@@ -1,7 +1,7 @@
 """Work items and their leases. The only package that knows PgQueuer.
 
 The queue entry is a doorbell and a lease; the truth (state, term, attempt) is the `work_items` row, and every write of a worker
-names the term it was given.
+names the term it was given. The worker's side is `watchbill.queue.worker`, apart because only site workers need what it imports.
 """
 
 from watchbill.queue.pgqueuer_schema import converge_schema
@@ -14,25 +14,23 @@ from watchbill.queue.store import (
     cancel,
     claim,
     holds,
+    prepare,
     put,
     settle,
     sites_with_queued_work,
 )
-from watchbill.queue.worker import LEASE, RetryError, SiteQueue
 
 __all__ = [
     "ATTEMPT_LIMIT",
     "CHANNEL",
-    "LEASE",
     "Lane",
     "Lease",
     "NewItem",
-    "RetryError",
-    "SiteQueue",
     "cancel",
     "claim",
     "converge_schema",
     "holds",
+    "prepare",
     "put",
     "settle",
     "sites_with_queued_work",

@@ -3,8 +3,6 @@
 import asyncio
 
 import psycopg
-from pgqueuer.adapters.drivers.psycopg import PsycopgDriver
-from pgqueuer.adapters.persistence.queries import Queries
 from sqlalchemy import make_url
 
 #: Keeps two processes that start together from installing twice.
@@ -17,6 +15,9 @@ def converge_schema(url: str) -> None:
 
 
 async def _converge(conninfo: str) -> None:
+    from pgqueuer.adapters.drivers.psycopg import PsycopgDriver
+    from pgqueuer.adapters.persistence.queries import Queries
+
     connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
     async with connection:
         await connection.execute(_LOCK)
