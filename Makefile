@@ -10,6 +10,9 @@ PYTHON ?= $(shell for one in python3 python3.14 python3.13 python3.12 python3.11
 # Runs on devices with an old Python; everything else needs 3.11.
 ON_DEVICES := src/watchbill_agent src/watchbill_wire
 
+# The other files in bench/ are what these stand on.
+BENCHES = $(filter-out common simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
+
 .PHONY: help setup demo up test check format bench lock
 
 help:
@@ -38,7 +41,7 @@ format: $(STAMP) ## put every file into the one format
 	$(BIN)/ruff format --quiet .
 
 bench: $(STAMP) ## measure: all of bench/, or one with BENCH=lateness
-	@set -e; for one in $(or $(BENCH),$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py))))); do \
+	@set -e; for one in $(or $(BENCH),$(BENCHES)); do \
 		test -f bench/$$one.py || { echo "There is no bench/$$one.py."; exit 2; }; \
 		echo "== $$one"; $(BIN)/python bench/$$one.py; done
 
