@@ -31,7 +31,7 @@ SQL_PLACES = {
     "jobs": {"store", "due", "listing"},
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
-    "runs": {"dispatch", "history", "moves", "opening", "output", "record", "stopping"},
+    "runs": {"dispatch", "history", "moves", "opening", "output", "preview", "record", "stopping"},
     "sites": {"store"},
 }
 #: A lock time-out of our own, and the table of the doctor's checks.

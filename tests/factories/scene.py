@@ -47,10 +47,15 @@ class Scene:
             "name": "Clear print spool",
             "components": [{"assembly_id": str(self.script)}],
             "targets": [{"kind": "device", "device_id": str(self.devices[name])} for name in names],
-            "schedule": {"type": "every_5_minutes"},
+            "schedule": self.every("every_5_minutes"),
             **changes,
         }
         return (await jobs.create(tx, self.admin, definition, keys=self.keys, now=self.now)).job.id
+
+    def every(self, kind: str) -> dict[str, str]:
+        """A cadence whose first instant comes within the next minute."""
+        start = (self.now + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M")
+        return {"type": kind, "start": start, "timezone": "UTC"}
 
     def opening(self, job_id: int, minutes: int = 0, **changes: Any) -> Opening:
         at = self.now.replace(microsecond=0) + timedelta(minutes=minutes)
@@ -101,7 +106,7 @@ class Scene:
         page = await runs.device_rows(tx, self.admin.scope, occurrence, limit=500)
         return {row.hostname: (row.state, row.reason) for row in page.items}
 
-    async def occurrence(self, tx: AsyncConnection, job_id: int, which: uuid.UUID) -> runs.Occurrence:
+    async def occurrence(self, tx: AsyncConnection, job_id: int, which: uuid.UUID | None) -> runs.Occurrence:
         return await runs.get_occurrence(tx, self.admin.scope, job_id, which)
 
 

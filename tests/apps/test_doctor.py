@@ -1,0 +1,116 @@
+"""The doctor finds each kind of broken promise, and nothing in a sound database."""
+
+import uuid
+
+import pytest
+from sqlalchemy import text
+
+from tests.apps.conftest import EngineAt
+from tests.factories.scene import Scene
+from watchbill import queue, runs
+from watchbill.apps import doctor
+from watchbill.apps.scheduler import Ticker
+from watchbill.core.states import WorkItemState
+from watchbill.kit.db import Database
+
+
+async def _sound(db: Database, scene: Scene, engine_at: EngineAt) -> None:
+    """One finished occurrence with output, one that runs, one that waits, and a job with a ledger."""
+    async with db.begin() as tx:
+        for name in ("done", "busy"):
+            await scene.device(tx, name)
+        await scene.device(tx, "away", online=False)
+        job = await scene.job(tx, "done", "busy", "away")
+        one = scene.opening(job)
+        await runs.open_occurrences(tx, [one], scene.now)
+        for item in (await tx.execute(text("SELECT id FROM work_items"))).scalars().all():
+            lease = await queue.claim(tx, item, uuid.uuid4(), scene.now)
+            assert lease is not None
+            await runs.release(tx, lease.run_id, lease.site_id, scene.now)
+            await queue.settle(tx, lease, WorkItemState.DONE, scene.now)
+        done, busy = sorted(await scene.take(tx), key=lambda one: one.device_id != scene.devices["done"])
+        chunk = runs.Chunk(done.execution_id, done.device_id, "stdout", 0, b"hello")
+        await runs.store_output(tx, [chunk], limit_bytes=1000)
+        await runs.finished(tx, [scene.report(done, stdout_bytes=5)], scene.now)
+        await runs.started(tx, [(busy.execution_id, busy.device_id, scene.now)], scene.now)
+    async with db.begin() as tx:
+        ledger = await scene.job(tx, "done", policies={"catch_up": "skip"})
+        await tx.execute(text("UPDATE jobs SET enabled = false WHERE id = :id"), {"id": job})
+    await Ticker(engine_at(minutes=1)).tick()
+    async with db.begin() as tx:
+        assert (await scene.occurrence(tx, ledger, None)).state == "open"
+
+
+async def test_a_sound_database_gets_a_clean_bill(db: Database, scene: Scene, engine_at: EngineAt) -> None:
+    await _sound(db, scene, engine_at)
+    assert await doctor.check(engine_at()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "damage"),
+    [
+        ("job_overdue", "UPDATE jobs SET next_due_at = now() - interval '1 hour' WHERE enabled"),
+        ("job_without_next", "UPDATE jobs SET next_due_at = NULL WHERE enabled"),
+        (
+            "occurrence_stuck_open",
+            "UPDATE run_targets SET state = 'failed', deadline_at = NULL WHERE deadline_at IS NOT NULL",
+        ),
+        ("occurrence_closed_early", "UPDATE occurrences SET state = 'closed', outcome = 'success'"),
+        ("counts_differ", "UPDATE occurrence_counts SET number = number + 1 WHERE state = 'success'"),
+        ("counts_differ", "DELETE FROM occurrence_counts"),
+        (
+            "target_overdue",
+            "UPDATE run_targets SET deadline_at = now() - interval '1 hour' WHERE deadline_at IS NOT NULL",
+        ),
+        (
+            "executed_twice",
+            (
+                "INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at,"
+                " dispatched_at) SELECT gen_random_uuid(), target_id, run_id, device_id, site_id, 7, attempt, term, 'dispatched',"
+                " start_by_at, dispatched_at FROM executions"
+            ),
+        ),
+        ("result_missing", "UPDATE executions SET state = 'running', outcome = NULL WHERE state = 'finished'"),
+        ("result_ignored", "UPDATE executions SET state = 'finished', outcome = 'exited' WHERE state = 'running'"),
+        ("output_missing", "DELETE FROM output_chunks"),
+        (
+            "work_without_doorbell",
+            (
+                "UPDATE work_items SET state = 'queued', created_at = now() - interval '1 hour' "
+                "WHERE id = (SELECT min(id) FROM work_items)"
+            ),
+        ),
+        (
+            "target_never_released",
+            "UPDATE run_targets SET state = 'pending', released_at = NULL WHERE state = 'waiting_online'",
+        ),
+        (
+            "presence_of_dead_gateway",
+            (
+                "INSERT INTO services (id, kind, host, pid, version, started_at, heartbeat_at, stopped_at)"
+                " SELECT DISTINCT gateway_id, 'gateway', 'h', 1, '0', now(), now(), now() - interval '1 hour'"
+                " FROM device_presence WHERE gateway_id IS NOT NULL"
+            ),
+        ),
+        (
+            "service_silent",
+            (
+                "INSERT INTO services (id, kind, host, pid, version, started_at, heartbeat_at)"
+                " VALUES (gen_random_uuid(), 'scheduler', 'h', 1, '0', now(), now() - interval '1 hour')"
+            ),
+        ),
+        ("ledger_differs", "DELETE FROM occurrences WHERE job_id = (SELECT max(id) FROM jobs)"),
+        ("ledger_differs", "UPDATE jobs SET mark_at = mark_at + interval '1 hour' WHERE enabled"),
+    ],
+)
+async def test_each_kind_of_damage_is_found(
+    db: Database, scene: Scene, engine_at: EngineAt, code: str, damage: str
+) -> None:
+    await _sound(db, scene, engine_at)
+    async with db.begin() as tx:
+        if code == "work_without_doorbell":
+            await tx.execute(text("DELETE FROM pgqueuer"))
+        assert (await tx.execute(text(damage))).rowcount
+    found = {finding.code: finding for finding in await doctor.check(engine_at())}
+    assert code in found
+    assert found[code].number == len(found[code].examples) or found[code].number > 5
