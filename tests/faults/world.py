@@ -105,7 +105,7 @@ class World:
 
 
 @asynccontextmanager
-async def standing() -> AsyncIterator[World]:
+async def standing(**settings: str) -> AsyncIterator[World]:
     """Start everything; stop everything, whatever happened."""
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="watchbill-faults-", dir="/tmp"))
@@ -121,6 +121,7 @@ async def standing() -> AsyncIterator[World]:
             "WATCHBILL_API_LISTEN": f"127.0.0.1:{api_port}",
             "WATCHBILL_HEARTBEAT_SECONDS": "5",
             "WATCHBILL_ADMIN_PASSWORD": PASSWORD,
+            **settings,
         }
         subprocess.run([*CLI, "db", "upgrade"], env=environment, check=True, capture_output=True, timeout=60)
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://127.0.0.1:{api_port}", timeout=20))

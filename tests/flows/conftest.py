@@ -11,3 +11,9 @@ from watchbill.kit.secrets import KeyRing
 async def fleet(database_url: str, keys: KeyRing, tmp_path: Path) -> AsyncIterator[Fleet]:
     async with running(database_url, keys, tmp_path) as whole:
         yield whole
+
+
+@pytest.fixture
+async def tls_fleet(database_url: str, keys: KeyRing, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with running(database_url, keys, tmp_path, is_tls=True) as whole:
+        yield whole

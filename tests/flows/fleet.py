@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from watchbill import agents, identity
-from watchbill.apps import api, gateway, scheduler, site_worker
+from watchbill.apps import api, gateway, scheduler, site_worker, tls
 from watchbill.apps.wiring import Engine
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
@@ -78,6 +78,7 @@ class Fleet:
     keys: KeyRing
     folder: Path
     http: httpx.AsyncClient
+    settings: dict[str, str] = field(default_factory=dict)
     agents: list[Agent] = field(default_factory=list)
     site: dict[str, Any] = field(default_factory=dict)
     db: Database = field(init=False)
@@ -89,6 +90,7 @@ class Fleet:
             "WATCHBILL_DATABASE_URL": self.url,
             "WATCHBILL_LAUNCHER": "none",
             "WATCHBILL_HEARTBEAT_SECONDS": "5",
+            **self.settings,
             **changes,
         }
         return Engine(load(values), Database(self.url, pool_size=5), Clock(), self.keys)
@@ -97,7 +99,7 @@ class Fleet:
         """Enrol an agent through the normal approval."""
         agent = Agent(self.folder / name)
         asked = await asyncio.create_subprocess_exec(
-            AGENT, "enroll", "--server", str(self.http.base_url).rstrip("/"), "--code", self.site["enrolment_code"],
+            AGENT, "enroll", "--server", str(self.http.base_url).rstrip("/"), "--code", _code_of(self.site),
             "--data-dir", str(agent.data_dir), "--wait", "30",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
@@ -182,13 +184,14 @@ class Fleet:
 
 
 @asynccontextmanager
-async def running(url: str, keys: KeyRing, folder: Path) -> AsyncIterator[Fleet]:
+async def running(url: str, keys: KeyRing, folder: Path, *, is_tls: bool = False) -> AsyncIterator[Fleet]:
     """Two schedulers, two gateways, two workers of one site, and an API."""
     async with AsyncExitStack() as stack:
         ports = {"api": free_port(), "one": free_port(), "two": free_port()}
-        base = f"http://127.0.0.1:{ports['api']}"
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=20))
-        fleet = Fleet(url, keys, folder, http)
+        base = f"{'https' if is_tls else 'http'}://127.0.0.1:{ports['api']}"
+        # The agents pin the certificate; what this client believes is of no interest here.
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=20, verify=False))
+        fleet = Fleet(url, keys, folder, http, {"WATCHBILL_TLS": "on" if is_tls else "off"})
         engines = [
             fleet.engine(
                 WATCHBILL_API_LISTEN=f"127.0.0.1:{ports['api']}", WATCHBILL_GATEWAY_LISTEN=f"127.0.0.1:{ports['one']}"
@@ -223,10 +226,12 @@ async def _first_start(engine: Engine) -> None:
 
 
 def _services(engines: list[Engine]) -> list[Service]:
-    gateways = [gateway.gateway(engine, None) for engine in engines[:2]]
+    certificate = tls.ensure(engines[0].settings)
+    contexts = [certificate.context() if certificate else None for _ in range(2)]
+    gateways = [gateway.gateway(engine, context) for engine, context in zip(engines, contexts, strict=False)]
     schedulers = [scheduler.services(engine)[0] for engine in engines[2:4]]
     return [
-        *api.services(engines[0], None)[0],
+        *api.services(engines[0], certificate)[0],
         *[service for one in gateways for service in one.services],
         *[service for one in schedulers for service in one],
     ]
@@ -241,6 +246,11 @@ async def _site(fleet: Fleet) -> dict[str, Any]:
     reply = await fleet.http.post("/api/sites", json={"name": "Harbour"})
     assert reply.status_code == 201, reply.text
     return dict(reply.json())
+
+
+def _code_of(site: dict[str, Any]) -> str:
+    """The code as the enrolment command gives it: with the certificate's pin under TLS."""
+    return str(site["enrolment_command"]).split("--code ")[1].split()[0]
 
 
 async def sign_in(fleet: Fleet) -> None:
