@@ -1,0 +1,49 @@
+"""Every bench runs at a tiny size and prints the figures that are named for it. Nothing is said about the times."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TINY = {
+    "lateness": (["--jobs", "2"], "p50_ms p99_ms"),
+    "dispatch": (["--jobs", "2"], "p50_ms p99_ms"),
+    "footprint": (["--seconds", "1"], "ready_s engine_rss_mb engine_cpu_percent agent_rss_mb"),
+    "freeze": (["--devices", "100", "--rounds", "1"], "targets seconds bare_seconds ratio preview_p95_ms"),
+    "gateway": (
+        ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],
+        "agents kib_per_agent idle_cpu_percent first_byte_p50_ms first_byte_p99_ms finished_s results_per_s bare_per_s reconnect_s",
+    ),
+}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", TINY)
+async def test_it_runs_and_prints_its_figures_last(name):
+    options, keys = TINY[name]
+    bench = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "bench" / f"{name}.py"),
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        output, errors = await asyncio.wait_for(bench.communicate(), 170)
+    finally:
+        if bench.returncode is None:
+            bench.terminate()
+            await bench.wait()
+    assert bench.returncode == 0, errors.decode()[-4000:]
+    figures = json.loads(output.decode().splitlines()[-1])
+    assert set(keys.split()) <= figures.keys()
+    assert all(figures[key] is not None for key in keys.split())
+
+
+def test_every_bench_is_here():
+    helpers = {"__init__", "common", "simulated_agent"}
+    assert {path.stem for path in (ROOT / "bench").glob("*.py")} - helpers == TINY.keys()
