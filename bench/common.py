@@ -169,6 +169,12 @@ class Stage:
             await until(lambda: is_listening(self.ports[kind]), f"{kind} to listen")
         return process
 
+    async def engines(self, *kinds: str, **settings: str) -> list[Process]:
+        """Several at once."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.engine(kind, **settings)) for kind in kinds]
+        return [task.result() for task in tasks]
+
     async def _is_registered(self, process: Process) -> bool:
         process.check()
         async with self.db.begin() as tx:

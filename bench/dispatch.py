@@ -46,8 +46,7 @@ Trace = dict[str, datetime]
 
 
 async def measure(stage: common.Stage, number: int) -> list[Trace]:
-    for kind in ("api", "gateway", "scheduler"):
-        await stage.engine(kind)
+    await stage.engines("api", "gateway", "scheduler")
     site = await stage.site(auto_approval=timedelta(hours=1))
     agent, device = await stage.agent(site)
     script = await stage.script(SCRIPT)

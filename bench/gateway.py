@@ -267,8 +267,7 @@ async def bare(folder: Path, options: argparse.Namespace) -> int:
 
 async def measure(stage: common.Stage, options: argparse.Namespace) -> common.Figures:
     devices = await enrol(stage, options.agents)
-    await stage.engine("scheduler")
-    gateway = await stage.engine("gateway")
+    _, gateway = await stage.engines("scheduler", "gateway")
     script = await stage.script("true")
     before, began = common.memory([gateway.pid]), time.time()
     async with asyncio.TaskGroup() as group:

@@ -31,8 +31,7 @@ class Sample:
 
 
 async def measure(stage: common.Stage, number: int) -> list[Sample]:
-    for kind in ("api", "gateway", "scheduler"):
-        await stage.engine(kind, WATCHBILL_LAUNCHER="none")
+    await stage.engines("api", "gateway", "scheduler", WATCHBILL_LAUNCHER="none")
     site = await stage.site()
     await stage.engine("site-worker", "--site", str(site.id))
     devices = await stage.devices(1, site.id)
