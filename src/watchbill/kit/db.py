@@ -4,7 +4,7 @@ One request, one tick step or one settled item is one transaction, opened at the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -67,6 +67,12 @@ class Database:
 async def notify(tx: AsyncConnection, channel: str, payload: str = "") -> None:
     """Wake whoever listens on `channel`, when this transaction commits."""
     await tx.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+async def notify_all(tx: AsyncConnection, channel: str, payloads: Sequence[str]) -> None:
+    """The same for several payloads, in one statement."""
+    statement = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS p(payload)")
+    await tx.execute(statement, {"channel": channel, "payloads": list(payloads)})
 
 
 Heard = Callable[[str], None]

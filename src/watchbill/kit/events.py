@@ -9,13 +9,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
-from watchbill.kit import db
-
 CHANNEL = "watchbill_events"
 
 _WRITE = text(
-    "INSERT INTO events (at, kind, site_id, payload) SELECT :at, e.kind, e.site_id, e.payload"
-    " FROM jsonb_to_recordset(:rows) AS e(kind text, site_id bigint, payload jsonb)"
+    "WITH written AS (INSERT INTO events (at, kind, site_id, payload) SELECT :at, e.kind, e.site_id, e.payload"
+    " FROM jsonb_to_recordset(:rows) AS e(kind text, site_id bigint, payload jsonb))"
+    " SELECT pg_notify(:channel, '')"
 ).bindparams(bindparam("rows", type_=JSONB))
 # Below the snapshot's xmin every transaction has ended: what is read now can never be preceded by a later commit.
 _READ = text(
@@ -53,6 +52,8 @@ class Cursor:
         tx, _, number = text_.partition("-")
         if not (tx.isascii() and tx.isdigit() and number.isascii() and number.isdigit()) or len(text_) > 40:
             raise ValueError("Last-Event-ID is two numbers joined by a hyphen")
+        if int(tx) >= 2**64 or int(number) >= 2**63:
+            raise ValueError("Last-Event-ID lies beyond every place there can be")
         return cls(int(tx), int(number))
 
 
@@ -70,8 +71,7 @@ async def publish(tx: AsyncConnection, events: Sequence[Event], now: datetime) -
     if not events:
         return
     rows = [{"kind": e.kind, "site_id": e.site_id, "payload": dict(e.payload)} for e in events]
-    await tx.execute(_WRITE, {"at": now, "rows": rows})
-    await db.notify(tx, CHANNEL)
+    await tx.execute(_WRITE, {"at": now, "rows": rows, "channel": CHANNEL})
 
 
 async def read_after(tx: AsyncConnection, cursor: Cursor, *, limit: int = 1000) -> list[StoredEvent]:

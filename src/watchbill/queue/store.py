@@ -123,8 +123,7 @@ async def put(tx: AsyncConnection, items: Sequence[NewItem], now: datetime) -> N
         [str(row.id).encode() for row in rows],
         [0] * len(rows),
     )
-    for site_id in sorted({row.site_id for row in rows}):
-        await db.notify(tx, CHANNEL, str(site_id))
+    await db.notify_all(tx, CHANNEL, sorted({str(row.site_id) for row in rows}))
 
 
 async def claim(tx: AsyncConnection, item_id: int, worker_id: uuid.UUID, now: datetime) -> Lease | None:

@@ -214,9 +214,14 @@ async def publish_occurrences(tx: AsyncConnection, changed: Sequence[tuple[int, 
     jobs = {occurrence: job for job, occurrence in changed}
     sites = (await tx.execute(_SITES_OF, {"ids": list(jobs)})).all()
     pairs = [(row.occurrence_id, row.site_id) for row in sites] or [(occurrence, 0) for occurrence in jobs]
+    await publish_in_sites(tx, [(jobs[occurrence], occurrence, site) for occurrence, site in pairs], now)
+
+
+async def publish_in_sites(tx: AsyncConnection, places: Sequence[tuple[int, uuid.UUID, int]], now: datetime) -> None:
+    """The same for (job, occurrence, site) triples that are known already."""
     told = [
-        Event("occurrence.changed", {"job_id": jobs[occurrence], "occurrence_id": str(occurrence)}, site or None)
-        for occurrence, site in pairs
+        Event("occurrence.changed", {"job_id": job, "occurrence_id": str(occurrence)}, site or None)
+        for job, occurrence, site in places
     ]
     await events.publish(tx, told, now)
 

@@ -17,7 +17,7 @@ from watchbill import queue
 from watchbill.core.states import TargetEvent
 from watchbill.kit.clock import rfc3339
 from watchbill.queue import Lane, NewItem
-from watchbill.runs.moves import Move, close_finished, move, publish_occurrences
+from watchbill.runs.moves import Move, move, publish_in_sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +59,6 @@ _COLUMNS = """AS s(id uuid, job_id bigint, job_revision integer, kind text, sche
     request_id text, is_late boolean, allowed_site_ids bigint[], failure_threshold_percent integer, time_limit_seconds integer,
     offline text, overlap text, device_ids uuid[], origin uuid, started_by bigint)"""
 
-# The unique key is what makes an instant happen once: a second scheduler inserts nothing and so opens nothing.
-_INSERT = text(f"""
-INSERT INTO occurrences (id, job_id, kind, scheduled_for_at, request_id, state, is_late, job_revision, allowed_site_ids,
-  failure_threshold_percent, origin_occurrence_id, started_by, created_at, opened_at)
-SELECT s.id, s.job_id, s.kind, s.scheduled_for, s.request_id, 'open', s.is_late, s.job_revision, s.allowed_site_ids,
-  s.failure_threshold_percent, s.origin, s.started_by, :now, :now
-FROM jsonb_to_recordset(:openings) {_COLUMNS}
-ON CONFLICT DO NOTHING RETURNING id
-""").bindparams(bindparam("openings", type_=JSONB))
-
-_RUNS = text(f"""
-INSERT INTO runs (occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, is_exclusive, created_at)
-SELECT s.id, s.job_id, 'script', 'system',
-  jsonb_agg(jsonb_build_object('position', c.position, 'assembly_id', a.id, 'name', a.name, 'revision', v.revision,
-    'content_sha256', v.content_sha256, 'interpreter', v.content->>'interpreter',
-    'warning_exit_codes', coalesce(v.content->'warning_exit_codes', '[]'), 'variables', c.variables) ORDER BY c.position),
-  coalesce(s.time_limit_seconds, min((v.content->>'time_limit_seconds')::integer), 3600), s.overlap <> 'allow', :now
-FROM jsonb_to_recordset(:openings) {_COLUMNS}
-JOIN job_components c ON c.job_id = s.job_id
-JOIN assemblies a ON a.id = c.assembly_id
-JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
-GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap
-RETURNING id, occurrence_id
-""").bindparams(bindparam("openings", type_=JSONB))
-
 # What both the freeze and the preview say about each considered device. Order of the reasons: the strongest first.
 RESOLVE = """
 considered AS (
@@ -111,10 +86,36 @@ considered AS (
 )
 """
 
-_FREEZE = text(f"""
-WITH setting AS (
-  SELECT s.*, r.id AS run_id, r.components->0->>'interpreter' AS interpreter
-  FROM jsonb_to_recordset(:openings) {_COLUMNS} JOIN runs r ON r.occurrence_id = s.id
+# One statement for any number of occurrences. The unique key is what makes an instant happen once: of a second scheduler
+# `opened` is empty, and so is everything that follows from it.
+_OPEN = text(f"""
+WITH given AS (
+  SELECT * FROM jsonb_to_recordset(:openings) {_COLUMNS}
+), opened AS (
+  INSERT INTO occurrences (id, job_id, kind, scheduled_for_at, request_id, state, is_late, job_revision, allowed_site_ids,
+    failure_threshold_percent, origin_occurrence_id, started_by, created_at, opened_at)
+  SELECT id, job_id, kind, scheduled_for, request_id, 'open', is_late, job_revision, allowed_site_ids,
+    failure_threshold_percent, origin, started_by, :now, :now
+  FROM given
+  ON CONFLICT DO NOTHING RETURNING id
+), content AS (
+  SELECT s.id, s.job_id, s.overlap <> 'allow' AS is_exclusive,
+    jsonb_agg(jsonb_build_object('position', c.position, 'assembly_id', a.id, 'name', a.name, 'revision', v.revision,
+      'content_sha256', v.content_sha256, 'interpreter', v.content->>'interpreter',
+      'warning_exit_codes', coalesce(v.content->'warning_exit_codes', '[]'), 'variables', c.variables) ORDER BY c.position) AS components,
+    coalesce(s.time_limit_seconds, min((v.content->>'time_limit_seconds')::integer), 3600) AS time_limit_seconds
+  FROM given s
+  JOIN opened o ON o.id = s.id
+  JOIN job_components c ON c.job_id = s.job_id
+  JOIN assemblies a ON a.id = c.assembly_id
+  JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
+  GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap
+), run AS (
+  INSERT INTO runs (occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, is_exclusive, created_at)
+  SELECT id, job_id, 'script', 'system', components, time_limit_seconds, is_exclusive, :now FROM content
+  RETURNING id, occurrence_id, components->0->>'interpreter' AS interpreter
+), setting AS (
+  SELECT s.*, r.id AS run_id, r.interpreter FROM given s JOIN run r ON r.occurrence_id = s.id
 ), spec AS (
   SELECT s.id AS occurrence_id, t.device_id, t.is_exclusion FROM setting s JOIN job_targets t ON t.job_id = s.job_id
   WHERE s.device_ids IS NULL
@@ -134,7 +135,7 @@ WITH setting AS (
   INSERT INTO occurrence_counts (occurrence_id, site_id, state, number)
   SELECT occurrence_id, site_id, state, number FROM counted
 )
-SELECT run_id, occurrence_id, site_id, state, number FROM counted
+SELECT o.id AS occurrence_id, c.run_id, c.site_id, c.state FROM opened o LEFT JOIN counted c ON c.occurrence_id = o.id
 """).bindparams(bindparam("openings", type_=JSONB))
 
 # A row of an older occurrence that never started gives way to the new one: a laptop back from a holiday runs once.
@@ -166,27 +167,20 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
 
     The caller holds the rows of the jobs. An opening whose devices are all left out ends at once as `skipped`.
     """
-    new = await _insert(tx, openings, now)
-    if not new:
+    if not openings:
         return set()
-    rows = [_as_json(one) for one in openings if one.id in new]
-    await tx.execute(_RUNS, {"openings": rows, "now": now})
-    counted = (await tx.execute(_FREEZE, {"openings": rows, "now": now})).all()
-    eligible = [row for row in counted if row.state == "pending"]
+    rows = (await tx.execute(_OPEN, {"openings": [_as_json(one) for one in openings], "now": now})).all()
+    new = {row.occurrence_id for row in rows}
+    eligible = [row for row in rows if row.state == "pending"]
     await _supersede(tx, [one for one in openings if one.id in new and one.overlap != "allow"], now)
     await queue.put(tx, [NewItem(row.run_id, row.site_id, Lane.SCHEDULED_JOB) for row in eligible], now)
     empty = new - {row.occurrence_id for row in eligible}
     if empty:
         await tx.execute(_EMPTY, {"ids": list(empty), "now": now})
-    await publish_occurrences(tx, [(one.job_id, one.id) for one in openings if one.id in new], now)
+    jobs = {one.id: one.job_id for one in openings}
+    places = {(jobs[row.occurrence_id], row.occurrence_id, row.site_id or 0) for row in rows}
+    await publish_in_sites(tx, sorted(places), now)
     return new
-
-
-async def _insert(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> set[uuid.UUID]:
-    if not openings:
-        return set()
-    rows = await tx.execute(_INSERT, {"openings": [_as_json(one) for one in openings], "now": now})
-    return {row.id for row in rows}
 
 
 async def _supersede(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> None:
@@ -234,6 +228,3 @@ def _as_json(one: Opening) -> dict[str, object]:
         "origin": str(one.origin) if one.origin else None,
         "started_by": one.started_by,
     }
-
-
-__all__ = ["Missed", "Opening", "close_finished", "open_occurrences", "record_missed"]
