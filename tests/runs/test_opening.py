@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import text
 
@@ -15,14 +16,15 @@ from watchbill.kit.db import Database
 async def test_every_considered_device_is_kept_with_its_reason(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         elsewhere = await places.make_site(tx, "Lighthouse", now=scene.now)
-        for name, more in {
+        kinds: dict[str, dict[str, Any]] = {
             "ready": {"interpreters": ["bash", "python"]},
             "unknown": {"interpreters": None},
             "bare": {"interpreters": ["python"]},
             "off": {"status": "active"},
             "moved": {},
             "left-out": {},
-        }.items():
+        }
+        for name, more in kinds.items():
             await scene.device(tx, name, **more)
         job = await scene.job(
             tx, *scene.devices, exclusions=[{"kind": "device", "device_id": str(scene.devices["left-out"])}]

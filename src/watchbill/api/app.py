@@ -1,6 +1,7 @@
 """The REST application: every resource mounted once, in one list. Built from `Deps`; starts nothing."""
 
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -49,8 +50,22 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
+class _Application(FastAPI):
+    """Errors are problem details, which the framework's document cannot say of a modelled reply: it is put right here."""
+
+    def openapi(self) -> dict[str, Any]:
+        is_new = self.openapi_schema is None
+        document = super().openapi()
+        if is_new:
+            for operation in (one for path in document["paths"].values() for one in path.values()):
+                for status, reply in operation["responses"].items():
+                    if status >= "400" and "application/json" in reply.get("content", {}):
+                        reply["content"]["application/problem+json"] = reply["content"].pop("application/json")
+        return document
+
+
 def create_app(deps: Deps) -> FastAPI:
-    app = FastAPI(
+    app = _Application(
         title="Watchbill",
         version=version("watchbill"),
         summary="Scheduled jobs for a fleet of computers.",

@@ -138,6 +138,7 @@ async def import_assembly(body: YamlFile, tx: Tx, caller: Caller, now: Now, resp
 
 @resource.get("/{assembly_id}")
 async def get_assembly(assembly_id: UUID, tx: Tx, caller: Caller, response: Response) -> AssemblyReply:
+    """One assembly at its latest revision."""
     return _reply(await assemblies.get(tx, caller, assembly_id), response)
 
 
@@ -168,6 +169,7 @@ async def list_assembly_revisions(
 
 @resource.get("/{assembly_id}/revisions/{revision}")
 async def get_assembly_revision(assembly_id: UUID, revision: RevisionNumber, tx: Tx, caller: Caller) -> RevisionReply:
+    """One immutable revision."""
     return _revision(await assemblies.get_revision(tx, caller, assembly_id, revision))
 
 

@@ -124,6 +124,7 @@ async def decide_device_approvals(body: Bulk, tx: Tx, caller: Caller, now: Now) 
 
 @resource.get("/{approval_id}")
 async def get_device_approval(approval_id: UUID, tx: Tx, caller: Caller, now: Now) -> ApprovalReply:
+    """One request to become a device."""
     return _shape(await agents.get_request(tx, caller, approval_id), now)
 
 

@@ -69,6 +69,7 @@ class DeviceQuery(PageQuery):
 
 @resource.get("")
 async def list_devices(tx: Tx, caller: Caller, query: Annotated[DeviceQuery, Query()]) -> PageOf[DeviceReply]:
+    """Devices of the caller's sites."""
     wanted = DeviceFilter(query.q, query.site_id, query.os_family, query.online, query.status)
     page = await devices.list_devices(tx, caller, wanted, sort=query.sort, limit=query.limit, cursor=query.cursor)
     return PageOf[DeviceReply].of(page, DeviceReply.model_validate)
@@ -101,6 +102,7 @@ async def disable_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> D
 
 @resource.post("/{device_id}/enable")
 async def enable_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> DeviceReply:
+    """Let a disabled device connect and be targeted again."""
     return await _set(DeviceStatus.ACTIVE, device_id, tx, caller, now)
 
 

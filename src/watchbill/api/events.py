@@ -12,6 +12,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.api.auth import sign_in_of
 from watchbill.api.common import PROBLEMS, Deps, TheDeps
@@ -109,13 +110,20 @@ async def get_events(
     async with deps.db.begin() as tx:
         sign_in = await sign_in_of(request, tx, await deps.clock.now(tx))
         since = _cursor(last_event_id)
-        oldest = await events.oldest(tx)
-    is_gap = since is not None and oldest is not None and since < oldest and since.tx > 0
+        is_gap = await _is_gap(tx, since)
     feed: Feed = request.app.state.feed
     wanted = frozenset(kinds.split(",")) if kinds else None
     lines = _stream(deps, feed, sign_in.actor.scope, None if is_gap else since, wanted, is_gap=is_gap)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+
+
+async def _is_gap(tx: AsyncConnection, since: Cursor | None) -> bool:
+    """Whether events after `since` are gone, or `since` comes from another life of the database."""
+    if since is None or since.tx == 0:
+        return False
+    oldest = await events.oldest(tx)
+    return (oldest is not None and since < oldest) or since >= await events.end(tx)
 
 
 def _cursor(last_event_id: str | None) -> Cursor | None:

@@ -77,6 +77,7 @@ async def list_operators(tx: Tx, caller: Caller, query: Annotated[SearchQuery, Q
 
 @resource.post("", status_code=201)
 async def create_operator(body: OperatorCreate, tx: Tx, caller: Caller, now: Now) -> OperatorReply:
+    """Make an account."""
     given = body.model_dump() | {"password": body.password.get_secret_value(), "site_ids": frozenset(body.site_ids)}
     there = await sites.existing(tx, body.site_ids, EVERY_SITE)
     return _shape(await identity.create_operator(tx, caller, OperatorDraft(**given), existing_sites=there, now=now))
@@ -84,6 +85,7 @@ async def create_operator(body: OperatorCreate, tx: Tx, caller: Caller, now: Now
 
 @resource.get("/{operator_id}")
 async def get_operator(operator_id: Id, tx: Tx, caller: Caller) -> OperatorReply:
+    """One account."""
     return _shape(await identity.get_operator(tx, caller, operator_id))
 
 

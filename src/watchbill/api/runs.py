@@ -60,6 +60,7 @@ class OccurrenceReply(Model):
     origin_occurrence_id: UUID | None
     started_by: int | None
     cancel_requested_at: Instant | None
+    created_at: Instant
     opened_at: Instant | None
     closed_at: Instant | None
     counts: dict[str, int]
@@ -306,6 +307,7 @@ async def _page(
 
 @results.get("/runs/{run_id}")
 async def get_run(run_id: Id, caller: Caller, tx: Tx) -> RunDetail:
+    """One run with its frozen components and its occurrence."""
     caller.require(Permission.READ)
     run, job_id = await runs.get_run(tx, run_id, jobs.visible_ids(caller.scope))
     occurrence = await runs.get_occurrence(tx, caller.scope, job_id, run.occurrence_id)

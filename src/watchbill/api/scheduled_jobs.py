@@ -83,6 +83,7 @@ async def import_job(
 
 @resource.get("/{job_id}")
 async def get_job(job_id: Id, tx: Tx, caller: Caller, response: Response) -> JobReply:
+    """One job."""
     return await _reply(tx, caller, await jobs.get(tx, caller, job_id), response)
 
 

@@ -116,6 +116,7 @@ async def create_site(body: SiteCreate, tx: Tx, caller: Caller, now: Now, deps: 
 
 @resource.get("/{site_id}")
 async def get_site(site_id: Id, tx: Tx, caller: Caller, shaped: Shaped) -> SiteReply:
+    """One site."""
     return await shaped.one(await sites.get_site(tx, caller, site_id))
 
 

@@ -43,7 +43,7 @@ _TAIL = 25
 _SCRIPT = """\
 echo "Hello from $(hostname), ${GREETING}"
 echo "system:  $(uname -srm)"
-echo "up:     $(uptime | sed 's/,  *[0-9]* user.*//')"
+echo "up:      $(($(cut -d. -f1 /proc/uptime) / 60)) minutes"
 echo "root:    $(df -h / | awk 'NR == 2 {print $4 " of " $2 " free"}')"
 """
 

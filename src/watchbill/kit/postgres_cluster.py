@@ -76,6 +76,8 @@ _THROWAWAY = """\
 min_wal_size = '32MB'
 max_wal_size = '256MB'
 fsync = off
+# Its worker is a superuser, which a DROP DATABASE by anybody else cannot send away.
+autovacuum = off
 full_page_writes = off
 wal_level = minimal
 max_wal_senders = 0

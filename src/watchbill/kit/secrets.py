@@ -61,10 +61,10 @@ class KeyRing:
         key_id, _, body = rest.partition(".")
         if prefix != _PREFIX or key_id not in self.keys:
             raise SecretError(f"no key {key_id!r} in the key ring for this secret")
-        raw = decode(body)
         try:
+            raw = decode(body)
             return AESGCM(self.keys[key_id]).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise SecretError("the sealed value does not belong here or was altered") from None
 
     def seal_text(self, text: str, context: str) -> str:
@@ -116,7 +116,7 @@ def load_key_ring(path: Path) -> KeyRing:
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SecretError(f"{path} is not a key ring") from None
-    if ring.active not in keys or any(len(key) != 32 for key in keys.values()):
+    if not isinstance(ring.active, str) or ring.active not in keys or any(len(key) != 32 for key in keys.values()):
         raise SecretError(f"{path} has no usable active key")
     return ring
 

@@ -56,6 +56,7 @@ class Occurrence:
     origin_occurrence_id: uuid.UUID | None
     started_by: int | None
     cancel_requested_at: datetime | None
+    created_at: datetime
     opened_at: datetime | None
     closed_at: datetime | None
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -148,9 +149,12 @@ _OCCURRENCE = (
     occurrences.c.origin_occurrence_id,
     occurrences.c.started_by,
     occurrences.c.cancel_requested_at,
+    occurrences.c.created_at,
     occurrences.c.opened_at,
     occurrences.c.closed_at,
 )
+# Two manual starts may share an instant, which has whole seconds.
+_NEWEST_FIRST = (occurrences.c.scheduled_for_at.desc(), occurrences.c.created_at.desc(), occurrences.c.id.desc())
 _OCCURRENCE_NAMES = tuple(column.name for column in _OCCURRENCE)
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
 
@@ -161,7 +165,7 @@ async def last_occurrences(tx: AsyncConnection, scope: SiteScope, job_ids: Seque
     newest = (
         select(*_OCCURRENCE)
         .where(occurrences.c.job_id == wanted.c.job_id)
-        .order_by(occurrences.c.scheduled_for_at.desc(), occurrences.c.id.desc())
+        .order_by(*_NEWEST_FIRST)
         .limit(_RECENT)
         .lateral()
     )
@@ -218,11 +222,11 @@ async def list_occurrences(
     table = occurrences.c
     query = select(*_OCCURRENCE).where(*_conditions(ledger))
     if cursor is not None:
-        at, last = decode_cursor(cursor, (str, str))
-        place = tuple_(table.scheduled_for_at, table.id)
-        query = query.where(place < tuple_(literal(_instant(at)), literal(_uuid(last))))
-    rows = (await tx.execute(query.order_by(table.scheduled_for_at.desc(), table.id.desc()).limit(limit + 1))).all()
-    page = page_of(rows, limit, lambda row: (row.scheduled_for_at.isoformat(), str(row.id)))
+        at, made, last = decode_cursor(cursor, (str, str, str))
+        place = tuple_(table.scheduled_for_at, table.created_at, table.id)
+        query = query.where(place < tuple_(literal(_instant(at)), literal(_instant(made)), literal(_uuid(last))))
+    rows = (await tx.execute(query.order_by(*_NEWEST_FIRST).limit(limit + 1))).all()
+    page = page_of(rows, limit, lambda row: (row.scheduled_for_at.isoformat(), row.created_at.isoformat(), str(row.id)))
     counts = await counts_of(tx, scope, [row.id for row in page.items])
     return page.map(lambda row: _occurrence(row, counts))
 
@@ -256,9 +260,7 @@ async def find_occurrence(
         query = query.where(table.scheduled_for_at == which)
     else:
         query = query.where(table.state.not_in(("missed", "held")))
-    row = (
-        await tx.execute(query.order_by(table.scheduled_for_at.desc(), table.created_at.desc()).limit(1))
-    ).one_or_none()
+    row = (await tx.execute(query.order_by(*_NEWEST_FIRST).limit(1))).one_or_none()
     return _occurrence(row, await counts_of(tx, scope, [row.id])) if row else None
 
 

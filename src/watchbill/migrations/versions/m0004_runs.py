@@ -33,9 +33,9 @@ CREATE TABLE occurrences (
   UNIQUE (job_id, kind, scheduled_for_at, request_id),
   CHECK ((state = 'closed') = (outcome IS NOT NULL))
 );
-CREATE INDEX occurrences_of_job ON occurrences (job_id, scheduled_for_at DESC, id DESC);
+CREATE INDEX occurrences_of_job ON occurrences (job_id, scheduled_for_at DESC, created_at DESC, id DESC);
 CREATE INDEX occurrences_open ON occurrences (job_id) WHERE state = 'open';
-CREATE INDEX occurrences_time ON occurrences (scheduled_for_at DESC, id DESC);
+CREATE INDEX occurrences_time ON occurrences (scheduled_for_at DESC, created_at DESC, id DESC);
 
 -- From when on a job's ledger is whole: its history before was cleared by a person.
 CREATE TABLE ledger_starts (
