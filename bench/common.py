@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import random
 import shutil
@@ -435,7 +436,7 @@ def command_of(pid: int) -> str:
 def percentile(values: Sequence[float], share: float) -> float:
     """Nearest rank: a value that was really measured."""
     ordered = sorted(values)
-    return ordered[max(0, min(len(ordered) - 1, round(share * len(ordered) + 0.5) - 1))]
+    return ordered[max(math.ceil(share * len(ordered) - 1e-9), 1) - 1]
 
 
 def milliseconds(values: Sequence[float]) -> dict[str, float]:
