@@ -1,4 +1,7 @@
-"""How long to wait before the next connection: full jitter, so that a fleet does not come back in one instant. Pure."""
+"""How long to wait before the next connection: jittered, so that a fleet does not come back in one instant. Pure.
+
+Half of each wait is fixed: with none of it, small draws use up several tries at once and a long wait follows.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ class Backoff:
         self.failures = 0
 
     def after(self, code: int | None, at_least: float = 0.0) -> float:
-        least, most = CODE_WAITS.get(code or 0, (0.0, min(CAP_SECONDS, 2.0**self.failures)))
+        longest = min(CAP_SECONDS, 2.0**self.failures)
+        least, most = CODE_WAITS.get(code or 0, (longest / 2 if self.failures else 0.0, longest))
         self.failures = min(self.failures + 1, 16)
         return max(least, at_least) + self._random() * max(most - least, at_least * 0.5)

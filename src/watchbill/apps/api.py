@@ -16,17 +16,25 @@ from watchbill.apps.wiring import Engine
 from watchbill.kit import events, log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
-from watchbill.kit.service import Service, run_all
+from watchbill.kit.service import Service, pause, run_all
 
 _logger = log.get("api")
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the process: all its services stop together."""
+    """Leaves signals to the process: all its services stop together. Idle, it wakes once a second instead of ten times."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        while not self.stopping.is_set() and not await self.on_tick(0):
+            await pause(self.stopping, 1.0)
 
 
 @dataclass
@@ -44,7 +52,7 @@ class _Http:
             serving = group.create_task(server.serve())
             stopping = group.create_task(stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-            server.should_exit = True
+            server.stopping.set()
             self.feed.close()
             stopping.cancel()
 

@@ -41,8 +41,7 @@ class Ticker:
             continue
         while not stop.is_set():
             rest = await self.tick()
-            if rest > 0:
-                await self.wake.wait(stop, rest - WARM_UP if rest > WARM_UP else rest)
+            await self.wake.wait(stop, rest - WARM_UP if rest > WARM_UP else rest)
 
     async def _adopt_zone_rules(self) -> int:
         """Due times that another release of the zone rules computed are computed anew; how many."""
@@ -53,6 +52,7 @@ class Ticker:
         """One transaction: take, plan, write, advance. Returns how many seconds to rest."""
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
+            read_at = asyncio.get_running_loop().time()
             due = await jobs.take_due(tx, now, limit=TICK_LIMIT)
             plan = runs.plan(due, now)
             await runs.record_missed(tx, plan.missed, now)
@@ -63,7 +63,8 @@ class Ticker:
             rest = _until(await jobs.earliest_due(tx), now)
         if opened:
             _logger.info("tick.opened", occurrences=len(opened), late=sum(one.is_late for one in plan.openings))
-        return rest
+        # The rest is counted from when the clock was read, not from now.
+        return max(rest - (asyncio.get_running_loop().time() - read_at), 0.0)
 
 
 def _until(due: datetime | None, now: datetime) -> float:

@@ -20,6 +20,9 @@ from watchbill.kit import log
 #: Every feature's tables; a test compares it with what the migrations make.
 metadata = MetaData()
 
+#: Connections that a process keeps open while it has nothing to do.
+KEPT_CONNECTIONS = 2
+
 #: The first key of every advisory lock of ours; the second says which.
 LOCK_SPACE = 0x5742
 MIGRATION_LOCK = 1
@@ -41,8 +44,9 @@ class Database:
         self.url = make_url(url).set(drivername="postgresql+psycopg")
         self.engine: AsyncEngine = create_async_engine(
             self.url,
-            pool_size=pool_size,
-            max_overflow=0,
+            # Few are kept when idle, the rest only while they are needed: an idle backend costs memory on the server.
+            pool_size=min(KEPT_CONNECTIONS, pool_size),
+            max_overflow=max(pool_size - KEPT_CONNECTIONS, 0),
             pool_timeout=30,
             pool_pre_ping=False,
             pool_use_lifo=True,

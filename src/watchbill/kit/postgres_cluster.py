@@ -42,6 +42,8 @@ _SETTINGS = f"""\
 listen_addresses = ''
 port = {PORT}
 unix_socket_permissions = 0700
+# No worker processes for reading ahead: what is read here is small and mostly cached.
+io_method = sync
 max_connections = 200
 shared_buffers = '64MB'
 work_mem = '8MB'

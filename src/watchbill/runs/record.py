@@ -5,7 +5,7 @@ Reports are believed only from the device that the execution was handed to.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,10 +19,6 @@ from watchbill.kit.clock import rfc3339
 from watchbill.runs.dispatch import KILL_GRACE, SILENCE
 from watchbill.runs.moves import Move, move
 
-_COLUMNS = """AS s(execution_id uuid, device_id uuid, outcome text, exit_code integer, signal integer, reason text, detail text,
-  tree text, started_at timestamptz, finished_at timestamptz, stdout_bytes bigint, stderr_bytes bigint, truncated boolean,
-  last_line text)"""
-
 _ACCEPT = text("""
 UPDATE executions SET state = 'accepted' WHERE id = ANY(:ids) AND device_id = ANY(:devices) AND state = 'dispatched'
 """)
@@ -34,15 +30,20 @@ WHERE e.id = s.id AND e.device_id = s.device_id AND e.state IN ('dispatched', 'a
 RETURNING e.target_id, e.term, e.started_at, r.time_limit_seconds
 """)
 
-_FINISH = text(f"""
+_FINISH = text("""
 UPDATE executions e SET state = 'finished', outcome = s.outcome, exit_code = s.exit_code, signal = s.signal, reason = s.reason,
   detail = s.detail, tree = s.tree, started_at = coalesce(e.started_at, s.started_at), finished_at = s.finished_at,
   received_at = :now, stdout_bytes = s.stdout_bytes, stderr_bytes = s.stderr_bytes, truncated = s.truncated
-FROM jsonb_to_recordset(:reports) {_COLUMNS}, runs r
+FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:outcome AS text[]), CAST(:exit_code AS integer[]),
+  CAST(:signal AS integer[]), CAST(:reason AS text[]), CAST(:detail AS text[]), CAST(:tree AS text[]),
+  CAST(:started_at AS timestamptz[]), CAST(:finished_at AS timestamptz[]), CAST(:stdout_bytes AS bigint[]),
+  CAST(:stderr_bytes AS bigint[]), CAST(:truncated AS boolean[]), CAST(:last_line AS text[]))
+  AS s(execution_id, device_id, outcome, exit_code, signal, reason, detail, tree, started_at, finished_at, stdout_bytes,
+    stderr_bytes, truncated, last_line), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
 RETURNING e.id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail, e.tree, e.started_at,
   e.finished_at, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes
-""").bindparams(bindparam("reports", type_=JSONB))
+""")
 
 _LATE = text("""
 UPDATE run_targets t SET late_result = l.result
@@ -112,7 +113,7 @@ async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime
     if not reports:
         return
     unique = {report.execution_id: report for report in reports}
-    rows = (await tx.execute(_FINISH, {"reports": [_as_json(one) for one in unique.values()], "now": now})).all()
+    rows = (await tx.execute(_FINISH, {**_columns(list(unique.values())), "now": now})).all()
     moved = await move(tx, [move_of(row) for row in rows], now)
     settled = {one.target_id for one in moved}
     late = [{"target_id": row.target_id, "result": _late(row, now)} for row in rows if row.target_id not in settled]
@@ -190,23 +191,17 @@ async def never_came(
     await move(tx, [Move(row.target_id, event, term=row.term, reason=reason) for row in found], now)
 
 
-def _as_json(one: Report) -> dict[str, object]:
-    return {
-        "execution_id": str(one.execution_id),
-        "device_id": str(one.device_id),
-        "outcome": one.outcome,
-        "exit_code": one.exit_code,
-        "signal": one.signal,
-        "reason": one.reason,
-        "detail": _clean(one.detail),
-        "tree": one.tree,
-        "started_at": rfc3339(one.started_at) if one.started_at else None,
-        "finished_at": rfc3339(one.finished_at),
-        "stdout_bytes": one.stdout_bytes,
-        "stderr_bytes": one.stderr_bytes,
-        "truncated": one.truncated,
-        "last_line": _clean(one.last_line),
-    }
+_FIELDS = tuple(field.name for field in fields(Report))
+_WORDS = {"detail", "last_line"}
+
+
+def _columns(reports: Sequence[Report]) -> dict[str, list[Any]]:
+    return {name: [_value(one, name) for one in reports] for name in _FIELDS}
+
+
+def _value(report: Report, name: str) -> Any:
+    value = getattr(report, name)
+    return _clean(value) if name in _WORDS else value
 
 
 def _clean(words: str | None) -> str | None:

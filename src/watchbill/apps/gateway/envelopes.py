@@ -33,28 +33,24 @@ class Envelopes:
         self._scripts: dict[tuple[uuid.UUID, int], assemblies.Revision] = {}
 
     async def prepare(self, tx: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
-        """Load what these deliveries need, in a few statements whatever their number."""
+        """Load what these deliveries need, in a few statements whatever their number; to be called before `order`."""
         if self._signer is None:
             self._signer = await agents.load_signer(tx, self._engine.keys)
-        unknown = {delivery.run_id for delivery in deliveries} - self._runs.keys()
-        if not unknown:
-            return
-        found = await runs.contents(tx, sorted(unknown))
-        parts = {_revision(part) for content in found.values() for part in content.components}
-        self._scripts.update(await assemblies.load_revisions(tx, sorted(parts - self._scripts.keys())))
-        self._runs.update(found)
         _trim(self._runs)
         _trim(self._scripts)
+        unknown = {delivery.run_id for delivery in deliveries} - self._runs.keys()
+        if unknown:
+            self._runs.update(await runs.contents(tx, sorted(unknown)))
+        wanted = {
+            _revision(self._runs[delivery.run_id].components[0]) for delivery in deliveries
+        } - self._scripts.keys()
+        if wanted:
+            self._scripts.update(await assemblies.load_revisions(tx, sorted(wanted)))
 
-    async def order(self, tx: AsyncConnection, delivery: Delivery, now: datetime) -> str:
-        """The `execute` message of a delivery. Raises TooLargeError."""
-        if delivery.run_id not in self._runs:
-            await self.prepare(tx, [delivery])
+    def order(self, delivery: Delivery, now: datetime) -> str:
+        """The `execute` message of a prepared delivery. Raises TooLargeError."""
         content = self._runs[delivery.run_id]
-        part = content.components[0]
-        if _revision(part) not in self._scripts:
-            self._scripts.update(await assemblies.load_revisions(tx, [_revision(part)]))
-        return self._signed(self._payload(delivery, content, part, now).to_text())
+        return self._signed(self._payload(delivery, content, content.components[0], now).to_text())
 
     def _payload(
         self, delivery: Delivery, content: RunContent, part: Mapping[str, Any], now: datetime

@@ -7,7 +7,7 @@ import asyncio
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,8 @@ from watchbill.runs import Delivery, Owed
 
 #: Devices greeted, or deliveries handed out, by one transaction.
 GREETING, HANDFUL = 500, 500
+#: The first ones are few, so that they are on their way soon.
+FIRST_HANDFUL = 50
 #: Heartbeats are written together, this often.
 PRESENCE_SECONDS = 15.0
 #: Everything held is looked through at least this often, whatever was announced.
@@ -38,9 +40,14 @@ class Greeting:
     """What a batch of newcomers is told."""
 
     now: datetime
+    read_at: float
     keys: tuple[wire.EngineKey, ...]
     owed: dict[uuid.UUID, list[Owed]]
-    orders: list[tuple[uuid.UUID, str]]
+    again: list[Delivery]
+
+    def engine_time(self) -> datetime:
+        """The Engine's clock at this very moment: devices set theirs by it."""
+        return self.now + timedelta(seconds=asyncio.get_running_loop().time() - self.read_at)
 
 
 class Hub:
@@ -154,14 +161,14 @@ class Hub:
         welcome = [one for one in newcomers if one.device_id in known]
         # In a second transaction: work released while the first was open is seen here, or its notice comes later.
         async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
             greeting = await self._prepare(tx, welcome, now)
         for connection in newcomers:
             if connection.device_id not in known:
                 connection.close(DEVICE_REFUSED, "this device may not connect")
         for connection in welcome:
             self._welcome(connection, greeting, known[connection.device_id].inventory_digest)
-        for device_id, order in greeting.orders:
-            self._send_to(device_id, order)
+        await self._send_orders(greeting.again, now)
         await self._hand_out(device_ids=[one.device_id for one in welcome])
 
     async def _prepare(
@@ -170,22 +177,24 @@ class Hub:
         welcome: Sequence[Connection],
         now: datetime,
     ) -> Greeting:
+        read_at = asyncio.get_running_loop().time()
         keys = tuple(wire.EngineKey(key_id, public) for key_id, public in await agents.public_keys(tx))
         owed: dict[uuid.UUID, list[Owed]] = {}
         for one in await runs.owed(tx, [connection.device_id for connection in welcome]):
             owed.setdefault(one.delivery.device_id, []).append(one)
-        orders = []
+        again: list[Delivery] = []
         for connection in welcome:
-            orders += await self._reconcile(tx, connection, owed.get(connection.device_id, []), now)
-        return Greeting(now, keys, owed, orders)
+            again += await self._reconcile(tx, connection, owed.get(connection.device_id, []), now)
+        await self._envelopes.prepare(tx, again)
+        return Greeting(now, read_at, keys, owed, again)
 
     async def _reconcile(
         self, tx: AsyncConnection, connection: Connection, owed: Sequence[Owed], now: datetime
-    ) -> list[tuple[uuid.UUID, str]]:
-        """Compare what a device says it has with what it was sent; returns the orders to repeat."""
+    ) -> list[Delivery]:
+        """Compare what a device says it has with what it was sent; returns what is to be sent again."""
         assert connection.hello is not None
         has = {delivery.execution_id for delivery in connection.hello.deliveries}
-        orders = []
+        again = []
         for one in owed:
             if str(one.delivery.execution_id) in has:
                 continue
@@ -195,8 +204,8 @@ class Hub:
             elif one.target_state is TargetState.LOST:
                 await runs.never_came(tx, [one.delivery.execution_id], TargetEvent.EXPIRE, "offline", now)
             elif one.target_state is TargetState.DISPATCHED:
-                orders += await self._orders(tx, [one.delivery], now)
-        return orders
+                again.append(one.delivery)
+        return again
 
     def _welcome(self, connection: Connection, greeting: Greeting, inventory_digest: str | None) -> None:
         owed = greeting.owed.get(connection.device_id, [])
@@ -204,7 +213,7 @@ class Hub:
             id_ = str(one.delivery.execution_id)
             connection.resume_streams([(id_, "stdout", one.stdout_bytes), (id_, "stderr", one.stderr_bytes)])
         beat = self.engine.settings.heartbeat_seconds
-        connection.send(wire.Welcome(greeting.now, beat, inventory_digest, greeting.keys))
+        connection.send(wire.Welcome(greeting.engine_time(), beat, inventory_digest, greeting.keys))
         for one in owed:
             if one.target_state is TargetState.CANCELLING:
                 connection.send(_cancel(one.delivery.execution_id))
@@ -214,27 +223,28 @@ class Hub:
     async def _hand_out(self, *, run_id: int | None = None, device_ids: Sequence[uuid.UUID] | None = None) -> None:
         if run_id is None and not device_ids:
             return
+        limit = FIRST_HANDFUL
         while True:
             async with self.engine.db.begin() as tx:
                 now = await self.engine.clock.now(tx)
-                taken = await runs.take(tx, self.id, now, run_id=run_id, device_ids=device_ids, limit=HANDFUL)
-                orders = await self._orders(tx, taken, now)
-            for device_id, order in orders:
-                self._send_to(device_id, order)
-            if len(taken) < HANDFUL:
+                taken = await runs.take(tx, self.id, now, run_id=run_id, device_ids=device_ids, limit=limit)
+                await self._envelopes.prepare(tx, taken)
+            await self._send_orders(taken, now)
+            if len(taken) < limit:
                 return
+            limit = HANDFUL
 
-    async def _orders(
-        self, tx: AsyncConnection, deliveries: Sequence[Delivery], now: datetime
-    ) -> list[tuple[uuid.UUID, str]]:
-        orders = []
-        await self._envelopes.prepare(tx, deliveries)
+    async def _send_orders(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Sign and send what is committed; one that fits into no frame is refused in its device's row."""
+        oversized = []
         for delivery in deliveries:
             try:
-                orders.append((delivery.device_id, await self._envelopes.order(tx, delivery, now)))
+                self._send_to(delivery.device_id, self._envelopes.order(delivery, now))
             except TooLargeError:
-                await runs.never_came(tx, [delivery.execution_id], TargetEvent.FAIL, "order_too_large", now)
-        return orders
+                oversized.append(delivery.execution_id)
+        if oversized:
+            async with self.engine.db.begin() as tx:
+                await runs.never_came(tx, oversized, TargetEvent.FAIL, "order_too_large", now)
 
     def _send_to(self, device_id: uuid.UUID, text: str) -> None:
         connection = self.held.get(device_id)

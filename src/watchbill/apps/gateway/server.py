@@ -1,6 +1,7 @@
 """The gateway process: listens for agents' sockets and runs the hub. Only a device with a good token gets past the upgrade."""
 
 import asyncio
+import resource
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -118,8 +119,15 @@ def gateway(engine: Engine, tls: ssl.SSLContext | None) -> Gateway:
     return Gateway(engine, hub, heartbeat, [listener, heartbeat, hub.writer, hub, _Presence(hub), door])
 
 
+def _allow_many_sockets() -> None:
+    """A gateway holds thousands of sockets; the usual soft limit of 1,024 files is not meant for it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 async def main(engine: Engine, tls: ssl.SSLContext | None) -> None:
     """Run a gateway until it is told to stop."""
+    _allow_many_sockets()
     parts = gateway(engine, tls)
     await run_all(parts.services, parts.heartbeat.should_stop)
     await parts.leave()

@@ -195,9 +195,11 @@ def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
 
 
 async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: int) -> None:
+    # A result says all that its acceptance and its start in the same batch would say.
+    ended = {report.execution_id for report in batch.reports}
     await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes)
-    await runs.accepted(tx, batch.accepted)
-    await runs.started(tx, batch.started, now)
+    await runs.accepted(tx, [one for one in batch.accepted if one[0] not in ended])
+    await runs.started(tx, [one for one in batch.started if one[0] not in ended], now)
     await runs.finished(tx, batch.reports, now)
     await runs.cancel_answered(tx, batch.answers, now)
     await inventory.record(tx, batch.inventories, now)
