@@ -26,7 +26,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -495,12 +494,3 @@ def parser(words: str | None) -> argparse.ArgumentParser:
 def utc(seconds: float) -> datetime:
     """An instant from seconds since 1970, as `time.time` and `date` tell them."""
     return datetime.fromtimestamp(seconds, UTC)
-
-
-async def listen(conninfo: str, channel: str) -> AsyncIterator[tuple[float, str]]:
-    """(wall clock, payload) of each NOTIFY, taken the moment it arrives on a connection of its own."""
-    connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
-    async with connection:
-        await connection.execute(f"LISTEN {channel}".encode())
-        async for note in connection.notifies():
-            yield time.time(), note.payload

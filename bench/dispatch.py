@@ -40,7 +40,7 @@ _STEPS = (
     ("executed", "received", "(afterwards: until the result is stored)"),
 )
 WARM_UP = 5
-SCRIPT = "date +%s.%N\n"
+SCRIPT = "echo $EPOCHREALTIME\n"
 
 Trace = dict[str, datetime]
 

@@ -6,6 +6,7 @@ another connection hears of the commit, by the NOTIFY that the tick's transactio
 
 import asyncio
 import sys
+import time
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import psycopg
 from sqlalchemy import text
 
 from bench import common
@@ -50,8 +52,12 @@ async def measure(stage: common.Stage, number: int) -> list[Sample]:
 
 
 async def _hear(stage: common.Stage, heard: list[float]) -> None:
-    async for at, _ in common.listen(stage.db.conninfo, queue.CHANNEL):
-        heard.append(at)
+    """The moment each NOTIFY arrives on a connection of its own."""
+    connection = await psycopg.AsyncConnection.connect(stage.db.conninfo, autocommit=True)
+    async with connection:
+        await connection.execute(f"LISTEN {queue.CHANNEL}".encode())
+        async for _ in connection.notifies():
+            heard += [time.time()]
 
 
 def _first_after(heard: list[float], moment: datetime) -> datetime:

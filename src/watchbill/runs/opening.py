@@ -165,10 +165,9 @@ ON CONFLICT DO NOTHING
 async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> set[uuid.UUID]:
     """Open what has no occurrence yet; returns the ids that are new.
 
-    The caller holds the rows of the jobs. An opening whose devices are all left out ends at once as `skipped`.
+    The caller holds the rows of the jobs. An opening whose devices are all left out ends at once as `skipped`. With nothing to
+    open the statement runs all the same: so the scheduler rehearses it just before something is due.
     """
-    if not openings:
-        return set()
     rows = (await tx.execute(_OPEN, {"openings": [_as_json(one) for one in openings], "now": now})).all()
     new = {row.occurrence_id for row in rows}
     eligible = [row for row in rows if row.state == "pending"]
