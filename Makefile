@@ -61,4 +61,6 @@ $(BIN)/uv:
 $(STAMP): $(BIN)/uv requirements.lock pyproject.toml agent/pyproject.toml
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e ./agent -e .
+	@# Compiled once here: a process that may not write next to its sources would compile them at every start, for seconds.
+	$(BIN)/python -m compileall -q -j 2 $(VENV)/lib src >/dev/null || true
 	@touch $@
