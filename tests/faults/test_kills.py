@@ -71,6 +71,8 @@ async def test_killing_postgresql(world: World) -> None:
     world.kill_postgres()
     await until(lambda: _answers(world), patience=60)
     await _ends_right(world, job, 2)
+    later = await world.fleet.job(await world.fleet.script("true"), *agents)
+    assert (await world.fleet.closed(later, patience=60))["outcome"] == "success"
 
 
 async def test_killing_an_agent(world: World) -> None:

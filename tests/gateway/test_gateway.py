@@ -315,6 +315,24 @@ async def test_a_stop_is_passed_on_and_again_when_the_device_comes_back(harbour:
         await harbour.becomes(occurrence, S.CANCELLED, None)
 
 
+async def test_a_stop_reaches_a_device_that_was_away_for_longer_than_it_was_waited_for(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        _, occurrence = await harbour.job("alpha")
+        order = await peer.order()
+        await peer.say(wire.Accepted(order.execution_id))
+        await peer.say(wire.Started(order.execution_id, order.issued_at))
+        await harbour.becomes(occurrence, S.RUNNING, None)
+    async with harbour.db.begin() as tx:
+        await runs.cancel_occurrences(tx, [occurrence], operator_id=None, now=harbour.scene.now)
+        await runs.reap(tx, harbour.scene.now + timedelta(hours=1))
+    assert await harbour.state(occurrence) == (S.LOST, "no_answer")
+    async with harbour.dial(device, wire.Delivery(order.execution_id, "running")) as peer:
+        assert (await peer.hear(wire.Cancel)).execution_id == order.execution_id
+        await peer.say(wire.Result(order.execution_id, "cancelled", order.issued_at, tree="stopped"))
+        await harbour.becomes(occurrence, S.CANCELLED, None)
+
+
 async def test_work_that_is_released_while_a_device_connects_reaches_it(harbour: Harbour) -> None:
     """Neither the release nor the greeting may miss the other, whichever commits first."""
     for number in range(20):

@@ -43,7 +43,8 @@ async def test_withdrawn_work_is_lost_to_its_holder(db: Database, scene: Scene) 
         item = await _item(tx, scene)
         lease = await queue.claim(tx, item, ONE, scene.now)
         assert lease is not None
-        assert await queue.sites_with_queued_work(tx) == {}
+        assert await queue.sites_with_work(tx, scene.now) == {}
+        assert await queue.sites_with_work(tx, scene.now + timedelta(minutes=1)) == {scene.site: 1}
         await queue.cancel(tx, [lease.run_id], scene.now)
         assert not await queue.holds(tx, lease)
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.api.auth import sign_in_of
 from watchbill.api.common import PROBLEMS, Deps, TheDeps
 from watchbill.core.problems import Problem
-from watchbill.identity import SiteScope
+from watchbill.identity import Permission, SiteScope
 from watchbill.kit import events
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.errors import InvalidError
@@ -111,6 +111,7 @@ async def get_events(
         sign_in = await sign_in_of(request, tx, await deps.clock.now(tx))
         since = _cursor(last_event_id)
         is_gap = await _is_gap(tx, since)
+    sign_in.actor.require(Permission.READ)
     feed: Feed = request.app.state.feed
     wanted = frozenset(kinds.split(",")) if kinds else None
     lines = _stream(deps, feed, sign_in.actor.scope, None if is_gap else since, wanted, is_gap=is_gap)
@@ -123,7 +124,7 @@ async def _is_gap(tx: AsyncConnection, since: Cursor | None) -> bool:
     if since is None or since.tx == 0:
         return False
     oldest = await events.oldest(tx)
-    return (oldest is not None and since < oldest) or since >= await events.end(tx)
+    return oldest is None or since < oldest or since >= await events.end(tx)
 
 
 def _cursor(last_event_id: str | None) -> Cursor | None:

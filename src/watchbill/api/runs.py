@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import jobs, runs
+from watchbill import devices, jobs, runs
 from watchbill.api.auth import Caller, sign_in_of
 from watchbill.api.common import (
     DEFAULT_PAGE,
@@ -279,6 +279,7 @@ async def cancel_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx:
     """Stop an occurrence: what waits is withdrawn, what runs is stopped and answers in its device row."""
     await jobs.lock(tx, caller, job_id, *jobs.NEEDED["cancel"])
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    await runs.require_whole(tx, caller.scope, found.id)
     number = await runs.cancel_occurrences(tx, [found.id], operator_id=caller.operator_id, now=now)
     detail = {"job_id": job_id, "targets": number}
     await audit.record(tx, caller, "occurrence.cancel", "occurrence", found.id, now=now, detail=detail)
@@ -294,6 +295,7 @@ async def list_occurrences(
     wanted: Annotated[LedgerQuery, Query()],
 ) -> PageOf[OccurrenceReply]:
     """The ledger over all visible jobs, newest first: what ran, and what did not and why."""
+    caller.require(Permission.READ)
     return PageOf[OccurrenceReply].of(await _page(tx, caller, jobs.visible_ids(caller.scope), wanted), _occurrence)
 
 
@@ -319,6 +321,7 @@ async def list_device_executions(
     device_id: UUID, caller: Caller, tx: Tx, limit: Limit = DEFAULT_PAGE, cursor: AfterCursor = None
 ) -> PageOf[ExecutionWithJob]:
     """What ran on a device, newest first."""
+    await devices.get_device(tx, caller, device_id)
     page = await runs.executions_on(tx, caller.scope, device_id, limit=limit, cursor=cursor)
     return PageOf[ExecutionWithJob].of(
         page, lambda pair: ExecutionWithJob(**_execution(pair[0]).model_dump(), job_id=pair[1], run_id=pair[0].run_id)
@@ -335,6 +338,7 @@ async def get_output(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="pieces at most")] = 64,
 ) -> OutputReply:
     """Stored output from a byte offset on. Where the middle of a long stream was not kept, `skipped` says how much."""
+    caller.require(Permission.READ)
     execution = await runs.get_execution(tx, caller.scope, execution_id)
     pieces = await runs.read_output(tx, execution_id, stream, offset, chunks=limit)
     reached = pieces[-1].offset + len(pieces[-1].data) if pieces else offset
@@ -356,6 +360,7 @@ async def download_output(
     """A whole stream as a file, streamed; a line marks what was not kept."""
     async with deps.db.begin() as tx:
         caller = (await sign_in_of(request, tx, await deps.clock.now(tx))).actor
+        caller.require(Permission.READ)
         await runs.get_execution(tx, caller.scope, execution_id)
     headers = {
         "Content-Disposition": f'attachment; filename="{execution_id}.{stream}.txt"',

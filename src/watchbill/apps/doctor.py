@@ -111,7 +111,8 @@ _CHECKS = (
     _Check(
         "work_without_doorbell",
         "A work item waits, and nothing in the queue will wake a worker for it.",
-        "SELECT 'work item ' || w.id FROM work_items w WHERE w.state = 'queued' AND w.created_at < :patient"
+        "SELECT 'work item ' || w.id FROM work_items w WHERE w.state IN ('queued', 'leased')"
+        " AND CASE w.state WHEN 'queued' THEN w.created_at ELSE w.leased_at END < :patient"
         " AND NOT EXISTS (SELECT 1 FROM pgqueuer q WHERE q.payload = convert_to(w.id::text, 'UTF8'))",
     ),
     _Check(

@@ -9,6 +9,8 @@ import signal
 import sys
 from dataclasses import dataclass, field
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from watchbill import jobs, queue
 from watchbill.apps.wiring import Engine, database_url
 from watchbill.kit import instances, log
@@ -49,17 +51,23 @@ class SiteWorkers:
         try:
             async with asyncio.TaskGroup() as group:
                 while not stop.is_set():
-                    await self._serve(group)
+                    try:
+                        await self._serve(group)
+                    except (OperationalError, InterfaceError) as error:
+                        # Workers outlive a database that is away for a moment.
+                        _logger.warning("launcher.waits", error=str(error).splitlines()[0])
                     await self.wake.wait(stop, REST_SECONDS)
                 self._retire(list(self._workers.values()))
         finally:
             for worker in self._workers.values():
                 worker.process.kill_group()
+                worker.process.close()
+            self._workers.clear()
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
-            queued = await queue.sites_with_queued_work(tx)
+            queued = await queue.sites_with_work(tx, now)
             soon = await jobs.sites_due_within(tx, now, AHEAD_SECONDS)
             elsewhere = {one.site_id for one in await instances.live(tx, now, "site_worker")}
         wanted = [site for site in queued if site not in self._workers]
@@ -103,7 +111,7 @@ class SiteWorkers:
         await worker.process.ended.wait()
         _logger.info("worker.ended", site=worker.site_id, pid=worker.process.pid, status=worker.process.returncode)
         worker.process.close()
-        del self._workers[worker.site_id]
+        self._workers.pop(worker.site_id, None)
         if worker.process.returncode:
             await asyncio.sleep(1)  # a worker that cannot start is not started in a tight loop
         self.wake.ring()

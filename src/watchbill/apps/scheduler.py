@@ -24,6 +24,8 @@ LONGEST_REST = timedelta(seconds=60)
 #: Looks once, in vain, this many seconds before a due instant: what rested for long (this process, its connection, the
 #: server's caches) is slow at first, and that is over by the instant. Measured: half of the lateness of a lone job.
 WARM_UP = 0.03
+#: What is due and held by somebody else is not looked for in a tight loop.
+HELD_ELSEWHERE = 0.2
 HOUSEKEEPING = timedelta(seconds=10)
 
 _logger = log.get("scheduler")
@@ -61,6 +63,8 @@ class Ticker:
             if len(due) == TICK_LIMIT:
                 return 0
             rest = _until(await jobs.earliest_due(tx), now)
+            if not due and not rest:
+                rest = HELD_ELSEWHERE
         if opened:
             _logger.info("tick.opened", occurrences=len(opened), late=sum(one.is_late for one in plan.openings))
         # The rest is counted from when the clock was read, not from now.
@@ -116,10 +120,11 @@ class Housekeeper:
                 if kind == "gateway":
                     await presence.gateway_gone(tx, gone, now)
                     await runs.devices_went_offline(tx, None, now)
-            await jobs.resume_paused(tx, now)
             await events.prune(tx, now=now, keep=keep)
             await identity.prune(tx, now)
             await agents.expire_requests(tx, now)
+        async with self.engine.db.begin() as tx:
+            await jobs.resume_paused(tx, await self.engine.clock.now(tx))
 
 
 def services(engine: Engine) -> tuple[list[Service], Heartbeat]:

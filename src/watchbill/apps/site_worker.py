@@ -47,7 +47,19 @@ class Worker:
     id: uuid.UUID
 
     async def handle(self, item_id: int) -> None:
-        """Claim, execute, settle. A repeat of a finished item does nothing."""
+        """Claim, execute, settle. A repeat of a finished item does nothing.
+
+        Whatever fails on the way gives the item back to the queue: its entry there is what wakes a worker for it.
+        """
+        try:
+            await self._handle(item_id)
+        except RetryError:
+            raise
+        except Exception as error:
+            _logger.exception("item.undecided", item=item_id)
+            raise RetryError(RETRY_DELAY) from error
+
+    async def _handle(self, item_id: int) -> None:
         async with self.engine.db.begin() as tx:
             lease = await queue.claim(tx, item_id, self.id, await self.engine.clock.now(tx))
             content = await runs.contents(tx, [lease.run_id]) if lease else {}
@@ -55,6 +67,9 @@ class Worker:
             return
         if lease.run_id not in content:
             await self._settle(lease, WorkItemState.CANCELLED, None)
+            return
+        if lease.is_beyond_limit:
+            await self._settle(lease, WorkItemState.FAILED, "given up: no attempt came to an end")
             return
         request = WorkRequest(lease.run_id, lease.site_id, content[lease.run_id].execution_context)
         await self._execute(lease, request)

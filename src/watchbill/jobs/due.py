@@ -146,7 +146,10 @@ async def recompute_for_new_zone_rules(tx: AsyncConnection, now: datetime, limit
 def _recomputed(job: DueJob) -> Advance:
     if job.schedule is None:
         return Advance(job.id, job.mark_at, None, "error", job.error, None)
-    next_due = calendar.next_due(job.schedule, job.mark_at)
+    try:
+        next_due = calendar.next_due(job.schedule, job.mark_at)
+    except (ValueError, ArithmeticError) as error:
+        return Advance(job.id, job.mark_at, None, "error", str(error), None)
     return Advance(job.id, job.mark_at, next_due, "active" if next_due else "completed", None, None)
 
 
@@ -174,7 +177,10 @@ async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
 
 def _resumed(job_id: int, stored_schedule: Any, until: datetime) -> dict[str, object]:
     schedule, error = read_schedule(stored_schedule)
-    next_due = calendar.next_due(schedule, until) if schedule else None
+    try:
+        next_due = calendar.next_due(schedule, until) if schedule else None
+    except (ValueError, ArithmeticError) as fault:
+        next_due, error = None, str(fault)
     return {
         "job_id": job_id,
         "mark_at": rfc3339(until),

@@ -101,9 +101,9 @@ class Listener:
         while not stop.is_set():
             try:
                 await self._listen(stop)
-            except psycopg.OperationalError as error:
+            except* psycopg.OperationalError as lost:
                 self.is_listening.clear()
-                _logger.warning("listener.lost", error=str(error).strip())
+                _logger.warning("listener.lost", error=str(lost.exceptions[0]).strip())
                 await _pause(stop, 0.5)
 
     async def _listen(self, stop: asyncio.Event) -> None:

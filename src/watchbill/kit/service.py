@@ -13,6 +13,10 @@ from watchbill.kit import log
 _logger = log.get("service")
 
 
+#: Who ran for this long before it failed starts anew without a grudge.
+STABLE_SECONDS = 60
+
+
 class Service(Protocol):
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; return soon after."""
@@ -51,10 +55,14 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 async def keep_running(service: Service, stop: asyncio.Event, *, longest_pause_seconds: float = 10) -> None:
     """Run `service` until `stop`; when it raises, log it and start it again after a growing pause."""
     delay = 0.2
+    loop = asyncio.get_running_loop()
     while not stop.is_set():
+        began = loop.time()
         try:
             await service.run(stop)
         except Exception:
+            if loop.time() - began > STABLE_SECONDS:
+                delay = 0.2
             _logger.exception("service.failed", service=type(service).__name__, again_in_seconds=delay)
             await pause(stop, delay)
             delay = min(delay * 2, longest_pause_seconds)

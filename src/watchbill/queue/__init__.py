@@ -17,7 +17,7 @@ from watchbill.queue.store import (
     prepare,
     put,
     settle,
-    sites_with_queued_work,
+    sites_with_work,
 )
 
 __all__ = [
@@ -33,5 +33,5 @@ __all__ = [
     "prepare",
     "put",
     "settle",
-    "sites_with_queued_work",
+    "sites_with_work",
 ]

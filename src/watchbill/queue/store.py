@@ -4,7 +4,7 @@ import importlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import cast
 
@@ -19,6 +19,9 @@ from watchbill.kit import db
 
 #: NOTIFY channel that says "there is work", payload = site id. The launcher of site workers listens.
 CHANNEL = "watchbill_work"
+
+#: An item that was taken this long ago and has not ended counts as waiting again.
+ABANDONED = timedelta(seconds=30)
 
 #: A work item that was taken this often without an end is given up.
 ATTEMPT_LIMIT = 5
@@ -52,6 +55,11 @@ class Lease:
     @property
     def is_last_attempt(self) -> bool:
         return self.attempt >= ATTEMPT_LIMIT
+
+    @property
+    def is_beyond_limit(self) -> bool:
+        """Every attempt was made, and none told its end: the item kills its workers."""
+        return self.attempt > ATTEMPT_LIMIT
 
 
 def entrypoint(lane: Lane, site_id: int) -> str:
@@ -87,8 +95,10 @@ _SETTLE = text(
     " WHERE id = :id AND term = :term AND state = 'leased'"
 )
 _HOLDS = text("SELECT 1 FROM work_items WHERE id = :id AND term = :term AND state = 'leased' FOR UPDATE")
+# What a worker took and has not ended for a while may have lost its worker: another one must be there to be given it.
 _SITES = text(
-    "SELECT site_id, count(*) AS number FROM work_items WHERE state = 'queued' GROUP BY site_id ORDER BY min(id)"
+    "SELECT site_id, count(*) AS number FROM work_items"
+    " WHERE state = 'queued' OR (state = 'leased' AND leased_at < :abandoned) GROUP BY site_id ORDER BY min(id)"
 )
 _CANCEL = text(
     "UPDATE work_items SET state = 'cancelled', finished_at = :now"
@@ -151,6 +161,6 @@ async def cancel(tx: AsyncConnection, run_ids: Sequence[int], now: datetime) -> 
     await tx.execute(_CANCEL, {"runs": list(run_ids), "now": now})
 
 
-async def sites_with_queued_work(tx: AsyncConnection) -> dict[int, int]:
-    """Queued items by site, the site that has waited longest first."""
-    return {row.site_id: row.number for row in await tx.execute(_SITES)}
+async def sites_with_work(tx: AsyncConnection, now: datetime) -> dict[int, int]:
+    """Items that wait for a worker by site, the site that has waited longest first."""
+    return {row.site_id: row.number for row in await tx.execute(_SITES, {"abandoned": now - ABANDONED})}

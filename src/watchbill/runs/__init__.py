@@ -32,6 +32,7 @@ from watchbill.runs.history import (
     get_run,
     last_occurrences,
     list_occurrences,
+    require_whole,
     runs_of,
 )
 from watchbill.runs.manual import Again, open_manual, rerun
@@ -104,6 +105,7 @@ __all__ = [
     "reap",
     "record_missed",
     "release",
+    "require_whole",
     "rerun",
     "runs_of",
     "started",

@@ -85,7 +85,8 @@ _TAKE_RUN = text(_TAKE.format(which="t.run_id = :run_id"))
 _TAKE_DEVICES = text(_TAKE.format(which="t.device_id = ANY(:devices)"))
 
 _OWED = text("""
-SELECT e.id, e.target_id, e.run_id, e.device_id, e.site_id, e.start_by_at, e.state, t.state AS target_state, t.occurrence_id, t.job_id,
+SELECT e.id, e.target_id, e.run_id, e.device_id, e.site_id, e.start_by_at, e.state, t.state AS target_state,
+  t.cancel_requested_at IS NOT NULL AS is_cancelled, t.occurrence_id, t.job_id,
   e.stdout_bytes, e.stderr_bytes
 FROM executions e JOIN run_targets t ON t.id = e.target_id
 WHERE e.device_id = ANY(:devices) AND e.state <> 'finished' AND t.term = e.term ORDER BY e.dispatched_at, e.id
@@ -116,6 +117,7 @@ class Owed:
     delivery: Delivery
     state: str
     target_state: TargetState
+    is_cancelled: bool
     stdout_bytes: int
     stderr_bytes: int
 
@@ -180,7 +182,14 @@ async def owed(tx: AsyncConnection, device_ids: Sequence[uuid.UUID]) -> list[Owe
     """Every delivery to these devices whose end is not known."""
     rows = await tx.execute(_OWED, {"devices": list(device_ids)})
     return [
-        Owed(_delivery(row), row.state, TargetState(row.target_state), row.stdout_bytes, row.stderr_bytes)
+        Owed(
+            _delivery(row),
+            row.state,
+            TargetState(row.target_state),
+            row.is_cancelled,
+            row.stdout_bytes,
+            row.stderr_bytes,
+        )
         for row in rows
     ]
 

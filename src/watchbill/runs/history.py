@@ -30,7 +30,7 @@ from watchbill.core.problems import Problem
 from watchbill.core.states import TargetState
 from watchbill.devices.tables import device_presence, devices
 from watchbill.identity.actor import SiteScope
-from watchbill.kit.errors import InvalidError, NotFoundError
+from watchbill.kit.errors import ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.tables import executions, ledger_starts, occurrence_counts, occurrences, run_targets, runs
 from watchbill.sites.tables import sites
@@ -202,6 +202,15 @@ async def counts_of(
     for occurrence_id, state, number in await tx.execute(query):
         found[occurrence_id][state] = number
     return found
+
+
+async def require_whole(tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UUID) -> None:
+    """ForbiddenError when an occurrence has targets in sites that the caller does not see."""
+    table = occurrence_counts.c
+    foreign = select(table.site_id).where(table.occurrence_id == occurrence_id, ~scope.clause(table.site_id)).limit(1)
+    if (await tx.execute(foreign)).first() is not None:
+        detail = "This occurrence has devices of sites that you do not see."
+        raise ForbiddenError(detail, code="job_spans_other_sites")
 
 
 @dataclass(frozen=True, slots=True)

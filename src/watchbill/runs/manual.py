@@ -53,11 +53,20 @@ async def open_manual(
     new = replace(
         opening(job, kind, instant, now=now, request_id=request_id or uuid.uuid4().hex),
         device_ids=device_ids,
+        allowed_site_ids=_allowed(actor, job.allowed_site_ids),
         origin=origin,
         started_by=actor.operator_id,
     )
     await open_occurrences(tx, [new], now)
     return await history.get_occurrence(tx, actor.scope, job_id, new.id)
+
+
+def _allowed(actor: Actor, saved: Sequence[int] | None) -> list[int] | None:
+    """The sites of whoever starts it, within those that the job was saved with: an old list may name devices of others."""
+    mine = actor.scope.site_ids
+    if mine is None:
+        return None if saved is None else list(saved)
+    return sorted(mine if saved is None else mine & set(saved))
 
 
 async def rerun(

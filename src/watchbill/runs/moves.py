@@ -95,7 +95,7 @@ ON CONFLICT (occurrence_id, site_id, state) DO UPDATE SET number = c.number + ex
 """)
 
 _LOCK_OCCURRENCES = text(
-    "SELECT id, job_id, state, outcome, failure_threshold_percent FROM occurrences WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"
+    "SELECT id, job_id, state, outcome, failure_threshold_percent FROM occurrences WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"
 )
 _COUNTS = text(
     "SELECT occurrence_id, site_id, state, number FROM occurrence_counts WHERE occurrence_id = ANY(:ids) AND number > 0"

@@ -18,8 +18,9 @@ from watchbill.runs.moves import Move, move, publish_occurrences
 
 _MARK = text(
     "UPDATE occurrences SET cancelled_by = :operator, cancel_requested_at = coalesce(cancel_requested_at, :now)"
-    " WHERE id = ANY(:ids) AND state IN ('open', 'held') RETURNING id, job_id, state"
+    " WHERE id = ANY(:ids)"
 )
+_OPEN = text("SELECT id, job_id FROM occurrences WHERE id = ANY(:ids) AND state IN ('open', 'held')")
 _WITHDRAW_HELD = text(
     "UPDATE occurrences SET state = 'closed', outcome = 'cancelled', closed_at = :now WHERE id = ANY(:ids) AND state = 'held'"
 )
@@ -46,16 +47,17 @@ async def cancel_occurrences(
     tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], *, operator_id: int | None, now: datetime
 ) -> int:
     """Stop occurrences; returns how many targets are affected. Work that has begun answers when its device has stopped it."""
-    values = {"ids": list(occurrence_ids), "operator": operator_id, "now": now}
-    marked = (await tx.execute(_MARK, values)).all()
-    ids = [row.id for row in marked]
+    there = (await tx.execute(_OPEN, {"ids": list(occurrence_ids)})).all()
+    ids = [row.id for row in there]
     if not ids:
         return 0
-    await tx.execute(_WITHDRAW_HELD, {"ids": ids, "now": now})
     runs = (await tx.execute(_RUNS_OF, {"ids": ids})).scalars().all()
     await queue.cancel(tx, runs, now)
+    # Targets before occurrences, as everybody locks them.
     affected = await _cancel_targets(tx, ids, now)
-    await publish_occurrences(tx, [(row.job_id, row.id) for row in marked], now)
+    await tx.execute(_MARK, {"ids": ids, "operator": operator_id, "now": now})
+    await tx.execute(_WITHDRAW_HELD, {"ids": ids, "now": now})
+    await publish_occurrences(tx, [(row.job_id, row.id) for row in there], now)
     return affected
 
 

@@ -158,7 +158,12 @@ class Hub:
             now = await self.engine.clock.now(tx)
             told = await presence.connected(tx, self.id, [(one.device_id, one.id) for one in newcomers], now)
         known = {one.device_id: one for one in told if one.is_accepted}
-        welcome = [one for one in newcomers if one.device_id in known]
+        welcome = [one for one in newcomers if one.device_id in known and one.is_open]
+        # Who hung up meanwhile was noted as gone before it was noted as there: note it again.
+        hung_up = [one for one in newcomers if one.device_id in known and not one.is_open]
+        if hung_up:
+            self._left += hung_up
+            self._presence_wake.ring()
         # In a second transaction: work released while the first was open is seen here, or its notice comes later.
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
@@ -215,7 +220,7 @@ class Hub:
         beat = self.engine.settings.heartbeat_seconds
         connection.send(wire.Welcome(greeting.engine_time(), beat, inventory_digest, greeting.keys))
         for one in owed:
-            if one.target_state is TargetState.CANCELLING:
+            if one.is_cancelled:  # also when it counts as lost by now: what runs is to be stopped all the same
                 connection.send(_cancel(one.delivery.execution_id))
 
     # Work.

@@ -6,12 +6,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
 from watchbill import runs
-from watchbill.apps.gateway.connection import PROTOCOL_ERROR, Connection
+from watchbill.apps.gateway.connection import PROTOCOL_ERROR, RESTART, Connection
 from watchbill.apps.wiring import Engine
 from watchbill.devices import inventory
 from watchbill.kit import log
@@ -114,7 +115,14 @@ class Writer:
             if not self._queue:
                 await self.wake.wait(stop, 60)
                 continue
-            await self._store(self._collect(), stop)
+            batch = self._collect()
+            try:
+                await self._store(batch, stop)
+            except BaseException:
+                # What was taken from these connections is gone: their devices come again and send it anew.
+                for connection, _, _ in batch.parts:
+                    connection.close(RESTART, "not stored")
+                raise
             self._resume()
 
     def _collect(self) -> Batch:
@@ -161,7 +169,7 @@ class Writer:
         try:
             async with self.engine.db.begin() as tx:
                 await _write(tx, batch, await self.engine.clock.now(tx), self.engine.settings.output_limit_bytes)
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
             _logger.warning("writer.waits", error=str(error).splitlines()[0])
             return False
         except (DataError, IntegrityError) as error:
@@ -183,6 +191,8 @@ class Writer:
             if await self._commit(single):
                 for one, ack in _last_acks(single):
                     one.send(ack)
+            else:
+                connection.close(RESTART, "not stored")
 
 
 def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
