@@ -344,6 +344,23 @@ async def test_work_that_is_released_while_a_device_connects_reaches_it(harbour:
             await peer.order()
 
 
+async def test_what_waits_behind_a_result_follows_it_at_once(harbour: Harbour) -> None:
+    """Two occurrences of one job: the second goes out when the first has ended, not at the next sweep."""
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        async with harbour.db.begin() as tx:
+            job = await harbour.scene.job(tx, "alpha")
+            batch = [harbour.scene.opening(job, minutes) for minutes in (0, 5)]
+            await runs.open_occurrences(tx, batch, harbour.scene.now)
+            for run in await runs.runs_of(tx, [one.id for one in batch]):
+                await runs.release(tx, run.id, harbour.scene.site, harbour.scene.now)
+        for one in batch:
+            order = await peer.order()
+            assert order.labels["occurrence"] == str(one.id)
+            await peer.say(wire.Result(order.execution_id, "exited", order.issued_at, exit_code=0))
+            await harbour.becomes(one.id, S.SUCCESS, None)
+
+
 async def test_an_inventory_that_cannot_be_stored_costs_its_sender_the_connection_only(harbour: Harbour) -> None:
     good, bad = await harbour.device("good"), await harbour.device("bad")
     async with harbour.dial(good) as neighbour, harbour.dial(bad) as peer:

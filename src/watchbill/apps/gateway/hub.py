@@ -56,13 +56,14 @@ class Hub:
     def __init__(self, engine: Engine, gateway_id: uuid.UUID) -> None:
         self.engine = engine
         self.id = gateway_id
-        self.writer = Writer(engine, gateway_id)
+        self.writer = Writer(engine, self._ended)
         self.held: dict[uuid.UUID, Connection] = {}
         self._envelopes = Envelopes(engine)
         self._arrived: list[Connection] = []
         self._left: list[Connection] = []
         self._seen: set[uuid.UUID] = set()
         self._runs: set[int] = set()
+        self._freed: set[uuid.UUID] = set()
         self._sweep = True
         self._cancels = True
         self._wake = Wake()
@@ -90,6 +91,11 @@ class Hub:
         self._left.append(connection)
         self._presence_wake.ring()
 
+    def _ended(self, device_ids: set[uuid.UUID]) -> None:
+        """Results of these devices are stored: what waited behind them on the same device may go."""
+        self._freed |= device_ids
+        self._wake.ring()
+
     # What the database tells.
 
     def heard(self, payload: str) -> None:
@@ -116,6 +122,7 @@ class Hub:
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep_now_and_then(stop))
+            self.heard("")  # what was taken in hand when an earlier round failed is looked for again
             while not stop.is_set():
                 await self._wake.wait(stop, SWEEP_SECONDS)
                 await self._work()
@@ -136,8 +143,9 @@ class Hub:
                 raise
         while self._runs:
             await self._hand_out(run_id=self._runs.pop())
-        while self.writer.freed:
-            await self._hand_out(device_ids=[self.writer.freed.popleft() for _ in range(len(self.writer.freed))])
+        if self._freed:
+            freed, self._freed = self._freed, set()
+            await self._hand_out(device_ids=sorted(freed))
         if self._sweep:
             self._sweep = False
             await self._hand_out(device_ids=list(self.held))

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -88,14 +89,12 @@ def report_of(result: wire.Result, device_id: uuid.UUID) -> Report:
 
 
 class Writer:
-    """A service that stores what connections bring, and tells `deliver` what became ready by it."""
+    """A service that stores what connections bring, and tells `on_results` whose executions have ended."""
 
-    def __init__(self, engine: Engine, gateway_id: uuid.UUID) -> None:
+    def __init__(self, engine: Engine, on_results: Callable[[set[uuid.UUID]], None]) -> None:
         self.engine = engine
-        self.gateway_id = gateway_id
+        self._on_results = on_results
         self.wake = Wake()
-        self.freed: deque[uuid.UUID] = deque()
-        self.freed_wake = Wake()
         self._queue: deque[Connection] = deque()
         self._backlog = 0
         self._paused: set[Connection] = set()
@@ -160,9 +159,8 @@ class Writer:
             await pause(stop, 0.5)
         for connection, ack in _last_acks(batch):
             connection.send(ack)
-        self.freed.extend(report.device_id for report in batch.reports)
         if batch.reports:
-            self.freed_wake.ring()
+            self._on_results({report.device_id for report in batch.reports})
 
     async def _commit(self, batch: Batch) -> bool:
         """Store a batch; False when the database cannot be reached and it is to be tried again."""
