@@ -184,41 +184,26 @@ class Hub:
         await self._send_orders(greeting.again, now)
         await self._hand_out(device_ids=[one.device_id for one in welcome])
 
-    async def _prepare(
-        self,
-        tx: AsyncConnection,
-        welcome: Sequence[Connection],
-        now: datetime,
-    ) -> Greeting:
+    async def _prepare(self, tx: AsyncConnection, welcome: Sequence[Connection], now: datetime) -> Greeting:
+        """Compare what newcomers say they have with what they were sent: settle what is over, and note what to send again."""
         read_at = asyncio.get_running_loop().time()
         keys = tuple(wire.EngineKey(key_id, public) for key_id, public in await agents.public_keys(tx))
         owed: dict[uuid.UUID, list[Owed]] = {}
         for one in await runs.owed(tx, [connection.device_id for connection in welcome]):
             owed.setdefault(one.delivery.device_id, []).append(one)
-        again: list[Delivery] = []
-        for connection in welcome:
-            again += await self._reconcile(tx, connection, owed.get(connection.device_id, []), now)
+        # By device: what one says of another's executions counts for nothing.
+        has = {(one.device_id, named.execution_id) for one in welcome if one.hello for named in one.hello.deliveries}
+        all_owed = [one for some in owed.values() for one in some]
+        missing = [one for one in all_owed if (one.delivery.device_id, str(one.delivery.execution_id)) not in has]
+        # It had the order and does not know it any more: it may have run. Never a second time.
+        forgotten = [one.delivery.execution_id for one in missing if one.state != "dispatched"]
+        waiting = [one for one in missing if one.state == "dispatched"]
+        too_late = [one.delivery.execution_id for one in waiting if one.target_state is TargetState.LOST]
+        await runs.never_came(tx, forgotten, TargetEvent.FAIL, "interrupted", now)
+        await runs.never_came(tx, too_late, TargetEvent.EXPIRE, "offline", now)
+        again = [one.delivery for one in waiting if one.target_state is TargetState.DISPATCHED]
         await self._envelopes.prepare(tx, again)
         return Greeting(now, read_at, keys, owed, again)
-
-    async def _reconcile(
-        self, tx: AsyncConnection, connection: Connection, owed: Sequence[Owed], now: datetime
-    ) -> list[Delivery]:
-        """Compare what a device says it has with what it was sent; returns what is to be sent again."""
-        assert connection.hello is not None
-        has = {delivery.execution_id for delivery in connection.hello.deliveries}
-        again = []
-        for one in owed:
-            if str(one.delivery.execution_id) in has:
-                continue
-            if one.state != "dispatched":
-                # It had the order and does not know it any more: it may have run. Never a second time.
-                await runs.never_came(tx, [one.delivery.execution_id], TargetEvent.FAIL, "interrupted", now)
-            elif one.target_state is TargetState.LOST:
-                await runs.never_came(tx, [one.delivery.execution_id], TargetEvent.EXPIRE, "offline", now)
-            elif one.target_state is TargetState.DISPATCHED:
-                again.append(one.delivery)
-        return again
 
     def _welcome(self, connection: Connection, greeting: Greeting, inventory_digest: str | None) -> None:
         owed = greeting.owed.get(connection.device_id, [])
