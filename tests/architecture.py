@@ -33,6 +33,7 @@ SQL_PLACES = {
     "queue": {"store"},
     "runs": {"dispatch", "history", "moves", "opening", "output", "preview", "record", "stopping"},
     "sites": {"store"},
+    "windows": {"store"},
 }
 #: A lock time-out of our own, and the table of the doctor's checks.
 MAY_COMPOSE_SQL = {"watchbill.kit.db", "watchbill.apps.doctor"}

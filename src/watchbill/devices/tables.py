@@ -25,6 +25,7 @@ devices = Table(
     Column("inventory_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("timezone", Text),
 )
 
 device_presence = Table(

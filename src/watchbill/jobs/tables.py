@@ -28,6 +28,7 @@ jobs = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
+    Column("zone_source", Text, nullable=False),
 )
 
 job_revisions = Table(

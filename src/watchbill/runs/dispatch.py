@@ -54,17 +54,17 @@ RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id
 
 _TAKE = """
 WITH ready AS (
-  SELECT DISTINCT ON (t.device_id, t.job_id, CASE WHEN r.is_exclusive THEN 0 ELSE t.id END) t.id
+  SELECT DISTINCT ON (t.device_id, t.job_id, CASE WHEN r.exclusivity = 'none' THEN t.id ELSE 0 END) t.id
   FROM run_targets t
   JOIN runs r ON r.id = t.run_id
   JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
   JOIN devices d ON d.id = t.device_id AND d.status = 'active'
   WHERE t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL AND t.expires_at > :now AND {which}
     -- One at a time and the oldest first, also where only one of the runs is looked into.
-    AND NOT (r.is_exclusive AND EXISTS (
+    AND NOT (r.exclusivity <> 'none' AND EXISTS (
       SELECT 1 FROM run_targets b WHERE b.job_id = t.job_id AND b.device_id = t.device_id AND b.deadline_at IS NOT NULL
         AND (b.id < t.id OR b.state IN ('connecting', 'dispatched', 'running', 'cancelling'))))
-  ORDER BY t.device_id, t.job_id, CASE WHEN r.is_exclusive THEN 0 ELSE t.id END, t.id
+  ORDER BY t.device_id, t.job_id, CASE WHEN r.exclusivity = 'none' THEN t.id ELSE 0 END, t.id
 ), locked AS (
   SELECT t.id, t.state FROM run_targets t WHERE t.id IN (SELECT id FROM ready LIMIT :limit)
     AND t.state IN ('pending', 'waiting_online')

@@ -91,7 +91,7 @@ SELECT occurrence_id, site_id, state, number
 FROM unnest(CAST(:occurrences AS uuid[]), CAST(:sites AS bigint[]), CAST(:states AS text[]), CAST(:numbers AS integer[]))
   AS d(occurrence_id, site_id, state, number)
 ORDER BY 1, 2, 3
-ON CONFLICT (occurrence_id, site_id, state) DO UPDATE SET number = c.number + excluded.number
+ON CONFLICT (occurrence_id, site_id, wave, state) DO UPDATE SET number = c.number + excluded.number
 """)
 
 _LOCK_OCCURRENCES = text(

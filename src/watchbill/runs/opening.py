@@ -99,7 +99,7 @@ WITH given AS (
   FROM given
   ON CONFLICT DO NOTHING RETURNING id
 ), content AS (
-  SELECT s.id, s.job_id, s.overlap <> 'allow' AS is_exclusive,
+  SELECT s.id, s.job_id, CASE s.overlap WHEN 'allow' THEN 'none' ELSE 'device' END AS exclusivity,
     jsonb_agg(jsonb_build_object('position', c.position, 'assembly_id', a.id, 'name', a.name, 'revision', v.revision,
       'content_sha256', v.content_sha256, 'interpreter', v.content->>'interpreter',
       'warning_exit_codes', coalesce(v.content->'warning_exit_codes', '[]'), 'variables', c.variables) ORDER BY c.position) AS components,
@@ -111,8 +111,8 @@ WITH given AS (
   JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
   GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap
 ), run AS (
-  INSERT INTO runs (occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, is_exclusive, created_at)
-  SELECT id, job_id, 'script', 'system', components, time_limit_seconds, is_exclusive, :now FROM content
+  INSERT INTO runs (occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at)
+  SELECT id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now FROM content
   RETURNING id, occurrence_id, components->0->>'interpreter' AS interpreter
 ), setting AS (
   SELECT s.*, r.id AS run_id, r.interpreter FROM given s JOIN run r ON r.occurrence_id = s.id

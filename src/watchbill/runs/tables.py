@@ -41,6 +41,21 @@ occurrences = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("opened_at", DateTime(timezone=True)),
     Column("closed_at", DateTime(timezone=True)),
+    Column("detail", Text),
+    Column("held_until_at", DateTime(timezone=True)),
+    Column("is_range_capped", Boolean, nullable=False),
+    Column("local_time", DateTime),
+    Column("start_reason", Text),
+    Column("ignores_windows", Boolean, nullable=False),
+)
+
+occurrence_waves = Table(
+    "occurrence_waves",
+    metadata,
+    Column("occurrence_id", Uuid, primary_key=True),
+    Column("wave", Integer, primary_key=True),
+    Column("timezone", Text),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
 )
 
 occurrence_counts = Table(
@@ -48,6 +63,7 @@ occurrence_counts = Table(
     metadata,
     Column("occurrence_id", Uuid, primary_key=True),
     Column("site_id", BigInteger, primary_key=True),
+    Column("wave", Integer, primary_key=True),
     Column("state", Text, primary_key=True),
     Column("number", Integer, nullable=False),
 )
@@ -62,8 +78,8 @@ runs = Table(
     Column("execution_context", Text, nullable=False),
     Column("components", JSONB, nullable=False),
     Column("time_limit_seconds", Integer, nullable=False),
-    Column("is_exclusive", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("exclusivity", Text, nullable=False),
 )
 
 run_targets = Table(
@@ -91,6 +107,8 @@ run_targets = Table(
     Column("last_line", Text),
     Column("late_result", JSONB),
     Column("cancel_requested_at", DateTime(timezone=True)),
+    Column("starts_at", DateTime(timezone=True)),
+    Column("stop_by_at", DateTime(timezone=True)),
 )
 
 executions = Table(
@@ -137,4 +155,30 @@ ledger_starts = Table(
     metadata,
     Column("job_id", BigInteger, primary_key=True),
     Column("from_at", DateTime(timezone=True), nullable=False),
+)
+
+scheduler_pulse = Table(
+    "scheduler_pulse",
+    metadata,
+    Column("id", Boolean, primary_key=True),
+    Column("ticked_at", DateTime(timezone=True)),
+    Column("zones_in_use", ARRAY(Text), nullable=False),
+    Column("guard_enabled", Boolean, nullable=False),
+    Column("guard_after_seconds", Integer, nullable=False),
+    Column("guard_least_jobs", Integer, nullable=False),
+    Column("guard_trickle_per_minute", Integer),
+)
+
+outages = Table(
+    "outages",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("from_at", DateTime(timezone=True), nullable=False),
+    Column("to_at", DateTime(timezone=True), nullable=False),
+    Column("noticed_at", DateTime(timezone=True), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("guard", Text, nullable=False),
+    Column("released_by", BigInteger),
+    Column("released_at", DateTime(timezone=True)),
 )
