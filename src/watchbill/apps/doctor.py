@@ -70,9 +70,9 @@ _CHECKS = (
         "counts_differ",
         "The counters of an occurrence differ from its target rows.",
         """SELECT 'occurrence ' || coalesce(c.occurrence_id, t.occurrence_id) || ' ' || coalesce(c.state, t.state)
-        FROM (SELECT occurrence_id, site_id, state, number FROM occurrence_counts WHERE number <> 0) c
-        FULL JOIN (SELECT occurrence_id, site_id, state, count(*) AS number FROM run_targets GROUP BY 1, 2, 3) t
-          ON (t.occurrence_id, t.site_id, t.state) = (c.occurrence_id, c.site_id, c.state)
+        FROM (SELECT occurrence_id, site_id, wave, state, number FROM occurrence_counts WHERE number <> 0) c
+        FULL JOIN (SELECT occurrence_id, site_id, wave, state, count(*) AS number FROM run_targets GROUP BY 1, 2, 3, 4) t
+          ON (t.occurrence_id, t.site_id, t.wave, t.state) = (c.occurrence_id, c.site_id, c.wave, c.state)
         WHERE c.number IS DISTINCT FROM t.number""",
     ),
     _Check(

@@ -39,7 +39,8 @@ WITH chosen AS (
 )
 UPDATE run_targets t SET released_at = :now, state = CASE WHEN c.gateway_id IS NULL THEN 'waiting_online' ELSE t.state END
 FROM chosen c WHERE t.id = c.id
-RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, c.state AS before, t.state AS after, c.gateway_id
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, c.state AS before, t.state AS after,
+  c.gateway_id
 """)
 
 _WENT_OFFLINE = text("""
@@ -49,7 +50,7 @@ WITH chosen AS (
   ORDER BY t.id FOR UPDATE OF t
 )
 UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id
-RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave
 """)
 
 _TAKE = """
@@ -73,14 +74,16 @@ WITH ready AS (
   UPDATE run_targets t SET state = 'dispatched', term = t.term + 1, attempt = t.attempt + 1,
     deadline_at = CAST(:now AS timestamptz) + r.time_limit_seconds * interval '1 second' + CAST(:silence AS interval)
   FROM locked l, runs r WHERE t.id = l.id AND r.id = t.run_id
-  RETURNING t.id, t.occurrence_id, t.job_id, t.site_id, t.device_id, l.state AS before, t.run_id, t.term, t.attempt, t.expires_at
+  RETURNING t.id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, l.state AS before, t.run_id, t.term, t.attempt,
+    t.expires_at
 )
 INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at)
 SELECT gen_random_uuid(), id, run_id, device_id, site_id, 0, attempt, term, 'dispatched', expires_at, :now FROM taken
 RETURNING id, target_id, run_id, device_id, site_id, start_by_at,
   (SELECT before FROM taken WHERE taken.id = target_id) AS before,
   (SELECT occurrence_id FROM taken WHERE taken.id = target_id) AS occurrence_id,
-  (SELECT job_id FROM taken WHERE taken.id = target_id) AS job_id
+  (SELECT job_id FROM taken WHERE taken.id = target_id) AS job_id,
+  (SELECT wave FROM taken WHERE taken.id = target_id) AS wave
 """
 _TAKE_RUN = text(_TAKE.format(which="t.run_id = :run_id"))
 _TAKE_DEVICES = text(_TAKE.format(which="t.device_id = ANY(:devices)"))

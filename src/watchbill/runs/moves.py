@@ -46,6 +46,7 @@ class Moved:
     job_id: int
     site_id: int
     device_id: uuid.UUID
+    wave: int
     before: TargetState
     after: TargetState
     reason: str | None = None
@@ -82,15 +83,16 @@ FROM moves m
 JOIN old o ON o.id = m.target_id
 JOIN rules r ON r.before = o.state AND r.event = m.event       -- not in the state table: nothing happens
 WHERE t.id = m.target_id AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
-RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, o.state AS before, t.state AS after, t.reason, t.exit_code
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, o.state AS before, t.state AS after,
+  t.reason, t.exit_code
 """)
 
 _COUNT = text("""
-INSERT INTO occurrence_counts AS c (occurrence_id, site_id, state, number)
-SELECT occurrence_id, site_id, state, number
-FROM unnest(CAST(:occurrences AS uuid[]), CAST(:sites AS bigint[]), CAST(:states AS text[]), CAST(:numbers AS integer[]))
-  AS d(occurrence_id, site_id, state, number)
-ORDER BY 1, 2, 3
+INSERT INTO occurrence_counts AS c (occurrence_id, site_id, wave, state, number)
+SELECT occurrence_id, site_id, wave, state, number
+FROM unnest(CAST(:occurrences AS uuid[]), CAST(:sites AS bigint[]), CAST(:waves AS integer[]), CAST(:states AS text[]),
+  CAST(:numbers AS integer[])) AS d(occurrence_id, site_id, wave, state, number)
+ORDER BY 1, 2, 3, 4
 ON CONFLICT (occurrence_id, site_id, wave, state) DO UPDATE SET number = c.number + excluded.number
 """)
 
@@ -98,7 +100,8 @@ _LOCK_OCCURRENCES = text(
     "SELECT id, job_id, state, outcome, failure_threshold_percent FROM occurrences WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"
 )
 _COUNTS = text(
-    "SELECT occurrence_id, site_id, state, number FROM occurrence_counts WHERE occurrence_id = ANY(:ids) AND number > 0"
+    "SELECT occurrence_id, site_id, state, sum(number)::integer AS number FROM occurrence_counts"
+    " WHERE occurrence_id = ANY(:ids) GROUP BY occurrence_id, site_id, state HAVING sum(number) > 0"
 )
 _CLOSE = text("""
 UPDATE occurrences o SET state = 'closed', outcome = c.outcome, closed_at = coalesce(o.closed_at, :now)
@@ -132,13 +135,14 @@ async def move(tx: AsyncConnection, moves: Sequence[Move], now: datetime) -> lis
 def changed(
     row: Row[*tuple[Any, ...]], before: str, after: str, reason: str | None = None, exit_code: int | None = None
 ) -> Moved:
-    """A change as a statement returned it: `row` has target_id, occurrence_id, job_id, site_id and device_id."""
+    """A change as a statement returned it: `row` has target_id, occurrence_id, job_id, site_id, device_id and wave."""
     return Moved(
         row.target_id,
         row.occurrence_id,
         row.job_id,
         row.site_id,
         row.device_id,
+        row.wave,
         TargetState(before),
         TargetState(after),
         reason,
@@ -178,15 +182,16 @@ async def settle(tx: AsyncConnection, moved: Sequence[Moved], now: datetime) -> 
 
 
 async def _count(tx: AsyncConnection, moved: Iterable[Moved]) -> None:
-    deltas: dict[tuple[uuid.UUID, int, str], int] = defaultdict(int)
+    deltas: dict[tuple[uuid.UUID, int, int, str], int] = defaultdict(int)
     for one in moved:
-        deltas[one.occurrence_id, one.site_id, one.before] -= 1
-        deltas[one.occurrence_id, one.site_id, one.after] += 1
+        deltas[one.occurrence_id, one.site_id, one.wave, one.before] -= 1
+        deltas[one.occurrence_id, one.site_id, one.wave, one.after] += 1
     changed = sorted((key, number) for key, number in deltas.items() if number)
     columns = {
         "occurrences": [key[0] for key, _ in changed],
         "sites": [key[1] for key, _ in changed],
-        "states": [str(key[2]) for key, _ in changed],
+        "waves": [key[2] for key, _ in changed],
+        "states": [str(key[3]) for key, _ in changed],
         "numbers": [number for _, number in changed],
     }
     await tx.execute(_COUNT, columns)
