@@ -86,8 +86,8 @@ def test_the_least_that_a_job_needs_gets_every_default():
     assert (saved.time_limit_seconds, saved.expires_after_seconds) == (900, None)
     assert saved.policies.to_json() == {
         "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
-        "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60, "continue_on_failure": False,
-        "concurrency": None, "waves": None, "failure_threshold_percent": 0,
+        "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60,
+        "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
     }  # fmt: skip
 
 
@@ -156,11 +156,6 @@ def test_a_job_is_an_object(definition):
         ({"execution_context": "current_user"}, "execution_context"),
         ({"credential_id": 9}, "credential_id"),
         ({"use_service_account": True}, "use_service_account"),
-        ({"policies": {"overlap": "queue_one"}}, "policies.overlap"),
-        ({"policies": {"overlap": "replace"}}, "policies.overlap"),
-        ({"policies": {"overlap_scope": "job"}}, "policies.overlap_scope"),
-        ({"policies": {"catch_up": "hold"}}, "policies.catch_up"),
-        ({"policies": {"splay_seconds": 60}}, "policies.splay_seconds"),
         ({"policies": {"retries": 1}}, "policies.retries"),
         ({"policies": {"retries": False}}, "policies.retries"),
         ({"policies": {"retry_delay_seconds": 5}}, "policies.retry_delay_seconds"),
@@ -195,6 +190,8 @@ def test_every_pair_of_component_and_context_has_its_cell():
         ("duration", "expires_after_seconds", 60, 2_592_000),
         ("policies", "catch_up_window_seconds", 60, 604_800),
         ("policies", "failure_threshold_percent", 0, 100),
+        ("policies", "splay_seconds", 0, 86_399),
+        ("duration", "run_limit_seconds", 900, 2_592_000),
     ],
 )
 def test_numbers_have_their_bounds(part, name, low, high):

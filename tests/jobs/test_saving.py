@@ -44,7 +44,11 @@ async def test_a_saved_job_is_due_at_its_first_instant_and_has_its_rows(tx, worl
         (1, False, world.pump),
         (0, True, world.lamp),
     ]
-    assert job.definition["duration"] == {"time_limit_seconds": 900, "expires_after_seconds": None}
+    assert job.definition["duration"] == {
+        "time_limit_seconds": 900,
+        "expires_after_seconds": None,
+        "run_limit_seconds": None,
+    }
     assert (job.created_by, job.updated_by) == ("ada", "ada")
 
 

@@ -16,6 +16,8 @@ from watchbill.core.job_rules_values import (
     EXPIRES_AFTER_SECONDS,
     MAX_TARGETS,
     RETRY_DELAY_SECONDS,
+    RUN_LIMIT_SECONDS,
+    SPLAY_SECONDS,
     TIME_LIMIT_SECONDS,
 )
 from watchbill.identity import Actor
@@ -25,6 +27,8 @@ from watchbill.runs import JobHistory, Occurrence, Preview
 _LIMIT_LOW, _LIMIT_HIGH = TIME_LIMIT_SECONDS
 _EXPIRES_LOW, _EXPIRES_HIGH = EXPIRES_AFTER_SECONDS
 _WINDOW_LOW, _WINDOW_HIGH = CATCH_UP_WINDOW_SECONDS
+_RUN_LOW, _RUN_HIGH = RUN_LIMIT_SECONDS
+_SPLAY_LOW, _SPLAY_HIGH = SPLAY_SECONDS
 
 
 class JobComponent(Model):
@@ -48,7 +52,11 @@ class JobSchedule(Model):
         description="immediately, once, every_5_minutes, every_10_minutes, every_15_minutes, every_30_minutes, hourly,"
         " daily, weekly, monthly, yearly, cron or rrule"
     )
-    timezone: str = "UTC"
+    timezone: str = Field(default="UTC", description="absent where `timezone_source` is site or device")
+    timezone_source: Literal["fixed", "site", "device"] = Field(
+        default="fixed",
+        description="whose clocks it is read on: those of `timezone`, of each device's site, of each device",
+    )
     start: str | None = Field(default=None, description="wall clock such as 2026-05-04T07:00, or instant with offset")
     end: str | None = None
     count: Annotated[int, Field(ge=1)] | None = None
@@ -59,21 +67,32 @@ class JobSchedule(Model):
 
 
 class JobDuration(Model):
-    """Null = the assembly's time limit; the gap to the next instant, at most a day."""
+    """Null = the assembly's time limit; the gap to the next instant, at most a day; no limit of the whole run.
+
+    The run limit counts from the instant and is at least the time limit of one device.
+    """
 
     time_limit_seconds: Annotated[int, Field(ge=_LIMIT_LOW, le=_LIMIT_HIGH)] | None = None
     expires_after_seconds: Annotated[int, Field(ge=_EXPIRES_LOW, le=_EXPIRES_HIGH)] | None = None
+    run_limit_seconds: Annotated[int, Field(ge=_RUN_LOW, le=_RUN_HIGH)] | None = None
 
 
 class JobPolicies(Model):
-    """What happens when things go other than planned."""
+    """What happens when things go other than planned.
 
-    overlap: Literal["skip", "allow"] = "skip"
-    overlap_scope: Literal["device"] = "device"
-    catch_up: Literal["latest", "skip", "all"] = "latest"
+    A splay spreads the starts of the devices; it is shorter than the time to the next instant. `hold` waits for a person, and
+    is not for schedules that follow the clocks of sites or devices.
+    """
+
+    overlap: Literal["skip", "queue_one", "replace", "allow"] = "skip"
+    overlap_scope: Literal["device", "job"] = "device"
+    catch_up: Literal["latest", "skip", "all", "hold"] = "latest"
     catch_up_window_seconds: Annotated[int, Field(ge=_WINDOW_LOW, le=_WINDOW_HIGH)] | None = None
     offline: Literal["wait", "skip"] = "wait"
-    splay_seconds: Literal[0] = 0
+    splay_seconds: Annotated[int, Field(ge=_SPLAY_LOW, le=_SPLAY_HIGH)] = 0
+    splay_mode: Literal["fixed", "per_occurrence"] = Field(
+        default="fixed", description="a device's delay is always the same, or another at each occurrence"
+    )
     retries: Literal[0] = 0
     retry_delay_seconds: int = Field(default=RETRY_DELAY_SECONDS, ge=RETRY_DELAY_SECONDS, le=RETRY_DELAY_SECONDS)
     continue_on_failure: Literal[False] = False

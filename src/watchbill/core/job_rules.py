@@ -13,6 +13,7 @@ from uuid import UUID
 from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
+from watchbill.core.job_rules_conflicts import conflicts, run_limit_fault
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
     CATCH_UPS,
@@ -29,6 +30,9 @@ from watchbill.core.job_rules_values import (
     OVERLAPS,
     READ_ONLY,
     RETRY_DELAY_SECONDS,
+    RUN_LIMIT_SECONDS,
+    SPLAY_MODES,
+    SPLAY_SECONDS,
     TARGET_KINDS,
     TIME_LIMIT_SECONDS,
     CatchUp,
@@ -44,6 +48,7 @@ from watchbill.core.job_rules_values import (
     Overlap,
     OverlapScope,
     Policies,
+    SplayMode,
 )
 from watchbill.core.job_rules_variables import settle_variables
 from watchbill.core.problems import Problem, under
@@ -109,6 +114,7 @@ def read(definition: object) -> ReadJob:
     )
     fields.only("credential_id", "must be null: a script runs with the agent's rights and takes no credential")
     fields.only("use_service_account", "must be false: service accounts are for playbooks", allowed=False)
+    problems += conflicts(draft)
     if draft.targets and draft.targets.keys() <= draft.exclusions.keys():
         fields.refuse("exclusions", "nothing_left", "exclude every target: nothing is left to run on")
     fields.refuse_unknown("a job", READ_ONLY)
@@ -123,6 +129,8 @@ def settle(draft: JobDraft, facts: Facts) -> Settled:
     _judge_devices("exclusions", draft.exclusions, facts, settled.problems)
     schedule = _settle_schedule(draft, facts, settled.problems)
     whole = [component for component in components if component is not None]
+    if draft.duration.time_limit_seconds is None and whole:
+        settled.problems += run_limit_fault(draft.duration.run_limit_seconds, _declared_limit(whole, facts))
     if not settled.problems and schedule is not None and whole and len(whole) == len(components):
         settled.job = _job(draft, whole, schedule, facts)
     return settled
@@ -133,7 +141,6 @@ def _positions(draft: JobDraft) -> range:
 
 
 def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedule, facts: Facts) -> Job:
-    limits = [_declared(component, facts).time_limit_seconds for component in components]
     return Job(
         name=draft.name,
         description=draft.description,
@@ -143,11 +150,16 @@ def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedu
         exclusions=tuple(draft.exclusions),
         schedule=schedule,
         execution_context=draft.execution_context,
-        time_limit_seconds=draft.duration.time_limit_seconds or max(limits),
+        time_limit_seconds=draft.duration.time_limit_seconds or _declared_limit(components, facts),
         expires_after_seconds=draft.duration.expires_after_seconds,
+        run_limit_seconds=draft.duration.run_limit_seconds,
         policies=draft.policies,
         enabled=draft.enabled,
     )
+
+
+def _declared_limit(components: Sequence[Component], facts: Facts) -> int:
+    return max(_declared(component, facts).time_limit_seconds for component in components)
 
 
 def _declared(component: Component, facts: Facts) -> AssemblyDraft:
@@ -241,6 +253,7 @@ def _duration(fields: Fields) -> Duration:
     duration = Duration(
         time_limit_seconds=fields.optional_integer("time_limit_seconds", *TIME_LIMIT_SECONDS),
         expires_after_seconds=fields.optional_integer("expires_after_seconds", *EXPIRES_AFTER_SECONDS),
+        run_limit_seconds=fields.optional_integer("run_limit_seconds", *RUN_LIMIT_SECONDS),
     )
     fields.refuse_unknown("duration")
     return duration
@@ -248,7 +261,6 @@ def _duration(fields: Fields) -> Duration:
 
 def _policies(fields: Fields) -> Policies:
     word = _word_reader(fields)
-    fields.only("splay_seconds", "must be 0: a splay is not available in this version", allowed=0)
     fields.only("retries", "must be 0: retries are not available in this version", allowed=0)
     delay = f"must be {RETRY_DELAY_SECONDS}: it has no effect without retries, which are not available in this version"
     fields.only("retry_delay_seconds", delay, allowed=RETRY_DELAY_SECONDS)
@@ -262,7 +274,8 @@ def _policies(fields: Fields) -> Policies:
         catch_up=cast("CatchUp", word("catch_up", CATCH_UPS, "latest")),
         catch_up_window_seconds=fields.optional_integer("catch_up_window_seconds", *CATCH_UP_WINDOW_SECONDS),
         offline=cast("Offline", word("offline", OFFLINES, "wait")),
-        splay_seconds=0,
+        splay_seconds=fields.integer("splay_seconds", *SPLAY_SECONDS, default=0),
+        splay_mode=cast("SplayMode", word("splay_mode", SPLAY_MODES, "fixed")),
         retries=0,
         retry_delay_seconds=RETRY_DELAY_SECONDS,
         continue_on_failure=False,

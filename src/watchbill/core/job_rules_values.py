@@ -14,6 +14,7 @@ from watchbill.core.schedule import Schedule
 
 Overlap = Literal["skip", "queue_one", "replace", "allow"]
 OverlapScope = Literal["device", "job"]
+SplayMode = Literal["fixed", "per_occurrence"]
 CatchUp = Literal["skip", "latest", "all", "hold"]
 Offline = Literal["wait", "skip"]
 
@@ -61,9 +62,10 @@ JOB_KINDS: Final = Choice(("automation",), ("onboarding", "agent_maintenance"))
 COMPONENT_KINDS: Final = Choice((_K.SCRIPT,), (_K.PLAYBOOK, _K.WORKFLOW, _K.DEVICE_ONBOARDING))
 TARGET_KINDS: Final = Choice(("device",), ("filter", "site", "all_devices", "onboarding_scope"))
 EXCLUSION_KINDS: Final = Choice(("device",), ("filter", "site"))
-OVERLAPS: Final = Choice(("skip", "allow"), ("queue_one", "replace"))
-OVERLAP_SCOPES: Final = Choice(("device",), ("job",))
-CATCH_UPS: Final = Choice(("latest", "skip", "all"), ("hold",))
+OVERLAPS: Final = Choice(("skip", "queue_one", "replace", "allow"))
+OVERLAP_SCOPES: Final = Choice(("device", "job"))
+CATCH_UPS: Final = Choice(("latest", "skip", "all", "hold"))
+SPLAY_MODES: Final = Choice(("fixed", "per_occurrence"))
 OFFLINES: Final = Choice(("wait", "skip"))
 
 MAX_COMPONENTS: Final = 1
@@ -71,6 +73,8 @@ MAX_TARGETS: Final = 10_000
 TIME_LIMIT_SECONDS: Final = (1, 7 * 86_400)
 EXPIRES_AFTER_SECONDS: Final = (60, 30 * 86_400)
 CATCH_UP_WINDOW_SECONDS: Final = (60, 7 * 86_400)
+RUN_LIMIT_SECONDS: Final = (60, 30 * 86_400)
+SPLAY_SECONDS: Final = (0, 86_400)
 RETRY_DELAY_SECONDS: Final = 60
 
 #: What a reply adds to a job.
@@ -110,7 +114,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """How a job behaves when things go other than planned. None = the calendar's default (semantics D11, D18)."""
+    """How a job behaves when things go other than planned. None = the calendar's default (semantics D11, D18).
+
+    What came later than the first stored jobs has a default here, so that those can still be read.
+    """
 
     overlap: Overlap
     overlap_scope: OverlapScope
@@ -123,6 +130,7 @@ class Policies:
     continue_on_failure: bool
     concurrency: int | None
     failure_threshold_percent: int
+    splay_mode: SplayMode = "fixed"
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -132,6 +140,7 @@ class Policies:
             "catch_up_window_seconds": self.catch_up_window_seconds,
             "offline": self.offline,
             "splay_seconds": self.splay_seconds,
+            "splay_mode": self.splay_mode,
             "retries": self.retries,
             "retry_delay_seconds": self.retry_delay_seconds,
             "continue_on_failure": self.continue_on_failure,
@@ -143,10 +152,14 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """`time_limit_seconds` None = the assembly's, to be filled in when the job is saved."""
+    """`time_limit_seconds` None = the assembly's, to be filled in when the job is saved.
+
+    A time limit is for one device from its start; `run_limit_seconds` is for the whole run from its instant, None = no limit.
+    """
 
     time_limit_seconds: int | None
     expires_after_seconds: int | None
+    run_limit_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,5 +196,6 @@ class Job:
     execution_context: ExecutionContext
     time_limit_seconds: int
     expires_after_seconds: int | None
+    run_limit_seconds: int | None
     policies: Policies
     enabled: bool | None

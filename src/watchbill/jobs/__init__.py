@@ -10,6 +10,7 @@ from watchbill.jobs.due import (
     resume_paused,
     sites_due_within,
     take_due,
+    zones_in_use,
 )
 from watchbill.jobs.files import export_file, import_file
 from watchbill.jobs.listing import visible_ids
@@ -40,6 +41,7 @@ from watchbill.jobs.values import (
     SavedJob,
     Sort,
     TargetSummary,
+    ZoneSource,
 )
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "Sort",
     "TargetSummary",
     "Who",
+    "ZoneSource",
     "advance",
     "allowed_actions",
     "create",
@@ -85,4 +88,5 @@ __all__ = [
     "update",
     "using_assembly",
     "visible_ids",
+    "zones_in_use",
 ]

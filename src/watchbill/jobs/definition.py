@@ -36,6 +36,7 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
         "duration": {
             "time_limit_seconds": job.time_limit_seconds,
             "expires_after_seconds": job.expires_after_seconds,
+            "run_limit_seconds": job.run_limit_seconds,
         },
         "policies": job.policies.to_json(),
         "enabled": enabled,
@@ -75,7 +76,8 @@ def secrets_in(definition: Definition) -> list[tuple[UUID, frozenset[str]]]:
 
 
 def policies_of(stored_policies: Mapping[str, Any]) -> Policies:
-    return Policies(**{name: stored_policies[name] for name in Policies.__slots__})
+    """The stored policies; what they were saved without has its default."""
+    return Policies(**{name: stored_policies[name] for name in Policies.__slots__ if name in stored_policies})
 
 
 def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
 from watchbill.core import schedule as calendar
+from watchbill.core.zones import zone_names
 from watchbill.identity import ENGINE, audit
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import policies_of, read_schedule
@@ -51,6 +52,18 @@ WHERE j.next_due_at <= :until AND j.enabled AND j.deleted_at IS NULL
 """)
 
 
+# Zones are few and devices many: each step of the recursion finds the next zone in the index.
+_ZONES_IN_USE = text("""
+WITH RECURSIVE zones AS (
+  (SELECT timezone FROM devices WHERE timezone IS NOT NULL ORDER BY timezone LIMIT 1)
+  UNION ALL
+  SELECT (SELECT d.timezone FROM devices d WHERE d.timezone > z.timezone ORDER BY d.timezone LIMIT 1) FROM zones z
+  WHERE z.timezone IS NOT NULL
+)
+SELECT timezone FROM zones WHERE timezone IS NOT NULL UNION SELECT timezone FROM sites
+""")
+
+
 def _due_query() -> Select[Any]:
     # Only these parts of the definition: the targets of a large job are not read to learn its policies.
     return select(
@@ -63,6 +76,7 @@ def _due_query() -> Select[Any]:
         jobs.c.next_due_at,
         jobs.c.allowed_site_ids,
         jobs.c.tzdata_version,
+        jobs.c.zone_source,
     )
 
 
@@ -102,6 +116,12 @@ async def sites_due_within(tx: AsyncConnection, now: datetime, seconds: float) -
     """Sites with work soon, so that a worker can be up before it; 0 = devices without a site."""
     rows = await tx.execute(_SITES_DUE, {"until": now + timedelta(seconds=seconds)})
     return sorted(rows.scalars())
+
+
+async def zones_in_use(tx: AsyncConnection) -> frozenset[str]:
+    """Every zone that a device or a site is in, and UTC. Those that the zone rules do not know are left out."""
+    found = (await tx.execute(_ZONES_IN_USE)).scalars()
+    return frozenset({"UTC", *found}) & zone_names()
 
 
 async def advance(tx: AsyncConnection, advances: Sequence[Advance], tzdata_version: str, now: datetime) -> None:
@@ -203,6 +223,8 @@ def _due_job(row: Row[Any]) -> DueJob:
         policies=policies,
         time_limit_seconds=row.duration["time_limit_seconds"],
         expires_after_seconds=row.duration["expires_after_seconds"],
+        run_limit_seconds=row.duration.get("run_limit_seconds"),
+        zone_source=row.zone_source,
         allowed_site_ids=row.allowed_site_ids,
         failure_threshold_percent=policies.failure_threshold_percent,
         tzdata_version=row.tzdata_version,

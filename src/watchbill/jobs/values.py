@@ -9,6 +9,7 @@ from uuid import UUID
 from watchbill.core.job_rules_values import Policies
 from watchbill.core.schedule import Schedule
 
+ZoneSource = Literal["fixed", "site", "device"]
 JobState = Literal["active", "paused", "completed", "error"]
 Sort = Literal["name", "-name", "next_due", "-next_due", "updated", "-updated", "id", "-id"]
 
@@ -83,6 +84,10 @@ class DueJob:
     policies: Policies
     time_limit_seconds: int
     expires_after_seconds: int | None
+    #: The limit of a whole run from its instant; None = none.
+    run_limit_seconds: int | None
+    #: Whose clocks the schedule is read on: `fixed`, `site` or `device`.
+    zone_source: ZoneSource
     allowed_site_ids: Sequence[int] | None
     failure_threshold_percent: int
     tzdata_version: str
