@@ -3,7 +3,7 @@
 Pure arithmetic on values; it neither stores occurrences nor knows about devices beyond the id that spreads their starts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,15 +11,33 @@ from itertools import islice
 from typing import Final, Literal, assert_never
 from uuid import UUID, uuid5
 
+from watchbill.core.following import LAST_WAVE, next_start
 from watchbill.core.schedule import (
     Schedule,
     count_between,
+    first_mark,
     has_quick_count,
     instants_between,
     latest_before,
-    next_due,
     period_hint,
 )
+
+__all__ = [
+    "CatchUp",
+    "CatchUpPolicy",
+    "Due",
+    "Kind",
+    "MissedRange",
+    "MissedReason",
+    "Owed",
+    "first_mark",
+    "fitting_splay",
+    "next_start",
+    "owed",
+    "public_id",
+    "splay_delay",
+    "wave_timing",
+]
 
 CatchUp = Literal["skip", "latest", "all", "hold"]
 MissedReason = Literal["catch_up_window", "misfire_policy"]
@@ -68,7 +86,10 @@ class MissedRange:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Everything between the old mark and now, each instant in exactly one place, and where to go on."""
+    """Everything between the old mark and now, each instant in exactly one place, and where to go on.
+
+    Of a schedule that follows clocks, all but `next_due` are names of wall clocks; `next_due` is always a real instant.
+    """
 
     open: tuple[Due, ...]
     held: tuple[datetime, ...]
@@ -77,14 +98,30 @@ class Owed:
     next_due: datetime | None
 
 
-def owed(schedule: Schedule, mark: datetime, now: datetime, policy: CatchUpPolicy) -> Owed:
-    """What the schedule owes for (mark, now]. A clock that went back owes nothing: up to the mark all is settled."""
-    if now <= mark:
-        return Owed((), (), (), mark, next_due(schedule, mark))
-    punctual = max(mark, now - ON_TIME - _TICK)
-    on_time = tuple(Due(at, late=False) for at in instants_between(schedule, punctual, now))
-    late, held, missed = _settle_late(schedule, mark, punctual, now=now, policy=policy, has_on_time=bool(on_time))
-    return Owed(late + on_time, held, missed, now, next_due(schedule, now))
+def owed(schedule: Schedule, mark: datetime, now: datetime, policy: CatchUpPolicy, zones: Collection[str] = ()) -> Owed:
+    """What the schedule owes for (mark, now]. A clock that went back owes nothing: up to the mark all is settled.
+
+    `zones`: those in use, for a schedule that follows clocks. It owes what the first of them has reached, and that is on time
+    until the last zone on Earth has started; whether a single wave is late is said by `wave_timing`.
+    """
+    reached = first_mark(schedule, now, zones)
+    if reached <= mark:
+        return Owed((), (), (), mark, next_start(schedule, mark, zones))
+    in_time = now - LAST_WAVE if schedule.is_following else now
+    punctual = min(reached, max(mark, in_time - ON_TIME - _TICK))
+    on_time = tuple(Due(at, late=False) for at in instants_between(schedule, punctual, reached))
+    late, held, missed = _settle_late(schedule, mark, punctual, now=in_time, policy=policy, has_on_time=bool(on_time))
+    return Owed(late + on_time, held, missed, reached, next_start(schedule, reached, zones))
+
+
+def wave_timing(
+    schedule: Schedule, nominal: datetime, starts_at: datetime, now: datetime, policy: CatchUpPolicy
+) -> Literal["on_time", "catch_up", "late_start"]:
+    """How a wave that should have started at `starts_at` stands when its occurrence is opened now."""
+    if now - starts_at <= ON_TIME:
+        return "on_time"
+    is_caught_up = policy.catch_up != "skip" and now - starts_at <= _window(schedule, nominal, policy)
+    return "catch_up" if is_caught_up else "late_start"
 
 
 _Settled = tuple[tuple[Due, ...], tuple[datetime, ...], tuple[MissedRange, ...]]

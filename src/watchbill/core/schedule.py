@@ -5,13 +5,14 @@ the pinned wheel, and nothing is stored here.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, takewhile
-from typing import Final, assert_never
+from typing import Final, assert_never, get_args
 
+from watchbill.core.leading import leading_now
 from watchbill.core.schedule_calendar import LAST_YEAR, aligned, calendar_after, elapsed_after
 from watchbill.core.schedule_count import count_by_walls, wall_counter
 from watchbill.core.schedule_cron import Cron, cron_after
@@ -41,6 +42,7 @@ __all__ = [
     "anchored",
     "check_new",
     "count_between",
+    "first_mark",
     "has_quick_count",
     "in_words",
     "instants_after",
@@ -53,6 +55,7 @@ __all__ = [
     "to_json",
     "tzdata_version",
     "upcoming",
+    "with_flags",
 ]
 
 GRACE: Final = timedelta(seconds=60)
@@ -60,6 +63,7 @@ _BEFORE_ALL: Final = datetime(1899, 1, 1, tzinfo=UTC)
 _AFTER_ALL: Final = datetime(LAST_YEAR, 1, 1, tzinfo=UTC)
 _LONGEST: Final = timedelta(days=100_000)
 _SECOND: Final = timedelta(seconds=1)
+_FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
 
 
 def anchored(schedule: Schedule, now: datetime) -> Schedule:
@@ -77,12 +81,20 @@ def anchored(schedule: Schedule, now: datetime) -> Schedule:
     assert_never(schedule.rule)
 
 
-def check_new(schedule: Schedule, now: datetime) -> list[Problem]:
-    """What speaks against saving this schedule now: it can never fire, or everything it names is past."""
+def first_mark(schedule: Schedule, now: datetime, zones: Collection[str]) -> datetime:
+    """Up to where a schedule that is saved or resumed now is settled: now, or what the clocks it follows have reached."""
+    return leading_now(zones, now) if schedule.is_following else now
+
+
+def check_new(schedule: Schedule, now: datetime, zones: Collection[str] = ()) -> list[Problem]:
+    """What speaks against saving this schedule now: it can never fire, or everything it names is past.
+
+    For one that follows clocks, past is what any of the zones in use has reached.
+    """
     if isinstance(schedule.rule, Immediate):
         return []
     schedule = anchored(schedule, now)
-    if next_due(schedule, now - GRACE) is not None:
+    if next_due(schedule, first_mark(schedule, now, zones) - GRACE) is not None:
         return []
     never = never_fires(schedule)
     if never:
@@ -134,6 +146,11 @@ def upcoming(schedule: Schedule, after: datetime, n: int) -> list[Instant]:
         coming.append(_explained(schedule, nominal, passed_over(schedule, begin, nominal.at)))
         begin = nominal.at
     return coming
+
+
+def with_flags(instant: Instant, extra: Collection[Flag]) -> Instant:
+    """The instant with what others know about it (a window is closed, it is held), in the usual order and each flag once."""
+    return replace(instant, flags=tuple(flag for flag in _FLAGS if flag in instant.flags or flag in extra))
 
 
 def count_between(schedule: Schedule, after: datetime, until: datetime, cap: int) -> int:

@@ -287,13 +287,14 @@ def _fixed_after(zone: Zone, cron: Cron, after: datetime) -> Iterator[Nominal]:
     # A wall clock inside a gap can name an instant later than `after` and yet be earlier than what the clocks show.
     earlier = min(zone.offset(after), zone.offset(after - _DAY))
     for wall in walls_from(cron, (after + earlier).replace(tzinfo=None, second=0, microsecond=0)):
-        at = _fixed_instant(zone, wall)
+        at = fixed_instant(zone, wall)
         if at and at > after:
             yield Nominal(at, wall)
             after = at
 
 
-def _fixed_instant(zone: Zone, wall: datetime) -> datetime | None:
+def fixed_instant(zone: Zone, wall: datetime) -> datetime | None:
+    """When a fixed time runs; None in a gap that is not made up for."""
     at, gap = zone.resolve(wall), zone.spread(wall)
     if gap <= timedelta():
         return at

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
+from watchbill.core.leading import LEADING_ZONE
 from watchbill.core.schedule_calendar import CalendarUnit
 from watchbill.core.schedule_cron import Cron, read_cron
 from watchbill.core.schedule_moment import Moment
-from watchbill.core.schedule_rrule import Recurrence
+from watchbill.core.schedule_rrule import UNITS_PER_DAY, Recurrence
 from watchbill.core.schedule_rrule_read import read_rrule
 from watchbill.core.schedule_types import (
     STEPS,
@@ -21,6 +22,7 @@ from watchbill.core.schedule_types import (
     Rule,
     Schedule,
     ScheduleProblems,
+    ZoneSource,
 )
 from watchbill.core.zones import Zone, find_zone
 
@@ -33,7 +35,8 @@ _UNITS: Final[dict[str, CalendarUnit]] = {
     "monthly": "monthly",
     "yearly": "yearly",
 }
-_COMMON: Final = ("type", "timezone", "start", "end", "count")
+_SOURCES: Final[dict[str, ZoneSource]] = {"fixed": "fixed", "site": "site", "device": "device"}
+_COMMON: Final = ("type", "timezone", "timezone_source", "start", "end", "count")
 _BOUNDS: Final = ("start", "end", "count")
 _MOMENT: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?",
@@ -42,6 +45,8 @@ _MOMENT: Final = re.compile(
 _MOMENT_FORMS: Final = (
     "a wall clock such as 2026-05-04T07:00, or an instant with its offset such as 2026-05-04T07:00:00+02:00"
 )
+_EACH_CLOCK: Final = "each device reads it on its own clocks"
+_NEEDS_TIMES: Final = "following the clocks of sites or devices needs times of day"
 
 
 class Reader:
@@ -52,13 +57,29 @@ class Reader:
         self.spec = {name: value for name, value in spec.items() if value is not None}
         self.problems: list[Problem] = []
         self.zone = Zone("UTC")
+        self.zone_source: ZoneSource = "fixed"
 
     def refuse(self, field: str, code: str, message: str) -> None:
         """Note one problem and read on."""
         self.problems.append(Problem(field, code, message))
 
     def read_zone(self) -> None:
-        """The zone of every wall clock in the object; UTC when none is named."""
+        """The zone of every wall clock in the object: the one that is named, or whose clocks are followed."""
+        source = self.spec.get("timezone_source", "fixed")
+        if not isinstance(source, str) or source not in _SOURCES:
+            self.refuse("timezone_source", "not_allowed", f"must be one of: {', '.join(_SOURCES)}")
+        else:
+            self.zone_source = _SOURCES[source]
+        if self.zone_source == "fixed":
+            self._read_fixed_zone()
+            return
+        self.zone = LEADING_ZONE
+        if "timezone" in self.spec:
+            self.refuse(
+                "timezone", "not_allowed", f"must be left out: the clocks of each {self.zone_source} are followed"
+            )
+
+    def _read_fixed_zone(self) -> None:
         name = self.spec.get("timezone", "UTC")
         zone = find_zone(name) if isinstance(name, str) else None
         if zone is None:
@@ -83,6 +104,9 @@ class Reader:
             given = datetime.fromisoformat(parts[0]).replace(microsecond=0)
         except ValueError as error:
             self.refuse(field, "invalid_time", f"{value!r} does not exist: {error}")
+            return None
+        if given.tzinfo and self.zone_source != "fixed":
+            self.refuse(field, "invalid_time", f"{value!r} must be a wall clock without an offset: {_EACH_CLOCK}")
             return None
         if given.year not in _YEARS:
             self.refuse(field, "year_out_of_range", f"the year must be {_YEARS[0]} to {_YEARS[-1]}")
@@ -146,21 +170,38 @@ def parse(spec: Mapping[str, object]) -> Schedule:
     start = reader.read_moment("start", cut_seconds=True)
     end = reader.read_moment("end")
     count = reader.read_count()
+    if reader.zone_source != "fixed" and rule:
+        _refuse_what_cannot_follow(reader, rule)
     if start and end and end.instant < start.instant:
         reader.refuse("end", "end_before_start", "must not be before start")
     if rule is None or reader.problems:
         raise ScheduleProblems(reader.problems)
-    return Schedule(rule, reader.zone, start, end, count)
+    return Schedule(rule, reader.zone, start, end, count, reader.zone_source)
+
+
+def _refuse_what_cannot_follow(reader: Reader, rule: Rule) -> None:
+    """What is no wall clock cannot be read on the clocks of each device."""
+    if isinstance(rule, Immediate | Elapsed):
+        known = ", ".join(["once", *_UNITS, "cron", "rrule"])
+        reader.refuse("timezone_source", "not_allowed", f"{_NEEDS_TIMES}; with it, the type must be one of: {known}")
+    if isinstance(rule, Cron) and rule.every_pass:
+        reader.refuse("expression", "not_allowed", f"minute and hour must not begin with * here: {_NEEDS_TIMES}")
+    if isinstance(rule, Cron) and "count" in reader.spec:
+        reader.require("start", "the first time to count from, as a wall clock such as 2026-05-04T07:00")
+    if isinstance(rule, Recurrence) and UNITS_PER_DAY.get(rule.frequency, 1) > 1:
+        reader.refuse("rule", "not_allowed", f"FREQ must be DAILY or longer here: {_NEEDS_TIMES}")
+    if isinstance(rule, Recurrence) and rule.until and rule.until.tzinfo:
+        reader.refuse("rule", "not_allowed", f"UNTIL must be a wall clock without Z: {_EACH_CLOCK}")
 
 
 def _read_rule(reader: Reader) -> Rule | None:
     kind = reader.spec.get("type")
     match kind:
         case "immediately":
-            reader.refuse_fields_beyond(("type", "timezone"), kind)
+            reader.refuse_fields_beyond(("type", "timezone", "timezone_source"), kind)
             return Immediate()
         case "once":
-            reader.refuse_fields_beyond(("type", "timezone", "start"), kind)
+            reader.refuse_fields_beyond(("type", "timezone", "timezone_source", "start"), kind)
             reader.require("start", f"when to run once: {_MOMENT_FORMS}")
             return Once()
         case str() if kind in STEPS:
@@ -205,7 +246,7 @@ def to_json(schedule: Schedule) -> dict[str, object]:
     common: dict[str, object] = {
         "type": type_name(schedule.rule),
         "start": schedule.start.text if schedule.start else None,
-        "timezone": schedule.zone.name,
+        **({"timezone_source": schedule.zone_source} if schedule.is_following else {"timezone": schedule.zone.name}),
         "end": schedule.end.text if schedule.end else None,
         "count": schedule.count,
     }

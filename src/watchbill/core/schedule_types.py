@@ -17,7 +17,9 @@ STEPS: Final[dict[str, timedelta]] = {
     "every_30_minutes": timedelta(minutes=30),
     "hourly": timedelta(hours=1),
 }
-Flag = Literal["shifted_gap", "first_of_two", "clamped"]
+Flag = Literal["shifted_gap", "first_of_two", "clamped", "in_blackout", "held"]
+#: Whose clocks a schedule is read on: those of one zone, or those of each target's site or device.
+ZoneSource = Literal["fixed", "site", "device"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,22 @@ Rule = Immediate | Once | Elapsed | Calendar | Cron | Recurrence
 
 @dataclass(frozen=True)
 class Schedule:
-    """A rule in a zone within bounds. Start and end are inclusive; `count` limits the instants from the anchor."""
+    """A rule in a zone within bounds. Start and end are inclusive; `count` limits the instants from the anchor.
+
+    One that follows its targets' clocks is evaluated in the zone that reaches every wall clock first: its instants are names of
+    wall clocks, and `core.following` says when each zone gets there.
+    """
 
     rule: Rule
     zone: Zone
     start: Moment | None = None
     end: Moment | None = None
     count: int | None = None
+    zone_source: ZoneSource = "fixed"
+
+    @property
+    def is_following(self) -> bool:
+        return self.zone_source != "fixed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ _NOUNS: Final = {
 }  # fmt: skip
 _NUMBERS: Final = tuple(str(number) for number in range(60))
 _HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
+_GAP_SOMEWHERE: Final = "Where the clocks skip such a time, it runs later, by what they skip."
+_GAP_CRON_SOMEWHERE: Final = "Where the clocks skip such a time, it runs once, as soon as they have gone forward, and not at all if they skip three hours or more."
 
 
 def in_words(schedule: Schedule) -> str:
@@ -39,8 +41,19 @@ def in_words(schedule: Schedule) -> str:
             sentence = _recurrence(schedule.rule, schedule)
         case _:
             assert_never(schedule.rule)
-    head = f"{sentence} ({schedule.zone.name}){_bounds(schedule)}."
+    head = f"{sentence}{_whose_clocks(schedule)}{_bounds(schedule)}."
     return " ".join([head, *_notes(schedule)])
+
+
+def _whose_clocks(schedule: Schedule) -> str:
+    match schedule.zone_source:
+        case "fixed":
+            return f" ({schedule.zone.name})"
+        case "site":
+            return ", on the clocks of each device's site"
+        case "device":
+            return ", where each device is"
+    assert_never(schedule.zone_source)
 
 
 def _start(schedule: Schedule) -> str:
@@ -229,6 +242,10 @@ def _notes(schedule: Schedule) -> Iterator[str]:
         yield "Months without that date are passed over."
     if isinstance(rule, Recurrence) and _names_late_dates_only(rule, schedule):
         yield "Months without that date are passed over."
+    if schedule.is_following:
+        yield _GAP_CRON_SOMEWHERE if isinstance(rule, Cron) else _GAP_SOMEWHERE
+        yield "Where they repeat it, it runs the first time only."
+        return
     changes = _changes(schedule)
     if isinstance(rule, Cron) and rule.every_pass:
         if any(_is_touched(schedule, change) for change in changes):
