@@ -28,12 +28,12 @@ SQL_PLACES = {
     "assemblies": {"store"},
     "devices": {"store", "inventory", "presence"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
-    "jobs": {"store", "due", "listing"},
+    "jobs": {"store", "due", "listing", "zones"},
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
     "runs": {"dispatch", "history", "moves", "opening", "output", "preview", "record", "stopping"},
     "sites": {"store"},
-    "windows": {"store"},
+    "windows": {"store", "covering"},
 }
 #: A lock time-out of our own, and the table of the doctor's checks.
 MAY_COMPOSE_SQL = {"watchbill.kit.db", "watchbill.apps.doctor"}

@@ -80,7 +80,11 @@ async def test_the_reply_is_the_contract(operator, fleet):
     ]
     assert made["targets"] == [device(fleet["crane"]), device(fleet["pump"])]
     assert made["exclusions"] == []
-    assert made["duration"] == {"time_limit_seconds": 3600, "expires_after_seconds": None}
+    assert made["duration"] == {
+        "time_limit_seconds": 3600,
+        "expires_after_seconds": None,
+        "run_limit_seconds": None,
+    }
     assert made["policies"]["catch_up"] == "latest"
     assert made["policies"]["retry_delay_seconds"] == 60
     assert (made["execution_context"], made["credential_id"], made["use_service_account"]) == ("system", None, False)
@@ -109,7 +113,7 @@ async def test_faults_of_shape_and_of_rules_are_told_in_one_refusal(operator, fl
                 {"kind": "site", "site_id": 1},
             ],
             "schedule": {"type": "daily", "start": 7, "timezone": "Mars/Olympus"},
-            "policies": {"overlap": "queue_one", "retries": 3},
+            "policies": {"overlap": "sometimes", "retries": 3},
             "duration": [],
             "execution_context": "ssh",
             "colour": "red",
@@ -124,7 +128,7 @@ async def test_faults_of_shape_and_of_rules_are_told_in_one_refusal(operator, fl
         "targets.3.kind": "not_available_yet",
         "schedule.start": "invalid_time",
         "schedule.timezone": "unknown_timezone",
-        "policies.overlap": "not_available_yet",
+        "policies.overlap": "not_allowed",
         "policies.retries": "not_available_yet",
         "duration": "wrong_type",
         "execution_context": "not_allowed",

@@ -6,11 +6,11 @@ from watchbill.jobs.due import (
     advance,
     due_settings,
     earliest_due,
+    recompute_following,
     recompute_for_new_zone_rules,
     resume_paused,
     sites_due_within,
     take_due,
-    zones_in_use,
 )
 from watchbill.jobs.files import export_file, import_file
 from watchbill.jobs.listing import visible_ids
@@ -41,8 +41,8 @@ from watchbill.jobs.values import (
     SavedJob,
     Sort,
     TargetSummary,
-    ZoneSource,
 )
+from watchbill.jobs.zones import zones_in_use
 
 __all__ = [
     "CHANNEL",
@@ -61,7 +61,6 @@ __all__ = [
     "Sort",
     "TargetSummary",
     "Who",
-    "ZoneSource",
     "advance",
     "allowed_actions",
     "create",
@@ -79,6 +78,7 @@ __all__ = [
     "open_variables",
     "outlook",
     "outlook_of",
+    "recompute_following",
     "recompute_for_new_zone_rules",
     "resume_paused",
     "shown",

@@ -3,7 +3,7 @@
 A job whose stored schedule can no longer be read is handed out with the reason, so that it alone ends in `error`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
 from watchbill.core import schedule as calendar
-from watchbill.core.zones import zone_names
+from watchbill.core.occurrence import first_mark, next_start
 from watchbill.identity import ENGINE, audit
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import policies_of, read_schedule
 from watchbill.jobs.store import insert_revisions
 from watchbill.jobs.tables import jobs
 from watchbill.jobs.values import Advance, DueJob
+from watchbill.jobs.zones import zones_in_use
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.db import notify
 from watchbill.kit.errors import NotFoundError
@@ -49,18 +50,6 @@ JOIN job_targets t ON t.job_id = j.id AND NOT t.is_exclusion
 JOIN devices d ON d.id = t.device_id
 WHERE j.next_due_at <= :until AND j.enabled AND j.deleted_at IS NULL
   AND (j.allowed_site_ids IS NULL OR d.site_id = ANY(j.allowed_site_ids))
-""")
-
-
-# Zones are few and devices many: each step of the recursion finds the next zone in the index.
-_ZONES_IN_USE = text("""
-WITH RECURSIVE zones AS (
-  (SELECT timezone FROM devices WHERE timezone IS NOT NULL ORDER BY timezone LIMIT 1)
-  UNION ALL
-  SELECT (SELECT d.timezone FROM devices d WHERE d.timezone > z.timezone ORDER BY d.timezone LIMIT 1) FROM zones z
-  WHERE z.timezone IS NOT NULL
-)
-SELECT timezone FROM zones WHERE timezone IS NOT NULL UNION SELECT timezone FROM sites
 """)
 
 
@@ -106,9 +95,10 @@ async def due_settings(tx: AsyncConnection, job_id: int) -> DueJob:
 
 
 async def earliest_due(tx: AsyncConnection) -> datetime | None:
-    """When the next job is due; it may be past, when another scheduler is at it."""
-    query = select(func.min(jobs.c.next_due_at)).where(_is_live())
-    found: datetime | None = (await tx.execute(query)).scalar_one()
+    """When the next job is due or the next pause ends; it may be past, when another scheduler is at it."""
+    due = select(func.min(jobs.c.next_due_at)).where(_is_live()).scalar_subquery()
+    resumed = select(func.min(jobs.c.paused_until)).where(jobs.c.deleted_at.is_(None)).scalar_subquery()
+    found: datetime | None = (await tx.execute(select(func.least(due, resumed)))).scalar_one()
     return found
 
 
@@ -116,12 +106,6 @@ async def sites_due_within(tx: AsyncConnection, now: datetime, seconds: float) -
     """Sites with work soon, so that a worker can be up before it; 0 = devices without a site."""
     rows = await tx.execute(_SITES_DUE, {"until": now + timedelta(seconds=seconds)})
     return sorted(rows.scalars())
-
-
-async def zones_in_use(tx: AsyncConnection) -> frozenset[str]:
-    """Every zone that a device or a site is in, and UTC. Those that the zone rules do not know are left out."""
-    found = (await tx.execute(_ZONES_IN_USE)).scalars()
-    return frozenset({"UTC", *found}) & zone_names()
 
 
 async def advance(tx: AsyncConnection, advances: Sequence[Advance], tzdata_version: str, now: datetime) -> None:
@@ -157,34 +141,70 @@ async def recompute_for_new_zone_rules(tx: AsyncConnection, now: datetime, limit
         .with_for_update(skip_locked=True)
     )
     old = [_due_job(row) for row in await tx.execute(query)]
-    await advance(tx, [_recomputed(job) for job in old], version, now)
+    zones = await zones_in_use(tx) if any(job.zone_source != "fixed" for job in old) else frozenset()
+    await advance(tx, [_recomputed(job, zones) for job in old], version, now)
     if old:
         await notify(tx, CHANNEL)
     return len(old)
 
 
-def _recomputed(job: DueJob) -> Advance:
+async def recompute_following(tx: AsyncConnection, zones: Collection[str], now: datetime, limit: int = 500) -> int:
+    """Compute `next_due_at` anew where it depends on which zones are in use; returns how many moved.
+
+    One call sees to all of them, `limit` at a time. Only those that move are held until the transaction ends.
+    """
+    moved, last_id = 0, 0
+    while True:
+        query = _due_query().where(*_is_following(), jobs.c.id > last_id).order_by(jobs.c.id).limit(limit)
+        seen = [_due_job(row) for row in await tx.execute(query)]
+        stale = [job.id for job in seen if _recomputed(job, zones).next_due_at != job.next_due_at]
+        moved += await _move(tx, stale, zones, now)
+        if len(seen) < limit:
+            return moved
+        last_id = seen[-1].id
+
+
+async def _move(tx: AsyncConnection, job_ids: Sequence[int], zones: Collection[str], now: datetime) -> int:
+    if not job_ids:
+        return 0
+    query = _due_query().where(jobs.c.id.in_(job_ids), *_is_following()).order_by(jobs.c.id).with_for_update()
+    held = [_due_job(row) for row in await tx.execute(query)]
+    await advance(tx, [_recomputed(job, zones) for job in held], calendar.tzdata_version(), now)
+    await notify(tx, CHANNEL)
+    return len(held)
+
+
+def _is_following() -> tuple[ColumnElement[bool], ...]:
+    return jobs.c.zone_source != "fixed", jobs.c.next_due_at.is_not(None), _is_live()
+
+
+def _recomputed(job: DueJob, zones: Collection[str]) -> Advance:
     if job.schedule is None:
         return Advance(job.id, job.mark_at, None, "error", job.error, None)
     try:
-        next_due = calendar.next_due(job.schedule, job.mark_at)
+        next_due = next_start(job.schedule, job.mark_at, zones)
     except (ValueError, ArithmeticError) as error:
         return Advance(job.id, job.mark_at, None, "error", str(error), None)
     return Advance(job.id, job.mark_at, next_due, "active" if next_due else "completed", None, None)
 
 
 async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
-    """Resume the jobs whose pause was to end by now; what fell due since the end of the pause is owed. Returns how many."""
+    """Resume the jobs whose pause was to end by now; what fell due since the end of the pause is owed. Returns how many.
+
+    Part of every tick: where no pause has ended it is one look into an index.
+    """
     query = (
-        select(jobs.c.id, jobs.c.definition["schedule"].label("schedule"), jobs.c.paused_until)
+        select(jobs.c.id, jobs.c.definition["schedule"].label("schedule"), jobs.c.paused_until, jobs.c.zone_source)
         .where(jobs.c.paused_until <= now, jobs.c.deleted_at.is_(None))
         .order_by(jobs.c.paused_until)
         .limit(_RESUMED_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
-    rows = [_resumed(row.id, row.schedule, row.paused_until) for row in await tx.execute(query)]
-    if not rows:
+    ended = (await tx.execute(query)).all()
+    if not ended:
         return 0
+    zones = await zones_in_use(tx) if any(row.zone_source != "fixed" for row in ended) else frozenset()
+    rows = [_resumed(row.id, row.schedule, row.paused_until, zones) for row in ended]
     parameters = {"rows": rows, "tzdata_version": calendar.tzdata_version(), "now": now}
     resumed = (await tx.execute(_RESUME, parameters)).all()
     await insert_revisions(tx, [(row.id, row.revision, row.definition) for row in resumed], by=None, now=now)
@@ -195,15 +215,18 @@ async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
     return len(rows)
 
 
-def _resumed(job_id: int, stored_schedule: Any, until: datetime) -> dict[str, object]:
+def _resumed(job_id: int, stored_schedule: Any, until: datetime, zones: Collection[str]) -> dict[str, object]:
     schedule, error = read_schedule(stored_schedule)
+    mark, next_due = until, None
     try:
-        next_due = calendar.next_due(schedule, until) if schedule else None
+        if schedule:
+            mark = first_mark(schedule, until, zones)
+            next_due = next_start(schedule, mark, zones)
     except (ValueError, ArithmeticError) as fault:
-        next_due, error = None, str(fault)
+        error = str(fault)
     return {
         "job_id": job_id,
-        "mark_at": rfc3339(until),
+        "mark_at": rfc3339(mark),
         "next_due_at": rfc3339(next_due) if next_due else None,
         "state": "error" if error else ("active" if next_due else "completed"),
         "state_reason": error,

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from watchbill.core.job_rules_values import Policies
 from watchbill.core.schedule import Schedule
+from watchbill.core.schedule_types import ZoneSource
 
-ZoneSource = Literal["fixed", "site", "device"]
 JobState = Literal["active", "paused", "completed", "error"]
 Sort = Literal["name", "-name", "next_due", "-next_due", "updated", "-updated", "id", "-id"]
 
