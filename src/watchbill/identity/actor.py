@@ -31,6 +31,9 @@ class Permission(StrEnum):
     OPERATORS_WRITE = "operators:write"
     SERVICES_WRITE = "services:write"
     AUDIT_READ = "audit:read"
+    WINDOWS_WRITE = "windows:write"
+    #: Start work by hand although a window is closed; the reason is kept.
+    WINDOWS_OVERRIDE = "windows:override"
 
 
 _OPERATOR = frozenset(
@@ -42,6 +45,8 @@ _OPERATOR = frozenset(
         Permission.ASSEMBLIES_WRITE,
         Permission.DEVICES_WRITE,
         Permission.APPROVALS_DECIDE,
+        Permission.WINDOWS_WRITE,
+        Permission.WINDOWS_OVERRIDE,
     }
 )
 ROLE_PERMISSIONS = {
