@@ -5,40 +5,68 @@ other engines. It computes nothing itself, and a wrong line of a batch is answer
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from watchbill.core.fields import shown
 from watchbill.core.schedule import ScheduleProblems, anchored, instants_after, never_fires, parse
 
 MOST: Final = 10_000
+_STATUS: Final = (
+    "Exit status: 0 when everything was answered, which a batch is also when lines of it were wrong: such a line is answered "
+    'with {"id","error"}, blank lines are passed over. 2 when the one --spec is wrong or the file cannot be read.'
+)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; 0 when it was answered, 2 when the single schedule asked for is wrong."""
+    """Run the command; 0 when it was answered, 2 when the single schedule asked for is wrong or the file cannot be read."""
     options = _parser().parse_args(arguments)
     try:
-        if options.batch is None:
-            answers = _instants(json.loads(options.spec), options.after, options.count)
-        else:
-            answers = [json.dumps(_answer(line)) for line in _lines(options.batch) if line.strip()]
-    except (OSError, ValueError, RecursionError) as error:
+        answers = _single(options) if options.batch is None else _batch(options.batch)
+        for answer in answers:
+            sys.stdout.write(f"{answer}\n")
+    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.writelines(f"{answer}\n" for answer in answers)
     return 0
 
 
-def _lines(source: str) -> list[str]:
-    # Not splitlines: it also splits at separators that JSON allows inside a string.
-    text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8", errors="replace")
-    return text.split("\n")
+def _single(options: argparse.Namespace) -> list[str]:
+    return _instants(json.loads(options.spec), options.after, options.count)
+
+
+def _batch(source: str) -> Iterator[str]:
+    """One answer for each line that is not blank, as soon as it is known."""
+    if source == "-":
+        yield from map(_as_line, _answers(sys.stdin.buffer))
+        return
+    with Path(source).open("rb") as lines:
+        yield from map(_as_line, _answers(lines))
+
+
+def _answers(lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
+    # Bytes end a line at a line feed alone: JSON allows other separators inside a string.
+    return (_answer(line.decode("utf-8-sig", errors="replace")) for line in lines if line.strip())
+
+
+def _as_line(answer: dict[str, object]) -> str:
+    try:
+        return json.dumps(answer, allow_nan=False)
+    except (ValueError, RecursionError):
+        return json.dumps({"id": None, "error": "id: must be a value that JSON can hold, best a text or a number"})
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m watchbill.core.schedule")
-    following = parser.add_subparsers(required=True).add_parser("next", help="print the next instants in UTC")
+    following = parser.add_subparsers(required=True).add_parser(
+        "next",
+        help="print the next instants in UTC",
+        description="Print the next instants of schedules in UTC.",
+        epilog=_STATUS,
+    )
     which = following.add_mutually_exclusive_group(required=True)
     which.add_argument("--spec", help="a schedule object as in the API, as JSON")
     which.add_argument("--batch", help='a file of JSON lines {"id","schedule","after","n"}; - reads standard input')
@@ -52,7 +80,7 @@ def _answer(line: str) -> dict[str, object]:
     try:
         question = json.loads(line)
         if not isinstance(question, dict):
-            return {"id": None, "error": 'a line must be an object {"id","schedule","after","n"}'}
+            raise ValueError('a line must be an object {"id","schedule","after","n"}')  # noqa: TRY004, TRY301 - one kind of error for bad input
         identity = question.get("id")
         return {
             "id": identity,
@@ -61,7 +89,7 @@ def _answer(line: str) -> dict[str, object]:
     except ScheduleProblems as error:
         problems = [{"field": one.field, "code": one.code, "message": one.message} for one in error.problems]
         return {"id": identity, "error": str(error), "errors": problems}
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         return {"id": identity, "error": str(error)}
 
 
@@ -70,8 +98,10 @@ def _instants(spec: object, after: object, count: object) -> list[str]:
         raise ValueError('schedule: must be an object such as {"type":"daily","start":"2026-05-04T07:00"}')  # noqa: TRY004 - one kind of error for bad input
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
         raise ValueError(f"n: must be a whole number from 1 to {MOST}")
-    begin = _instant(after)
-    schedule = anchored(parse(spec), begin)
+    schedule, begin = parse(spec), _instant(after)
+    if schedule.is_following:
+        raise ValueError("timezone_source: names no instants by itself; give a timezone to see those of one zone")
+    schedule = anchored(schedule, begin)
     found = [f"{instant:%Y-%m-%dT%H:%M:%SZ}" for instant in islice(instants_after(schedule, begin), count)]
     problem = None if found else never_fires(schedule)
     if problem:
@@ -86,4 +116,4 @@ def _instant(text: object) -> datetime:
             return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"after: {text!r} must be an instant with its offset, such as 2026-05-04T07:00:00Z")
+    raise ValueError(f"after: {shown(text)} must be an instant with its offset, such as 2026-05-04T07:00:00Z")
