@@ -3,6 +3,7 @@
 `offset` shifts it as a whole, for rehearsals and tests.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +23,20 @@ class Clock:
         """The present instant, aware, in UTC."""
         read: datetime = (await tx.execute(_READ)).scalar_one()
         return read.astimezone(UTC) + self.offset
+
+    async def host_skew(self, tx: AsyncConnection) -> tuple[timedelta, timedelta]:
+        """How far this host's clock is ahead of the database's, and how far off that may be: half of the way there and back.
+
+        Only for telling people about it: nothing is decided by a host's clock.
+        """
+        before = _host_now()
+        read: datetime = (await tx.execute(_READ)).scalar_one()
+        after = _host_now()
+        return before + (after - before) / 2 - read, (after - before) / 2
+
+
+def _host_now() -> datetime:
+    return datetime.fromtimestamp(time.clock_gettime(time.CLOCK_REALTIME), UTC)
 
 
 def rfc3339(instant: datetime) -> str:
