@@ -29,7 +29,7 @@ async def edit(tx, actor, job_id, definition, *, keys, now):
 
 async def toggle(tx, actor, job_id, *, now, **body):
     before = await jobs.lock(tx, actor, job_id, Permission.JOBS_WRITE)
-    return await jobs.toggle(tx, actor, before, body, now=now)
+    return (await jobs.toggle(tx, actor, before, body, now=now)).job
 
 
 async def test_a_saved_job_is_due_at_its_first_instant_and_has_its_rows(tx, world, keys):

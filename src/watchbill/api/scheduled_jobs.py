@@ -113,7 +113,8 @@ async def toggle_job(
     """Pause or resume. Nothing is owed for the time of a pause; asking twice changes nothing."""
     before = await jobs.lock(tx, caller, job_id, *NEEDED["toggle"])
     check_if_match(if_match, before.revision)
-    return await _reply(tx, caller, await jobs.toggle(tx, caller, before, body, now=now), response)
+    toggled = await jobs.toggle(tx, caller, before, body, now=now)
+    return await _reply(tx, caller, toggled.job, response)
 
 
 @resource.delete("/{job_id}", status_code=204)

@@ -4,7 +4,7 @@ Two steps, because what a job names must be looked up in between: `read` needs o
 problems together are all there are; a fault in one part hides none in another.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, cast
@@ -84,6 +84,8 @@ class Facts:
     stored_secrets: Sequence[tuple[UUID, frozenset[str]]] = ()
     #: An edit that leaves the schedule alone must not fail because its instants have passed meanwhile.
     stored_schedule: calendar.Schedule | None = None
+    #: Zones in use, for a schedule that follows clocks.
+    zones: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -344,5 +346,5 @@ def _settle_schedule(draft: JobDraft, facts: Facts, problems: list[Problem]) -> 
         return None
     if draft.schedule == facts.stored_schedule:
         return draft.schedule
-    problems += under("schedule", _ours(calendar.check_new(draft.schedule, facts.now)))
+    problems += under("schedule", _ours(calendar.check_new(draft.schedule, facts.now, facts.zones)))
     return calendar.anchored(draft.schedule, facts.now)

@@ -11,6 +11,9 @@ from watchbill.core.schedule_cron import Cron
 from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.schedule_types import Calendar, Elapsed, Immediate, Once, Schedule
 
+HOLD_NEEDS_A_FIXED_ZONE: Final = (
+    "must not be hold where the schedule follows the clocks of sites or devices: its waves are late one by one"
+)
 _DAYS: Final[dict[CalendarUnit, int]] = {"daily": 1, "weekly": 7, "monthly": 28, "yearly": 365}
 
 
@@ -18,11 +21,8 @@ def conflicts(draft: JobDraft) -> Iterator[Problem]:
     """Every pair that cannot be: a splay that reaches the next instant, a person asked about a wave, limits the wrong way round."""
     if draft.schedule is not None:
         yield from _splay(draft.policies.splay_seconds, draft.schedule)
-        if draft.policies.catch_up == "hold" and draft.schedule.zone_source != "fixed":
-            message = (
-                "hold is for a fixed zone: the waves of a schedule that follows sites or devices are late one by one"
-            )
-            yield Problem("policies.catch_up", "not_allowed", message)
+        if draft.policies.catch_up == "hold" and draft.schedule.is_following:
+            yield Problem("policies.catch_up", "not_allowed", HOLD_NEEDS_A_FIXED_ZONE)
     if draft.duration.time_limit_seconds is not None:
         yield from run_limit_fault(draft.duration.run_limit_seconds, draft.duration.time_limit_seconds)
 

@@ -2,6 +2,7 @@
 
 from watchbill.jobs.changes import CHANNEL
 from watchbill.jobs.definition import environment, open_variables, shown
+from watchbill.jobs.differences import Difference, changes
 from watchbill.jobs.due import (
     advance,
     due_settings,
@@ -18,7 +19,9 @@ from watchbill.jobs.preview import PREVIEWED, Outlook, Who, outlook, outlook_of
 from watchbill.jobs.saving import (
     NEEDED,
     Judged,
+    MakeUp,
     Saved,
+    Toggled,
     allowed_actions,
     create,
     delete,
@@ -50,19 +53,23 @@ __all__ = [
     "PREVIEWED",
     "Action",
     "Advance",
+    "Difference",
     "DueJob",
     "JobFilter",
     "JobRevision",
     "JobState",
     "Judged",
+    "MakeUp",
     "Outlook",
     "Saved",
     "SavedJob",
     "Sort",
     "TargetSummary",
+    "Toggled",
     "Who",
     "advance",
     "allowed_actions",
+    "changes",
     "create",
     "delete",
     "due_settings",

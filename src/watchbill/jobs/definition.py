@@ -43,9 +43,18 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
     }
 
 
+def complete(definition: Definition) -> dict[str, Any]:
+    """A stored definition with what a later version added to jobs, at its default."""
+    return {
+        **definition,
+        "duration": {"run_limit_seconds": None, **definition["duration"]},
+        "policies": {**policies_of(definition["policies"]).to_json(), **definition["policies"]},
+    }
+
+
 def shown(definition: Definition, devices: Collection[str] | None = None) -> dict[str, Any]:
     """The definition as the API shows it: no secrets, and of the devices only these (None = all)."""
-    public = dict(definition)
+    public = complete(definition)
     public["components"] = [
         {**component, "variables": masked(component["variables"])} for component in definition["components"]
     ]
@@ -70,7 +79,7 @@ def variables_of(definition: Definition) -> list[tuple[UUID, int | None, dict[st
 def secrets_in(definition: Definition) -> list[tuple[UUID, frozenset[str]]]:
     """For each component its assembly and the names of the secrets it holds."""
     return [
-        (assembly_id, frozenset(name for name, value in variables.items() if _is_sealed(value)))
+        (assembly_id, frozenset(name for name, value in variables.items() if is_sealed(value)))
         for assembly_id, _, variables in variables_of(definition)
     ]
 
@@ -93,7 +102,7 @@ def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:
 def open_variables(keys: KeyRing, job_id: int, position: int, variables: Mapping[str, Any]) -> dict[str, Any]:
     """Stored variables of one component with their secrets opened. For whoever hands them to a device, at that moment."""
     return {
-        name: keys.open_text(value[_SEALED], _context(job_id, position, name)).reveal() if _is_sealed(value) else value
+        name: keys.open_text(value[_SEALED], _context(job_id, position, name)).reveal() if is_sealed(value) else value
         for name, value in variables.items()
     }
 
@@ -132,12 +141,13 @@ def _device(device_id: UUID) -> dict[str, str]:
     return {"kind": "device", "device_id": str(device_id)}
 
 
-def _is_sealed(value: object) -> bool:
-    return isinstance(value, Mapping)  # open values are never objects
+def is_sealed(value: object) -> bool:
+    """Whether the stored value of a variable is a sealed secret."""
+    return isinstance(value, Mapping) and value.keys() == {_SEALED}
 
 
 def masked(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: dict(IS_SET) if _is_sealed(value) else value for name, value in variables.items()}
+    return {name: dict(IS_SET) if is_sealed(value) else value for name, value in variables.items()}
 
 
 def device_ids(listed: Sequence[Mapping[str, str]]) -> list[UUID]:

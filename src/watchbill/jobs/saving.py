@@ -3,9 +3,9 @@
 An edit takes effect for the instants after it: the mark moves to the present, and the next due instant is computed anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,20 +14,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import assemblies
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
+from watchbill.core.job_rules_conflicts import HOLD_NEEDS_A_FIXED_ZONE
 from watchbill.core.job_rules_toggle import Toggle, read_toggle
-from watchbill.core.job_rules_values import ExecutionContext, Job, JobDraft
+from watchbill.core.job_rules_values import CatchUp, ExecutionContext, Job, JobDraft
+from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs import listing, store
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import devices_in, read_schedule, secrets_in, shown, stored, variables_of
+from watchbill.jobs.differences import changes
+from watchbill.jobs.timing import Timing, paused, started
 from watchbill.jobs.values import Action, JobFilter, JobRevision, SavedJob
+from watchbill.jobs.zones import zones_for
+from watchbill.kit.clock import rfc3339
 from watchbill.kit.db import notify
 from watchbill.kit.errors import ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.paging import Page
 from watchbill.kit.secrets import KeyRing
 
+#: An edit of a thousand devices is told by the revisions; the audit row names the first fields.
+_FIELDS_IN_AUDIT: Final = 50
 _SPANS = "This job has devices in sites that you do not see."
 
 
@@ -41,24 +49,19 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Timing:
-    """Where a job stands in its schedule after a change."""
+class MakeUp:
+    """What a resumption asks to be made up for: every instant later than `since`, as `catch_up` says."""
 
-    state: str
-    state_reason: str | None
-    mark_at: datetime
-    next_due_at: datetime | None
-    paused_until: datetime | None = None
+    since: datetime
+    catch_up: CatchUp
 
-    def values(self) -> dict[str, Any]:
-        return {
-            "state": self.state,
-            "state_reason": self.state_reason,
-            "mark_at": self.mark_at,
-            "next_due_at": self.next_due_at,
-            "paused_until": self.paused_until,
-            "tzdata_version": calendar.tzdata_version(),
-        }
+
+@dataclass(frozen=True, slots=True)
+class Toggled:
+    """A job after a pause or a resumption. `make_up`: the instants of the pause that are to be caught up, and how."""
+
+    job: SavedJob
+    make_up: MakeUp | None = None
 
 
 async def get(tx: AsyncConnection, actor: Actor, job_id: int) -> SavedJob:
@@ -156,7 +159,7 @@ async def insert(tx: AsyncConnection, actor: Actor, job: Job, *, keys: KeyRing, 
     actor.require(Permission.JOBS_WRITE)
     _require_context(actor, job)
     enabled = job.enabled is not False
-    timing = _timing(job.schedule, now, enabled=enabled)
+    timing = _first_timing(job.schedule, now, await zones_for(tx, job.schedule), enabled=enabled)
     job_id = await store.insert_job(
         tx,
         {
@@ -183,11 +186,15 @@ async def update(
     _require_context(actor, job)
     enabled = before.enabled if job.enabled is None else job.enabled
     after = stored(job, job_id=before.id, enabled=enabled, keys=keys, before=before.definition)
-    if after == before.definition:
+    differences = changes(before.definition, after)
+    if not differences:
         return Saved(before, is_changed=False)
-    timing = _timing(job.schedule, now, enabled=enabled)
+    is_new_schedule = before.definition["schedule"] != after["schedule"]
+    timing = _first_timing(job.schedule, now, await zones_for(tx, job.schedule), enabled=enabled)
     if not enabled and not before.enabled:
-        timing = _Timing("paused", before.state_reason, now, None, before.paused_until)
+        # What the old schedule named in a pause is not made up for by the new one.
+        mark = timing.mark_at if is_new_schedule else before.mark_at
+        timing = paused(mark, before.state_reason, before.paused_until)
     revision = before.revision + 1
     await store.update_job(
         tx,
@@ -195,40 +202,55 @@ async def update(
         {**_columns(actor, job, enabled=enabled, now=now), **timing.values(), "revision": revision},
     )
     await _write(tx, actor, before.id, revision, job, after, now)
-    detail = {"name": job.name, "revision": revision}
+    detail = {"name": job.name, "revision": revision, "changed": [one.field for one in differences[:_FIELDS_IN_AUDIT]]}
     await audit.record(tx, actor, "job.update", "job", before.id, now=now, detail=detail)
     await changed(tx, {before.id: "updated"}, now)
     await _wake(tx, timing)
-    is_new_schedule = before.definition["schedule"] != after["schedule"]
     starts_now = enabled and is_new_schedule and isinstance(job.schedule.rule, Immediate)
     return Saved(await get(tx, actor, before.id), is_changed=True, starts_now=starts_now)
 
 
-async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: object, *, now: datetime) -> SavedJob:
+async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: object, *, now: datetime) -> Toggled:
     """Pause or resume a locked job. Asking for what is the case already changes nothing."""
     wanted, problems = read_toggle(body, now)
+    schedule, error = read_schedule(before.definition["schedule"])
+    if schedule is not None and schedule.is_following and wanted.catch_up == "hold":
+        problems.append(Problem("catch_up", "not_allowed", HOLD_NEEDS_A_FIXED_ZONE))
     if problems:
         raise InvalidError.of(problems, what="The request")
     if _is_so_already(before, wanted):
-        return before
-    schedule, error = read_schedule(before.definition["schedule"])
+        return Toggled(before)
+    zones = await zones_for(tx, schedule)
     if not wanted.enabled:
-        timing = _Timing("paused", wanted.reason, now, None, wanted.until)
+        mark = before.mark_at if not before.enabled else first_mark(schedule, now, zones) if schedule else now
+        timing = paused(mark, wanted.reason, wanted.until)
     elif schedule is None:
-        timing = _Timing("error", error, now, None)
+        timing = Timing("error", error, now, None)
     else:
-        timing = _timing(schedule, now, enabled=True)
+        timing = started(schedule, now, zones)
+    await _write_toggle(tx, actor, before, wanted, timing, now)
+    is_owed = wanted.enabled and schedule is not None and wanted.catch_up != "skip"
+    make_up = MakeUp(before.mark_at, wanted.catch_up) if is_owed else None
+    return Toggled(await get(tx, actor, before.id), make_up)
+
+
+async def _write_toggle(
+    tx: AsyncConnection, actor: Actor, before: SavedJob, wanted: Toggle, timing: Timing, now: datetime
+) -> None:
     revision = before.revision + 1
     definition = {**before.definition, "enabled": wanted.enabled}
     values = {"enabled": wanted.enabled, "definition": definition, "revision": revision, **timing.values()}
     edited = {"updated_by": actor.operator_id, "updated_at": now}
     await store.update_job(tx, before.id, {**values, **edited})
     await store.insert_revisions(tx, [(before.id, revision, definition)], by=actor.operator_id, now=now)
-    detail = {"enabled": wanted.enabled, "reason": wanted.reason}
+    detail = {"name": before.definition["name"], "revision": revision, "enabled": wanted.enabled}
+    if wanted.enabled:
+        detail["catch_up"] = wanted.catch_up
+    else:
+        detail |= {"reason": wanted.reason, "until": rfc3339(wanted.until) if wanted.until else None}
     await audit.record(tx, actor, "job.toggle", "job", before.id, now=now, detail=detail)
     await changed(tx, {before.id: "toggled"}, now)
     await _wake(tx, timing)
-    return await get(tx, actor, before.id)
 
 
 async def delete(tx: AsyncConnection, actor: Actor, before: SavedJob, *, now: datetime) -> None:
@@ -275,23 +297,15 @@ async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: dateti
         for one in found
     }
     stored_schedule = read_schedule(before.definition["schedule"])[0] if before else None
+    zones = await zones_for(tx, draft.schedule)
     return Facts(
         now=now,
         assemblies=facts,
         devices=await store.usable_devices(tx, actor.scope, {*draft.targets, *draft.exclusions}),
         stored_secrets=secrets_in(before.definition) if before else (),
         stored_schedule=stored_schedule,
+        zones=zones,
     )
-
-
-def _timing(schedule: calendar.Schedule, now: datetime, *, enabled: bool) -> _Timing:
-    mark = now
-    if schedule.start and now - calendar.GRACE <= schedule.start.instant <= now:
-        mark = schedule.start.instant - timedelta(seconds=1)  # "now" in a form is a moment ago when it arrives
-    if not enabled:
-        return _Timing("paused", None, now, None)
-    next_due = calendar.next_due(schedule, mark)
-    return _Timing("active" if next_due else "completed", None, mark, next_due)
 
 
 def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[str, Any]:
@@ -316,8 +330,12 @@ async def _write(
     await store.replace_components(tx, job_id, variables_of(definition))
 
 
-async def _wake(tx: AsyncConnection, timing: _Timing) -> None:
-    if timing.next_due_at is not None:
+def _first_timing(schedule: calendar.Schedule, now: datetime, zones: Collection[str], *, enabled: bool) -> Timing:
+    return started(schedule, now, zones) if enabled else paused(first_mark(schedule, now, zones))
+
+
+async def _wake(tx: AsyncConnection, timing: Timing) -> None:
+    if timing.next_due_at is not None or timing.paused_until is not None:
         await notify(tx, CHANNEL)
 
 
