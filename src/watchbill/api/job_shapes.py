@@ -1,6 +1,7 @@
 """The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -123,11 +124,12 @@ class JobBody(_Job):
 
 
 class ToggleBody(Model):
-    """`reason` and `until` belong to a pause."""
+    """`reason` and `until` belong to a pause; `catch_up` to a resumption: what becomes of the instants of the pause."""
 
     enabled: bool
     reason: Annotated[str, Field(max_length=500)] | None = None
     until: Annotated[str, Field(max_length=64, description="an instant in the future")] | None = None
+    catch_up: Literal["skip", "latest", "all", "hold"] | None = Field(default=None, description="skip when absent")
 
 
 class LastOccurrence(Model):
@@ -180,12 +182,24 @@ class JobReply(JobDefinition):
     allowed_actions: list[JobAction]
 
 
+class JobChange(Model):
+    """One field that a save changed, by its path; null = not there. A secret is told as `{"is_set": true}` on both sides.
+
+    `targets.<device id>` is one device; `targets.order` says that only their order is another.
+    """
+
+    field: str
+    before: Any
+    after: Any
+
+
 class JobRevisionReply(JobDefinition):
-    """The job as one save left it."""
+    """The job as one save left it, and what it changed; the first one changed nothing."""
 
     revision: int
     changed_by: str | None
     changed_at: Instant
+    changes: list[JobChange]
 
 
 class PreviewInstant(Model):
@@ -240,7 +254,8 @@ def job_reply(job: SavedJob, history: JobHistory, actor: Actor) -> JobReply:
 
 def revision_reply(one: JobRevision) -> JobRevisionReply:
     """A revision's definition was made fit for its reader already."""
-    made = {"revision": one.revision, "changed_by": one.changed_by, "changed_at": one.changed_at}
+    changes = [asdict(change) for change in one.changes]
+    made = {"revision": one.revision, "changed_by": one.changed_by, "changed_at": one.changed_at, "changes": changes}
     return JobRevisionReply.model_validate({**one.definition, **made})
 
 

@@ -2,7 +2,7 @@
 
 from watchbill.jobs.changes import CHANNEL
 from watchbill.jobs.definition import environment, open_variables, shown
-from watchbill.jobs.differences import Difference, changes
+from watchbill.jobs.differences import changes
 from watchbill.jobs.due import (
     advance,
     due_settings,
@@ -37,6 +37,7 @@ from watchbill.jobs.saving import (
 from watchbill.jobs.values import (
     Action,
     Advance,
+    Difference,
     DueJob,
     JobFilter,
     JobRevision,

@@ -7,6 +7,7 @@ from typing import Final
 from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.json_diff import Absent, Change, Keys, diff
 from watchbill.jobs.definition import Definition, complete, is_sealed
+from watchbill.jobs.values import Difference
 
 _DEVICES: Final = ("targets", "exclusions")
 _KEYS: Final[Keys] = {(name,): "device_id" for name in _DEVICES}
@@ -17,15 +18,6 @@ class _Secret:
     """A sealed secret: it can be told from another, and that is all."""
 
     sealed: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One field that differs; None = it is not there. A list whose order alone differs is told without its items."""
-
-    field: str
-    before: object
-    after: object
 
 
 def changes(before: Definition, after: Definition, devices: Collection[str] | None = None) -> list[Difference]:

@@ -4,7 +4,7 @@ An edit takes effect for the instants after it: the mark moves to the present, a
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -26,7 +26,7 @@ from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import devices_in, read_schedule, secrets_in, shown, stored, variables_of
 from watchbill.jobs.differences import changes
 from watchbill.jobs.timing import Timing, paused, started
-from watchbill.jobs.values import Action, JobFilter, JobRevision, SavedJob
+from watchbill.jobs.values import Action, JobFilter, JobRevision, SavedJob, StoredRevision
 from watchbill.jobs.zones import zones_for
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.db import notify
@@ -79,14 +79,20 @@ async def list_jobs(
 async def list_revisions(
     tx: AsyncConnection, actor: Actor, job_id: int, *, limit: int, cursor: str | None
 ) -> Page[JobRevision]:
-    """Newest first; of the devices they name, only those of the reader's sites are shown."""
+    """Newest first, with what each changed; of the devices they name, only those of the reader's sites are shown."""
     await get(tx, actor, job_id)
     page = await store.list_revisions(tx, job_id, limit=limit, cursor=cursor)
     if actor.scope.site_ids is None:
-        return page.map(lambda one: replace(one, definition=shown(one.definition)))
-    named = {device for one in page.items for device in devices_in(one.definition)}
+        return page.map(lambda one: _revision(one, None))
+    definitions = [kept for one in page.items for kept in (one.definition, one.before) if kept is not None]
+    named = {device for definition in definitions for device in devices_in(definition)}
     visible = await store.devices_in_scope(tx, actor.scope, named)
-    return page.map(lambda one: replace(one, definition=shown(one.definition, visible)))
+    return page.map(lambda one: _revision(one, visible))
+
+
+def _revision(one: StoredRevision, visible: Collection[str] | None) -> JobRevision:
+    made = changes(one.before, one.definition, visible) if one.before is not None else ()
+    return JobRevision(one.revision, shown(one.definition, visible), one.changed_by, one.changed_at, made)
 
 
 async def lock(tx: AsyncConnection, actor: Actor, job_id: int, *needed: Permission) -> SavedJob:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, any_, delete, exists, func, insert, literal, select, text, update
+from sqlalchemy import Select, Uuid, and_, any_, delete, exists, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +17,7 @@ from watchbill.devices.tables import devices
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
 from watchbill.jobs.tables import job_components, job_revisions, job_targets, jobs
-from watchbill.jobs.values import JobRevision
+from watchbill.jobs.values import StoredRevision
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 _INSERT_TARGETS = text("""
@@ -107,19 +107,22 @@ async def using_assembly(tx: AsyncConnection, assembly_id: UUID, visible: Select
     return [(row.name, row.is_visible) for row in await tx.execute(query)]
 
 
-async def list_revisions(tx: AsyncConnection, job_id: int, *, limit: int, cursor: str | None) -> Page[JobRevision]:
+async def list_revisions(tx: AsyncConnection, job_id: int, *, limit: int, cursor: str | None) -> Page[StoredRevision]:
     """Newest first."""
-    table = job_revisions.c
+    table, before_it = job_revisions.c, job_revisions.alias("before_it")
+    is_before = and_(before_it.c.job_id == table.job_id, before_it.c.revision == table.revision - 1)
     query: Select[Any] = (
-        select(table.revision, table.definition, operators.c.username, table.changed_at)
+        select(table.revision, table.definition, operators.c.username, table.changed_at, before_it.c.definition)
+        .select_from(job_revisions)
         .outerjoin(operators, operators.c.id == table.changed_by)
+        .outerjoin(before_it, is_before)
         .where(table.job_id == job_id)
     )
     if cursor is not None:
         [before] = decode_cursor(cursor, (int,))
         query = query.where(table.revision < before)
     rows = (await tx.execute(query.order_by(table.revision.desc()).limit(limit + 1))).all()
-    return page_of(rows, limit, lambda row: (row.revision,)).map(lambda row: JobRevision(*row))
+    return page_of(rows, limit, lambda row: (row.revision,)).map(lambda row: StoredRevision(*row))
 
 
 async def devices_in_scope(tx: AsyncConnection, scope: SiteScope, ids: Collection[UUID]) -> frozenset[str]:

@@ -50,6 +50,15 @@ class SavedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that differs; None = it is not there. A list whose order alone differs is told without its items."""
+
+    field: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True)
 class JobRevision:
     """A job as it was from one save to the next, as its reader may see it: without secrets."""
 
@@ -57,6 +66,19 @@ class JobRevision:
     definition: Mapping[str, Any]
     changed_by: str | None
     changed_at: datetime
+    #: Against the revision before; none for the first one.
+    changes: Sequence[Difference] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRevision:
+    """The same as stored, with the definition that it replaced."""
+
+    revision: int
+    definition: Mapping[str, Any]
+    changed_by: str | None
+    changed_at: datetime
+    before: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
