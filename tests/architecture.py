@@ -31,7 +31,10 @@ SQL_PLACES = {
     "jobs": {"store", "due", "listing", "zones"},
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
-    "runs": {"dispatch", "history", "moves", "opening", "output", "preview", "record", "stopping"},
+    "runs": {
+        *("dispatch", "held", "history", "moves", "not_run", "opening", "output", "overlap", "preview", "record", "settling"),
+        "stopping",
+    },
     "sites": {"store"},
     "windows": {"store", "covering"},
 }

@@ -16,6 +16,7 @@ from watchbill.runs.dispatch import (
     release,
     take,
 )
+from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
     DeviceRow,
     Execution,
@@ -36,13 +37,15 @@ from watchbill.runs.history import (
     runs_of,
 )
 from watchbill.runs.manual import Again, open_manual, rerun
-from watchbill.runs.opening import Missed, Opening, open_occurrences, record_missed
+from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_missed, record_skipped
+from watchbill.runs.opening import open_occurrences
 from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
-from watchbill.runs.planning import Plan, plan
+from watchbill.runs.planning import Around, Plan, plan
 from watchbill.runs.preview import Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
+from watchbill.runs.settling import carry_out, catch_up_pause, settle_job, surroundings
 from watchbill.runs.stopping import (
     LONGEST_REST,
     cancel_job,
@@ -52,16 +55,19 @@ from watchbill.runs.stopping import (
     reap,
     to_cancel,
 )
+from watchbill.runs.to_open import Opening, Wave
 
 __all__ = [
     "GATEWAYS",
     "KILL_GRACE",
     "LONGEST_REST",
     "Again",
+    "Around",
     "Chunk",
     "Delivery",
     "DeviceRow",
     "Execution",
+    "Held",
     "JobHistory",
     "Ledger",
     "Missed",
@@ -74,12 +80,16 @@ __all__ = [
     "Report",
     "Run",
     "RunContent",
+    "Skipped",
     "Stream",
     "TargetCounts",
+    "Wave",
     "accepted",
     "cancel_answered",
     "cancel_job",
     "cancel_occurrences",
+    "carry_out",
+    "catch_up_pause",
     "clear",
     "contents",
     "device_rows",
@@ -96,6 +106,8 @@ __all__ = [
     "list_occurrences",
     "never_came",
     "next_deadline",
+    "next_held",
+    "open_due_held",
     "open_manual",
     "open_occurrences",
     "owed",
@@ -103,13 +115,19 @@ __all__ = [
     "preview",
     "read_output",
     "reap",
+    "record_held",
     "record_missed",
+    "record_skipped",
     "release",
+    "release_held",
     "require_whole",
     "rerun",
     "runs_of",
+    "settle_job",
+    "skip_held",
     "started",
     "store_output",
+    "surroundings",
     "take",
     "to_cancel",
 ]

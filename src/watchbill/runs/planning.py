@@ -1,67 +1,203 @@
-"""What a due job means in rows: occurrences to open, ledger rows of what was missed, and where the job goes on. Pure."""
+"""What a due job means in rows: occurrences to open, to hold or to skip, what was missed, and where the job goes on. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
 
-from watchbill.core.occurrence import CatchUpPolicy, Kind, Owed, owed, public_id
+from watchbill.core.following import due_at, local_time, wave_start
+from watchbill.core.occurrence import (
+    CatchUp,
+    CatchUpPolicy,
+    Kind,
+    MissedRange,
+    Owed,
+    fitting_splay,
+    owed,
+    public_id,
+    wave_timing,
+)
 from watchbill.core.schedule import Schedule, period_hint
 from watchbill.jobs import Advance, DueJob
-from watchbill.runs.opening import Missed, Opening
+from watchbill.runs.not_run import Held, Missed, Skipped
+from watchbill.runs.to_open import Opening, Wave
+from watchbill.windows import WindowSet
 
 #: How long a device may stay away from an occurrence when the job does not say.
-DEFAULT_EXPIRY = timedelta(hours=24)
+DEFAULT_EXPIRY: Final = timedelta(hours=24)
+#: How far back a person may ask to catch up at the end of a pause.
+LONGEST_CATCH_UP_SECONDS: Final = 7 * 86_400
+_NO_WINDOWS: Final = WindowSet()
+_NOTHING: Final[Mapping[int, Collection[int]]] = MappingProxyType({})
 
 
 @dataclass
 class Plan:
-    """Everything one tick writes."""
+    """Everything one tick writes; `runs.carry_out` writes it."""
 
     openings: list[Opening] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     missed: list[Missed] = field(default_factory=list)
     advances: list[Advance] = field(default_factory=list)
 
+    def join(self, other: "Plan") -> None:
+        self.openings += other.openings
+        self.held += other.held
+        self.skipped += other.skipped
+        self.missed += other.missed
+        self.advances += other.advances
 
-def plan(due: Sequence[DueJob], now: datetime) -> Plan:
-    """A fault in one job's schedule puts that job into `error` and touches no other."""
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What besides the job decides about its instants.
+
+    `zones`: those in use, for jobs that follow them. `guard_until`: late instants up to it wait for a person. `covering`: by job,
+    the windows that cover it as a whole.
+    """
+
+    zones: Collection[str] = ()
+    guard_until: datetime | None = None
+    windows: WindowSet = _NO_WINDOWS
+    covering: Mapping[int, Collection[int]] = field(default_factory=lambda: _NOTHING)
+
+
+def plan(
+    due: Sequence[DueJob],
+    now: datetime,
+    *,
+    zones: Collection[str] = (),
+    guard_until: datetime | None = None,
+    windows: WindowSet = _NO_WINDOWS,
+    covering: Mapping[int, Collection[int]] = _NOTHING,
+) -> Plan:
+    """A fault in one job's schedule puts that job into `error` and touches no other.
+
+    The names are those of `Around`; `covering` is what `windows.covering_jobs` says of the due jobs.
+    """
+    around = Around(zones, guard_until, windows, covering)
     whole = Plan()
     for job in due:
         try:
-            _add(whole, job, now)
+            whole.join(_plan_one(job, now, around))
         except (ValueError, ArithmeticError) as error:
             whole.advances.append(_broken(job, str(error)))
     return whole
 
 
-def _add(whole: Plan, job: DueJob, now: datetime) -> None:
+def _plan_one(job: DueJob, now: datetime, around: Around) -> Plan:
+    schedule = readable(job)
+    result = owed(schedule, job.mark_at, now, _policy(job), around.zones)
+    own = _placed(job, result, now, around)
+    own.missed = [_missed(job, schedule, gap) for gap in result.missed]
+    own.advances = [_advance(job, result, _newest(own))]
+    return own
+
+
+def make_up(job: DueJob, since: datetime, catch_up: CatchUp, now: datetime, around: Around) -> Plan:
+    """What a job that was paused runs after all, because a person asks for it. What it does not run was not missed."""
+    policy = CatchUpPolicy(catch_up, LONGEST_CATCH_UP_SECONDS)
+    return _placed(job, owed(readable(job), since, now, policy, around.zones), now, around)
+
+
+def readable(job: DueJob) -> Schedule:
+    """The job's schedule; ValueError says why it cannot be read."""
     if job.schedule is None:
         raise ValueError(job.error or "the stored schedule cannot be read")
-    policy = CatchUpPolicy(job.policies.catch_up, job.policies.catch_up_window_seconds)
-    result = owed(job.schedule, job.mark_at, now, policy)
-    whole.openings += [opening(job, "schedule", due.at, now=now, is_late=due.late) for due in result.open]
-    whole.missed += [
-        Missed(
-            public_id(job.id, "schedule", gap.first, ""),
-            job.id,
-            job.revision,
-            gap.first,
-            gap.last,
-            gap.count,
-            gap.reason,
-        )
-        for gap in result.missed
+    return job.schedule
+
+
+def _policy(job: DueJob) -> CatchUpPolicy:
+    return CatchUpPolicy(job.policies.catch_up, job.policies.catch_up_window_seconds)
+
+
+def _placed(job: DueJob, result: Owed, now: datetime, around: Around) -> Plan:
+    """What is owed and not missed, each instant where it belongs: opened, held or skipped."""
+    own = Plan()
+    for due in result.open:
+        one = opening(job, "schedule", due.at, now=now, is_late=due.late, zones=around.zones)
+        _place(own, job, one, now, around)
+    why = "It was late, and the job leaves it to a person what becomes of it then."
+    own.held += [_held(job, at, "misfire_hold", why) for at in result.held]
+    return own
+
+
+def _place(own: Plan, job: DueJob, one: Opening, now: datetime, around: Around) -> None:
+    if one.is_late and around.guard_until is not None and one.scheduled_for <= around.guard_until:
+        why = "It was late after an outage, and the storm guard holds what is late until it is let go."
+        own.held.append(_held(job, one.scheduled_for, "storm_guard", why))
+        return
+    blocked = blocked_by_window(job, one, now, around)
+    if blocked is None:
+        own.openings.append(one)
+    elif isinstance(blocked, Held):
+        own.held.append(blocked)
+    else:
+        own.skipped.append(blocked)
+
+
+def blocked_by_window(job: DueJob, one: Opening, now: datetime, around: Around) -> Held | Skipped | None:
+    """What becomes of an occurrence whose job is closed as a whole; None = nothing stands against it.
+
+    Where devices start at different times, by zone or splay, each of them is judged at its own start.
+    """
+    covering = around.covering.get(job.id, ())
+    if not covering or one.waves or one.splay_seconds:
+        return None
+    at = now if one.is_late else one.scheduled_for
+    verdict = around.windows.verdict(covering, "UTC", at, until=one.expires_at)
+    if verdict.is_open:
+        return None
+    if verdict.action == "defer":
+        return _held(job, one.scheduled_for, "held_by_window", verdict.sentence, verdict.opens_at)
+    wall = _local_time(job.schedule, one.scheduled_for)
+    return Skipped(one.id, job.id, job.revision, one.scheduled_for, "blackout", verdict.sentence, wall)
+
+
+def _held(job: DueJob, at: datetime, reason: str, detail: str | None, until: datetime | None = None) -> Held:
+    wall = _local_time(job.schedule, at)
+    return Held(public_id(job.id, "schedule", at, ""), job.id, job.revision, at, reason, detail, until, wall)
+
+
+def _missed(job: DueJob, schedule: Schedule, gap: MissedRange) -> Missed:
+    return Missed(
+        id=public_id(job.id, "schedule", gap.first, ""),
+        job_id=job.id,
+        job_revision=job.revision,
+        first=gap.first,
+        last=gap.last,
+        number=gap.count,
+        reason=gap.reason,
+        is_capped=gap.capped,
+        local_time=_local_time(schedule, gap.first),
+    )
+
+
+def _local_time(schedule: Schedule | None, at: datetime) -> datetime | None:
+    """The wall clock that an instant of a following schedule names."""
+    return local_time(at) if schedule is not None and schedule.is_following else None
+
+
+def _newest(own: Plan) -> UUID | None:
+    """The row that the job shows as its last, whether it ran or not."""
+    rows = [
+        *((one.scheduled_for, one.id) for one in own.openings),
+        *((one.scheduled_for, one.id) for one in own.held),
+        *((one.scheduled_for, one.id) for one in own.skipped),
+        *((one.last, one.id) for one in own.missed),
     ]
-    whole.advances.append(_advance(job, result))
+    return max(rows)[1] if rows else None
 
 
-def _advance(job: DueJob, result: Owed) -> Advance:
-    is_over = result.next_due is None
-    newest = public_id(job.id, "schedule", result.open[-1].at, "") if result.open else None
+def _advance(job: DueJob, result: Owed, newest: UUID | None) -> Advance:
     return Advance(
         job_id=job.id,
         mark_at=result.mark,
         next_due_at=result.next_due,
-        state="completed" if is_over else "active",
+        state="completed" if result.next_due is None else "active",
         state_reason=None,
         last_occurrence_id=newest,
     )
@@ -86,15 +222,23 @@ def opening(
     now: datetime,
     is_late: bool = False,
     request_id: str = "",
+    zones: Collection[str] = (),
 ) -> Opening:
-    """An occurrence of `job` for `instant` with the policies of its present revision."""
+    """An occurrence of `job` for `instant` with the policies of its present revision.
+
+    Only what the schedule itself starts is spread or follows zones; what a person starts begins now, everywhere.
+    """
+    begin = max(instant, now) if is_late else instant
+    stop_by = begin + timedelta(seconds=job.run_limit_seconds) if job.run_limit_seconds else None
+    is_own = kind == "schedule"
+    waves = _waves(job, instant, now, zones) if is_own else ()
     return Opening(
         id=public_id(job.id, kind, instant, request_id),
         job_id=job.id,
         job_revision=job.revision,
         kind=kind,
         scheduled_for=instant,
-        expires_at=max(instant, now if is_late else instant) + expiry(job, instant),
+        expires_at=_earlier(begin + expiry(job, instant), stop_by),
         request_id=request_id,
         is_late=is_late,
         allowed_site_ids=job.allowed_site_ids,
@@ -102,16 +246,63 @@ def opening(
         time_limit_seconds=job.time_limit_seconds,
         offline=job.policies.offline,
         overlap=job.policies.overlap,
+        overlap_scope=job.policies.overlap_scope,
+        starts_from=begin,
+        stop_by_at=stop_by,
+        splay_seconds=_splay(job, instant if waves else begin) if is_own else 0,
+        splay_salt=f"|{int(instant.timestamp())}" if job.policies.splay_mode == "per_occurrence" else "",
+        zone_source=job.zone_source,
+        waves=waves,
+        local_time=_local_time(job.schedule, instant) if kind not in {"manual", "rerun"} else None,
     )
+
+
+def _waves(job: DueJob, nominal: datetime, now: datetime, zones: Collection[str]) -> tuple[Wave, ...]:
+    schedule = job.schedule
+    if schedule is None or not schedule.is_following:
+        return ()
+    lasting, policy = expiry(job, nominal), _policy(job)
+    return tuple(_wave(job, schedule, nominal, now, zone, lasting, policy) for zone in sorted({"UTC", *zones}))
+
+
+def _wave(
+    job: DueJob,
+    schedule: Schedule,
+    nominal: datetime,
+    now: datetime,
+    zone: str,
+    lasting: timedelta,
+    policy: CatchUpPolicy,
+) -> Wave:
+    wall = f"{local_time(nominal):%Y-%m-%d %H:%M} in {zone}"
+    start = wave_start(schedule, nominal, zone)
+    if start is None:
+        passed = due_at(schedule, nominal, (zone,))
+        why = f"{wall} is not shown by any clock there: it is skipped by a change of the clocks, and not made up for."
+        return Wave(zone, passed, passed, passed, None, "outside_window", why)
+    timing = wave_timing(schedule, nominal, start, now, policy)
+    begin = start if timing == "on_time" else max(start, now)
+    stop_by = begin + timedelta(seconds=job.run_limit_seconds) if job.run_limit_seconds else None
+    late = f"{wall} had passed when this occurrence was opened." if timing == "late_start" else None
+    reason = "late_start" if late else None
+    return Wave(zone, start, begin, _earlier(begin + lasting, stop_by), stop_by, reason, late)
+
+
+def _earlier(one: datetime, other: datetime | None) -> datetime:
+    return one if other is None else min(one, other)
+
+
+def _splay(job: DueJob, at: datetime) -> int:
+    """The job's splay, cut so that no start reaches the next instant or the end of the whole run."""
+    splay = job.policies.splay_seconds
+    if splay and job.schedule is not None:
+        splay = max(fitting_splay(job.schedule, at, splay), 0)
+    return min(splay, job.run_limit_seconds - 1) if job.run_limit_seconds else splay
 
 
 def expiry(job: DueJob, instant: datetime) -> timedelta:
     """How long devices that are away are waited for: as saved, else until the next instant, at most a day."""
     if job.expires_after_seconds is not None:
         return timedelta(seconds=job.expires_after_seconds)
-    gap = _gap(job.schedule, instant)
+    gap = period_hint(job.schedule, instant) if job.schedule else None
     return min(gap, DEFAULT_EXPIRY) if gap else DEFAULT_EXPIRY
-
-
-def _gap(schedule: Schedule | None, instant: datetime) -> timedelta | None:
-    return period_hint(schedule, instant) if schedule else None

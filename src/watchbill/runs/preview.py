@@ -10,17 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.core.problems import Problem
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who
-from watchbill.runs.opening import RESOLVE
+from watchbill.runs.resolving import NO_WAVES, RESOLVE
 
 _COUNT = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
-    CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline, CAST(:overlap AS text) AS overlap
+    CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline, CAST(:overlap AS text) AS overlap,
+    CAST(:overlap_scope AS text) AS overlap_scope, 'fixed' AS zone_source, 0 AS splay_seconds, '' AS splay_salt,
+    CAST(NULL AS timestamptz) AS opens_at, CAST(NULL AS timestamptz) AS starts_from, CAST(NULL AS timestamptz) AS expires_at,
+    CAST(NULL AS timestamptz) AS stop_by_at
 ), spec AS (
   SELECT s.id AS occurrence_id, d.id AS device_id, true AS is_exclusion
   FROM setting s, devices d WHERE d.id = ANY(CAST(:exclusions AS uuid[]))
   UNION ALL
   SELECT s.id, d.id, false FROM setting s, devices d WHERE d.id = ANY(CAST(:targets AS uuid[]))
+), wave AS (
+  {NO_WAVES}
 ), {RESOLVE}
 SELECT reason, is_online, count(*) AS number FROM resolved
 WHERE CAST(:sites AS bigint[]) IS NULL OR site_id = ANY(:sites)
@@ -63,6 +68,8 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who) -> TargetCount
         "interpreter": who.interpreter,
         "offline": who.offline,
         "overlap": who.overlap,
+        "overlap_scope": "device",
+        "known_zones": [],
         "targets": list(who.targets),
         "exclusions": list(who.exclusions),
         "sites": scope.as_list(),

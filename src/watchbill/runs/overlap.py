@@ -1,0 +1,101 @@
+"""What a newly opened occurrence means for earlier rows of its job: those that never started give way, active ones may be replaced.
+
+Backfilled rows stand aside from this in both directions: whoever asked for each of those instants gets each of them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.core.states import TargetEvent
+from watchbill.kit import db
+from watchbill.runs.dispatch import KILL_GRACE, SILENCE, gateway_channel
+from watchbill.runs.moves import Move, move
+from watchbill.runs.to_open import Opening
+
+# The rows before those of `new` on the same device. One whose own start is still to come (a zone further west) only gives way
+# then: until that moment the earlier one may run.
+_ON_DEVICES = text("""
+SELECT o.id, o.state IN ('pending', 'waiting_online') AS is_waiting, n.replaces, p.gateway_id,
+  CASE WHEN w.wave IS NOT NULL AND n.starts_at > :now THEN n.starts_at END AS gives_way_at
+FROM (
+  SELECT t.job_id, t.device_id, t.starts_at, t.wave, t.occurrence_id, t.occurrence_id = ANY(:replacing) AS replaces
+  FROM run_targets t WHERE t.occurrence_id = ANY(:new) AND t.state = 'pending'
+) n
+JOIN run_targets o ON o.job_id = n.job_id AND o.device_id = n.device_id AND o.deadline_at IS NOT NULL
+JOIN occurrences e ON e.id = o.occurrence_id AND e.kind <> 'backfill'
+LEFT JOIN occurrence_waves w ON w.occurrence_id = n.occurrence_id AND w.wave = n.wave
+LEFT JOIN device_presence p ON p.device_id = o.device_id
+WHERE NOT o.occurrence_id = ANY(:all_new) AND (n.replaces OR o.state IN ('pending', 'waiting_online'))
+""")
+
+# One run of the whole job at a time: the rows before it on any device.
+_IN_JOBS = text("""
+SELECT o.id, o.state IN ('pending', 'waiting_online') AS is_waiting, n.replaces, p.gateway_id, NULL AS gives_way_at
+FROM (SELECT job_id, bool_or(id = ANY(:replacing)) AS replaces FROM occurrences WHERE id = ANY(:new) GROUP BY job_id) n
+JOIN run_targets o ON o.job_id = n.job_id AND o.deadline_at IS NOT NULL
+JOIN occurrences e ON e.id = o.occurrence_id AND e.kind <> 'backfill'
+LEFT JOIN device_presence p ON p.device_id = o.device_id
+WHERE NOT o.occurrence_id = ANY(:all_new) AND (n.replaces OR o.state IN ('pending', 'waiting_online'))
+""")
+
+_SHORTEN = text("""
+WITH chosen AS (
+  SELECT id, min(until) AS until FROM unnest(CAST(:ids AS bigint[]), CAST(:until AS timestamptz[])) AS c(id, until) GROUP BY id
+), locked AS (
+  SELECT t.id FROM run_targets t WHERE t.id = ANY(:ids) ORDER BY t.id FOR UPDATE
+)
+UPDATE run_targets t SET expires_at = least(t.expires_at, c.until), deadline_at = least(t.deadline_at, c.until)
+FROM chosen c JOIN locked l ON l.id = c.id WHERE t.id = c.id AND t.state IN ('pending', 'waiting_online')
+""")
+
+
+async def give_way(tx: AsyncConnection, begun: Sequence[Opening], now: datetime) -> None:
+    """Settle the earlier rows of the jobs of these occurrences, which have just been opened and have devices to run on."""
+    strict = [one for one in begun if one.overlap != "allow" and one.kind != "backfill"]
+    if not strict:
+        return
+    whole = [one for one in strict if _takes_the_job(one)]
+    rows = [
+        *await _before(tx, _ON_DEVICES, [one for one in strict if not _takes_the_job(one)], begun, now),
+        *await _before(tx, _IN_JOBS, whole, begun, now),
+    ]
+    await _shorten(tx, [row for row in rows if row.gives_way_at is not None and row.is_waiting])
+    await _settle(tx, [row for row in rows if row.gives_way_at is None], now)
+
+
+def _takes_the_job(one: Opening) -> bool:
+    """Whether the whole job gives way. Chosen devices, and waves that come one after another, take only their own devices' turn."""
+    return one.overlap_scope == "job" and one.device_ids is None and not one.waves
+
+
+async def _before(
+    tx: AsyncConnection, statement: Any, some: Sequence[Opening], begun: Sequence[Opening], now: datetime
+) -> Sequence[Row[Any]]:
+    if not some:
+        return ()
+    replacing = [one.id for one in some if one.overlap == "replace"]
+    values = {"new": [one.id for one in some], "replacing": replacing, "all_new": [one.id for one in begun]}
+    return (await tx.execute(statement, {**values, "now": now} if statement is _ON_DEVICES else values)).all()
+
+
+async def _shorten(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
+    if rows:
+        await tx.execute(_SHORTEN, {"ids": [row.id for row in rows], "until": [row.gives_way_at for row in rows]})
+
+
+async def _settle(tx: AsyncConnection, rows: Sequence[Row[Any]], now: datetime) -> None:
+    bound = now + KILL_GRACE + SILENCE
+    moves = {
+        row.id: Move(row.id, TargetEvent.SUPERSEDE, reason="superseded")
+        if row.is_waiting
+        else Move(row.id, TargetEvent.CANCEL, reason="replaced", deadline_at=bound)
+        for row in rows
+    }
+    await move(tx, [moves[one] for one in sorted(moves)], now)
+    stopped = {row.gateway_id for row in rows if not row.is_waiting and row.gateway_id}
+    for gateway_id in sorted(stopped):
+        await db.notify(tx, gateway_channel(gateway_id), "cancel")

@@ -1,0 +1,114 @@
+"""An occurrence to open, as the planner makes it and as the opening statement reads it. Decides nothing, writes nothing."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from watchbill.kit.clock import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """The targets in one zone, for a job that follows their clocks. `reason` = why none of them runs.
+
+    `starts_at` is when that zone's clocks come to it, `from_at` from when they really go: later than that when they are late.
+    """
+
+    zone: str
+    starts_at: datetime
+    from_at: datetime
+    expires_at: datetime
+    stop_by_at: datetime | None = None
+    reason: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An occurrence to open. `device_ids` None = the job's own targets; a list = exactly these (a rerun of some).
+
+    `is_release`: it is there already and was held. Starts are spread over `splay_seconds` from `starts_from` (None = its
+    instant) on; `splay_salt` makes each occurrence spread in its own way. `waves` decide starts and bounds where there are any.
+    """
+
+    id: uuid.UUID
+    job_id: int
+    job_revision: int
+    kind: str
+    scheduled_for: datetime
+    expires_at: datetime
+    request_id: str = ""
+    is_late: bool = False
+    allowed_site_ids: Sequence[int] | None = None
+    failure_threshold_percent: int = 0
+    time_limit_seconds: int | None = None
+    offline: str = "wait"
+    overlap: str = "skip"
+    overlap_scope: str = "device"
+    device_ids: Sequence[uuid.UUID] | None = None
+    origin: uuid.UUID | None = None
+    started_by: int | None = None
+    starts_from: datetime | None = None
+    stop_by_at: datetime | None = None
+    splay_seconds: int = 0
+    splay_salt: str = ""
+    zone_source: str = "fixed"
+    waves: Sequence[Wave] = ()
+    local_time: datetime | None = None
+    start_reason: str | None = None
+    ignores_windows: bool = False
+    is_release: bool = False
+
+
+#: The opening as columns of a JSON record set; `as_json` makes such records.
+COLUMNS: Final = """AS s(id uuid, job_id bigint, job_revision integer, kind text, scheduled_for timestamptz, expires_at timestamptz,
+    request_id text, is_late boolean, allowed_site_ids bigint[], failure_threshold_percent integer, time_limit_seconds integer,
+    offline text, overlap text, overlap_scope text, device_ids uuid[], origin uuid, started_by bigint, starts_from timestamptz,
+    stop_by_at timestamptz, splay_seconds integer, splay_salt text, zone_source text, local_time timestamp, start_reason text,
+    ignores_windows boolean, is_release boolean)"""
+
+#: Waves as rows of arrays. Arrays, not JSON: the planner sees their length.
+WAVE_ROWS: Final = """unnest(CAST(:wave_occurrences AS uuid[]), CAST(:wave_zones AS text[]), CAST(:wave_starts AS timestamptz[]),
+    CAST(:wave_froms AS timestamptz[]), CAST(:wave_ends AS timestamptz[]), CAST(:wave_stops AS timestamptz[]),
+    CAST(:wave_reasons AS text[]), CAST(:wave_details AS text[]))
+    AS w(occurrence_id, zone, starts_at, from_at, expires_at, stop_by_at, reason, detail)"""
+
+_PLAIN: Final = (
+    "job_id", "job_revision", "kind", "request_id", "is_late", "failure_threshold_percent", "time_limit_seconds", "offline",
+    "overlap", "overlap_scope", "started_by", "splay_seconds", "splay_salt", "start_reason", "ignores_windows", "is_release",
+)  # fmt: skip
+
+
+def as_json(one: Opening) -> dict[str, object]:
+    return {
+        **{name: getattr(one, name) for name in _PLAIN},
+        "id": str(one.id),
+        "scheduled_for": rfc3339(one.scheduled_for),
+        "expires_at": rfc3339(one.expires_at),
+        "starts_from": rfc3339(one.starts_from or one.scheduled_for),
+        "stop_by_at": rfc3339(one.stop_by_at) if one.stop_by_at else None,
+        "allowed_site_ids": None if one.allowed_site_ids is None else list(one.allowed_site_ids),
+        "device_ids": None if one.device_ids is None else [str(device) for device in one.device_ids],
+        "origin": str(one.origin) if one.origin else None,
+        # Without waves everything starts at the same instant, whatever the zone.
+        "zone_source": one.zone_source if one.waves else "fixed",
+        "local_time": one.local_time.isoformat() if one.local_time else None,
+    }
+
+
+def wave_columns(openings: Sequence[Opening]) -> dict[str, list[Any]]:
+    """The waves of all openings as parameters of WAVE_ROWS, and every zone among them."""
+    rows = [(one.id, wave) for one in openings for wave in one.waves]
+    return {
+        "wave_occurrences": [occurrence for occurrence, _ in rows],
+        "wave_zones": [wave.zone for _, wave in rows],
+        "wave_starts": [wave.starts_at for _, wave in rows],
+        "wave_froms": [wave.from_at for _, wave in rows],
+        "wave_ends": [wave.expires_at for _, wave in rows],
+        "wave_stops": [wave.stop_by_at for _, wave in rows],
+        "wave_reasons": [wave.reason for _, wave in rows],
+        "wave_details": [wave.detail for _, wave in rows],
+        "known_zones": sorted({wave.zone for _, wave in rows}),
+    }
