@@ -109,6 +109,8 @@ run_targets = Table(
     Column("cancel_requested_at", DateTime(timezone=True)),
     Column("starts_at", DateTime(timezone=True)),
     Column("stop_by_at", DateTime(timezone=True)),
+    Column("is_awaited", Boolean, nullable=False),
+    Column("stop_reason", Text),
 )
 
 executions = Table(
