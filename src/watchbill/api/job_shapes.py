@@ -202,6 +202,22 @@ class JobRevisionReply(JobDefinition):
     changes: list[JobChange]
 
 
+class PlanReply(Model):
+    """What saving a file would do to the one visible job with its name. `action` null = it would be refused, as `problems` say.
+
+    Changes name devices and assemblies as a file does: `targets` from null to `Harbour/crane` is a device more. Against a new
+    job they are what the file says beyond the defaults.
+    """
+
+    name: str | None
+    action: Literal["create", "update", "unchanged"] | None
+    job_id: Id | None
+    revision: int | None
+    schedule_text: str | None
+    changes: list[JobChange]
+    problems: list[FieldProblem]
+
+
 class PreviewInstant(Model):
     """One coming instant. `flags`: shifted_gap, first_of_two, clamped; `passed_over`: dates that do not exist."""
 

@@ -3,18 +3,32 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Body, Header, Query, Request, Response
+from fastapi import Body, Depends, Header, Query, Request, Response
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, runs
 from watchbill.api.auth import Caller
-from watchbill.api.common import Id, Now, PageOf, PageQuery, SearchQuery, TheDeps, Tx, check_if_match, etag, router
+from watchbill.api.common import (
+    Id,
+    Model,
+    Now,
+    PageOf,
+    PageQuery,
+    SearchQuery,
+    TheDeps,
+    Tx,
+    check_if_match,
+    etag,
+    router,
+)
 from watchbill.api.documented import Documented
 from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
 from watchbill.api.job_shapes import (
     JobBody,
     JobReply,
     JobRevisionReply,
+    PlanReply,
     PreviewReply,
     ToggleBody,
     job_reply,
@@ -22,7 +36,7 @@ from watchbill.api.job_shapes import (
     revision_reply,
 )
 from watchbill.identity import Actor
-from watchbill.jobs import NEEDED, JobFilter, JobState, Saved, SavedJob, Sort
+from watchbill.jobs import NEEDED, FileReading, JobFilter, JobState, OnExisting, Saved, SavedJob, Sort
 
 resource = router(prefix="/api/scheduled_jobs", tags=["scheduled jobs"])
 
@@ -41,6 +55,14 @@ class JobQuery(SearchQuery):
     site_id: Id | None = None
     enabled: bool | None = None
     sort: Sort = "name"
+
+
+class ImportQuery(Model):
+    """What to do when a visible job has the name in the file; without a word, one more job of that name is made."""
+
+    on_existing: OnExisting = Field(
+        default="create", description="create another one, refuse with 409, or update the one that there is"
+    )
 
 
 @resource.get("")
@@ -70,12 +92,39 @@ async def preview_job(body: AnyJob, tx: Tx, caller: Caller, now: Now) -> Preview
     return preview_reply(await runs.preview(tx, caller.scope, outlook))
 
 
-@resource.post("/import", status_code=201)
+@resource.post("/plan")
+async def plan_job(body: YamlFile, tx: Tx, caller: Caller, now: Now, deps: TheDeps) -> PlanReply:
+    """What `import?on_existing=update` would do with a YAML file. Nothing is saved; `problems` say why it would be refused."""
+    return PlanReply.model_validate(await jobs.plan_file(tx, caller, body, keys=deps.keys, now=now))
+
+
+async def _read_file(
+    body: YamlFile, query: Annotated[ImportQuery, Query()], tx: Tx, caller: Caller, now: Now, if_match: IfMatch = None
+) -> FileReading:
+    reading = await jobs.read_file(tx, caller, body, query.on_existing, now=now)
+    if reading.before is not None:
+        check_if_match(if_match, reading.before.revision)
+    return reading
+
+
+@resource.post("/import", status_code=201, responses={200: {"model": JobReply, "description": "The job was there."}})
 async def import_job(
-    body: YamlFile, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request, response: Response
+    reading: Annotated[FileReading, Depends(_read_file)],
+    tx: Tx,
+    caller: Caller,
+    now: Now,
+    deps: TheDeps,
+    request: Request,
+    response: Response,
 ) -> JobReply:
-    """Save the job of a YAML file as a new one. Assemblies, sites and devices are found by their names."""
-    saved = await jobs.import_file(tx, caller, body, keys=deps.keys, now=now)
+    """Save the job of a YAML file. Assemblies, sites and devices are found by their names.
+
+    A job is found by its exact name among those that the caller sees. `If-Match` guards the one that is saved anew.
+    """
+    if reading.before is not None:
+        await _settle(tx, reading.before, now)
+        response.status_code = 200
+    saved = await jobs.save_file(tx, caller, reading, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
     response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
     return await _reply(tx, caller, saved.job, response)
@@ -101,6 +150,7 @@ async def update_job(
     """Save a job anew, from the next occurrence on. What changes nothing makes no revision."""
     before = await jobs.lock(tx, caller, job_id, *NEEDED["update"])
     check_if_match(if_match, before.revision)
+    await _settle(tx, before, now)
     saved = await jobs.update(tx, caller, before, body, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now)
     return await _reply(tx, caller, saved.job, response)
@@ -110,10 +160,13 @@ async def update_job(
 async def toggle_job(
     job_id: Id, body: AnyToggle, tx: Tx, caller: Caller, now: Now, response: Response, if_match: IfMatch = None
 ) -> JobReply:
-    """Pause or resume. Nothing is owed for the time of a pause; asking twice changes nothing."""
+    """Pause or resume. The time of a pause is owed only as `catch_up` asks for; asking twice changes nothing."""
     before = await jobs.lock(tx, caller, job_id, *NEEDED["toggle"])
     check_if_match(if_match, before.revision)
+    await _settle(tx, before, now)
     toggled = await jobs.toggle(tx, caller, before, body, now=now)
+    if toggled.make_up:
+        await runs.catch_up_pause(tx, job_id, toggled.make_up.since, toggled.make_up.catch_up, now)
     return await _reply(tx, caller, toggled.job, response)
 
 
@@ -122,6 +175,7 @@ async def delete_job(job_id: Id, tx: Tx, caller: Caller, now: Now, if_match: IfM
     """Stop what runs, then delete the job."""
     before = await jobs.lock(tx, caller, job_id, *NEEDED["delete"])
     check_if_match(if_match, before.revision)
+    await _settle(tx, before, now)
     await runs.cancel_job(tx, job_id, operator_id=caller.operator_id, now=now)
     await jobs.delete(tx, caller, before, now=now)
 
@@ -152,6 +206,12 @@ async def export_job(job_id: Id, tx: Tx, caller: Caller) -> Response:
     job = await jobs.get(tx, caller, job_id)
     content = await jobs.export_file(tx, caller, job)
     return Response(content, media_type=YAML, headers={"ETag": etag(job.revision)})
+
+
+async def _settle(tx: AsyncConnection, before: SavedJob, now: datetime) -> None:
+    """What fell due before a change is owed as the job was until then."""
+    if before.enabled:
+        await runs.settle_job(tx, before.id, now)
 
 
 async def _start(tx: AsyncConnection, caller: Actor, saved: Saved, now: datetime, request_id: str = "") -> None:

@@ -5,7 +5,7 @@ problems together are all there are; a fault in one part hides none in another.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
@@ -344,7 +344,8 @@ def _judge_devices(name: str, devices: Mapping[UUID, int], facts: Facts, problem
 def _settle_schedule(draft: JobDraft, facts: Facts, problems: list[Problem]) -> calendar.Schedule | None:
     if draft.schedule is None:
         return None
-    if draft.schedule == facts.stored_schedule:
-        return draft.schedule
+    kept = facts.stored_schedule
+    if kept is not None and draft.schedule in (kept, replace(kept, start=None)):
+        return kept  # who names no start leaves the one that was found when the job was saved first
     problems += under("schedule", _ours(calendar.check_new(draft.schedule, facts.now, facts.zones)))
     return calendar.anchored(draft.schedule, facts.now)

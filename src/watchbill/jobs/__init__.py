@@ -13,8 +13,9 @@ from watchbill.jobs.due import (
     sites_due_within,
     take_due,
 )
-from watchbill.jobs.files import export_file, import_file
+from watchbill.jobs.files import FileReading, OnExisting, export_file, read_file, save_file
 from watchbill.jobs.listing import visible_ids
+from watchbill.jobs.plan import FilePlan, plan_file
 from watchbill.jobs.preview import PREVIEWED, Outlook, Who, outlook, outlook_of
 from watchbill.jobs.saving import (
     NEEDED,
@@ -56,11 +57,14 @@ __all__ = [
     "Advance",
     "Difference",
     "DueJob",
+    "FilePlan",
+    "FileReading",
     "JobFilter",
     "JobRevision",
     "JobState",
     "Judged",
     "MakeUp",
+    "OnExisting",
     "Outlook",
     "Saved",
     "SavedJob",
@@ -78,7 +82,6 @@ __all__ = [
     "environment",
     "export_file",
     "get",
-    "import_file",
     "judge",
     "list_jobs",
     "list_revisions",
@@ -86,9 +89,12 @@ __all__ = [
     "open_variables",
     "outlook",
     "outlook_of",
+    "plan_file",
+    "read_file",
     "recompute_following",
     "recompute_for_new_zone_rules",
     "resume_paused",
+    "save_file",
     "shown",
     "sites_due_within",
     "take_due",

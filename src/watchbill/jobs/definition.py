@@ -16,6 +16,7 @@ from watchbill.kit.secrets import KeyRing
 #: A stored definition: what `stored` made, read back from the database.
 Definition = Mapping[str, Any]
 _SEALED: Final = "sealed"
+_NO_LIMITS: Final = dict.fromkeys(("time_limit_seconds", "expires_after_seconds", "run_limit_seconds"))
 
 
 def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Definition | None) -> dict[str, Any]:
@@ -44,10 +45,10 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
 
 
 def complete(definition: Definition) -> dict[str, Any]:
-    """A stored definition with what a later version added to jobs, at its default."""
+    """A stored definition in the contract's order, with what a later version added to jobs at its default."""
     return {
         **definition,
-        "duration": {"run_limit_seconds": None, **definition["duration"]},
+        "duration": {**_NO_LIMITS, **definition["duration"]},
         "policies": {**policies_of(definition["policies"]).to_json(), **definition["policies"]},
     }
 

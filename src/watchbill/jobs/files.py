@@ -1,51 +1,75 @@
 """A job as one YAML file: what it refers to is named, not numbered, so that a file means the same on another Engine.
 
-Secrets are left out of a file; who imports it adds them.
+Secrets are left out of a file; who imports it adds them, or keeps those of the job that the file is for. The same job is
+always the same bytes.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import assemblies
-from watchbill.core.fields import shown as quoted
+from watchbill.core.job_rules_values import Job
 from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission
-from watchbill.jobs import saving, store
-from watchbill.jobs.definition import device_ids, devices_in, shown
+from watchbill.jobs import listing, saving, store
+from watchbill.jobs.definition import device_ids, devices_in, secrets_in, shown
+from watchbill.jobs.file_names import resolve
 from watchbill.jobs.saving import Saved
 from watchbill.jobs.store import DeviceName
 from watchbill.jobs.values import SavedJob
 from watchbill.kit import yaml_file
-from watchbill.kit.errors import ForbiddenError, InvalidError
+from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError
 from watchbill.kit.secrets import KeyRing
+from watchbill.kit.yaml_file import YamlDocument
 
+#: What a file does when a visible job has its name: make another one, refuse, or save that job anew.
+OnExisting = Literal["create", "refuse", "update"]
 _LISTS: Final = ("targets", "exclusions")
+_SCHEDULE: Final = (
+    "type",
+    "timezone",
+    "timezone_source",
+    "start",
+    "end",
+    "count",
+    "expression",
+    "rule",
+    "exdate",
+    "rdate",
+)
 
 
 async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
-    """The job as one YAML file that `import_file` reads. Only whole: a file of some of its devices is another job."""
+    """The job as one YAML file that `read_file` reads. Only whole: a file of some of its devices is another job."""
     if job.spans_other_sites:
         raise ForbiddenError("This job has devices in sites that you do not see.", code="job_spans_other_sites")
     definition = shown(job.definition)
-    named = await store.names_of(tx, devices_in(definition))
-    revisions = [await _named_component(tx, actor, component) for component in definition["components"]]
+    named = await name_devices(tx, actor, devices_in(definition))
+    schedule = definition["schedule"]
     document = {
         **{name: definition[name] for name in ("name", "description", "job_kind")},
-        "components": revisions,
-        **{name: [_named(named[device_id]) for device_id in device_ids(definition[name])] for name in _LISTS},
-        **{name: definition[name] for name in ("schedule", "execution_context", "duration", "policies", "enabled")},
+        "components": [await _named_component(tx, actor, component) for component in definition["components"]],
+        **{name: [named[device_id] for device_id in device_ids(definition[name])] for name in _LISTS},
+        "schedule": {name: schedule[name] for name in _in_order(schedule, _SCHEDULE)},
+        **{name: definition[name] for name in ("execution_context", "duration", "policies", "enabled")},
     }
     return yaml_file.write(document)
 
 
+def _in_order(given: Mapping[str, Any], order: tuple[str, ...]) -> list[str]:
+    """The names in `given`: those with a place first, the others by the alphabet."""
+    return [*(name for name in order if name in given), *sorted(given.keys() - set(order))]
+
+
 async def _named_component(tx: AsyncConnection, actor: Actor, component: Mapping[str, Any]) -> dict[str, Any]:
     assembly = await assemblies.get(tx, actor, UUID(component["assembly_id"]))
-    open_values = {name: value for name, value in component["variables"].items() if value != IS_SET}
+    open_values = {name: value for name, value in sorted(component["variables"].items()) if value != IS_SET}
     return {
         "assembly": assembly.draft.name,
         "kind": component["kind"],
@@ -54,90 +78,87 @@ async def _named_component(tx: AsyncConnection, actor: Actor, component: Mapping
     }
 
 
-def _named(name: tuple[str | None, str]) -> dict[str, Any]:
-    return {"kind": "device", "site": name[0], "hostname": name[1]}
+async def name_devices(tx: AsyncConnection, actor: Actor, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Each device as a file names it: by site and host name, or by its id where another one has the same."""
+    named = {one: DeviceName(hostname, site) for one, (site, hostname) in (await store.names_of(tx, ids)).items()}
+    found = await store.devices_named(tx, actor.scope, list(dict.fromkeys(named.values())))
+    return {device_id: _as_written(device_id, name, found[name]) for device_id, name in named.items()}
 
 
-async def import_file(tx: AsyncConnection, actor: Actor, content: str, *, keys: KeyRing, now: datetime) -> Saved:
-    """Save the job that a YAML file holds as a new one; every problem is told with its line."""
+def _as_written(device_id: UUID, name: DeviceName, found: list[UUID]) -> dict[str, Any]:
+    if len(found) > 1:
+        return {"kind": "device", "device_id": str(device_id)}
+    return {"kind": "device", "site": name.site, "hostname": name.hostname}
+
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """A file, the job that it is for (None = it makes a new one), and everything that is wrong with it, by line."""
+
+    name: str | None
+    before: SavedJob | None
+    job: Job | None
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def read_file(
+    tx: AsyncConnection, actor: Actor, content: str, on_existing: OnExisting, *, now: datetime
+) -> FileReading:
+    """Read a file and judge the job in it, as a save would. The job that it is for is held until the transaction ends."""
     actor.require(Permission.JOBS_WRITE)
     document = yaml_file.read(content)
-    resolved = await _resolve(tx, actor, document.value)
-    judged = await saving.judge(tx, actor, resolved.definition, now=now)
+    name = _name_of(document)
+    before, own = await _find_before(tx, actor, name, on_existing)
+    resolved = await resolve(tx, actor, document.value)
+    if before is not None:
+        _keep_secrets(resolved.definition, before)
+    judged = await saving.judge(tx, actor, resolved.definition, now=now, before=before)
     # What a name did not lead to is told once, at the name.
-    own = [problem for problem in judged.problems if problem.field not in resolved.replaced]
-    problems = document.placed([*own, *resolved.problems])
-    if problems or judged.job is None:
-        raise InvalidError.of(problems, what="The file")
-    return await saving.insert(tx, actor, judged.job, keys=keys, now=now)
+    own += [problem for problem in judged.problems if problem.field not in resolved.replaced]
+    return FileReading(name, before, judged.job, document.placed([*own, *resolved.problems]))
 
 
-class _Resolved:
-    """A definition whose names are being replaced by ids."""
-
-    def __init__(self, definition: object) -> None:
-        self.definition = dict(definition) if isinstance(definition, Mapping) else definition
-        self.problems: list[Problem] = []
-        #: Fields for which a name was given that leads nowhere.
-        self.replaced: set[str] = set()
-
-    def items(self, name: str) -> list[tuple[int, dict[str, Any]]]:
-        """The objects in a list of the definition, copied so that they can be changed; others are judged later."""
-        if not isinstance(self.definition, dict) or not isinstance(self.definition.get(name), list):
-            return []
-        self.definition[name] = [dict(one) if isinstance(one, Mapping) else one for one in self.definition[name]]
-        return [(place, one) for place, one in enumerate(self.definition[name]) if isinstance(one, dict)]
-
-    def refuse(self, path: str, instead_of: str, code: str, message: str) -> None:
-        self.problems.append(Problem(path, code, message))
-        self.replaced.add(instead_of)
+async def save_file(tx: AsyncConnection, actor: Actor, reading: FileReading, *, keys: KeyRing, now: datetime) -> Saved:
+    """Save what was read in this transaction; InvalidError lists every problem with its line."""
+    if reading.problems or reading.job is None:
+        raise InvalidError.of(reading.problems, what="The file")
+    if reading.before is None:
+        return await saving.insert(tx, actor, reading.job, keys=keys, now=now)
+    return await saving.change(tx, actor, reading.before, reading.job, keys=keys, now=now)
 
 
-async def _resolve(tx: AsyncConnection, actor: Actor, definition: object) -> _Resolved:
-    resolved = _Resolved(definition)
-    for place, component in resolved.items("components"):
-        if "assembly" in component:
-            await _resolve_assembly(tx, resolved, place, component)
-    for name in _LISTS:
-        await _resolve_devices(tx, actor, resolved, name)
-    return resolved
+def _name_of(document: YamlDocument) -> str | None:
+    name = document.value.get("name") if isinstance(document.value, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
-async def _resolve_assembly(tx: AsyncConnection, resolved: _Resolved, place: int, component: dict[str, Any]) -> None:
-    name, path = component.pop("assembly"), f"components.{place}"
-    found = await assemblies.find_named(tx, [name]) if isinstance(name, str) else []
-    if found:
-        component["assembly_id"] = str(found[0].id)
-    else:
-        message = f"there is no assembly named {quoted(name)}"
-        resolved.refuse(f"{path}.assembly", f"{path}.assembly_id", "assembly_not_found", message)
+async def _find_before(
+    tx: AsyncConnection, actor: Actor, name: str | None, on_existing: OnExisting
+) -> tuple[SavedJob | None, list[Problem]]:
+    """The one visible job with exactly this name, and why it cannot be saved anew."""
+    if name is None or on_existing == "create":
+        return None, []
+    await store.hold_name(tx, name)
+    found = await listing.ids_named(tx, actor.scope, name)
+    if found and on_existing == "refuse":
+        raise ConflictError(f"There is a job with this name already: number {found[0]}.", code="job_exists")
+    if len(found) > 1:
+        numbers = ", ".join(str(one) for one in found)
+        message = f"{len(found)} jobs have this name (numbers {numbers}): rename all but one"
+        return None, [Problem("name", "job_ambiguous", message)]
+    before = await listing.find(tx, actor.scope, found[0], for_update=True) if found else None
+    if before is not None and before.spans_other_sites:
+        return None, [Problem("name", "job_spans_other_sites", "the job has devices in sites that you do not see")]
+    return before, []
 
 
-async def _resolve_devices(tx: AsyncConnection, actor: Actor, resolved: _Resolved, name: str) -> None:
-    named: dict[int, tuple[dict[str, Any], DeviceName]] = {}
-    for place, item in resolved.items(name):
-        if "hostname" in item:
-            hostname, anywhere = item.pop("hostname"), "site" not in item
-            site = item.pop("site", None)
-            if isinstance(hostname, str) and (site is None or isinstance(site, str)):
-                named[place] = (item, DeviceName(hostname, site, anywhere))
-            else:
-                path = f"{name}.{place}"
-                resolved.refuse(path, f"{path}.device_id", "wrong_type", "hostname and site must be texts")
-    wanted = list(dict.fromkeys(one for _, one in named.values()))
-    found = await store.devices_named(tx, actor.scope, wanted)
-    for place, (item, device) in named.items():
-        _take_device(resolved, f"{name}.{place}", item, device, found[device])
-
-
-def _take_device(resolved: _Resolved, path: str, item: dict[str, Any], device: DeviceName, found: list[UUID]) -> None:
-    if len(found) == 1:
-        item["device_id"] = str(found[0])
+def _keep_secrets(definition: object, before: SavedJob) -> None:
+    """A secret that the file does not give stays, for the assembly that it was given to."""
+    components = definition.get("components") if isinstance(definition, dict) else None
+    if not isinstance(components, list):
         return
-    where = "" if device.anywhere else (f" in site {quoted(device.site)}" if device.site else " without a site")
-    if found:
-        message = f"{len(found)} devices are named {quoted(device.hostname)}{where}"
-        resolved.refuse(f"{path}.hostname", f"{path}.device_id", "device_ambiguous", message)
-    else:
-        message = f"there is no device named {quoted(device.hostname)}{where}"
-        resolved.refuse(f"{path}.hostname", f"{path}.device_id", "device_not_found", message)
+    for component, (assembly_id, names) in zip(components, secrets_in(before.definition), strict=False):
+        if isinstance(component, dict) and component.get("assembly_id") == str(assembly_id):
+            given = component.get("variables") or {}
+            if isinstance(given, Mapping):
+                component["variables"] = {**{name: dict(IS_SET) for name in sorted(names)}, **given}

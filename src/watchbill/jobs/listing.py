@@ -146,6 +146,13 @@ async def find(tx: AsyncConnection, scope: SiteScope, job_id: int, *, for_update
     return (await _with_targets(tx, scope, [row]))[0] if row is not None else None
 
 
+async def ids_named(tx: AsyncConnection, scope: SiteScope, name: str) -> list[int]:
+    """The visible jobs with exactly this name, oldest first."""
+    is_named = and_(func.lower(jobs.c.name) == func.lower(name), jobs.c.name == name)
+    rows = await tx.execute(visible_ids(scope).where(is_named).order_by(jobs.c.id))
+    return [row.id for row in rows]
+
+
 async def list_page(
     tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None
 ) -> Page[SavedJob]:

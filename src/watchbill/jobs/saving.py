@@ -163,7 +163,7 @@ async def create(tx: AsyncConnection, actor: Actor, definition: object, *, keys:
 async def insert(tx: AsyncConnection, actor: Actor, job: Job, *, keys: KeyRing, now: datetime) -> Saved:
     """Save a job that was judged in this transaction."""
     actor.require(Permission.JOBS_WRITE)
-    _require_context(actor, job)
+    require_context(actor, job)
     enabled = job.enabled is not False
     timing = _first_timing(job.schedule, now, await zones_for(tx, job.schedule), enabled=enabled)
     job_id = await store.insert_job(
@@ -189,7 +189,15 @@ async def update(
 ) -> Saved:
     """Save a locked job anew. What changes nothing makes no revision."""
     job = (await judge(tx, actor, definition, now=now, before=before)).accepted()
-    _require_context(actor, job)
+    return await change(tx, actor, before, job, keys=keys, now=now)
+
+
+async def change(
+    tx: AsyncConnection, actor: Actor, before: SavedJob, job: Job, *, keys: KeyRing, now: datetime
+) -> Saved:
+    """Save a locked job anew as it was judged in this transaction."""
+    actor.require(Permission.JOBS_WRITE)
+    require_context(actor, job)
     enabled = before.enabled if job.enabled is None else job.enabled
     after = stored(job, job_id=before.id, enabled=enabled, keys=keys, before=before.definition)
     differences = changes(before.definition, after)
@@ -281,7 +289,8 @@ def _there(job: SavedJob | None) -> SavedJob:
     return job
 
 
-def _require_context(actor: Actor, job: Job) -> None:
+def require_context(actor: Actor, job: Job) -> None:
+    """Whoever saves a job may run it in its context."""
     match job.execution_context:
         case ExecutionContext.SYSTEM:
             actor.require(Permission.RUN_AS_SYSTEM)

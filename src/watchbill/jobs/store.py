@@ -43,6 +43,11 @@ async def update_job(tx: AsyncConnection, job_id: int, values: Mapping[str, Any]
     await tx.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
 
 
+async def hold_name(tx: AsyncConnection, name: str) -> None:
+    """Whoever saves the job of a file by this name waits here for the other: so that a look before the insert can be trusted."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('job ' || :name, 0))"), {"name": name})
+
+
 async def insert_revisions(
     tx: AsyncConnection, revisions: Sequence[tuple[int, int, Mapping[str, Any]]], *, by: int | None, now: datetime
 ) -> None:

@@ -1,0 +1,114 @@
+"""What saving the job of a file would change, told by names, and nothing saved."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import assemblies
+from watchbill.core import schedule as calendar
+from watchbill.core.job_rules import read
+from watchbill.core.job_rules_values import Job
+from watchbill.core.problems import Problem
+from watchbill.identity import Actor
+from watchbill.jobs import saving
+from watchbill.jobs.definition import Definition, devices_in, stored
+from watchbill.jobs.differences import changes
+from watchbill.jobs.files import FileReading, name_devices, read_file
+from watchbill.jobs.values import Difference
+from watchbill.kit.secrets import KeyRing
+
+_DEVICES: Final = ("targets", "exclusions")
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """What a save of the file would do; None = that cannot be said, `problems` says why. `revision` is the present one."""
+
+    name: str | None
+    action: Literal["create", "update", "unchanged"] | None
+    job_id: int | None
+    revision: int | None
+    schedule_text: str | None
+    changes: Sequence[Difference]
+    problems: Sequence[Problem]
+
+
+async def plan_file(tx: AsyncConnection, actor: Actor, content: str, *, keys: KeyRing, now: datetime) -> FilePlan:
+    """Plan a file for the one visible job with its name, else for a new one."""
+    reading = await read_file(tx, actor, content, "update", now=now)
+    if reading.problems or reading.job is None:
+        return _refused(reading)
+    saving.require_context(actor, reading.job)
+    before = reading.before
+    enabled = reading.job.enabled if reading.job.enabled is not None else before.enabled if before else True
+    job_id = before.id if before else 0
+    kept = before.definition if before else None
+    after = stored(reading.job, job_id=job_id, enabled=enabled, keys=keys, before=kept)
+    found = await _by_names(tx, actor, kept or _least(reading.job), after)
+    return FilePlan(
+        name=reading.name,
+        action="create" if before is None else "update" if found else "unchanged",
+        job_id=before.id if before else None,
+        revision=before.revision if before else None,
+        schedule_text=calendar.in_words(reading.job.schedule),
+        changes=found,
+        problems=(),
+    )
+
+
+def _refused(reading: FileReading) -> FilePlan:
+    before = reading.before
+    job_id, revision = (before.id, before.revision) if before else (None, None)
+    return FilePlan(reading.name, None, job_id, revision, None, (), reading.problems)
+
+
+def _least(job: Job) -> dict[str, Any]:
+    """What a file need not say: against it, a new job differs by what it does say."""
+    defaults = read({}).draft
+    return {
+        "description": defaults.description,
+        "job_kind": defaults.job_kind,
+        "components": [{"kind": one.kind.value, "revision": "latest", "variables": {}} for one in job.components],
+        "targets": [],
+        "exclusions": [],
+        "schedule": {"end": None, "count": None},
+        "execution_context": defaults.execution_context.value,
+        "credential_id": None,
+        "use_service_account": False,
+        "duration": {},
+        "policies": defaults.policies.to_json(),
+        "enabled": True,
+    }
+
+
+async def _by_names(
+    tx: AsyncConnection, actor: Actor, before: Mapping[str, Any], after: Definition
+) -> list[Difference]:
+    """The differences, with devices and assemblies told by their names."""
+    named = await name_devices(tx, actor, [*devices_in(before), *devices_in(after)])
+    labels = {str(device_id): _label(written) for device_id, written in named.items()}
+    scripts = {one["assembly_id"] for one in [*before["components"], *after["components"]] if "assembly_id" in one}
+    for assembly_id in scripts:
+        labels[assembly_id] = (await assemblies.get(tx, actor, UUID(assembly_id))).draft.name
+    return [_named(one, labels) for one in changes(before, after)]
+
+
+def _label(written: Mapping[str, Any]) -> str:
+    if "device_id" in written:
+        return str(written["device_id"])
+    return f"{written['site'] or '(no site)'}/{written['hostname']}"
+
+
+def _named(one: Difference, labels: Mapping[str, str]) -> Difference:
+    first, _, place = one.field.partition(".")
+    if first in _DEVICES and place in labels:
+        label = labels[place]
+        return Difference(first, label if one.before else None, label if one.after else None)
+    if one.field.endswith(".assembly_id"):
+        before, after = (labels.get(str(value)) for value in (one.before, one.after))
+        return Difference(one.field.removesuffix("_id"), before, after)
+    return one
