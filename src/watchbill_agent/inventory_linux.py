@@ -28,6 +28,7 @@ def collect() -> dict[str, Any]:
         "os": {"family": "linux", **system, "kernel": platform.release()},
         "arch": platform.machine(),
         "hostname": platform.node(),
+        "timezone": platform_linux.timezone(),
         "cpu": {"model": _cpu_model(), "count": os.cpu_count() or 1},
         "memory_bytes": _memory_bytes(),
         "disks": _disks(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,12 +14,16 @@ from pathlib import Path
 from watchbill_agent import clock
 from watchbill_wire import EnvelopePayload, Interpreter
 
+ETC = Path("/etc")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STRAY_BOUND_SECONDS = 5.0
 _SUPERVISOR = Path(__file__).with_name("supervisor")
 _START = (
     "import sys; sys.path.append(sys.argv[1]); import watchbill_shim as s; s.main(sys.argv[2], *map(int, sys.argv[3:]))"
 )
+_MOST_LINKS = 8
+# Names only; whether there is such a zone is for the Engine to say, whose rules it is read by.
+_ZONE = re.compile(r"[A-Za-z0-9+_-]{1,30}(/[A-Za-z0-9+_-]{1,30}){0,2}")
 _CANDIDATES: Mapping[Interpreter, tuple[str, ...]] = {
     "bash": ("bash",),
     "python": ("python3", "python"),
@@ -38,6 +43,45 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return "unknown"
+
+
+def timezone() -> str | None:
+    """The IANA zone that this device's clocks are set to; None when it cannot be told by name."""
+    return _zone_in(os.environ.get("TZ", ""), ETC)
+
+
+def _zone_in(tz: str, etc: Path) -> str | None:
+    if tz:
+        # The files below are not in force then, not even when this is a rule (CET-1CEST) instead of a zone's name.
+        return _zone_name(tz.removeprefix(":"))
+    # The link is what the clocks go by; the text file may be left over, and is all there is where the link is a copy.
+    return _linked_zone(etc / "localtime") or _written_zone(etc / "timezone")
+
+
+def _linked_zone(link: Path) -> str | None:
+    for _ in range(_MOST_LINKS):
+        try:
+            target = str(link.readlink())
+        except OSError:
+            return None
+        if "zoneinfo" in target:
+            return _zone_name(target)
+        link = link.parent / target
+    return None
+
+
+def _written_zone(file: Path) -> str | None:
+    try:
+        return _zone_name(file.read_text("utf-8", errors="replace").partition("\n")[0].strip())
+    except OSError:
+        return None
+
+
+def _zone_name(text: str) -> str | None:
+    name = text.rpartition("zoneinfo/")[2]
+    for variant in ("posix/", "right/"):
+        name = name.removeprefix(variant)
+    return name if _ZONE.fullmatch(name) else None
 
 
 def find_interpreter(kind: Interpreter) -> str | None:

@@ -85,10 +85,15 @@ async def test_misspelt_and_bad_filters_are_all_told(admin):
 
 async def test_one_device_comes_with_its_inventory(viewer, fleet, db, clock):
     async with db.begin() as tx:
-        report = {"hostname": "db-1", "interpreters": {"bash": {"path": "/bin/bash"}, "powershell": None}}
+        report = {
+            "hostname": "db-1",
+            "interpreters": {"bash": {"path": "/bin/bash"}, "powershell": None},
+            "timezone": "Australia/Lord_Howe",
+        }
         await devices.inventory.record(tx, [(fleet["db-1"], "d1", report)], await clock.now(tx))
     device = (await viewer.get(f"/api/devices/{fleet['db-1']}")).json()
     assert (device["online"], device["site_name"], device["interpreters"]) == (True, "Harbour", ["bash"])
+    assert device["timezone"] == "Australia/Lord_Howe"
     assert device["inventory"] == report
     assert "public_key" not in device
 

@@ -18,6 +18,7 @@ REPORT = {
     "hostname": "web-1",
     "os": {"family": "linux", "name": "Debian GNU/Linux", "version": "12", "kernel": "6.1.0"},
     "arch": "x86_64",
+    "timezone": "Europe/Berlin",
     "agent_version": "0.1.0",
     "interpreters": {
         "bash": {"path": "/bin/bash", "version": "5.2"},
@@ -33,7 +34,7 @@ json_values = st.recursive(
     max_leaves=20,
 )
 reports = st.dictionaries(
-    st.sampled_from(["hostname", "os", "arch", "agent_version", "interpreters"]) | st.text(max_size=5),
+    st.sampled_from(["hostname", "os", "arch", "agent_version", "interpreters", "timezone"]) | st.text(max_size=5),
     json_values,
     max_size=8,
 )
@@ -43,7 +44,7 @@ def test_the_columns_are_drawn_out_of_a_report():
     one = normalised("sha256:0", REPORT)
     assert (one.hostname, one.os_family, one.os_name, one.os_version) == ("web-1", "linux", "Debian GNU/Linux", "12")
     assert (one.arch, one.agent_version, one.interpreters) == ("x86_64", "0.1.0", ("bash", "python"))
-    assert one.inventory == REPORT
+    assert (one.timezone, one.inventory) == ("Europe/Berlin", REPORT)
 
 
 def test_the_agents_own_report_of_this_machine_is_understood():
@@ -87,6 +88,23 @@ def test_a_report_beyond_a_mebibyte_or_too_deep_is_refused():
         deep = {"x": deep}
     with pytest.raises(BadInventoryError, match="nested"):
         normalised("sha256:0", deep)
+
+
+@pytest.mark.parametrize("told", ["Europe/Atlantis", "europe/berlin", "CET-1CEST", "../zones", "", 7, None, ["UTC"]])
+def test_a_zone_that_the_pinned_rules_lack_counts_as_not_told(told):
+    assert normalised("d", {"timezone": told}).timezone is None
+
+
+async def test_the_zone_is_kept_as_last_told(db, clock):
+    told = ["Europe/Berlin", "America/St_Johns", "Mars/Olympus", "Asia/Kolkata", None]
+    stored = []
+    async with db.begin() as tx:
+        now = await clock.now(tx)
+        device = await make_device(tx, "laptop", await make_site(tx, "Harbour", now=now), now=now)
+        for number, zone in enumerate(told):
+            await inventory.record(tx, [(device, f"d{number}", {"timezone": zone} if zone else {})], now)
+            stored.append((await tx.execute(select(devices.c.timezone).where(devices.c.id == device))).scalar_one())
+    assert stored == ["Europe/Berlin", "America/St_Johns", None, "Asia/Kolkata", None]
 
 
 def test_names_of_no_interpreter_are_dropped():

@@ -27,7 +27,7 @@ OsFamily = Literal["linux", "windows", "macos"]
 
 
 class DeviceReply(Model):
-    """`interpreters` null = the device has not told yet."""
+    """`interpreters` null = the device has not told yet. `timezone` is what it says itself; null = unknown, its site's counts."""
 
     id: UUID
     site_id: int | None
@@ -41,6 +41,7 @@ class DeviceReply(Model):
     arch: str
     agent_version: str
     interpreters: list[str] | None
+    timezone: str | None
     inventory_at: Instant | None
     online: bool
     connected_at: Instant | None

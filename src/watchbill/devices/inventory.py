@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill.core.zones import find_zone
 from watchbill.devices import store
 
 MAX_BYTES = 1024 * 1024
@@ -26,16 +27,16 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _FAMILIES = {"linux", "windows", "macos"}
 _MOST_INTERPRETERS = 32
 
-# coalesce: what this report leaves out keeps its value. Rows are locked by the caller, in order.
+# coalesce: what this report leaves out keeps its value; a zone that is not told any more is not known any more. Rows are locked by the caller, in order.
 _RECORD = text("""
 UPDATE devices d SET
   hostname = coalesce(r.hostname, d.hostname), os_family = coalesce(r.os_family, d.os_family),
   os_name = coalesce(r.os_name, d.os_name), os_version = coalesce(r.os_version, d.os_version),
   arch = coalesce(r.arch, d.arch), agent_version = coalesce(r.agent_version, d.agent_version),
   interpreters = coalesce(r.interpreters, d.interpreters),
-  inventory = r.inventory, inventory_digest = r.digest, inventory_at = :now, updated_at = :now
+  timezone = r.timezone, inventory = r.inventory, inventory_digest = r.digest, inventory_at = :now, updated_at = :now
 FROM jsonb_to_recordset(:rows) AS r(device_id uuid, digest text, hostname text, os_family text, os_name text, os_version text,
-  arch text, agent_version text, interpreters text[], inventory jsonb)
+  arch text, agent_version text, interpreters text[], timezone text, inventory jsonb)
 WHERE d.id = r.device_id
 """).bindparams(bindparam("rows", type_=JSONB))
 
@@ -57,6 +58,7 @@ class Normalised:
     arch: str | None
     agent_version: str | None
     interpreters: tuple[str, ...] | None
+    timezone: str | None
 
 
 def normalised(digest: object, inventory: object) -> Normalised:
@@ -80,6 +82,7 @@ def normalised(digest: object, inventory: object) -> Normalised:
         arch=_short(clean.get("arch")),
         agent_version=_short(clean.get("agent_version")),
         interpreters=_interpreters(clean.get("interpreters")),
+        timezone=_timezone(clean.get("timezone")),
     )
 
 
@@ -109,6 +112,11 @@ def _short(value: object) -> str | None:
 
 def _hostname(value: object) -> str | None:
     return value if isinstance(value, str) and _HOSTNAME.fullmatch(value) else None
+
+
+def _timezone(value: object) -> str | None:
+    """A zone of the pinned rules; with another name nobody could say when it is 03:00 there."""
+    return value if isinstance(value, str) and find_zone(value) else None
 
 
 def _interpreters(value: object) -> tuple[str, ...] | None:

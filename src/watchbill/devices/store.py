@@ -39,7 +39,7 @@ class DeviceSort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An inventory entry with its presence. `interpreters` None = not told yet."""
+    """An inventory entry with its presence. `interpreters` None = not told yet; `timezone` None = its site's counts."""
 
     id: UUID
     site_id: int | None
@@ -53,6 +53,7 @@ class Device:
     arch: str
     agent_version: str
     interpreters: tuple[str, ...] | None
+    timezone: str | None
     inventory_at: datetime | None
     online: bool
     connected_at: datetime | None
@@ -100,6 +101,7 @@ _COLUMNS = [
         "arch",
         "agent_version",
         "interpreters",
+        "timezone",
         "inventory_at",
         "created_at",
         "updated_at",
