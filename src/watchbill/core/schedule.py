@@ -13,10 +13,10 @@ from itertools import islice, takewhile
 from typing import Final, assert_never, get_args
 
 from watchbill.core.leading import leading_now
-from watchbill.core.schedule_calendar import LAST_YEAR, aligned, calendar_after, elapsed_after
+from watchbill.core.schedule_calendar import aligned, calendar_after, elapsed_after
 from watchbill.core.schedule_count import count_by_walls, wall_counter
 from watchbill.core.schedule_cron import Cron, cron_after
-from watchbill.core.schedule_moment import Moment, Nominal
+from watchbill.core.schedule_moment import LAST_YEAR, Moment, Nominal
 from watchbill.core.schedule_notes import passed_over
 from watchbill.core.schedule_parse import anchor_at, parse, to_json
 from watchbill.core.schedule_rrule import Recurrence, recurrence_after

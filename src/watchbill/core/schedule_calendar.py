@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal, assert_never
 
-from watchbill.core.schedule_moment import Nominal
+from watchbill.core.schedule_moment import LAST_YEAR, Nominal
 from watchbill.core.zones import Zone
 
 CalendarUnit = Literal["daily", "weekly", "monthly", "yearly"]
-
-LAST_YEAR = 9000  # datetime ends at 9999; nothing is computed near its edge
 
 
 def elapsed_after(zone: Zone, anchor: datetime, step: timedelta, *, after: datetime) -> Iterator[Nominal]:

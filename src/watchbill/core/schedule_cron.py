@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Final
 
-from watchbill.core.schedule_moment import Nominal
+from watchbill.core.schedule_moment import LAST_YEAR, Nominal
 from watchbill.core.zones import Zone
 
 MAX_LENGTH: Final = 256
@@ -202,7 +202,7 @@ def walls_from(cron: Cron, wall: datetime) -> Iterator[datetime]:
     times = cron.times
     index = bisect_left(times, wall - wall.replace(hour=0, minute=0, second=0))
     year, month, day, last_year = wall.year, wall.month, wall.day, wall.year + HORIZON_YEARS
-    while year <= last_year:
+    while year <= last_year and year < LAST_YEAR:
         mask = cron.days_of(year, month) >> day << day
         while mask:
             matched = (mask & -mask).bit_length() - 1

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+LAST_YEAR: Final = 9_000  # datetime ends at 9999; nothing is computed near its edge
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ nothing must cost milliseconds. Either way the search starts near the asked inst
 """
 
 from bisect import bisect_right
+from calendar import isleap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,7 +17,7 @@ from typing import Final, Literal
 
 from dateutil.rrule import MONTHLY, WEEKLY, YEARLY, rrule, weekday
 
-from watchbill.core.schedule_moment import Moment, Nominal
+from watchbill.core.schedule_moment import LAST_YEAR, Moment, Nominal
 from watchbill.core.zones import Zone
 
 Frequency = Literal["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY"]
@@ -161,14 +162,14 @@ def _stepped_walls(rule: Recurrence, start: datetime, begin: datetime) -> Iterat
     """Daily, hourly and minutely rules: the days that a step reaches and that match, and in them the steps that match."""
     slots, per_day = _slots(rule, start), UNITS_PER_DAY[rule.frequency]
     day, last_year = begin.date(), begin.year + HORIZON_YEARS
-    while slots and day.year <= last_year:
+    while slots and day.year <= last_year and day.year < LAST_YEAR:
         unit = _first_unit(rule, start, day)
         if day == begin.date():
             unit += max(0, -((unit - _unit(rule, begin)) // rule.interval)) * rule.interval
         if unit >= per_day:
             day += (unit // per_day) * _DAY
         elif not rule.matches_day(day):
-            day = _first_of_next_month(day) if rule.months and day.month not in rule.months else day + _DAY
+            day = _matching_day(rule, day)
         else:
             midnight = begin.replace(year=day.year, month=day.month, day=day.day, hour=0, minute=0, second=0)
             for minute in _minutes_of(slots, range(unit, per_day, rule.interval)):
@@ -221,8 +222,21 @@ def _minutes_of(slots: dict[int, tuple[int, ...]], units: range) -> Iterator[int
         yield from slots.get(unit, ())
 
 
-def _first_of_next_month(day: date) -> date:
-    return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+def _matching_day(rule: Recurrence, day: date) -> date:
+    """The first day after `day` that matches; New Year's Day when the year has none left, and the walk goes on from there."""
+    first_of_year = day.replace(month=1, day=1)
+    is_leap = isleap(day.year)
+    matching = _matching_days(rule, is_leap, first_of_year.weekday())
+    index = bisect_right(matching, (day - first_of_year).days)
+    return first_of_year + timedelta(days=matching[index] if index < len(matching) else 365 + is_leap)
+
+
+@lru_cache(maxsize=4096)
+def _matching_days(rule: Recurrence, is_leap: bool, first_weekday: int) -> tuple[int, ...]:  # noqa: FBT001 - a key of the cache
+    """The days that match, counted from 0, in a year of one of the fourteen kinds that there are."""
+    kinds = (date(year, 1, 1) for year in range(2000, 2028))
+    first = next(one for one in kinds if isleap(one.year) == is_leap and one.weekday() == first_weekday)
+    return tuple(number for number in range(365 + is_leap) if rule.matches_day(first + number * _DAY))
 
 
 def _unit(rule: Recurrence, wall: datetime) -> int:
@@ -266,7 +280,7 @@ def _expanded_walls(rule: Recurrence, start: datetime, begin: datetime) -> Itera
         last_year, found = begin.year + HORIZON_YEARS, None
         for shifted in _expansion(rule, start, base.replace(year=base.year + cycles)):
             wall = shifted.replace(year=shifted.year - cycles)
-            if wall.year > last_year:
+            if wall.year > last_year or wall.year >= LAST_YEAR:
                 return
             if wall >= begin:
                 yield wall
