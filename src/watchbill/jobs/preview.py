@@ -4,8 +4,8 @@ The same calendar and the same rules as the scheduler's and a save's; nothing is
 say, which freezes targets: `Who` is what it needs to know for that.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,12 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import assemblies
 from watchbill.core import schedule as calendar
-from watchbill.core.job_rules_values import JobDraft
+from watchbill.core.job_rules_values import Duration, JobDraft, Policies
+from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import saving
-from watchbill.jobs.definition import device_ids, policies_of, read_schedule, variables_of
+from watchbill.jobs.definition import complete, device_ids, policies_of, read_schedule, variables_of
 from watchbill.jobs.values import SavedJob
+from watchbill.jobs.zones import zones_for
 
 #: How many instants a preview shows.
 PREVIEWED: Final = 10
@@ -36,16 +38,33 @@ class Who:
     offline: str
     job_id: int | None = None
     allowed_site_ids: Sequence[int] | None = None
+    overlap_scope: str = "device"
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`schedule_text` None = the schedule is faulty; `problems` says how, and what else would refuse or stop the job."""
+    """`schedule` and its text None = it is faulty; `problems` says how, and what else would refuse or stop the job.
+
+    The instants of a schedule that follows clocks are the names of wall clocks; `zones` are those in use, where it has waves.
+    """
 
     schedule_text: str | None
     instants: Sequence[calendar.Instant]
     who: Who
     problems: Sequence[Problem]
+    schedule: calendar.Schedule | None
+    policies: Policies
+    duration: Duration
+    zones: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Timetable:
+    """A schedule with its start, its next instants, and the zones whose clocks it goes by."""
+
+    schedule: calendar.Schedule | None
+    instants: Sequence[calendar.Instant]
+    zones: Collection[str]
 
 
 async def outlook(
@@ -56,9 +75,9 @@ async def outlook(
     judged = await saving.judge(tx, actor, definition, now=now, before=before)
     draft = judged.draft
     interpreter = await _interpreter(tx, [(one.assembly_id, one.revision) for one in draft.components])
-    policies = draft.policies
-    who = Who(list(draft.targets), list(draft.exclusions), interpreter, policies.overlap, policies.offline)
-    return Outlook(*_timetable(_sound_schedule(draft, judged.problems), now), who, judged.problems)
+    who = _who(list(draft.targets), list(draft.exclusions), interpreter, draft.policies)
+    times = _timetable(_sound_schedule(draft, judged.problems), now, await zones_for(tx, draft.schedule))
+    return _outlook(times, who, judged.problems, draft.policies, draft.duration)
 
 
 async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Outlook:
@@ -68,13 +87,37 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     targets, exclusions = (device_ids(job.definition[name]) for name in ("targets", "exclusions"))
     policies = policies_of(job.definition["policies"])
     interpreter = await _interpreter(tx, components)
-    who = Who(targets, exclusions, interpreter, policies.overlap, policies.offline, job.id, job.allowed_site_ids)
+    who = replace(
+        _who(targets, exclusions, interpreter, policies), job_id=job.id, allowed_site_ids=job.allowed_site_ids
+    )
     problems = []
     if error:
         problems.append(Problem("schedule", "unreadable", error))
     if not job.enabled:
         problems.append(Problem("enabled", "paused", "is paused: no occurrence is opened until it is resumed"))
-    return Outlook(*_timetable(schedule, now), who, problems)
+    times = _timetable(schedule, now, await zones_for(tx, schedule))
+    return _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
+
+
+def _who(targets: Sequence[UUID], exclusions: Sequence[UUID], interpreter: str | None, policies: Policies) -> Who:
+    return Who(
+        targets, exclusions, interpreter, policies.overlap, policies.offline, overlap_scope=policies.overlap_scope
+    )
+
+
+def _outlook(
+    times: _Timetable, who: Who, problems: Sequence[Problem], policies: Policies, duration: Duration
+) -> Outlook:
+    return Outlook(
+        schedule_text=calendar.in_words(times.schedule) if times.schedule else None,
+        instants=times.instants,
+        who=who,
+        problems=problems,
+        schedule=times.schedule,
+        policies=policies,
+        duration=duration,
+        zones=times.zones,
+    )
 
 
 def _sound_schedule(draft: JobDraft, problems: Sequence[Problem]) -> calendar.Schedule | None:
@@ -82,11 +125,11 @@ def _sound_schedule(draft: JobDraft, problems: Sequence[Problem]) -> calendar.Sc
     return None if is_faulty else draft.schedule
 
 
-def _timetable(schedule: calendar.Schedule | None, now: datetime) -> tuple[str | None, Sequence[calendar.Instant]]:
+def _timetable(schedule: calendar.Schedule | None, now: datetime, zones: Collection[str]) -> _Timetable:
     if schedule is None:
-        return None, ()
+        return _Timetable(None, (), ())
     anchored = calendar.anchored(schedule, now)
-    return calendar.in_words(anchored), calendar.upcoming(anchored, now, PREVIEWED)
+    return _Timetable(anchored, calendar.upcoming(anchored, first_mark(anchored, now, zones), PREVIEWED), zones)
 
 
 async def _interpreter(tx: AsyncConnection, components: Sequence[tuple[UUID | None, int | None]]) -> str | None:
