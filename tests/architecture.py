@@ -32,8 +32,8 @@ SQL_PLACES = {
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
     "runs": {
-        *("dispatch", "held", "history", "moves", "not_run", "opening", "output", "overlap", "preview", "record", "settling"),
-        "stopping",
+        *("device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output", "overlap", "preview", "record"),
+        *("settling", "stopping"),
     },
     "sites": {"store"},
     "windows": {"store", "covering"},

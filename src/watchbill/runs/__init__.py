@@ -3,6 +3,7 @@
 Owns every change of a target's state. Does not decide when a job is due, and does not talk to devices.
 """
 
+from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.dispatch import (
     GATEWAYS,
     KILL_GRACE,
@@ -18,23 +19,20 @@ from watchbill.runs.dispatch import (
 )
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
-    DeviceRow,
-    Execution,
     JobHistory,
     Ledger,
     Occurrence,
     Run,
+    WaveProgress,
     clear,
-    device_rows,
-    executions_on,
     find_occurrence,
-    get_execution,
     get_occurrence,
     get_run,
     last_occurrences,
     list_occurrences,
     require_whole,
     runs_of,
+    with_waves,
 )
 from watchbill.runs.manual import Again, open_manual, rerun
 from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_missed, record_skipped
@@ -84,6 +82,7 @@ __all__ = [
     "Stream",
     "TargetCounts",
     "Wave",
+    "WaveProgress",
     "accepted",
     "cancel_answered",
     "cancel_job",
@@ -130,4 +129,5 @@ __all__ = [
     "surroundings",
     "take",
     "to_cancel",
+    "with_waves",
 ]

@@ -1,10 +1,11 @@
-"""Reading: occurrences of jobs, device rows, executions. Every query carries the reader's site scope."""
+"""Reading: occurrences of jobs with their waves, counts and runs. Every query carries the reader's site scope."""
 
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +19,6 @@ from sqlalchemy import (
     delete,
     func,
     literal,
-    or_,
     select,
     true,
     tuple_,
@@ -26,21 +26,28 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.core.problems import Problem
-from watchbill.core.states import TargetState
-from watchbill.devices.tables import device_presence, devices
 from watchbill.identity.actor import SiteScope
-from watchbill.kit.errors import ForbiddenError, InvalidError, NotFoundError
+from watchbill.kit.errors import ForbiddenError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
-from watchbill.runs.tables import executions, ledger_starts, occurrence_counts, occurrences, run_targets, runs
-from watchbill.sites.tables import sites
+from watchbill.runs.cursors import instant_of, uuid_of
+from watchbill.runs.tables import ledger_starts, occurrence_counts, occurrence_waves, occurrences, runs
 
 _RECENT = 10
 
 
 @dataclass(frozen=True, slots=True)
+class WaveProgress:
+    """The targets of one zone of an occurrence whose job follows zones: when they start, and how many are in which state."""
+
+    wave: int
+    timezone: str | None
+    starts_at: datetime
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One row of the ledger, with the counts of the reader's sites."""
+    """One row of the ledger, with the counts of the reader's sites. `waves`: only where they were asked for."""
 
     id: uuid.UUID
     job_id: int
@@ -59,7 +66,18 @@ class Occurrence:
     created_at: datetime
     opened_at: datetime | None
     closed_at: datetime | None
+    #: A sentence about the reason.
+    detail: str | None
+    held_until_at: datetime | None
+    #: The range has at least `range_count` instants.
+    is_range_capped: bool
+    #: The wall clock that it is for, where the job follows the zones of its targets.
+    local_time: datetime | None
+    #: Why a person started it, or let it run, although a window was closed.
+    start_reason: str | None
+    ignores_windows: bool
     counts: Mapping[str, int] = field(default_factory=dict)
+    waves: Sequence[WaveProgress] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,82 +99,10 @@ class JobHistory:
     recent: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRow:
-    """One frozen device of an occurrence and what became of it."""
-
-    target_id: int
-    run_id: int
-    device_id: uuid.UUID
-    hostname: str
-    site_id: int | None
-    site_name: str | None
-    is_online: bool
-    os: str
-    state: TargetState
-    reason: str | None
-    detail: str | None
-    wave: int
-    attempt: int
-    started_at: datetime | None
-    finished_at: datetime | None
-    expires_at: datetime
-    deadline_at: datetime | None
-    exit_code: int | None
-    last_line: str | None
-    late_result: Mapping[str, object] | None
-    executions: Sequence["Execution"] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """One attempt on one device."""
-
-    id: uuid.UUID
-    target_id: int
-    run_id: int
-    device_id: uuid.UUID
-    site_id: int
-    component: int
-    attempt: int
-    state: str
-    outcome: str | None
-    exit_code: int | None
-    signal: int | None
-    reason: str | None
-    detail: str | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    stdout_bytes: int
-    stderr_bytes: int
-    stored_bytes: int
-    truncated: bool
-    cancel_answer: str | None
-
-
-_OCCURRENCE = (
-    occurrences.c.id,
-    occurrences.c.job_id,
-    occurrences.c.kind,
-    occurrences.c.scheduled_for_at,
-    occurrences.c.state,
-    occurrences.c.reason,
-    occurrences.c.outcome,
-    occurrences.c.is_late,
-    occurrences.c.range_end_at,
-    occurrences.c.range_count,
-    occurrences.c.job_revision,
-    occurrences.c.origin_occurrence_id,
-    occurrences.c.started_by,
-    occurrences.c.cancel_requested_at,
-    occurrences.c.created_at,
-    occurrences.c.opened_at,
-    occurrences.c.closed_at,
-)
+_OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves"})
+_OCCURRENCE = tuple(occurrences.c[name] for name in _OCCURRENCE_NAMES)
 # Two manual starts may share an instant, which has whole seconds.
 _NEWEST_FIRST = (occurrences.c.scheduled_for_at.desc(), occurrences.c.created_at.desc(), occurrences.c.id.desc())
-_OCCURRENCE_NAMES = tuple(column.name for column in _OCCURRENCE)
-_EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
 
 
 async def last_occurrences(tx: AsyncConnection, scope: SiteScope, job_ids: Sequence[int]) -> dict[int, JobHistory]:
@@ -204,6 +150,32 @@ async def counts_of(
     return found
 
 
+async def with_waves(tx: AsyncConnection, scope: SiteScope, some: Sequence[Occurrence]) -> list[Occurrence]:
+    """The same occurrences with the progress of their waves, of which only those with targets in the reader's sites."""
+    waves = await _waves_of(tx, scope, [one.id for one in some])
+    return [replace(one, waves=waves.get(one.id, ())) for one in some]
+
+
+async def _waves_of(
+    tx: AsyncConnection, scope: SiteScope, occurrence_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, list[WaveProgress]]:
+    table, counts = occurrence_waves.c, occurrence_counts.c
+    query = (
+        select(table.occurrence_id, table.wave, table.timezone, table.starts_at, counts.state, func.sum(counts.number))
+        .join(
+            occurrence_counts,
+            and_(counts.occurrence_id == table.occurrence_id, counts.wave == table.wave, scope.clause(counts.site_id)),
+        )
+        .where(table.occurrence_id == any_(literal(list(occurrence_ids), ARRAY(Uuid))), counts.number > 0)
+        .group_by(table.occurrence_id, table.wave, table.timezone, table.starts_at, counts.state)
+        .order_by(table.occurrence_id, table.wave, counts.state)
+    )
+    found: dict[uuid.UUID, list[WaveProgress]] = defaultdict(list)
+    for (occurrence_id, wave, zone, starts_at), rows in groupby(await tx.execute(query), key=lambda row: row[:4]):
+        found[occurrence_id].append(WaveProgress(wave, zone, starts_at, {row.state: row[5] for row in rows}))
+    return found
+
+
 async def require_whole(tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UUID) -> None:
     """ForbiddenError when an occurrence has targets in sites that the caller does not see."""
     table = occurrence_counts.c
@@ -233,7 +205,7 @@ async def list_occurrences(
     if cursor is not None:
         at, made, last = decode_cursor(cursor, (str, str, str))
         place = tuple_(table.scheduled_for_at, table.created_at, table.id)
-        query = query.where(place < tuple_(literal(_instant(at)), literal(_instant(made)), literal(_uuid(last))))
+        query = query.where(place < tuple_(literal(instant_of(at)), literal(instant_of(made)), literal(uuid_of(last))))
     rows = (await tx.execute(query.order_by(*_NEWEST_FIRST).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.scheduled_for_at.isoformat(), row.created_at.isoformat(), str(row.id)))
     counts = await counts_of(tx, scope, [row.id for row in page.items])
@@ -260,7 +232,7 @@ def _conditions(ledger: Ledger) -> list[ColumnElement[bool]]:
 async def find_occurrence(
     tx: AsyncConnection, scope: SiteScope, job_id: int, which: uuid.UUID | datetime | None
 ) -> Occurrence | None:
-    """An occurrence of a job by id or due instant; the newest that has targets without either."""
+    """An occurrence of a job by id or due instant, with its waves; the newest that has targets without either."""
     table = occurrences.c
     query = select(*_OCCURRENCE).where(table.job_id == job_id)
     if isinstance(which, uuid.UUID):
@@ -270,7 +242,10 @@ async def find_occurrence(
     else:
         query = query.where(table.state.not_in(("missed", "held")))
     row = (await tx.execute(query.order_by(*_NEWEST_FIRST).limit(1))).one_or_none()
-    return _occurrence(row, await counts_of(tx, scope, [row.id])) if row else None
+    if row is None:
+        return None
+    (found,) = await with_waves(tx, scope, [_occurrence(row, await counts_of(tx, scope, [row.id]))])
+    return found
 
 
 async def get_occurrence(
@@ -298,152 +273,6 @@ async def get_run(tx: AsyncConnection, run_id: int, job_ids: Select[tuple[int]])
     return Run(*row[:-1]), row.job_id
 
 
-_TARGET_COLUMNS = (
-    run_targets.c.id,
-    run_targets.c.run_id,
-    run_targets.c.device_id,
-    run_targets.c.hostname,
-    run_targets.c.site_id,
-    sites.c.name.label("site_name"),
-    device_presence.c.gateway_id.is_not(None).label("is_online"),
-    devices.c.os_name,
-    devices.c.os_version,
-    run_targets.c.state,
-    run_targets.c.reason,
-    run_targets.c.detail,
-    run_targets.c.wave,
-    run_targets.c.attempt,
-    run_targets.c.started_at,
-    run_targets.c.finished_at,
-    run_targets.c.expires_at,
-    run_targets.c.deadline_at,
-    run_targets.c.exit_code,
-    run_targets.c.last_line,
-    run_targets.c.late_result,
-)
-
-
-async def device_rows(
-    tx: AsyncConnection,
-    scope: SiteScope,
-    occurrence_id: uuid.UUID,
-    *,
-    states: Sequence[str] = (),
-    q: str | None = None,
-    limit: int,
-    cursor: str | None = None,
-) -> Page[DeviceRow]:
-    """Frozen devices of an occurrence by host name, with their executions."""
-    table = run_targets.c
-    name = func.lower(table.hostname)
-    query = _target_query().where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
-    if states:
-        query = query.where(table.state.in_(states))
-    if q:
-        query = query.where(name.contains(q.lower(), autoescape=True))
-    if cursor is not None:
-        host, last = decode_cursor(cursor, (str, int))
-        query = query.where(tuple_(name, table.id) > tuple_(literal(host), literal(last)))
-    rows = (await tx.execute(query.order_by(name, table.id).limit(limit + 1))).all()
-    page = page_of(rows, limit, lambda row: (row.hostname.lower(), row.id))
-    done = await _executions_of(tx, [row.id for row in page.items])
-    return page.map(lambda row: _device_row(row, done.get(row.id, ())))
-
-
-def _target_query() -> Select[Any]:
-    table = run_targets.c
-    return select(*_TARGET_COLUMNS).select_from(
-        run_targets.join(devices, devices.c.id == table.device_id)
-        .outerjoin(sites, sites.c.id == table.site_id)
-        .outerjoin(device_presence, device_presence.c.device_id == table.device_id)
-    )
-
-
-def _device_row(row: Row[*tuple[Any, ...]], done: Sequence[Execution]) -> DeviceRow:
-    return DeviceRow(
-        target_id=row.id,
-        run_id=row.run_id,
-        device_id=row.device_id,
-        hostname=row.hostname,
-        site_id=row.site_id or None,
-        site_name=row.site_name,
-        is_online=bool(row.is_online),
-        os=f"{row.os_name} {row.os_version}".strip(),
-        state=TargetState(row.state),
-        executions=done,
-        **{name: getattr(row, name) for name in _PLAIN},
-    )
-
-
-_PLAIN = (
-    "reason",
-    "detail",
-    "wave",
-    "attempt",
-    "started_at",
-    "finished_at",
-    "expires_at",
-    "deadline_at",
-    "exit_code",
-    "last_line",
-    "late_result",
-)
-
-
-async def _executions_of(tx: AsyncConnection, target_ids: Sequence[int]) -> dict[int, list[Execution]]:
-    query = (
-        select(*_EXECUTION)
-        .where(executions.c.target_id == any_(literal(list(target_ids), ARRAY(BigInteger))))
-        .order_by(executions.c.target_id, executions.c.attempt, executions.c.component)
-    )
-    found: dict[int, list[Execution]] = defaultdict(list)
-    for row in await tx.execute(query):
-        found[row.target_id].append(Execution(*row))
-    return found
-
-
-async def get_execution(tx: AsyncConnection, scope: SiteScope, execution_id: uuid.UUID) -> Execution:
-    query = select(*_EXECUTION).where(executions.c.id == execution_id, scope.clause(executions.c.site_id))
-    row = (await tx.execute(query)).one_or_none()
-    if row is None:
-        raise NotFoundError("There is no such execution.", code="execution_not_found")
-    return Execution(*row)
-
-
-async def executions_on(
-    tx: AsyncConnection, scope: SiteScope, device_id: uuid.UUID, *, limit: int, cursor: str | None
-) -> Page[tuple[Execution, int]]:
-    """What ran on a device, newest first, each with the id of its job."""
-    table = executions.c
-    query = (
-        select(*_EXECUTION, table.dispatched_at, runs.c.job_id)
-        .join(runs, runs.c.id == table.run_id)
-        .where(table.device_id == device_id, scope.clause(table.site_id))
-    )
-    if cursor is not None:
-        at, last = decode_cursor(cursor, (str, str))
-        query = query.where(
-            or_(
-                table.dispatched_at < _instant(at),
-                and_(table.dispatched_at == _instant(at), table.id > _uuid(last)),
-            )
-        )
-    rows = (await tx.execute(query.order_by(table.dispatched_at.desc(), table.id).limit(limit + 1))).all()
-    page = page_of(rows, limit, lambda row: (row.dispatched_at.isoformat(), str(row.id)))
-    return page.map(lambda row: (Execution(*row[:-2]), row.job_id))
-
-
-async def devices_in(
-    tx: AsyncConnection, occurrence_id: uuid.UUID, states: Sequence[TargetState]
-) -> list[tuple[uuid.UUID, int]]:
-    """(device, site) of an occurrence's targets in one of `states`."""
-    table = run_targets.c
-    query = select(table.device_id, table.site_id).where(
-        table.occurrence_id == occurrence_id, table.state.in_([str(state) for state in states])
-    )
-    return [(row.device_id, row.site_id) for row in await tx.execute(query.order_by(table.id))]
-
-
 async def clear(tx: AsyncConnection, job_id: int, now: datetime) -> int:
     """Delete the finished occurrences of a job with all that belongs to them; returns how many."""
     table = occurrences.c
@@ -451,22 +280,3 @@ async def clear(tx: AsyncConnection, job_id: int, now: datetime) -> int:
     begins = insert(ledger_starts).values(job_id=job_id, from_at=now)
     await tx.execute(begins.on_conflict_do_update(index_elements=["job_id"], set_={"from_at": now}))
     return (await tx.execute(gone)).rowcount
-
-
-def _instant(value: str | int | None) -> datetime:
-    try:
-        return datetime.fromisoformat(str(value))
-    except ValueError:
-        raise _bad_cursor() from None
-
-
-def _uuid(value: str | int | None) -> uuid.UUID:
-    try:
-        return uuid.UUID(str(value))
-    except ValueError:
-        raise _bad_cursor() from None
-
-
-def _bad_cursor() -> InvalidError:
-    problem = Problem("cursor", "invalid", "must be a next_cursor of this list with the same sort")
-    return InvalidError("The cursor does not belong to this list.", problems=[problem])

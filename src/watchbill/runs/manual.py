@@ -15,6 +15,7 @@ from watchbill.core.states import TargetState
 from watchbill.identity.actor import Actor
 from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.runs import history
+from watchbill.runs.device_rows import devices_in
 from watchbill.runs.history import Occurrence
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import opening
@@ -88,11 +89,11 @@ async def rerun(
 async def _chosen(tx: AsyncConnection, occurrence_id: uuid.UUID, which: Which | Sequence[uuid.UUID]) -> list[uuid.UUID]:
     if isinstance(which, str):
         states = _STATES[which]
-        found = [device for device, _ in await history.devices_in(tx, occurrence_id, states)]
+        found = [device for device, _ in await devices_in(tx, occurrence_id, states)]
         if not found:
             raise ConflictError(f"No device of that occurrence is {which.replace('_', ' ')}.", code="nothing_to_rerun")
         return found
-    frozen = {device for device, _ in await history.devices_in(tx, occurrence_id, list(TargetState))}
+    frozen = {device for device, _ in await devices_in(tx, occurrence_id, list(TargetState))}
     strange = [device for device in which if device not in frozen]
     if strange:
         problems = [

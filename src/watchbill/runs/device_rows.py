@@ -1,0 +1,227 @@
+"""Reading: the frozen devices of occurrences and what ran on them. Every query carries the reader's site scope."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Row, Select, and_, any_, func, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.core.states import TargetState
+from watchbill.devices.tables import device_presence, devices
+from watchbill.identity.actor import SiteScope
+from watchbill.kit.errors import NotFoundError
+from watchbill.kit.paging import Page, decode_cursor, page_of
+from watchbill.runs.cursors import instant_of, uuid_of
+from watchbill.runs.tables import executions, run_targets, runs
+from watchbill.sites.tables import sites
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One frozen device of an occurrence and what became of it."""
+
+    target_id: int
+    run_id: int
+    device_id: uuid.UUID
+    hostname: str
+    site_id: int | None
+    site_name: str | None
+    is_online: bool
+    os: str
+    state: TargetState
+    reason: str | None
+    detail: str | None
+    wave: int
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime
+    deadline_at: datetime | None
+    #: Not before: its zone, the splay, or a window that opens later. None = at once.
+    starts_at: datetime | None
+    exit_code: int | None
+    last_line: str | None
+    late_result: Mapping[str, object] | None
+    executions: Sequence["Execution"] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One attempt on one device."""
+
+    id: uuid.UUID
+    target_id: int
+    run_id: int
+    device_id: uuid.UUID
+    site_id: int
+    component: int
+    attempt: int
+    state: str
+    outcome: str | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+    detail: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    stdout_bytes: int
+    stderr_bytes: int
+    stored_bytes: int
+    truncated: bool
+    cancel_answer: str | None
+
+
+_EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
+
+
+_TARGET_COLUMNS = (
+    run_targets.c.id,
+    run_targets.c.run_id,
+    run_targets.c.device_id,
+    run_targets.c.hostname,
+    run_targets.c.site_id,
+    sites.c.name.label("site_name"),
+    device_presence.c.gateway_id.is_not(None).label("is_online"),
+    devices.c.os_name,
+    devices.c.os_version,
+    run_targets.c.state,
+    run_targets.c.reason,
+    run_targets.c.detail,
+    run_targets.c.wave,
+    run_targets.c.attempt,
+    run_targets.c.started_at,
+    run_targets.c.finished_at,
+    run_targets.c.expires_at,
+    run_targets.c.deadline_at,
+    run_targets.c.starts_at,
+    run_targets.c.exit_code,
+    run_targets.c.last_line,
+    run_targets.c.late_result,
+)
+
+
+async def device_rows(
+    tx: AsyncConnection,
+    scope: SiteScope,
+    occurrence_id: uuid.UUID,
+    *,
+    states: Sequence[str] = (),
+    q: str | None = None,
+    limit: int,
+    cursor: str | None = None,
+) -> Page[DeviceRow]:
+    """Frozen devices of an occurrence by host name, with their executions."""
+    table = run_targets.c
+    name = func.lower(table.hostname)
+    query = _target_query().where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
+    if states:
+        query = query.where(table.state.in_(states))
+    if q:
+        query = query.where(name.contains(q.lower(), autoescape=True))
+    if cursor is not None:
+        host, last = decode_cursor(cursor, (str, int))
+        query = query.where(tuple_(name, table.id) > tuple_(literal(host), literal(last)))
+    rows = (await tx.execute(query.order_by(name, table.id).limit(limit + 1))).all()
+    page = page_of(rows, limit, lambda row: (row.hostname.lower(), row.id))
+    done = await _executions_of(tx, [row.id for row in page.items])
+    return page.map(lambda row: _device_row(row, done.get(row.id, ())))
+
+
+def _target_query() -> Select[Any]:
+    table = run_targets.c
+    return select(*_TARGET_COLUMNS).select_from(
+        run_targets.join(devices, devices.c.id == table.device_id)
+        .outerjoin(sites, sites.c.id == table.site_id)
+        .outerjoin(device_presence, device_presence.c.device_id == table.device_id)
+    )
+
+
+def _device_row(row: Row[*tuple[Any, ...]], done: Sequence[Execution]) -> DeviceRow:
+    return DeviceRow(
+        target_id=row.id,
+        run_id=row.run_id,
+        device_id=row.device_id,
+        hostname=row.hostname,
+        site_id=row.site_id or None,
+        site_name=row.site_name,
+        is_online=bool(row.is_online),
+        os=f"{row.os_name} {row.os_version}".strip(),
+        state=TargetState(row.state),
+        executions=done,
+        **{name: getattr(row, name) for name in _PLAIN},
+    )
+
+
+_PLAIN = (
+    "reason",
+    "detail",
+    "wave",
+    "attempt",
+    "started_at",
+    "finished_at",
+    "expires_at",
+    "deadline_at",
+    "starts_at",
+    "exit_code",
+    "last_line",
+    "late_result",
+)
+
+
+async def _executions_of(tx: AsyncConnection, target_ids: Sequence[int]) -> dict[int, list[Execution]]:
+    query = (
+        select(*_EXECUTION)
+        .where(executions.c.target_id == any_(literal(list(target_ids), ARRAY(BigInteger))))
+        .order_by(executions.c.target_id, executions.c.attempt, executions.c.component)
+    )
+    found: dict[int, list[Execution]] = defaultdict(list)
+    for row in await tx.execute(query):
+        found[row.target_id].append(Execution(*row))
+    return found
+
+
+async def get_execution(tx: AsyncConnection, scope: SiteScope, execution_id: uuid.UUID) -> Execution:
+    query = select(*_EXECUTION).where(executions.c.id == execution_id, scope.clause(executions.c.site_id))
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such execution.", code="execution_not_found")
+    return Execution(*row)
+
+
+async def executions_on(
+    tx: AsyncConnection, scope: SiteScope, device_id: uuid.UUID, *, limit: int, cursor: str | None
+) -> Page[tuple[Execution, int]]:
+    """What ran on a device, newest first, each with the id of its job."""
+    table = executions.c
+    query = (
+        select(*_EXECUTION, table.dispatched_at, runs.c.job_id)
+        .join(runs, runs.c.id == table.run_id)
+        .where(table.device_id == device_id, scope.clause(table.site_id))
+    )
+    if cursor is not None:
+        at, last = decode_cursor(cursor, (str, str))
+        query = query.where(
+            or_(
+                table.dispatched_at < instant_of(at),
+                and_(table.dispatched_at == instant_of(at), table.id > uuid_of(last)),
+            )
+        )
+    rows = (await tx.execute(query.order_by(table.dispatched_at.desc(), table.id).limit(limit + 1))).all()
+    page = page_of(rows, limit, lambda row: (row.dispatched_at.isoformat(), str(row.id)))
+    return page.map(lambda row: (Execution(*row[:-2]), row.job_id))
+
+
+async def devices_in(
+    tx: AsyncConnection, occurrence_id: uuid.UUID, states: Sequence[TargetState]
+) -> list[tuple[uuid.UUID, int]]:
+    """(device, site) of an occurrence's targets in one of `states`."""
+    table = run_targets.c
+    query = select(table.device_id, table.site_id).where(
+        table.occurrence_id == occurrence_id, table.state.in_([str(state) for state in states])
+    )
+    return [(row.device_id, row.site_id) for row in await tx.execute(query.order_by(table.id))]
