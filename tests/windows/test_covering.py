@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.jobs.conftest import World, make_world
+from tests.jobs.conftest import World, device, make_world
 from watchbill import jobs, windows
 from watchbill.core.windows import OPEN
 
@@ -26,11 +26,13 @@ async def world(tx, clock) -> World:
     return await make_world(tx, await clock.now(tx))
 
 
-async def put(tx, world, name, *attachments, kind="deny", zone_source="fixed", enabled=True, spans=ALWAYS):
+async def put(tx, world, name, *attachments, kind="deny", zone_source="fixed", enabled=True, spans=ALWAYS, sites=None):
     made = await tx.execute(
-        text("""INSERT INTO windows (name, kind, spans, zone_source, when_closed, enabled, revision, created_at, updated_at)
-        VALUES (:name, :kind, CAST(:spans AS jsonb), :zone_source, 'skip', :enabled, 1, :now, :now) RETURNING id"""),
+        text("""INSERT INTO windows
+        (name, kind, spans, zone_source, when_closed, enabled, revision, created_at, updated_at, allowed_site_ids)
+        VALUES (:name, :kind, CAST(:spans AS jsonb), :zone_source, 'skip', :enabled, 1, :now, :now, :sites) RETURNING id"""),
         {
+            "sites": sites,
             "name": name,
             "kind": kind,
             "spans": json.dumps(spans),
@@ -125,3 +127,20 @@ async def test_a_maintenance_window_in_the_zone_of_the_site_adds_to_that_of_the_
     await put(tx, world, "a", ("job", job_id), kind="allow")
     await put(tx, world, "b", ("global", None), kind="allow", zone_source="site")
     assert await windows.covering_jobs(tx, [job_id]) == {job_id: frozenset()}
+
+
+async def test_a_window_reaches_no_further_than_the_sites_of_whoever_saved_it(tx, world, keys):
+    here = await make_job(tx, world, keys)
+    both = await make_job(tx, world, keys, "Both", targets=[device(world.crane), device(world.lamp)])
+    deny = await put(tx, world, "a", ("job", here), ("job", both), sites=[world.harbour])
+    assert await windows.covering_jobs(tx, [here, both]) == {here: {deny}, both: frozenset()}
+    found = await windows.covering_devices(tx, [(both, world.crane), (both, world.lamp)])
+    assert found == {(both, world.crane): {deny}, (both, world.lamp): frozenset()}
+
+
+async def test_a_maintenance_window_for_some_devices_of_a_job_takes_the_decision_from_the_others(tx, world, keys):
+    both = await make_job(tx, world, keys, targets=[device(world.crane), device(world.lamp)])
+    everywhere = await put(tx, world, "a", ("global", None), kind="allow")
+    assert await windows.covering_jobs(tx, [both]) == {both: {everywhere}}
+    await put(tx, world, "b", ("job", both), kind="allow", sites=[world.harbour])
+    assert await windows.covering_jobs(tx, [both]) == {both: frozenset()}

@@ -2,5 +2,53 @@
 
 from watchbill.core.windows import Verdict, WindowSet
 from watchbill.windows.covering import covering_devices, covering_jobs, load
+from watchbill.windows.looking import PREVIEW_DEFAULT, check, preview
+from watchbill.windows.saving import (
+    GATEWAYS,
+    MAX_WINDOWS,
+    allowed_actions,
+    create,
+    delete,
+    get,
+    list_windows,
+    lock,
+    update,
+)
+from watchbill.windows.values import (
+    Action,
+    CheckedGroup,
+    NamedAttachment,
+    Saved,
+    SavedWindow,
+    Stretch,
+    WindowFilter,
+    ZonePreview,
+)
 
-__all__ = ["Verdict", "WindowSet", "covering_devices", "covering_jobs", "load"]
+__all__ = [
+    "GATEWAYS",
+    "MAX_WINDOWS",
+    "PREVIEW_DEFAULT",
+    "Action",
+    "CheckedGroup",
+    "NamedAttachment",
+    "Saved",
+    "SavedWindow",
+    "Stretch",
+    "Verdict",
+    "WindowFilter",
+    "WindowSet",
+    "ZonePreview",
+    "allowed_actions",
+    "check",
+    "covering_devices",
+    "covering_jobs",
+    "create",
+    "delete",
+    "get",
+    "list_windows",
+    "load",
+    "lock",
+    "preview",
+    "update",
+]

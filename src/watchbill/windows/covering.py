@@ -20,21 +20,25 @@ FROM windows w
 WHERE w.enabled AND w.deleted_at IS NULL AND EXISTS (SELECT FROM window_attachments a WHERE a.window_id = w.id)
 """)
 
-# Maintenance windows add up, so those of the whole job decide for the whole job only where none of its devices has one
-# of its own, and none is read on the clocks of the devices' sites. Blackouts need no such care: each of them closes.
+# A window reaches no further than the sites of whoever saved it. `is_for_all`: it says the same of every device of the job.
+# Maintenance windows add up, so those of the whole job decide for the whole job only where none is for some devices
+# alone. Blackouts need no such care: each of them closes.
 _COVERING_JOBS = text("""
 WITH live AS MATERIALIZED (
-  SELECT a.window_id, a.kind AS attached, a.site_id, a.device_id, a.job_id, w.kind, w.zone_source
+  SELECT a.window_id, a.kind AS attached, a.site_id, a.device_id, a.job_id, w.kind, w.zone_source, w.allowed_site_ids
   FROM windows w JOIN window_attachments a ON a.window_id = w.id
   WHERE w.enabled AND w.deleted_at IS NULL
-), whole AS (
-  SELECT j.job_id, v.window_id, v.kind, v.zone_source
+), whole AS MATERIALIZED (
+  SELECT j.job_id, v.window_id, v.kind, v.zone_source = 'fixed' AND (v.allowed_site_ids IS NULL OR NOT EXISTS (
+      SELECT FROM job_targets t JOIN devices d ON d.id = t.device_id
+      WHERE t.job_id = j.job_id AND NOT t.is_exclusion AND (d.site_id = ANY(v.allowed_site_ids)) IS NOT TRUE
+    )) AS is_for_all
   FROM unnest(CAST(:job_ids AS bigint[])) AS j(job_id)
   JOIN live v ON v.attached = 'global' OR (v.attached = 'job' AND v.job_id = j.job_id)
 )
 SELECT DISTINCT c.job_id, c.window_id FROM whole c
-WHERE c.zone_source = 'fixed' AND (c.kind = 'deny' OR (
-  NOT EXISTS (SELECT FROM whole o WHERE o.job_id = c.job_id AND o.kind = 'allow' AND o.zone_source = 'site')
+WHERE c.is_for_all AND (c.kind = 'deny' OR (
+  NOT EXISTS (SELECT FROM whole o WHERE o.job_id = c.job_id AND o.kind = 'allow' AND NOT o.is_for_all)
   AND NOT EXISTS (
     SELECT FROM live v JOIN job_targets t ON t.job_id = c.job_id AND NOT t.is_exclusion JOIN devices d ON d.id = t.device_id
     WHERE v.kind = 'allow' AND (v.site_id = d.site_id OR v.device_id = d.id)
@@ -49,11 +53,12 @@ WITH pairs AS MATERIALIZED (
   LEFT JOIN devices d ON d.id = p.device_id
 )
 SELECT c.place, c.window_id FROM (
-  SELECT p.place, a.window_id FROM pairs p CROSS JOIN window_attachments a WHERE a.kind = 'global'
-  UNION SELECT p.place, a.window_id FROM pairs p JOIN window_attachments a ON a.job_id = p.job_id
-  UNION SELECT p.place, a.window_id FROM pairs p JOIN window_attachments a ON a.device_id = p.device_id
-  UNION SELECT p.place, a.window_id FROM pairs p JOIN window_attachments a ON a.site_id = p.site_id
+  SELECT p.place, p.site_id, a.window_id FROM pairs p CROSS JOIN window_attachments a WHERE a.kind = 'global'
+  UNION SELECT p.place, p.site_id, a.window_id FROM pairs p JOIN window_attachments a ON a.job_id = p.job_id
+  UNION SELECT p.place, p.site_id, a.window_id FROM pairs p JOIN window_attachments a ON a.device_id = p.device_id
+  UNION SELECT p.place, p.site_id, a.window_id FROM pairs p JOIN window_attachments a ON a.site_id = p.site_id
 ) c JOIN windows w ON w.id = c.window_id AND w.enabled AND w.deleted_at IS NULL
+WHERE w.allowed_site_ids IS NULL OR c.site_id = ANY(w.allowed_site_ids)
 """)
 
 
@@ -76,7 +81,7 @@ async def load(tx: AsyncConnection) -> WindowSet:
 async def covering_jobs(tx: AsyncConnection, job_ids: Collection[int]) -> dict[int, frozenset[int]]:
     """For each job the enabled windows that decide for all its devices alike, at whatever site they are.
 
-    Windows in the zone of the site, and maintenance windows of jobs of which a device has its own, are left to the dispatch.
+    What holds for some of its devices only is left to the dispatch.
     """
     found: dict[int, set[int]] = {job_id: set() for job_id in job_ids}
     for row in await tx.execute(_COVERING_JOBS, {"job_ids": list(found)}) if found else ():

@@ -1,0 +1,94 @@
+"""What a person asks of windows: when is this one open, would that job start then, and if not, why and when. Changes nothing."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs, sites
+from watchbill.core.problems import Problem
+from watchbill.core.schedule_types import ScheduleProblems
+from watchbill.core.window_spans import Spans
+from watchbill.core.windows import Verdict
+from watchbill.identity import Actor, Permission
+from watchbill.kit.errors import InvalidError, NotFoundError
+from watchbill.windows import store
+from watchbill.windows.covering import covering_devices, load
+from watchbill.windows.values import CheckedGroup, SavedWindow, Stretch, ZonePreview
+
+PREVIEW_DEFAULT: Final = timedelta(days=35)
+PREVIEW_LONGEST: Final = timedelta(days=400)
+MAX_STRETCHES: Final = 500
+MAX_ZONES: Final = 40
+MAX_GROUPS: Final = 50
+#: How far a check looks for the first open instant.
+CHECK_AHEAD: Final = timedelta(days=366)
+_SHOWN_HOSTNAMES: Final = 5
+
+
+async def preview(
+    tx: AsyncConnection, actor: Actor, window: SavedWindow, begin: datetime, end: datetime, *, site_id: int | None
+) -> list[ZonePreview]:
+    """The stretches of a window in [begin, end): in each zone of the reader's sites, or of one of them, where it follows them."""
+    if not begin < end <= begin + PREVIEW_LONGEST:
+        message = f"must be later than `from`, by at most {PREVIEW_LONGEST.days} days"
+        raise InvalidError.of([Problem("to", "out_of_range", message)], what="The request")
+    spans = Spans(tuple(window.spans), follows_site=window.follows_site)
+    if site_id is not None:
+        zones = [(await sites.get_site(tx, actor, site_id)).timezone]
+    elif window.follows_site:
+        zones = await store.zones_of_sites(tx, actor.scope, limit=MAX_ZONES)
+    else:
+        zones = ["UTC"]
+    return [_zone_preview(spans, zone, begin, end) for zone in zones]
+
+
+def _zone_preview(spans: Spans, zone: str, begin: datetime, end: datetime) -> ZonePreview:
+    found = list(islice(_stretches(spans, zone, begin, end), MAX_STRETCHES + 1))
+    return ZonePreview(spans.zone_name(zone), found[:MAX_STRETCHES], is_capped=len(found) > MAX_STRETCHES)
+
+
+def _stretches(spans: Spans, zone: str, begin: datetime, end: datetime) -> Iterator[Stretch]:
+    try:
+        timeline = spans.in_zone(zone)
+    except ScheduleProblems as error:
+        raise InvalidError(f"The window cannot be read: {error}") from None
+    return (Stretch(*one) for one in timeline.stretches(begin, end))
+
+
+async def check(
+    tx: AsyncConnection, actor: Actor, *, job_id: int | None, device_id: UUID | None, at: datetime
+) -> list[CheckedGroup]:
+    """What the windows say about a start at an instant: of a job on each of its devices, or of anything on one device."""
+    actor.require(Permission.READ)
+    if job_id is None and device_id is None:
+        missing = Problem("job_id", "required", "or device_id is required: whom to check")
+        raise InvalidError.of([missing], what="The request")
+    if job_id is not None:
+        await jobs.get(tx, actor, job_id)
+    placed = await store.placed_devices(tx, actor.scope, device_id=device_id, job_id=job_id)
+    if device_id is not None and not placed:
+        raise NotFoundError("There is no such device.", code="device_not_found")
+    # No job has this number: only what covers the device counts.
+    pairs = [(job_id or 0, one.device_id) for one in placed]
+    covering = await covering_devices(tx, pairs)
+    loaded = await load(tx)
+    groups: dict[tuple[frozenset[int], str], list[str]] = {}
+    for one, pair in zip(placed, pairs, strict=True):
+        groups.setdefault((covering[pair], one.timezone), []).append(one.hostname)
+    checked = [
+        (loaded.verdict(ids, zone, at, until=at + CHECK_AHEAD), hostnames) for (ids, zone), hostnames in groups.items()
+    ]
+    return _merged(checked)[:MAX_GROUPS]
+
+
+def _merged(checked: Sequence[tuple[Verdict, list[str]]]) -> list[CheckedGroup]:
+    """Devices with the same verdict together, closed ones first, then the larger groups."""
+    found: dict[Verdict, list[str]] = {}
+    for verdict, hostnames in checked:
+        found.setdefault(verdict, []).extend(hostnames)
+    ordered = sorted(found.items(), key=lambda item: (item[0].is_open, -len(item[1])))
+    return [CheckedGroup(len(names), sorted(names)[:_SHOWN_HOSTNAMES], verdict) for verdict, names in ordered]

@@ -1,0 +1,316 @@
+"""The SQL of windows: writing them, and reading them as one reader sees them. Decides nothing.
+
+A window is visible when it is global, or attached to a site, a device or a job that the reader sees. What covers a device at
+run time is asked in `covering`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    Uuid,
+    and_,
+    any_,
+    case,
+    cast,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs
+from watchbill.core.window_rules import Attachment
+from watchbill.devices.tables import devices
+from watchbill.identity.actor import SiteScope
+from watchbill.identity.tables import operators
+from watchbill.jobs.tables import job_targets
+from watchbill.jobs.tables import jobs as job_table
+from watchbill.kit.paging import Page, decode_cursor, page_of
+from watchbill.sites.tables import sites
+from watchbill.windows.tables import window_attachments, windows
+from watchbill.windows.values import NamedAttachment, SavedWindow, WindowFilter
+
+_CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
+_PLAIN = (
+    "id", "name", "description", "kind", "spans", "zone_source", "when_closed", "cutoff_seconds", "stop_at_end",
+    "enabled", "revision", "created_by", "updated_by", "created_at", "updated_at",
+)  # fmt: skip
+
+
+def _query() -> Select[Any]:
+    columns = [windows.c[name] for name in _PLAIN if not name.endswith("_by")]
+    return (
+        select(
+            *columns,
+            func.lower(windows.c.name).label("sort_name"),
+            _CREATOR.c.username.label("created_by"),
+            _EDITOR.c.username.label("updated_by"),
+        )
+        .select_from(windows)
+        .outerjoin(_CREATOR, _CREATOR.c.id == windows.c.created_by)
+        .outerjoin(_EDITOR, _EDITOR.c.id == windows.c.updated_by)
+        .where(windows.c.deleted_at.is_(None))
+    )
+
+
+def _has_attachment(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(window_attachments.c.window_id == windows.c.id, *conditions)
+
+
+def _devices_of(scope: SiteScope) -> Select[tuple[UUID]]:
+    return select(devices.c.id).where(scope.clause(devices.c.site_id))
+
+
+def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
+    if scope.site_ids is None:
+        return true()
+    one = window_attachments.c
+    seen = or_(
+        one.kind == "global",
+        scope.clause(one.site_id),
+        one.device_id.in_(_devices_of(scope)),
+        one.job_id.in_(jobs.visible_ids(scope)),
+    )
+    return _has_attachment(seen)
+
+
+async def find(
+    tx: AsyncConnection, scope: SiteScope, window_id: int, *, for_update: bool = False
+) -> SavedWindow | None:
+    """One visible window; None when there is none, or none for this reader."""
+    query = _query().where(windows.c.id == window_id, _is_visible(scope))
+    if for_update:
+        query = query.with_for_update(of=windows)
+    row = (await tx.execute(query)).one_or_none()
+    return (await _with_attachments(tx, scope, [row]))[0] if row is not None else None
+
+
+async def list_page(
+    tx: AsyncConnection, scope: SiteScope, wanted: WindowFilter, *, limit: int, cursor: str | None
+) -> Page[SavedWindow]:
+    """By name."""
+    name = func.lower(windows.c.name)
+    query = _query().where(_is_visible(scope), *_conditions(wanted))
+    if cursor is not None:
+        after, last_id = decode_cursor(cursor, (str, int))
+        query = query.where(tuple_(name, windows.c.id) > tuple_(literal(after), literal(last_id, BigInteger)))
+    rows = (await tx.execute(query.order_by(name, windows.c.id).limit(limit + 1))).all()
+    page = page_of(rows, limit, lambda row: (row.sort_name, row.id))
+    return Page(await _with_attachments(tx, scope, page.items), page.next_cursor)
+
+
+def _conditions(wanted: WindowFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.q:
+        conditions.append(windows.c.name.icontains(wanted.q, autoescape=True))
+    if wanted.kind is not None:
+        conditions.append(windows.c.kind == wanted.kind)
+    if wanted.enabled is not None:
+        conditions.append(windows.c.enabled == wanted.enabled)
+    one = window_attachments.c
+    everywhere = one.kind == "global"
+    if wanted.site_id is not None:
+        conditions.append(_has_attachment(or_(everywhere, one.site_id == cast(wanted.site_id, BigInteger))))
+    if wanted.job_id is not None:
+        conditions.append(_has_attachment(or_(everywhere, one.job_id == cast(wanted.job_id, BigInteger))))
+    if wanted.device_id is not None:
+        its_site = select(devices.c.site_id).where(devices.c.id == wanted.device_id).scalar_subquery()
+        conditions.append(_has_attachment(or_(everywhere, one.device_id == wanted.device_id, one.site_id == its_site)))
+    return conditions
+
+
+async def _with_attachments(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]) -> list[SavedWindow]:
+    found = {row.id: SavedWindow(**{name: getattr(row, name) for name in _PLAIN}) for row in rows}
+    named: dict[int, list[NamedAttachment]] = {window_id: [] for window_id in found}
+    spanning = set()
+    for row in await tx.execute(_attachments_of(scope, list(found))) if found else ():
+        if not row.is_inside:
+            spanning.add(row.window_id)
+        if row.is_seen:
+            attachment = Attachment(row.kind, row.site_id or row.job_id or row.device_id)
+            named[row.window_id].append(NamedAttachment(attachment, row.its_name))
+    return [
+        replace(one, attachments=tuple(named[one.id]), spans_other_sites=one.id in spanning) for one in found.values()
+    ]
+
+
+def _attachments_of(scope: SiteScope, window_ids: Sequence[int]) -> Select[Any]:
+    """The attachments in order: may the reader see each, and does it lie in the reader's sites wholly?"""
+    one = window_attachments.c
+    is_seen = case(
+        (one.kind == "global", true()),
+        (one.kind == "site", scope.clause(one.site_id)),
+        (one.kind == "device", scope.clause(devices.c.site_id)),
+        else_=true() if scope.site_ids is None else one.job_id.in_(jobs.visible_ids(scope)),
+    )
+    is_inside = case(
+        (one.kind == "global", true() if scope.site_ids is None else false()),
+        (one.kind == "job", and_(is_seen, ~_spans_other_sites(scope, one.job_id))),
+        else_=is_seen,
+    )
+    return (
+        select(
+            *(one.window_id, one.kind, one.site_id, one.device_id, one.job_id),
+            func.coalesce(sites.c.name, devices.c.hostname, job_table.c.name).label("its_name"),
+            func.coalesce(is_seen, false()).label("is_seen"),
+            func.coalesce(is_inside, false()).label("is_inside"),
+        )
+        .select_from(window_attachments)
+        .outerjoin(sites, sites.c.id == one.site_id)
+        .outerjoin(devices, devices.c.id == one.device_id)
+        .outerjoin(job_table, job_table.c.id == one.job_id)
+        .where(one.window_id == any_(literal(list(window_ids), ARRAY(BigInteger))), job_table.c.deleted_at.is_(None))
+        .order_by(one.window_id, one.position)
+    )
+
+
+def _spans_other_sites(scope: SiteScope, job_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a job has a target outside the scope."""
+    if scope.site_ids is None:
+        return false()
+    outside = ~func.coalesce(scope.clause(devices.c.site_id), false())
+    found = (
+        select(literal(1))
+        .select_from(job_targets.join(devices, devices.c.id == job_targets.c.device_id))
+        .where(job_targets.c.job_id == job_id, ~job_targets.c.is_exclusion, outside)
+    )
+    return found.exists()
+
+
+# --- what a window may be attached to -----------------------------------------------------------------------------------
+
+
+async def usable_devices(tx: AsyncConnection, scope: SiteScope, ids: Collection[UUID]) -> frozenset[UUID]:
+    """Of these devices, those that exist in the scope and are not revoked."""
+    wanted = devices.c.id == any_(literal(list(ids), ARRAY(Uuid)))
+    query = select(devices.c.id).where(wanted, devices.c.status != "revoked", scope.clause(devices.c.site_id))
+    return frozenset((await tx.execute(query)).scalars())
+
+
+async def usable_jobs(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) -> dict[int, bool]:
+    """Of these jobs, those that are visible in the scope, and whether all their devices lie in it."""
+    wanted = job_table.c.id == any_(literal(list(ids), ARRAY(BigInteger)))
+    spans = _spans_other_sites(scope, job_table.c.id).label("spans")
+    query = select(job_table.c.id, spans).where(wanted, job_table.c.id.in_(jobs.visible_ids(scope)))
+    return {row.id: not row.spans for row in await tx.execute(query)}
+
+
+async def hold_name(tx: AsyncConnection, name: str) -> None:
+    """Whoever gives a window this name waits here for the other: so that a look before the insert can be trusted."""
+    statement = text("SELECT pg_advisory_xact_lock(hashtextextended('window ' || lower(:name), 0))")
+    await tx.execute(statement, {"name": name})
+
+
+async def is_named(tx: AsyncConnection, name: str, *, other_than: int | None) -> bool:
+    """Whether another window has this name; case does not count."""
+    same = func.lower(windows.c.name) == func.lower(name)
+    query = select(windows.c.id).where(same, windows.c.deleted_at.is_(None), windows.c.id != (other_than or 0))
+    return (await tx.execute(query.limit(1))).first() is not None
+
+
+async def count_all(tx: AsyncConnection) -> int:
+    query = select(func.count()).select_from(windows).where(windows.c.deleted_at.is_(None))
+    number: int = (await tx.execute(query)).scalar_one()
+    return number
+
+
+# --- writing ------------------------------------------------------------------------------------------------------------
+
+
+async def insert_window(tx: AsyncConnection, values: Mapping[str, Any]) -> int:
+    window_id: int = (await tx.execute(insert(windows).values(**values).returning(windows.c.id))).scalar_one()
+    return window_id
+
+
+async def update_window(tx: AsyncConnection, window_id: int, values: Mapping[str, Any]) -> None:
+    await tx.execute(update(windows).where(windows.c.id == window_id).values(**values))
+
+
+async def replace_attachments(tx: AsyncConnection, window_id: int, attachments: Sequence[Attachment]) -> None:
+    await tx.execute(delete(window_attachments).where(window_attachments.c.window_id == window_id))
+    rows = [
+        {
+            "window_id": window_id,
+            "position": position,
+            "kind": one.kind,
+            **{f"{kind}_id": one.id if one.kind == kind else None for kind in ("site", "device", "job")},
+        }
+        for position, one in enumerate(attachments)
+    ]
+    if rows:
+        await tx.execute(insert(window_attachments), rows)
+
+
+_SITES_REACHED = text("""
+SELECT s.id FROM sites s WHERE EXISTS (SELECT FROM window_attachments a WHERE a.window_id = :id AND a.kind = 'global')
+UNION SELECT a.site_id FROM window_attachments a WHERE a.window_id = :id AND a.kind = 'site'
+UNION SELECT d.site_id FROM window_attachments a JOIN devices d ON d.id = a.device_id WHERE a.window_id = :id
+UNION SELECT d.site_id FROM window_attachments a
+  JOIN job_targets t ON t.job_id = a.job_id AND NOT t.is_exclusion JOIN devices d ON d.id = t.device_id
+  WHERE a.window_id = :id
+""")
+
+
+async def sites_reached(tx: AsyncConnection, window_id: int) -> frozenset[int | None]:
+    """The sites of everything that a window is attached to; None for devices without one."""
+    return frozenset((await tx.execute(_SITES_REACHED, {"id": window_id})).scalars())
+
+
+# --- for previews and checks --------------------------------------------------------------------------------------------
+
+
+async def zones_of_sites(tx: AsyncConnection, scope: SiteScope, *, limit: int) -> list[str]:
+    """The zones of the sites in the scope, each once, by name."""
+    query = select(sites.c.timezone).where(scope.clause(sites.c.id)).distinct().order_by(sites.c.timezone)
+    return list((await tx.execute(query.limit(limit))).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A device with the zone of its site."""
+
+    device_id: UUID
+    hostname: str
+    timezone: str
+
+
+async def placed_devices(
+    tx: AsyncConnection, scope: SiteScope, *, device_id: UUID | None, job_id: int | None
+) -> list[Placed]:
+    """One device of the scope, or those that a job runs on."""
+    query = (
+        select(devices.c.id, devices.c.hostname, func.coalesce(sites.c.timezone, "UTC"))
+        .outerjoin(sites, sites.c.id == devices.c.site_id)
+        .where(scope.clause(devices.c.site_id))
+        .order_by(devices.c.hostname, devices.c.id)
+    )
+    if device_id is not None:
+        query = query.where(devices.c.id == device_id)
+    else:
+        excluded = job_targets.alias("excluded")
+        left_out = exists().where(
+            excluded.c.job_id == job_targets.c.job_id,
+            excluded.c.is_exclusion,
+            excluded.c.device_id == job_targets.c.device_id,
+        )
+        query = query.join(job_targets, job_targets.c.device_id == devices.c.id).where(
+            job_targets.c.job_id == cast(job_id, BigInteger), ~job_targets.c.is_exclusion, ~left_out
+        )
+    return [Placed(*row) for row in await tx.execute(query)]
