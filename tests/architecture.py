@@ -34,6 +34,7 @@ SQL_PLACES = {
     "runs": {
         *("device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output", "overlap", "preview", "record"),
         *("settling", "stopping"),
+        *("away", "coming", "ledger", "outages", "setting_back"),
     },
     "sites": {"store"},
     "windows": {"store", "covering"},

@@ -1,25 +1,33 @@
-"""The scheduler process: ticks, deadlines, housekeeping and site workers. Any number of them may run; there is no leader.
+"""The scheduler process: ticks, held occurrences, deadlines, housekeeping, site workers. Any number of them; there is no leader.
 
 A tick locks the jobs it takes and passes over those that another scheduler has, so that two share the work by themselves.
 """
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import agents, identity, jobs, queue, runs
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
-from watchbill.core.schedule import tzdata_version
 from watchbill.devices import presence
-from watchbill.kit import events, instances, log
+from watchbill.jobs import Advance, DueJob
+from watchbill.kit import db, events, instances, log
+from watchbill.kit.budget import Budget, OverBudgetError
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, Wake, run_all, wait_any
+from watchbill.runs import Around, Plan, away, outages
+from watchbill.runs.outages import Drift, Guard, Outage
 
 #: Most jobs that one transaction takes; what is left over is taken by the next one at once.
 TICK_LIMIT = 500
-#: A tick looks at the clock at least this often, whatever was announced.
+#: A service looks at the clock at least this often, whatever was announced.
 LONGEST_REST = timedelta(seconds=60)
 #: Looks once, in vain, this many seconds before a due instant: what rested for long (this process, its connection, the
 #: server's caches) is slow at first, and that is over by the instant. Measured: half of the lateness of a lone job.
@@ -27,8 +35,54 @@ WARM_UP = 0.03
 #: What is due and held by somebody else is not looked for in a tight loop.
 HELD_ELSEWHERE = 0.2
 HOUSEKEEPING = timedelta(seconds=10)
+#: The processor time that evaluating one job's schedule may take; beyond it the job is in error (D21).
+EVALUATION_SECONDS = 0.25
+#: One tick evaluates for no longer than this: the jobs it holds are wanted by others too, and what is left is taken next.
+LONGEST_EVALUATION = 0.5
+
+#: What a fault in the evaluation of one job may raise; it ends in that job's `error`.
+_FAULTS = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RuntimeError)
 
 _logger = log.get("scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transaction of a service that runs things by itself: its instant, and what went wrong with time."""
+
+    tx: AsyncConnection
+    now: datetime
+    guard: Guard
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass
+class Pulse:
+    """What all such services of a process begin their steps with. `monotonic` is the clock that nobody sets."""
+
+    engine: Engine
+    monotonic: Callable[[], float] = _monotonic
+    _drift: Drift = field(default_factory=Drift)
+
+    @asynccontextmanager
+    async def step(self) -> AsyncIterator[Step]:
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            read_at = self.monotonic()
+            guard = await outages.notice(tx, now, jumped_from=self._drift.jumped_from(now, read_at))
+            yield Step(tx, now, guard)
+        # Once it is committed: a step that failed has noticed nothing.
+        self._drift.seen(now, read_at)
+        _tell(guard.noticed)
+
+
+def _tell(noticed: Sequence[Outage]) -> None:
+    for one in noticed:
+        span = {"from_at": one.from_at.isoformat(), "to_at": one.to_at.isoformat()}
+        _logger.warning("outage.noticed", kind=one.kind, id=one.id, guard=one.guard, detail=one.detail, **span)
 
 
 @dataclass
@@ -37,6 +91,10 @@ class Ticker:
 
     engine: Engine
     wake: Wake = field(default_factory=Wake)
+    pulse: Pulse | None = None
+
+    def __post_init__(self) -> None:
+        self.pulse = self.pulse or Pulse(self.engine)
 
     async def run(self, stop: asyncio.Event) -> None:
         while await self._adopt_zone_rules():
@@ -52,29 +110,121 @@ class Ticker:
 
     async def tick(self) -> float:
         """One transaction: take, plan, write, advance. Returns how many seconds to rest."""
-        async with self.engine.db.begin() as tx:
-            now = await self.engine.clock.now(tx)
-            read_at = asyncio.get_running_loop().time()
-            due = await jobs.take_due(tx, now, limit=TICK_LIMIT)
-            plan = runs.plan(due, now)
-            await runs.record_missed(tx, plan.missed, now)
-            opened = await runs.open_occurrences(tx, plan.openings, now)
-            await jobs.advance(tx, plan.advances, tzdata_version(), now)
-            if len(due) == TICK_LIMIT:
-                return 0
-            rest = _until(await jobs.earliest_due(tx), now)
-            if not due and not rest:
-                rest = HELD_ELSEWHERE
-        if opened:
-            _logger.info("tick.opened", occurrences=len(opened), late=sum(one.is_late for one in plan.openings))
+        assert self.pulse is not None
+        async with self.pulse.step() as step:
+            read_at = _monotonic()
+            if step.guard.paused_until is not None:
+                return (step.guard.paused_until - step.now).total_seconds()
+            resumed = await jobs.resume_paused(step.tx, step.now)
+            due = await jobs.take_due(step.tx, step.now, limit=TICK_LIMIT)
+            around = await runs.surroundings(step.tx, due, guard_until=step.guard.until)
+            plan = plan_within(due, step.now, around)
+            opened = await runs.carry_out(step.tx, plan, step.now)
+            if plan.held:
+                await db.notify(step.tx, jobs.CHANNEL)  # whoever lets it go has to know from when on
+            is_more = len(due) == TICK_LIMIT or len(plan.advances) < len(due)
+            rest = 0.0 if is_more else _until(await jobs.earliest_due(step.tx), step.now)
+        if opened or plan.held:
+            late = sum(one.is_late for one in plan.openings)
+            _logger.info("tick.opened", occurrences=len(opened), late=late, held=len(plan.held))
+        if not due and not resumed and not rest:
+            rest = HELD_ELSEWHERE
         # The rest is counted from when the clock was read, not from now.
-        return max(rest - (asyncio.get_running_loop().time() - read_at), 0.0)
+        return max(rest - (_monotonic() - read_at), 0.0)
+
+
+def plan_within(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:
+    """The plan of as many of the due jobs as a tick has time for, at least one; who is left over is not advanced.
+
+    Each job is evaluated by itself: an exception or a slow rule puts that job into `error` and touches no other.
+    """
+    whole = Plan()
+    ends = _monotonic() + LONGEST_EVALUATION
+    with Budget(EVALUATION_SECONDS) as budget:
+        for job in due:
+            whole.join(_planned(budget, job, now, around))
+            if _monotonic() > ends:
+                break
+    return whole
+
+
+def _planned(budget: Budget, job: DueJob, now: datetime, around: Around) -> Plan:
+    try:
+        return budget.run(
+            runs.plan,
+            [job],
+            now,
+            zones=around.zones,
+            guard_until=around.guard_until,
+            windows=around.windows,
+            covering=around.covering,
+        )
+    except OverBudgetError:
+        limit = round(EVALUATION_SECONDS * 1000)
+        return _broken(
+            job, f"Computing its due times took more than {limit} ms of processor time: simplify the schedule."
+        )
+    except _FAULTS as fault:
+        return _broken(job, f"Its due times cannot be computed: {type(fault).__name__}: {fault}")
+
+
+def _broken(job: DueJob, why: str) -> Plan:
+    _logger.warning("job.broken", job=job.id, error=why)
+    return Plan(advances=[Advance(job.id, job.mark_at, None, "error", why, None)])
 
 
 def _until(due: datetime | None, now: datetime) -> float:
     if due is None:
         return LONGEST_REST.total_seconds()
     return min(max((due - now).total_seconds(), 0.0), LONGEST_REST.total_seconds())
+
+
+@dataclass
+class Starter:
+    """Lets held occurrences go whose time has come: the window that held them is open."""
+
+    engine: Engine
+    pulse: Pulse
+    wake: Wake = field(default_factory=Wake)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.wake.wait(stop, await self.step())
+
+    async def step(self) -> float:
+        """One transaction; returns how many seconds to rest."""
+        async with self.pulse.step() as step:
+            if step.guard.paused_until is not None:
+                return (step.guard.paused_until - step.now).total_seconds()
+            opened = await runs.open_due_held(step.tx, step.now, TICK_LIMIT)
+            rest = _until(await runs.next_held(step.tx), step.now)
+        if opened:
+            _logger.info("held.opened", occurrences=len(opened))
+        return rest if opened or rest else HELD_ELSEWHERE
+
+
+@dataclass
+class Trickle:
+    """Lets go of what the storm guard holds, at the pace that is set for it. Rests while no guard is up."""
+
+    engine: Engine
+    pulse: Pulse
+    wake: Wake = field(default_factory=Wake)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.wake.wait(stop, await self.step())
+
+    async def step(self) -> float:
+        async with self.pulse.step() as step:
+            if step.guard.until is None:
+                return LONGEST_REST.total_seconds()
+            if step.guard.paused_until is not None:
+                return (step.guard.paused_until - step.now).total_seconds()
+            done = await away.trickle(step.tx, step.now)
+        if done.released:
+            _logger.info("guard.trickled", occurrences=done.released)
+        return _until(done.next_at, step.now)
 
 
 @dataclass
@@ -102,9 +252,10 @@ class Reaper:
 
 @dataclass
 class Housekeeper:
-    """Small duties on a slow beat: dead instances, paused jobs whose time is up, old rows."""
+    """Small duties on a slow beat: dead instances, old rows, zones in use, a guard with nothing to hold, clocks that differ."""
 
     engine: Engine
+    host: str = field(default_factory=socket.gethostname)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -123,20 +274,37 @@ class Housekeeper:
             await events.prune(tx, now=now, keep=keep)
             await identity.prune(tx, now)
             await agents.expire_requests(tx, now)
+        await self.watch_time()
+
+    async def watch_time(self) -> None:
+        """The zones that jobs follow, the storm guard, and whether this host's clock is that of the database."""
         async with self.engine.db.begin() as tx:
-            await jobs.resume_paused(tx, await self.engine.clock.now(tx))
+            now = await self.engine.clock.now(tx)
+            moved = await outages.adopt_zones(tx, await jobs.zones_in_use(tx), now)
+            released = await outages.settle_guard(tx, now)
+        if moved:
+            _logger.info("zones.adopted", jobs=moved)
+        if released is not None:
+            _logger.info("guard.released", outage=released)
+        async with self.engine.db.begin() as tx:
+            ahead, uncertain = await self.engine.clock.host_skew(tx)
+            noticed = await outages.notice_skew(tx, await self.engine.clock.now(tx), self.host, ahead, uncertain)
+        _tell([noticed] if noticed else [])
 
 
 def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
     """Everything a scheduler runs, and the heartbeat that says when it should end."""
     queue.prepare()
-    ticker = Ticker(engine)
+    pulse = Pulse(engine)
+    starter, trickle = Starter(engine, pulse), Trickle(engine, pulse)
+    ticker = Ticker(engine, pulse=pulse)
     workers = SiteWorkers(engine)
     heartbeat = Heartbeat(engine.db, engine.clock, "scheduler")
     listener = Listener(engine.db.conninfo)
-    listener.on(jobs.CHANNEL, ticker.wake.ring)
+    for service in (ticker, starter, trickle):
+        listener.on(jobs.CHANNEL, service.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
-    return [listener, heartbeat, ticker, Reaper(engine), Housekeeper(engine), workers], heartbeat
+    return [listener, heartbeat, ticker, starter, trickle, Reaper(engine), Housekeeper(engine), workers], heartbeat
 
 
 async def main(engine: Engine) -> None:

@@ -1,0 +1,377 @@
+"""What fell due while the Engine was away: for each job what was missed, held and made up for, and a person's decision about it.
+
+Also the trickle, which lets go of what the storm guard holds at a steady pace. Notices no outage: that is `runs.outages`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Row, Select, any_, case, func, literal, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs
+from watchbill.core.following import LAST_WAVE
+from watchbill.core.problems import Problem
+from watchbill.devices.tables import devices
+from watchbill.identity import Actor, Permission, audit
+from watchbill.jobs.tables import job_targets
+from watchbill.jobs.tables import jobs as jobs_table
+from watchbill.kit.errors import ForbiddenError, InvalidError
+from watchbill.kit.paging import Page, decode_cursor, page_of
+from watchbill.runs.held import release_held, skip_held
+from watchbill.runs.outages import JUMP_PAUSE, Outage, settle_guard
+from watchbill.runs.tables import occurrences
+
+Action = Literal["release", "skip", "latest"]
+Proposal = Literal["run_latest", "run_all", "skip", "decide", "none"]
+
+#: What one request decides at most; the rest is told, and asked for again.
+MOST_AT_ONCE: Final = 1_000
+_JOBS_IN_AUDIT: Final = 100
+_PROPOSALS: Final[dict[str, Proposal]] = {"latest": "run_latest", "all": "run_all", "skip": "skip", "hold": "decide"}
+#: What each action needs: letting go is starting work, skipping is not.
+NEEDED: Final[dict[Action, Sequence[Permission]]] = {
+    "release": jobs.NEEDED["rerun"],
+    "latest": jobs.NEEDED["rerun"],
+    "skip": (Permission.JOBS_RUN,),
+}
+
+_RUNNING = text("SELECT DISTINCT job_id FROM occurrences WHERE job_id = ANY(:jobs) AND state = 'open'")
+_SINCE = text("""
+SELECT w.job_id FROM unnest(CAST(:jobs AS bigint[]), CAST(:newest AS timestamptz[])) AS w(job_id, newest)
+WHERE EXISTS (SELECT 1 FROM occurrences o WHERE o.job_id = w.job_id AND o.scheduled_for_at > w.newest AND o.state IN ('open', 'closed'))
+""")
+_UP = text("""
+SELECT o.id, o.from_at, coalesce(o.released_at, o.noticed_at) AS last_at, p.guard_trickle_per_minute AS per_minute
+FROM outages o, scheduler_pulse p WHERE o.guard = 'up'
+""")
+_UP_LOCKED = text("""
+SELECT o.id, o.from_at, coalesce(o.released_at, o.noticed_at) AS last_at, p.guard_trickle_per_minute AS per_minute
+FROM outages o, scheduler_pulse p WHERE o.guard = 'up' FOR UPDATE OF o SKIP LOCKED
+""")
+_OLDEST = text("""
+SELECT id FROM occurrences WHERE state = 'held' AND reason = 'storm_guard' ORDER BY scheduled_for_at, id LIMIT :limit
+""")
+# While the guard is up, `released_at` is when the trickle last let something go: the pace that all schedulers keep.
+_PACED = text("UPDATE outages SET released_at = :now WHERE id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Instants of an outage in the reader's sites. `decided`: held ones that were let go or skipped."""
+
+    jobs: int
+    missed: int
+    held: int
+    late: int
+    decided: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobAway:
+    """What an outage did to one job, how things stand with it now, and what is proposed for what is held."""
+
+    job_id: int
+    name: str
+    missed: int
+    is_missed_capped: bool
+    held: int
+    late: int
+    decided: int
+    oldest_at: datetime
+    newest_at: datetime
+    catch_up: str
+    proposed: Proposal
+    state: str
+    next_due_at: datetime | None
+    is_running: bool
+    has_run_since: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a decision did; `left` more are held in the same outage for the same jobs, and `refused` jobs reach other sites too."""
+
+    released: int
+    skipped: int
+    left: int
+    refused: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Trickled:
+    """What the trickle let go, and when it has more to do; None = when the guard goes up."""
+
+    released: int = 0
+    next_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    id: UUID
+    job_id: int
+    scheduled_for_at: datetime
+
+
+def _of(outage: Outage) -> Any:
+    """The rows that an outage left: instants of its span that were written once it was over, but for those that were in time."""
+    table = occurrences.c
+    # A following job's instant is the name of a wall clock, up to a day before the clocks of its targets show it.
+    since = case((table.local_time.is_(None), literal(outage.from_at)), else_=literal(outage.from_at - LAST_WAVE))
+    return (
+        (table.kind == "schedule")
+        & (table.scheduled_for_at > outage.from_at - LAST_WAVE)
+        & (table.scheduled_for_at > since)
+        & (table.scheduled_for_at <= outage.to_at + JUMP_PAUSE)
+        & (table.created_at >= outage.noticed_at)
+        & or_(table.state.in_(("missed", "held")), table.is_late)
+    )
+
+
+def _sums() -> dict[str, Any]:
+    table = occurrences.c
+    is_missed, is_held = table.state == "missed", table.state == "held"
+    was_held = table.created_at < func.coalesce(table.opened_at, table.closed_at)
+    return {
+        "missed": func.coalesce(func.sum(table.range_count).filter(is_missed), 0),
+        "held": func.count().filter(is_held),
+        "late": func.count().filter(~is_missed & ~is_held & ~was_held),
+        "decided": func.count().filter(~is_missed & ~is_held & was_held),
+    }
+
+
+async def totals(tx: AsyncConnection, actor: Actor, outage: Outage) -> Totals:
+    table = occurrences.c
+    query = select(
+        func.count(table.job_id.distinct()).label("jobs"), *[value.label(name) for name, value in _sums().items()]
+    ).where(_of(outage), table.job_id.in_(jobs.visible_ids(actor.scope)))
+    return Totals(*(await tx.execute(query)).one())
+
+
+async def list_jobs(
+    tx: AsyncConnection, actor: Actor, outage: Outage, *, limit: int, cursor: str | None
+) -> Page[JobAway]:
+    """The jobs that an outage touched, those with something to decide first."""
+    actor.require(Permission.READ)
+    query = _by_job(actor, outage)
+    if cursor is not None:
+        query = query.where(tuple_(*_order(query)) > tuple_(*_place(cursor)))
+    rows = (await tx.execute(query.order_by(*_order(query)).limit(limit + 1))).all()
+    page = page_of(rows, limit, lambda row: (int(not row.held), row.job_id))
+    return Page(await _with_present(tx, page.items), page.next_cursor)
+
+
+def _by_job(actor: Actor, outage: Outage) -> Select[Any]:
+    table = occurrences.c
+    touched = (
+        select(
+            table.job_id,
+            *[value.label(name) for name, value in _sums().items()],
+            func.coalesce(func.bool_or(table.is_range_capped), literal(value=False)).label("is_missed_capped"),
+            func.min(table.scheduled_for_at).label("oldest_at"),
+            func.max(func.coalesce(table.range_end_at, table.scheduled_for_at)).label("newest_at"),
+        )
+        .where(_of(outage), table.job_id.in_(jobs.visible_ids(actor.scope)))
+        .group_by(table.job_id)
+        .subquery()
+    )
+    job = jobs_table.c
+    return select(
+        *touched.c,
+        job.name,
+        job.state,
+        job.next_due_at,
+        job.definition["policies"]["catch_up"].astext.label("catch_up"),
+        case((touched.c.held > 0, 0), else_=1).label("place"),
+    ).join_from(touched, jobs_table, job.id == touched.c.job_id)
+
+
+def _order(query: Select[Any]) -> list[Any]:
+    named = query.selected_columns
+    return [named["place"], named["job_id"]]
+
+
+def _place(cursor: str) -> list[Any]:
+    place, job_id = decode_cursor(cursor, (int, int))
+    if place not in (0, 1) or job_id is None or not 0 <= int(job_id) < 2**63:
+        problem = Problem("cursor", "invalid", "must be a next_cursor of this list with the same sort")
+        raise InvalidError("The cursor does not belong to this list.", problems=[problem])
+    return [literal(place), literal(int(job_id), BigInteger)]
+
+
+async def _with_present(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> list[JobAway]:
+    ids = [row.job_id for row in rows]
+    if not ids:
+        return []
+    running = set((await tx.execute(_RUNNING, {"jobs": ids})).scalars())
+    since = set((await tx.execute(_SINCE, {"jobs": ids, "newest": [row.newest_at for row in rows]})).scalars())
+    return [_job_away(row, is_running=row.job_id in running, has_run_since=row.job_id in since) for row in rows]
+
+
+def _job_away(row: Row[Any], *, is_running: bool, has_run_since: bool) -> JobAway:
+    names = [name for name in JobAway.__slots__ if name not in {"proposed", "is_running", "has_run_since"}]
+    return JobAway(
+        **{name: getattr(row, name) for name in names},
+        proposed=_proposal(row, has_run_since=has_run_since),
+        is_running=is_running,
+        has_run_since=has_run_since,
+    )
+
+
+def _proposal(row: Row[Any], *, has_run_since: bool) -> Proposal:
+    """As the job's policy says, but one make-up run is of no use to a job that has run since."""
+    if not row.held:
+        return "none"
+    if row.catch_up == "latest" and has_run_since:
+        return "skip"
+    return _PROPOSALS.get(row.catch_up, "decide")
+
+
+async def decide(
+    tx: AsyncConnection,
+    actor: Actor,
+    outage: Outage,
+    action: Action,
+    *,
+    job_ids: Sequence[int] | None,
+    reason: str | None,
+    now: datetime,
+) -> Decided:
+    """Let go or skip what an outage left held, of these jobs or (None) of all that the caller sees; the oldest first.
+
+    `latest`: the newest of each job is let go, its others are skipped.
+    """
+    actor.require(*NEEDED[action])
+    if job_ids is not None:
+        await _require_jobs(tx, actor, job_ids)
+    held, refused = await _held(tx, actor, outage, job_ids)
+    chosen = _whole_jobs(held)
+    keep = _newest(chosen) if action == "latest" else {row.id for row in chosen if action == "release"}
+    skipped = await skip_held(
+        tx, [row.id for row in chosen if row.id not in keep], now, by=actor.operator_id, detail=reason
+    )
+    released = await release_held(tx, [row.id for row in chosen if row.id in keep], now, actor=actor, reason=reason)
+    done = Decided(len(released), len(skipped), len(held) - len(chosen), refused)
+    await _audit(tx, actor, outage, action, chosen, done, reason, now)
+    await settle_guard(tx, now, actor.operator_id)
+    return done
+
+
+async def _require_jobs(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -> None:
+    wanted = jobs.visible_ids(actor.scope).where(jobs_table.c.id == any_(literal(list(job_ids), ARRAY(BigInteger))))
+    there = {row.id for row in await tx.execute(wanted)}
+    problems = [
+        Problem(f"jobs.{place}", "job_not_found", f"there is no job {job_id}")
+        for place, job_id in enumerate(job_ids)
+        if job_id not in there
+    ]
+    if problems:
+        raise InvalidError.of(problems, what="The request")
+    if await _spanning(tx, actor, job_ids):
+        raise ForbiddenError("A job has devices in sites that you do not see.", code="job_spans_other_sites")
+
+
+async def _held(
+    tx: AsyncConnection, actor: Actor, outage: Outage, job_ids: Sequence[int] | None
+) -> tuple[list[_Held], list[int]]:
+    """The held rows that the caller may decide, oldest first, and the jobs of others that they see and may not."""
+    table = occurrences.c
+    query = select(table.id, table.job_id, table.scheduled_for_at).where(
+        _of(outage), table.state == "held", table.job_id.in_(jobs.visible_ids(actor.scope))
+    )
+    if job_ids is not None:
+        query = query.where(table.job_id == any_(literal(list(job_ids), ARRAY(BigInteger))))
+    rows = (await tx.execute(query.order_by(table.scheduled_for_at, table.id))).all()
+    refused = await _spanning(tx, actor, sorted({row.job_id for row in rows}))
+    return [_Held(*row) for row in rows if row.job_id not in refused], sorted(refused)
+
+
+async def _spanning(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -> set[int]:
+    """Of these jobs those that have devices in sites that the caller does not see."""
+    if actor.scope.site_ids is None:
+        return set()
+    inside = func.coalesce(actor.scope.clause(devices.c.site_id), literal(value=False))
+    query = (
+        select(job_targets.c.job_id.distinct())
+        .join(devices, devices.c.id == job_targets.c.device_id)
+        .where(job_targets.c.job_id == any_(literal(list(job_ids), ARRAY(BigInteger))), ~job_targets.c.is_exclusion)
+        .where(~inside)
+    )
+    return set((await tx.execute(query)).scalars())
+
+
+def _whole_jobs(held: Sequence[_Held]) -> list[_Held]:
+    """As many as one request decides, all of a job or nothing of it, in the order given."""
+    by_job: dict[int, list[_Held]] = defaultdict(list)
+    for row in held:
+        by_job[row.job_id].append(row)
+    chosen: list[_Held] = []
+    for rows in by_job.values():
+        if chosen and len(chosen) + len(rows) > MOST_AT_ONCE:
+            break
+        chosen += rows
+    return sorted(chosen, key=lambda row: (row.scheduled_for_at, row.id))
+
+
+def _newest(chosen: Sequence[_Held]) -> set[UUID]:
+    return set({row.job_id: row.id for row in chosen}.values())  # ascending: the last one of each job stays
+
+
+async def _audit(
+    tx: AsyncConnection,
+    actor: Actor,
+    outage: Outage,
+    action: Action,
+    chosen: Sequence[_Held],
+    done: Decided,
+    reason: str | None,
+    now: datetime,
+) -> None:
+    concerned = sorted({row.job_id for row in chosen})
+    detail = {
+        "action": action,
+        "released": done.released,
+        "skipped": done.skipped,
+        "reason": reason,
+        "jobs": concerned[:_JOBS_IN_AUDIT],
+        "jobs_total": len(concerned),
+    }
+    await audit.record(tx, actor, "outage.decide", "outage", outage.id, now=now, detail=detail)
+
+
+async def trickle(tx: AsyncConnection, now: datetime) -> Trickled:
+    """Let go what is next by the pace that is set: the oldest first, evenly, once whoever asks.
+
+    The guard's row is held meanwhile, so that several schedulers keep one pace between them.
+    """
+    guard = (await tx.execute(_UP)).one_or_none()
+    if guard is None or guard.per_minute is None:
+        return Trickled()
+    step = timedelta(minutes=1) / guard.per_minute
+    if guard.last_at <= now < guard.last_at + step:
+        return Trickled(next_at=guard.last_at + step)
+    guard = (await tx.execute(_UP_LOCKED)).one_or_none()
+    if guard is None:
+        return Trickled(next_at=now + step)  # another scheduler is at it
+    due = _due_by_now(guard.last_at, step, now)
+    if not due:
+        return Trickled(next_at=guard.last_at + step)
+    oldest = (await tx.execute(_OLDEST, {"limit": due})).scalars().all()
+    released = await release_held(tx, oldest, now)
+    await tx.execute(_PACED, {"id": guard.id, "now": now})
+    if not oldest:
+        await settle_guard(tx, now)
+    return Trickled(len(released), now + max(step, timedelta(seconds=1)))
+
+
+def _due_by_now(last_at: datetime, step: timedelta, now: datetime) -> int:
+    """How many are due by the pace. What a scheduler slept through is not made up for in a burst: a second's worth at most."""
+    if now < last_at:
+        return 1  # the clock went back
+    return min((now - last_at) // step, ceil(timedelta(seconds=1) / step))

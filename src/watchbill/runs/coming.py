@@ -1,0 +1,139 @@
+"""Coming occurrences as rows of the ledger: read from a feed of jobs as far as a page needs, with their marks. Writes nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs, windows
+from watchbill.core import schedule as calendar
+from watchbill.core.leading import local_time
+from watchbill.core.occurrence import public_id
+from watchbill.core.problems import Problem
+from watchbill.jobs import DueJob
+from watchbill.jobs.definition import policies_of, read_schedule
+from watchbill.kit.errors import InvalidError
+from watchbill.runs.forecast import Coming, Forecast, Place
+from watchbill.runs.not_run import Held
+from watchbill.runs.planning import Around, blocked_by_window, opening
+from watchbill.runs.sentences import coming
+
+#: A page whose place lies behind the next instant of more jobs than this is refused: each of them would have to be computed.
+MOST_JOBS: Final = 20_000
+_CHUNK: Final = 200
+_TICK: Final = timedelta(microseconds=1)
+
+_THERE = text("SELECT id FROM occurrences WHERE id = ANY(:ids)")
+
+
+async def coming_rows(
+    tx: AsyncConnection, feed: Select[Any], until: datetime, after: Place, number: int
+) -> tuple[list[dict[str, Any]], Place | None]:
+    """Up to `number` rows after a place, as values of a LedgerRow, and the place to go on from, None at the end.
+
+    `feed` holds live jobs in the order in which they fall due. What exists already is not planned any more.
+    """
+    forecast = Forecast(number + 1, after, until, await jobs.zones_in_use(tx))
+    names: dict[int, tuple[str, str | None]] = {}
+    async for rows in _chunks(tx, feed):
+        if forecast.looked_at + len(rows) > MOST_JOBS:
+            raise _too_deep()
+        names |= {row.id: (row.name, row.timezone) for row in rows}
+        # Calendars are computed beside the event loop, which has other readers to serve.
+        if not await asyncio.to_thread(forecast.take, [_due_job(row) for row in rows]):
+            break
+        kept = {one.job_id for one in forecast.found}
+        names = {job_id: name for job_id, name in names.items() if job_id in kept}
+    page, is_more = forecast.found[:number], len(forecast.found) > number
+    following = (page[-1].place if page else after) if is_more else None
+    return await _rows(tx, page, names, forecast.zones), following
+
+
+async def _chunks(tx: AsyncConnection, feed: Select[Any]) -> AsyncIterator[Sequence[Row[Any]]]:
+    async with tx.stream(feed, execution_options={"yield_per": _CHUNK}) as found:
+        async for rows in found.partitions():
+            yield rows
+
+
+def _too_deep() -> InvalidError:
+    message = f"would need the calendars of more than {MOST_JOBS:,} jobs: ask for less by job_id, site_id, q or an earlier `from`"
+    return InvalidError("This page lies too far ahead.", problems=[Problem("from", "too_many_jobs", message)])
+
+
+def _due_job(row: Row[Any]) -> DueJob:
+    schedule, error = read_schedule(row.schedule)
+    policies = policies_of(row.policies)
+    return DueJob(
+        id=row.id,
+        revision=row.revision,
+        schedule=schedule,
+        error=error,
+        mark_at=row.mark_at,
+        next_due_at=row.next_due_at,
+        policies=policies,
+        time_limit_seconds=row.duration["time_limit_seconds"],
+        expires_after_seconds=row.duration["expires_after_seconds"],
+        run_limit_seconds=row.duration.get("run_limit_seconds"),
+        zone_source=row.zone_source,
+        allowed_site_ids=row.allowed_site_ids,
+        failure_threshold_percent=policies.failure_threshold_percent,
+        tzdata_version=row.tzdata_version,
+    )
+
+
+async def _rows(
+    tx: AsyncConnection, page: Sequence[Coming], names: dict[int, tuple[str, str | None]], zones: frozenset[str]
+) -> list[dict[str, Any]]:
+    ids = [public_id(one.job_id, "schedule", one.nominal, "") for one in page]
+    there = set((await tx.execute(_THERE, {"ids": ids})).scalars()) if ids else set()
+    closed = await windows.load(tx)
+    covering = {} if closed.is_empty else await windows.covering_jobs(tx, {one.job_id for one in page})
+    around = Around(zones=zones, windows=closed, covering=covering)
+    return [_row(one, *names[one.job_id], around) for one, public in zip(page, ids, strict=True) if public not in there]
+
+
+def _row(one: Coming, name: str, timezone: str | None, around: Around) -> dict[str, Any]:
+    job = one.job
+    planned = opening(job, "schedule", one.nominal, now=one.due_at, zones=around.zones)
+    blocked = blocked_by_window(job, planned, one.due_at, around)
+    is_following = job.schedule is not None and job.schedule.is_following
+    wall = local_time(one.nominal) if is_following else None
+    closed = (blocked.detail or "a window is closed then") if blocked is not None else None
+    return {
+        "id": planned.id,
+        "job_id": job.id,
+        "job_name": name,
+        "kind": "schedule",
+        "scheduled_for_at": one.nominal,
+        "due_at": one.due_at,
+        "local_time": wall,
+        "timezone": timezone,
+        "state": "planned",
+        "reason": None,
+        "detail": closed,
+        "outcome": None,
+        "is_late": False,
+        "range_end_at": None,
+        "range_count": 1,
+        "is_range_capped": False,
+        "held_until_at": blocked.held_until_at if isinstance(blocked, Held) else None,
+        "job_revision": job.revision,
+        "origin_occurrence_id": None,
+        "started_by": None,
+        "cancel_requested_at": None,
+        "created_at": None,
+        "opened_at": None,
+        "closed_at": None,
+        "flags": _flags(one, is_following=is_following, is_closed=blocked is not None),
+        "sentence": coming(one.due_at, timezone, wall, closed, is_deferred=isinstance(blocked, Held)),
+    }
+
+
+def _flags(one: Coming, *, is_following: bool, is_closed: bool) -> list[str]:
+    flags: list[str] = []
+    if one.job.schedule is not None and not is_following:
+        flags += [flag for shown in calendar.upcoming(one.job.schedule, one.nominal - _TICK, 1) for flag in shown.flags]
+    return [*flags, "in_blackout"] if is_closed else flags
