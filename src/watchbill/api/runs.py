@@ -1,6 +1,5 @@
 """What became of jobs: occurrences with their runs, device rows, executions and output; rerun, cancel, clear."""
 
-import base64
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -8,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +17,6 @@ from watchbill.api.common import (
     DEFAULT_PAGE,
     AfterCursor,
     Deps,
-    Instant,
     Limit,
     Model,
     Now,
@@ -27,13 +25,28 @@ from watchbill.api.common import (
     Tx,
     router,
 )
+from watchbill.api.run_shapes import (
+    Cancelled,
+    Cleared,
+    DeviceRowReply,
+    ExecutionWithJob,
+    OccurrenceReply,
+    OccurrenceWithRuns,
+    OutputReply,
+    RunDetail,
+    device_row,
+    execution_reply,
+    occurrence_reply,
+    output_piece,
+    run_reply,
+    with_runs,
+)
 from watchbill.core.problems import Problem
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.identity import Actor, Permission, SiteScope, audit
-from watchbill.jobs.definition import masked
 from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import MAX_LIMIT, Page
-from watchbill.runs import Again, DeviceRow, Execution, Ledger, Occurrence, Piece, Run
+from watchbill.runs import Again, Execution, Ledger, Occurrence, Run
 
 of_jobs = router(prefix="/api/scheduled_jobs", tags=["runs"])
 results = router(prefix="/api", tags=["runs"])
@@ -41,29 +54,6 @@ results = router(prefix="/api", tags=["runs"])
 downloads = APIRouter(prefix="/api", tags=["runs"])
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-
-
-class OccurrenceReply(Model):
-    """A row of the ledger. `counts` holds the targets of the caller's sites by state."""
-
-    id: UUID
-    job_id: int
-    kind: str
-    scheduled_for_at: Instant
-    state: OccurrenceState
-    reason: str | None
-    outcome: Outcome | None
-    is_late: bool
-    range_end_at: Instant | None
-    range_count: int
-    job_revision: int
-    origin_occurrence_id: UUID | None
-    started_by: int | None
-    cancel_requested_at: Instant | None
-    created_at: Instant
-    opened_at: Instant | None
-    closed_at: Instant | None
-    counts: dict[str, int]
 
 
 class LedgerQuery(Model):
@@ -77,94 +67,6 @@ class LedgerQuery(Model):
     cursor: AfterCursor = None
 
 
-class ComponentReply(BaseModel):
-    """A component as frozen with the run; secret variables are named, never shown."""
-
-    model_config = ConfigDict(extra="ignore")
-    position: int
-    assembly_id: UUID
-    name: str
-    revision: int
-    content_sha256: str
-    interpreter: str
-    variables: dict[str, Any]
-
-
-class RunReply(Model):
-    id: int
-    occurrence_id: UUID
-    kind: str
-    execution_context: str
-    components: list[ComponentReply]
-    time_limit_seconds: int
-    created_at: Instant
-
-
-class OccurrenceWithRuns(OccurrenceReply):
-    runs: list[RunReply]
-
-
-class RunDetail(RunReply):
-    job_id: int
-    occurrence: OccurrenceReply
-
-
-class ExecutionReply(Model):
-    """One attempt on one device. Sizes are the true ones, kept or not."""
-
-    id: UUID
-    component: int
-    attempt: int
-    state: str
-    outcome: str | None
-    exit_code: int | None
-    signal: int | None
-    reason: str | None
-    detail: str | None
-    started_at: Instant | None
-    finished_at: Instant | None
-    stdout_bytes: int
-    stderr_bytes: int
-    truncated: bool
-    cancel_answer: str | None
-
-
-class DeviceBrief(Model):
-    id: UUID
-    hostname: str
-    site_id: int | None
-    site_name: str | None
-    online: bool
-    os: str
-
-
-class DeviceRowReply(Model):
-    """A frozen device of an occurrence and what became of it."""
-
-    target_id: int
-    run_id: int
-    device: DeviceBrief
-    state: TargetState
-    reason: str | None
-    detail: str | None
-    wave: int
-    attempt: int
-    started_at: Instant | None
-    finished_at: Instant | None
-    expires_at: Instant
-    deadline_at: Instant | None
-    exit_code: int | None
-    last_line: str | None
-    recap: None
-    late_result: dict[str, Any] | None
-    executions: list[ExecutionReply]
-
-
-class ExecutionWithJob(ExecutionReply):
-    job_id: int
-    run_id: int
-
-
 class ChosenDevices(Model):
     device_ids: list[UUID] = Field(min_length=1, max_length=10_000)
 
@@ -174,38 +76,6 @@ class RerunRequest(Model):
 
     targets: Literal["all", "failed", "not_finished"] | ChosenDevices = "all"
     occurrence: str | None = Field(default=None, max_length=64)
-
-
-class Cancelled(Model):
-    """How many targets were withdrawn or asked to stop."""
-
-    targets: int
-    occurrence: OccurrenceReply
-
-
-class Cleared(Model):
-    occurrences: int
-
-
-class OutputPiece(Model):
-    """Bytes of a stream in a row; `skipped` bytes before them were not kept. Text unless it is not UTF-8, then base64."""
-
-    offset: int
-    skipped: int
-    text: str | None
-    base64: str | None
-
-
-class OutputReply(Model):
-    """A part of one stream. Ask again from `next_offset`; nothing more comes once `is_complete`."""
-
-    stream: Literal["stdout", "stderr"]
-    offset: int
-    next_offset: int
-    total_bytes: int
-    truncated: bool
-    is_complete: bool
-    pieces: list[OutputPiece]
 
 
 @of_jobs.post("/{job_id}/rerun", status_code=202)
@@ -220,7 +90,7 @@ async def rerun_job(
     request_id = request.headers.get("Idempotency-Key", "")
     started = await runs.rerun(tx, caller, job_id, again, now=now, request_id=request_id)
     await audit.record(tx, caller, "job.rerun", "job", job_id, now=now, detail={"occurrence": str(started.id)})
-    return _occurrence(started)
+    return occurrence_reply(started)
 
 
 @of_jobs.get("/{job_id}/runs")
@@ -236,7 +106,7 @@ async def list_job_runs(
     by_occurrence: dict[UUID, list[Run]] = {}
     for run in await runs.runs_of(tx, [one.id for one in page.items]):
         by_occurrence.setdefault(run.occurrence_id, []).append(run)
-    return PageOf[OccurrenceWithRuns].of(page, lambda one: _with_runs(one, by_occurrence.get(one.id, [])))
+    return PageOf[OccurrenceWithRuns].of(page, lambda one: with_runs(one, by_occurrence.get(one.id, [])))
 
 
 @of_jobs.delete("/{job_id}/runs")
@@ -263,7 +133,7 @@ async def list_job_devices(
     await jobs.get(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
     page = await runs.device_rows(tx, caller.scope, found.id, states=_texts(state), q=q, limit=limit, cursor=cursor)
-    return PageOf[DeviceRowReply].of(page, _device_row)
+    return PageOf[DeviceRowReply].of(page, device_row)
 
 
 @of_jobs.get("/{job_id}/occurrences/{occurrence}")
@@ -271,7 +141,7 @@ async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx
     """One occurrence by id or due instant."""
     await jobs.get(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
-    return _with_runs(found, await runs.runs_of(tx, [found.id]))
+    return with_runs(found, await runs.runs_of(tx, [found.id]))
 
 
 @of_jobs.post("/{job_id}/occurrences/{occurrence}/cancel", status_code=202)
@@ -284,7 +154,7 @@ async def cancel_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx:
     detail = {"job_id": job_id, "targets": number}
     await audit.record(tx, caller, "occurrence.cancel", "occurrence", found.id, now=now, detail=detail)
     return Cancelled(
-        targets=number, occurrence=_occurrence(await runs.get_occurrence(tx, caller.scope, job_id, found.id))
+        targets=number, occurrence=occurrence_reply(await runs.get_occurrence(tx, caller.scope, job_id, found.id))
     )
 
 
@@ -296,7 +166,7 @@ async def list_occurrences(
 ) -> PageOf[OccurrenceReply]:
     """The ledger over all visible jobs, newest first: what ran, and what did not and why."""
     caller.require(Permission.READ)
-    return PageOf[OccurrenceReply].of(await _page(tx, caller, jobs.visible_ids(caller.scope), wanted), _occurrence)
+    return PageOf[OccurrenceReply].of(await _page(tx, caller, jobs.visible_ids(caller.scope), wanted), occurrence_reply)
 
 
 async def _page(
@@ -313,7 +183,7 @@ async def get_run(run_id: Id, caller: Caller, tx: Tx) -> RunDetail:
     caller.require(Permission.READ)
     run, job_id = await runs.get_run(tx, run_id, jobs.visible_ids(caller.scope))
     occurrence = await runs.get_occurrence(tx, caller.scope, job_id, run.occurrence_id)
-    return RunDetail(**_run(run).model_dump(), job_id=job_id, occurrence=_occurrence(occurrence))
+    return RunDetail(**run_reply(run).model_dump(), job_id=job_id, occurrence=occurrence_reply(occurrence))
 
 
 @results.get("/devices/{device_id}/executions")
@@ -324,7 +194,8 @@ async def list_device_executions(
     await devices.get_device(tx, caller, device_id)
     page = await runs.executions_on(tx, caller.scope, device_id, limit=limit, cursor=cursor)
     return PageOf[ExecutionWithJob].of(
-        page, lambda pair: ExecutionWithJob(**_execution(pair[0]).model_dump(), job_id=pair[1], run_id=pair[0].run_id)
+        page,
+        lambda pair: ExecutionWithJob(**execution_reply(pair[0]).model_dump(), job_id=pair[1], run_id=pair[0].run_id),
     )
 
 
@@ -349,7 +220,7 @@ async def get_output(
         total_bytes=_total(execution, stream),
         truncated=execution.truncated,
         is_complete=execution.state == "finished" and len(pieces) < limit,
-        pieces=[_piece(one) for one in pieces],
+        pieces=[output_piece(one) for one in pieces],
     )
 
 
@@ -391,66 +262,6 @@ async def _download(deps: Deps, scope: SiteScope, execution_id: UUID, stream: ru
 
 def _total(execution: Execution, stream: str) -> int:
     return execution.stdout_bytes if stream == "stdout" else execution.stderr_bytes
-
-
-def _piece(piece: Piece) -> OutputPiece:
-    text, raw = _decoded(piece.data)
-    return OutputPiece(offset=piece.offset, skipped=piece.skipped, text=text, base64=raw)
-
-
-def _decoded(data: bytes) -> tuple[str | None, str | None]:
-    try:
-        return data.decode(), None
-    except UnicodeDecodeError:
-        return None, base64.b64encode(data).decode()
-
-
-def _occurrence(one: Occurrence) -> OccurrenceReply:
-    return OccurrenceReply.model_validate(one)
-
-
-def _with_runs(one: Occurrence, its_runs: Sequence[Run]) -> OccurrenceWithRuns:
-    return OccurrenceWithRuns(**_occurrence(one).model_dump(), runs=[_run(run) for run in its_runs])
-
-
-def _run(run: Run) -> RunReply:
-    return RunReply(
-        id=run.id,
-        occurrence_id=run.occurrence_id,
-        kind=run.kind,
-        execution_context=run.execution_context,
-        components=[_component(part) for part in run.components],
-        time_limit_seconds=run.time_limit_seconds,
-        created_at=run.created_at,
-    )
-
-
-def _component(part: Any) -> ComponentReply:
-    return ComponentReply.model_validate({**part, "variables": masked(part["variables"])})
-
-
-def _execution(one: Execution) -> ExecutionReply:
-    return ExecutionReply(**{name: getattr(one, name) for name in ExecutionReply.model_fields})
-
-
-def _device_row(row: DeviceRow) -> DeviceRowReply:
-    return DeviceRowReply(
-        device=DeviceBrief(
-            id=row.device_id,
-            hostname=row.hostname,
-            site_id=row.site_id,
-            site_name=row.site_name,
-            online=row.is_online,
-            os=row.os,
-        ),
-        recap=None,
-        late_result=dict(row.late_result) if row.late_result else None,
-        executions=[_execution(one) for one in row.executions],
-        **{name: getattr(row, name) for name in _SAME},
-    )
-
-
-_SAME = tuple(set(DeviceRowReply.model_fields) - {"device", "recap", "late_result", "executions"})
 
 
 def _texts(values: Sequence[Any] | None) -> list[str]:

@@ -1,0 +1,241 @@
+"""What became of jobs as OpenAPI documents it and as replies show it: occurrences, runs, device rows, executions, output."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from watchbill.api.common import Instant, Model
+from watchbill.core.states import OccurrenceState, Outcome, TargetState
+from watchbill.jobs.definition import masked
+from watchbill.runs import DeviceRow, Execution, Occurrence, Piece, Run
+
+#: A wall clock without a zone, such as 2026-05-04T07:00.
+WallClock = Annotated[datetime, PlainSerializer(lambda wall: wall.isoformat(timespec="minutes"), return_type=str)]
+
+
+class WaveReply(Model):
+    """The targets in one zone, of a job that follows zones: when they start, and how they stand."""
+
+    wave: int
+    timezone: str | None
+    starts_at: Instant
+    counts: dict[str, int]
+
+
+class OccurrenceReply(Model):
+    """A row of the ledger. `counts` holds the targets of the caller's sites by state.
+
+    `detail` is the sentence behind `reason`. `local_time` is the wall clock it is for where the job follows zones; `waves`, one
+    for each zone, are told where one occurrence is asked for and in a job's run history.
+    """
+
+    id: UUID
+    job_id: int
+    kind: str
+    scheduled_for_at: Instant
+    state: OccurrenceState
+    reason: str | None
+    outcome: Outcome | None
+    is_late: bool
+    range_end_at: Instant | None
+    range_count: int
+    job_revision: int
+    origin_occurrence_id: UUID | None
+    started_by: int | None
+    cancel_requested_at: Instant | None
+    created_at: Instant
+    opened_at: Instant | None
+    closed_at: Instant | None
+    detail: str | None
+    held_until_at: Instant | None
+    is_range_capped: bool
+    local_time: WallClock | None
+    start_reason: str | None
+    ignores_windows: bool
+    counts: dict[str, int]
+    waves: list[WaveReply]
+
+
+class ComponentReply(BaseModel):
+    """A component as frozen with the run; secret variables are named, never shown."""
+
+    model_config = ConfigDict(extra="ignore")
+    position: int
+    assembly_id: UUID
+    name: str
+    revision: int
+    content_sha256: str
+    interpreter: str
+    variables: dict[str, Any]
+
+
+class RunReply(Model):
+    id: int
+    occurrence_id: UUID
+    kind: str
+    execution_context: str
+    components: list[ComponentReply]
+    time_limit_seconds: int
+    created_at: Instant
+
+
+class OccurrenceWithRuns(OccurrenceReply):
+    runs: list[RunReply]
+
+
+class RunDetail(RunReply):
+    job_id: int
+    occurrence: OccurrenceReply
+
+
+class ExecutionReply(Model):
+    """One attempt on one device. Sizes are the true ones, kept or not."""
+
+    id: UUID
+    component: int
+    attempt: int
+    state: str
+    outcome: str | None
+    exit_code: int | None
+    signal: int | None
+    reason: str | None
+    detail: str | None
+    started_at: Instant | None
+    finished_at: Instant | None
+    stdout_bytes: int
+    stderr_bytes: int
+    truncated: bool
+    cancel_answer: str | None
+
+
+class DeviceBrief(Model):
+    id: UUID
+    hostname: str
+    site_id: int | None
+    site_name: str | None
+    online: bool
+    os: str
+
+
+class DeviceRowReply(Model):
+    """A frozen device of an occurrence and what became of it."""
+
+    target_id: int
+    run_id: int
+    device: DeviceBrief
+    state: TargetState
+    reason: str | None
+    detail: str | None
+    wave: int
+    attempt: int
+    started_at: Instant | None
+    finished_at: Instant | None
+    expires_at: Instant
+    deadline_at: Instant | None
+    starts_at: Instant | None
+    exit_code: int | None
+    last_line: str | None
+    recap: None
+    late_result: dict[str, Any] | None
+    executions: list[ExecutionReply]
+
+
+class ExecutionWithJob(ExecutionReply):
+    job_id: int
+    run_id: int
+
+
+class Cancelled(Model):
+    """How many targets were withdrawn or asked to stop."""
+
+    targets: int
+    occurrence: OccurrenceReply
+
+
+class Cleared(Model):
+    occurrences: int
+
+
+class OutputPiece(Model):
+    """Bytes of a stream in a row; `skipped` bytes before them were not kept. Text unless it is not UTF-8, then base64."""
+
+    offset: int
+    skipped: int
+    text: str | None
+    base64: str | None
+
+
+class OutputReply(Model):
+    """A part of one stream. Ask again from `next_offset`; nothing more comes once `is_complete`."""
+
+    stream: Literal["stdout", "stderr"]
+    offset: int
+    next_offset: int
+    total_bytes: int
+    truncated: bool
+    is_complete: bool
+    pieces: list[OutputPiece]
+
+
+def output_piece(piece: Piece) -> OutputPiece:
+    text, raw = _decoded(piece.data)
+    return OutputPiece(offset=piece.offset, skipped=piece.skipped, text=text, base64=raw)
+
+
+def _decoded(data: bytes) -> tuple[str | None, str | None]:
+    try:
+        return data.decode(), None
+    except UnicodeDecodeError:
+        return None, base64.b64encode(data).decode()
+
+
+def occurrence_reply(one: Occurrence) -> OccurrenceReply:
+    return OccurrenceReply.model_validate(one)
+
+
+def with_runs(one: Occurrence, its_runs: Sequence[Run]) -> OccurrenceWithRuns:
+    return OccurrenceWithRuns(**occurrence_reply(one).model_dump(), runs=[run_reply(run) for run in its_runs])
+
+
+def run_reply(run: Run) -> RunReply:
+    return RunReply(
+        id=run.id,
+        occurrence_id=run.occurrence_id,
+        kind=run.kind,
+        execution_context=run.execution_context,
+        components=[_component(part) for part in run.components],
+        time_limit_seconds=run.time_limit_seconds,
+        created_at=run.created_at,
+    )
+
+
+def _component(part: Any) -> ComponentReply:
+    return ComponentReply.model_validate({**part, "variables": masked(part["variables"])})
+
+
+def execution_reply(one: Execution) -> ExecutionReply:
+    return ExecutionReply(**{name: getattr(one, name) for name in ExecutionReply.model_fields})
+
+
+def device_row(row: DeviceRow) -> DeviceRowReply:
+    return DeviceRowReply(
+        device=DeviceBrief(
+            id=row.device_id,
+            hostname=row.hostname,
+            site_id=row.site_id,
+            site_name=row.site_name,
+            online=row.is_online,
+            os=row.os,
+        ),
+        recap=None,
+        late_result=dict(row.late_result) if row.late_result else None,
+        executions=[execution_reply(one) for one in row.executions],
+        **{name: getattr(row, name) for name in _SAME},
+    )
+
+
+_SAME = tuple(set(DeviceRowReply.model_fields) - {"device", "recap", "late_result", "executions"})
