@@ -160,9 +160,10 @@ def test_the_life_of_a_job(signed_in: Watchbill, job_file: Path, unique: str):
     assert "2030-01-31 07:00:00 CET" in listed
     assert f"Job {unique}" in made(signed_in("jobs", "show", number)).out
     assert len(made(signed_in("jobs", "preview", number, "--json")).json["instants"]) == 10
-    assert not made(signed_in("jobs", "toggle", number, "--off", "--reason", "summer", "--json")).json["enabled"]
-    assert made(signed_in("jobs", "toggle", number, "--json")).json["enabled"]
-    exported = made(signed_in("jobs", "export", number)).out
+    assert not made(signed_in("jobs", "pause", number, "--reason", "summer", "--json")).json["enabled"]
+    assert "Because" in made(signed_in("jobs", "show", number)).out
+    assert made(signed_in("jobs", "resume", number, "--json")).json["enabled"]
+    exported = made(signed_in("jobs", "export", "-", "--only", number)).out
     changed = exported.replace("07:00", "08:00")
     again = made(signed_in("jobs", "create", "-f", "-", "--json", stdin=changed.replace(f"Job {unique}", unique))).json
     assert again["schedule"]["start"] == "2030-01-31T08:00"

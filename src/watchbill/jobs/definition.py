@@ -16,6 +16,13 @@ from watchbill.kit.secrets import KeyRing
 #: A stored definition: what `stored` made, read back from the database.
 Definition = Mapping[str, Any]
 _SEALED: Final = "sealed"
+_FIELDS: Final = (
+    "name", "description", "job_kind", "components", "targets", "exclusions", "schedule", "execution_context",
+    "credential_id", "use_service_account", "duration", "policies", "enabled",
+)  # fmt: skip
+_SCHEDULE: Final = (
+    "type", "timezone", "timezone_source", "start", "end", "count", "expression", "rule", "exdate", "rdate",
+)  # fmt: skip
 _NO_LIMITS: Final = dict.fromkeys(("time_limit_seconds", "expires_after_seconds", "run_limit_seconds"))
 
 
@@ -46,11 +53,20 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
 
 def complete(definition: Definition) -> dict[str, Any]:
     """A stored definition in the contract's order, with what a later version added to jobs at its default."""
-    return {
+    schedule = definition["schedule"]
+    whole = {
         **definition,
+        "schedule": _in_order(schedule, _SCHEDULE) if isinstance(schedule, Mapping) else schedule,
         "duration": {**_NO_LIMITS, **definition["duration"]},
         "policies": {**policies_of(definition["policies"]).to_json(), **definition["policies"]},
     }
+    return _in_order(whole, _FIELDS)
+
+
+def _in_order(given: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """An object with the names in `order` first and the others by the alphabet; the database has an order of its own."""
+    names = [*(name for name in order if name in given), *sorted(given.keys() - set(order))]
+    return {name: given[name] for name in names}
 
 
 def shown(definition: Definition, devices: Collection[str] | None = None) -> dict[str, Any]:

@@ -31,18 +31,6 @@ from watchbill.kit.yaml_file import YamlDocument
 #: What a file does when a visible job has its name: make another one, refuse, or save that job anew.
 OnExisting = Literal["create", "refuse", "update"]
 _LISTS: Final = ("targets", "exclusions")
-_SCHEDULE: Final = (
-    "type",
-    "timezone",
-    "timezone_source",
-    "start",
-    "end",
-    "count",
-    "expression",
-    "rule",
-    "exdate",
-    "rdate",
-)
 
 
 async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
@@ -51,20 +39,13 @@ async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
         raise ForbiddenError("This job has devices in sites that you do not see.", code="job_spans_other_sites")
     definition = shown(job.definition)
     named = await name_devices(tx, actor, devices_in(definition))
-    schedule = definition["schedule"]
     document = {
         **{name: definition[name] for name in ("name", "description", "job_kind")},
         "components": [await _named_component(tx, actor, component) for component in definition["components"]],
         **{name: [named[device_id] for device_id in device_ids(definition[name])] for name in _LISTS},
-        "schedule": {name: schedule[name] for name in _in_order(schedule, _SCHEDULE)},
-        **{name: definition[name] for name in ("execution_context", "duration", "policies", "enabled")},
+        **{name: definition[name] for name in ("schedule", "execution_context", "duration", "policies", "enabled")},
     }
     return yaml_file.write(document)
-
-
-def _in_order(given: Mapping[str, Any], order: tuple[str, ...]) -> list[str]:
-    """The names in `given`: those with a place first, the others by the alphabet."""
-    return [*(name for name in order if name in given), *sorted(given.keys() - set(order))]
 
 
 async def _named_component(tx: AsyncConnection, actor: Actor, component: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,11 +14,19 @@ from watchbill.apps.commands.exits import CliError, ExitCode
 
 if TYPE_CHECKING:
     from watchbill.apps.client.documents import Document
+    from watchbill.apps.client.job_files import FolderPlan
 
 app = group("What is to run, where and when.")
 PATH = "/api/scheduled_jobs"
 Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's number or name.")]
 File = Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="YAML or JSON; - reads standard input.")]
+Place = Annotated[
+    str, typer.Argument(metavar="DIR", help="A folder of .yaml files as `export` writes them, or one file.")
+]
+Prune = Annotated[bool, typer.Option("--prune", help="Delete the jobs that are in no file of the folder.")]
+#: How `plan` ends when there is something to do, as other tools of its kind do.
+CHANGES = 2
+_DONE = {"create": "Made", "update": "Saved", "delete": "Deleted"}
 Occurrence = Annotated[
     str | None, typer.Option(metavar="ID", help="An occurrence's id or due instant; else the latest.")
 ]
@@ -161,9 +170,92 @@ def update(
 
 
 @command(app, "export")
-def export(session: Session, job: Job) -> None:
-    """Write a job as one YAML file, by names and without secrets."""
-    sys.stdout.write(session.api.send("GET", f"{PATH}/{session.job_id(job)}/export").text)
+def export(
+    session: Session,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where to; - with --only: standard output.")],
+    *,
+    only: Annotated[str | None, typer.Option(metavar="JOB", help="Only this one, by number or name.")] = None,
+) -> None:
+    """Write jobs as files, one YAML file per job, by names and without secrets.
+
+    The same jobs are the same bytes again. Files of jobs that are gone are named and left alone.
+    """
+    from watchbill.apps.client import job_files
+
+    job_id = session.job_id(only) if only else None
+    if folder == "-":
+        if job_id is None:
+            raise CliError("Name one job by --only to write it to standard output.", ExitCode.USAGE)
+        sys.stdout.write(job_files.content_of(session.api, job_id))
+        return
+    done = job_files.export_jobs(session.api, Path(folder), job_id)
+    for name in done.strange:
+        session.out.say(f"{name} is of no job that you see: `jobs apply` would make one.")
+    for name, reason in done.left_out:
+        session.out.say(f"{name} was left out: {reason}")
+    number = len(done.files)
+    text = f"{number} file{'s' if number != 1 else ''} in {folder}, {done.changed} of them new or changed."
+    session.out.done(text, {"files": done.files, "changed": done.changed, "not_of_a_job": done.strange})
+    if done.left_out:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@command(app, "plan")
+def plan(session: Session, place: Place, *, prune: Prune = False) -> None:
+    """Show what `apply` would change, job by job; changes nothing.
+
+    Exit code 0: nothing, 2: there are changes, 1: a file is refused or cannot be read.
+    """
+    from watchbill.apps.client import job_files, job_plans
+
+    found = job_files.plan_folder(session.api, Path(place), prune=prune)
+    if session.out.is_json:
+        session.out.json(job_plans.as_json(found))
+    else:
+        _show_plan(session, found, prune=prune)
+    if found.faulty:
+        raise typer.Exit(ExitCode.FAILED)
+    if found.has_changes:
+        raise typer.Exit(CHANGES)
+
+
+def _show_plan(session: Session, found: "FolderPlan", *, prune: bool) -> None:
+    from watchbill.apps.client import job_plans
+
+    for line in job_plans.lines(found):
+        session.out.print(line)
+    session.out.say(job_plans.summary(found))
+    if found.others and not prune:
+        number = len(found.others)
+        session.out.say(f"{number} job{'s are' if number != 1 else ' is'} in no file; --prune would delete them.")
+
+
+@command(app, "apply")
+def apply(session: Session, place: Place, *, yes: Yes = False, prune: Prune = False) -> None:
+    """Bring files into force: make the jobs that are not there, save anew those that differ.
+
+    All files are looked at first; when one is refused, nothing is changed. A job is known by its exact name. Secrets stay as they
+    are unless a file gives them. With --prune, the jobs that the plan names as in no file are deleted.
+    """
+    from watchbill.apps.client import job_files
+
+    found = job_files.plan_folder(session.api, Path(place), prune=prune)
+    if not session.out.is_json:
+        _show_plan(session, found, prune=prune)
+    if found.faulty:
+        problems = [f"{one.path.name}: {problem}" for one in found.faulty for problem in one.problems]
+        raise CliError("Nothing was changed, as a file is refused.", problems=problems if session.out.is_json else ())
+    if found.has_changes:
+        asking.sure("Bring these changes into force?", is_sure=yes)
+    done = []
+    try:
+        for step in job_files.apply(session.api, found):
+            done.append(step)
+            if not session.out.is_json:
+                session.out.done(f"{_DONE[step['action']]} {step['name']} (number {step['id']}).", step)
+    finally:
+        if session.out.is_json:
+            session.out.json({"done": done})
 
 
 @command(app, "preview")
@@ -216,22 +308,36 @@ def _show_preview(session: Session, found: Mapping[str, Any]) -> None:
         session.out.table(found["instants"], columns)
 
 
-@command(app, "toggle")
-def toggle(
+@command(app, "pause")
+def pause(
     session: Session,
     job: Job,
     *,
-    on: Annotated[bool | None, typer.Option("--on/--off", help="Without it, to what it is not now.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why it is paused.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for those who come after you.")] = None,
     until: Annotated[str | None, typer.Option(metavar="INSTANT", help="Resumes by itself then.")] = None,
 ) -> None:
-    """Pause a job or resume it. Nothing is owed for the time of a pause."""
-    path = f"{PATH}/{session.job_id(job)}"
-    is_on = on if on is not None else not session.api.get(path)["enabled"]
+    """Open no occurrence until it is resumed. What runs goes on, and nothing that passes counts as missed."""
     given = {"reason": reason, "until": until}
-    body = {"enabled": is_on, **{name: value for name, value in given.items() if value is not None}}
-    reply = session.api.post(f"{path}/toggle", body)
-    session.out.done(f"{reply['name']} is {'on' if reply['enabled'] else 'paused'}.{_next(session, reply)}", reply)
+    body = {"enabled": False, **{name: value for name, value in given.items() if value is not None}}
+    reply = session.api.post(f"{PATH}/{session.job_id(job)}/toggle", body)
+    until_then = session.out.when(reply["paused_until"])
+    text = f"{reply['name']} is paused{f' until {until_then}' if until_then else ''}."
+    session.out.done(text, reply)
+
+
+@command(app, "resume")
+def resume(
+    session: Session,
+    job: Job,
+    *,
+    catch_up: Annotated[
+        str, typer.Option(metavar="HOW", help="What the pause left out: skip, latest, all, or hold for a person.")
+    ] = "skip",
+) -> None:
+    """Go on with the next instant; what fell due during the pause is run only on request."""
+    body = {"enabled": True, "catch_up": catch_up}
+    reply = session.api.post(f"{PATH}/{session.job_id(job)}/toggle", body)
+    session.out.done(f"{reply['name']} is on.{_next(session, reply)}", reply)
 
 
 @command(app, "rerun")
