@@ -29,6 +29,8 @@ LONGEST_STREAM_SECONDS = 600.0
 KEEP_ALIVE_SECONDS = 15.0
 MOST_WAITING = 2000
 _PAGE = 1000
+#: What concerns everybody, whatever sites they see, and says nothing of any site.
+FOR_EVERYBODY = frozenset({"outage.noticed", "outage.released"})
 _BLOCKED_SECONDS, _QUIET_SECONDS = 0.05, 60.0
 
 router = APIRouter(tags=["events"], responses=PROBLEMS)
@@ -96,7 +98,7 @@ class Feed:
 
 
 def _is_for(scope: SiteScope, event: StoredEvent) -> bool:
-    return scope.allows(event.site_id)
+    return event.kind in FOR_EVERYBODY or scope.allows(event.site_id)
 
 
 @router.get("/api/events", response_class=StreamingResponse)

@@ -158,17 +158,6 @@ async def cancel_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx:
     )
 
 
-@results.get("/occurrences")
-async def list_occurrences(
-    caller: Caller,
-    tx: Tx,
-    wanted: Annotated[LedgerQuery, Query()],
-) -> PageOf[OccurrenceReply]:
-    """The ledger over all visible jobs, newest first: what ran, and what did not and why."""
-    caller.require(Permission.READ)
-    return PageOf[OccurrenceReply].of(await _page(tx, caller, jobs.visible_ids(caller.scope), wanted), occurrence_reply)
-
-
 async def _page(
     tx: AsyncConnection, caller: Actor, job_ids: int | Select[tuple[int]], wanted: LedgerQuery
 ) -> Page[Occurrence]:

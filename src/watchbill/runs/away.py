@@ -22,9 +22,10 @@ from watchbill.devices.tables import devices
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs.tables import job_targets
 from watchbill.jobs.tables import jobs as jobs_table
-from watchbill.kit.errors import ForbiddenError, InvalidError
+from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.held import release_held, skip_held
+from watchbill.runs.history import Occurrence, get_occurrence
 from watchbill.runs.outages import JUMP_PAUSE, Outage, settle_guard
 from watchbill.runs.tables import occurrences
 
@@ -261,6 +262,32 @@ async def decide(
     await _audit(tx, actor, outage, action, chosen, done, reason, now)
     await settle_guard(tx, now, actor.operator_id)
     return done
+
+
+async def decide_one(
+    tx: AsyncConnection,
+    actor: Actor,
+    job_id: int,
+    occurrence_id: UUID,
+    action: Literal["release", "skip"],
+    *,
+    reason: str | None,
+    now: datetime,
+) -> Occurrence:
+    """Let one held occurrence go, or skip it; returns it as it is then. The caller may do that to all of the job, and holds it."""
+    before = await get_occurrence(tx, actor.scope, job_id, occurrence_id)
+    done: set[UUID] = set()
+    if before.state == "held" and action == "release":
+        done = await release_held(tx, [occurrence_id], now, actor=actor, reason=reason)
+    elif before.state == "held":
+        done = await skip_held(tx, [occurrence_id], now, by=actor.operator_id, detail=reason)
+    after = await get_occurrence(tx, actor.scope, job_id, occurrence_id)
+    if not done and after.state in {"held", before.state}:
+        raise ConflictError(f"This occurrence is not held: it is {after.state}.", code="occurrence_not_held")
+    detail = {"job_id": job_id, "reason": reason}
+    await audit.record(tx, actor, f"occurrence.{action}", "occurrence", occurrence_id, now=now, detail=detail)
+    await settle_guard(tx, now, actor.operator_id)
+    return after
 
 
 async def _require_jobs(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -> None:

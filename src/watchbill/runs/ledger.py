@@ -128,7 +128,8 @@ async def list_ledger(
         return Page(stored[:limit], _after_stored(wanted, stored[limit - 1]))
     if not _looks_ahead(wanted, now):
         return Page(stored, None)
-    after = _planned_place(place) if is_planned else _first_place(wanted, now)
+    first = _first_place(wanted, now)
+    after = max(first, _planned_place(place)) if is_planned else first
     ahead, following = await coming_rows(tx, _feed(scope, wanted), wanted.until or now, after, limit - len(stored))
     rows = [*stored, *(LedgerRow(**one) for one in ahead)]
     return Page(rows, None if following is None else _after_planned(following))

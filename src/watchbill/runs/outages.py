@@ -90,6 +90,7 @@ WHERE (CAST(:before AS bigint) IS NULL OR o.id < :before) AND (CAST(:kinds AS te
   AND (CAST(:id AS bigint) IS NULL OR o.id = :id)
 ORDER BY o.id DESC LIMIT :limit
 """)
+_UP = text("SELECT id FROM outages WHERE guard = 'up'")
 _SETTINGS = text(
     "SELECT guard_enabled, guard_after_seconds, guard_least_jobs, guard_trickle_per_minute FROM scheduler_pulse"
 )
@@ -329,6 +330,12 @@ async def get_outage(tx: AsyncConnection, actor: Actor, outage_id: int | None) -
     if row is None:
         raise NotFoundError("There was no such outage.", code="outage_not_found")
     return Outage(*row)
+
+
+async def guarded_outage(tx: AsyncConnection) -> int | None:
+    """The outage that the guard is up for."""
+    found: int | None = (await tx.execute(_UP)).scalar_one_or_none()
+    return found
 
 
 async def guard_settings(tx: AsyncConnection) -> GuardSettings:

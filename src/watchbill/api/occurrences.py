@@ -1,0 +1,147 @@
+"""The ledger across jobs: what ran, what did not and why, and what is to come; and a person's word on what is held."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from watchbill import jobs
+from watchbill.api.auth import Caller
+from watchbill.api.common import Id, Instant, Model, Now, PageOf, PageQuery, Tx, router
+from watchbill.api.run_shapes import OccurrenceReply, WallClock, occurrence_reply
+from watchbill.core.occurrence import Kind
+from watchbill.core.problems import Problem
+from watchbill.core.states import OccurrenceState, Outcome
+from watchbill.identity import Permission
+from watchbill.kit.errors import InvalidError
+from watchbill.runs import away, ledger
+from watchbill.runs.ledger import LedgerFilter, LedgerRow
+
+resource = router(prefix="/api", tags=["occurrences"])
+
+LedgerState = OccurrenceState | Literal["planned"]
+Reason = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z_]+$")]
+
+
+class OccurrencesQuery(PageQuery):
+    """Which rows of the ledger. `from` and `since` are the same, so are `to` and `until`; both ends are included.
+
+    With `sort=time` and an end in the future the stored rows are followed by the coming ones, in state `planned`.
+    """
+
+    state: list[LedgerState] = Field(default_factory=list)
+    outcome: list[Outcome] = Field(default_factory=list)
+    reason: list[Reason] = Field(default_factory=list, max_length=50)
+    kind: list[Kind] = Field(default_factory=list)
+    job_id: Id | None = None
+    site_id: Id | None = None
+    late: bool | None = None
+    q: Annotated[str | None, Field(max_length=200, description="part of the job's name")] = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    to: AwareDatetime | None = None
+    sort: ledger.Sort = "-time"
+
+
+class LedgerEntry(Model):
+    """A due instant, or a range of missed ones, and what became of it; in state `planned` what will, under the id it will have.
+
+    `sentence` says it in words. `due_at` is when it starts first: another instant than `scheduled_for_at`, which names it, only
+    where the job follows the clocks of its targets. `counts` holds the targets of the caller's sites by state.
+    """
+
+    id: UUID
+    job_id: int
+    job_name: str
+    kind: str
+    scheduled_for_at: Instant
+    due_at: Instant
+    local_time: WallClock | None
+    timezone: str | None
+    state: LedgerState
+    reason: str | None
+    detail: str | None
+    sentence: str
+    outcome: Outcome | None
+    is_late: bool
+    range_end_at: Instant | None
+    range_count: int
+    is_range_capped: bool
+    held_until_at: Instant | None
+    flags: list[str]
+    job_revision: int
+    origin_occurrence_id: UUID | None
+    started_by: int | None
+    cancel_requested_at: Instant | None
+    created_at: Instant | None
+    opened_at: Instant | None
+    closed_at: Instant | None
+    counts: dict[str, int]
+
+
+class Word(Model):
+    """Why a person lets an occurrence go, or skips it."""
+
+    reason: Annotated[str | None, StringConstraints(max_length=500, strip_whitespace=True, min_length=1)] = None
+
+
+@resource.get("/occurrences")
+async def list_occurrences(
+    caller: Caller, tx: Tx, now: Now, wanted: Annotated[OccurrencesQuery, Query()]
+) -> PageOf[LedgerEntry]:
+    """The ledger over all visible jobs: what ran, what did not and why, what is held, and what is to come."""
+    caller.require(Permission.READ)
+    page = await ledger.list_ledger(
+        tx, caller.scope, _filter(wanted), now=now, limit=wanted.limit, cursor=wanted.cursor
+    )
+    return PageOf[LedgerEntry].of(page, _entry)
+
+
+@resource.post("/scheduled_jobs/{job_id}/occurrences/{occurrence}/release", status_code=202)
+async def release_job_occurrence(
+    job_id: Id, occurrence: UUID, caller: Caller, tx: Tx, now: Now, body: Word | None = None
+) -> OccurrenceReply:
+    """Let a held occurrence run now. Where a window holds it, that needs a `reason` and the permission `windows:override`."""
+    await jobs.lock(tx, caller, job_id, *away.NEEDED["release"])
+    reason = body.reason if body else None
+    return occurrence_reply(await away.decide_one(tx, caller, job_id, occurrence, "release", reason=reason, now=now))
+
+
+@resource.post("/scheduled_jobs/{job_id}/occurrences/{occurrence}/skip")
+async def skip_job_occurrence(
+    job_id: Id, occurrence: UUID, caller: Caller, tx: Tx, now: Now, body: Word | None = None
+) -> OccurrenceReply:
+    """Decide that a held occurrence is not run."""
+    await jobs.lock(tx, caller, job_id, *away.NEEDED["skip"])
+    reason = body.reason if body else None
+    return occurrence_reply(await away.decide_one(tx, caller, job_id, occurrence, "skip", reason=reason, now=now))
+
+
+def _filter(wanted: OccurrencesQuery) -> LedgerFilter:
+    return LedgerFilter(
+        states=[str(one) for one in wanted.state],
+        outcomes=[str(one) for one in wanted.outcome],
+        reasons=wanted.reason,
+        kinds=wanted.kind,
+        job_id=wanted.job_id,
+        site_id=wanted.site_id,
+        late=wanted.late,
+        q=wanted.q,
+        since=_one_of("since", wanted.since, "from", wanted.from_),
+        until=_one_of("until", wanted.until, "to", wanted.to),
+        sort=wanted.sort,
+    )
+
+
+def _one_of(name: str, value: datetime | None, other_name: str, other: datetime | None) -> datetime | None:
+    if value is not None and other is not None:
+        problem = Problem(name, "given_twice", f"is the same as `{other_name}`: give one of them")
+        raise InvalidError.of([problem], what="The query")
+    return value or other
+
+
+def _entry(row: LedgerRow) -> LedgerEntry:
+    return LedgerEntry.model_validate(row)
