@@ -38,6 +38,10 @@ READ_ONLY: Final = frozenset(
         "allowed_actions",
     }
 )  # fmt: skip
+#: A rule without any instant takes a tenth of a second to be found out, so not all of five hundred such are looked at.
+_MOST_SEARCHES: Final = 20
+#: The clocks that show a date last.
+_LAST_ZONE: Final = "Etc/GMT+12"
 _BLACKOUT_STARTS_NOTHING: Final = "belongs to maintenance windows (kind allow): a blackout lets nothing start"
 
 
@@ -161,6 +165,12 @@ def _spans(fields: Fields, zone_source: ZoneSource) -> tuple[SpanDraft, ...]:
     )
 
 
+def read_span(value: object, zone_source: ZoneSource) -> tuple[SpanDraft, list[Problem]]:
+    """One span by itself, and what is wrong with it."""
+    problems: list[Problem] = []
+    return _span(Fields.of(value, problems), zone_source), problems
+
+
 def _span(fields: Fields, zone_source: ZoneSource) -> SpanDraft:
     name = fields.text("name", most=200, default="", is_one_line=True)
     seconds = fields.optional_integer("duration_seconds", *DURATION_SECONDS)
@@ -188,7 +198,7 @@ def _schedule(fields: Fields, zone_source: ZoneSource) -> calendar.Schedule | No
     problems = list(_zone_problems(spec, zone_source))
     try:
         schedule = calendar.parse({name: one for name, one in spec.items() if name != "timezone_source"})
-        problems += _unfit(schedule, zone_source)
+        problems += _unfit(schedule, zone_source, is_searching=len(fields.problems) < _MOST_SEARCHES)
     except calendar.ScheduleProblems as error:
         schedule, told = None, {problem.field for problem in problems}
         problems += [Problem(one.field, one.code, one.message) for one in error.problems if one.field not in told]
@@ -205,8 +215,8 @@ def _zone_problems(spec: Mapping[str, object], zone_source: ZoneSource) -> Itera
         yield Problem("timezone", "not_allowed", message)
 
 
-def _unfit(schedule: calendar.Schedule, zone_source: ZoneSource) -> Iterator[Problem]:
-    """What a schedule may say for a job, and not for a window."""
+def _unfit(schedule: calendar.Schedule, zone_source: ZoneSource, *, is_searching: bool) -> Iterator[Problem]:
+    """What a schedule may say for a job, and not for a window. `is_searching`: also whether it names any instant."""
     if isinstance(schedule.rule, Immediate):
         yield Problem("type", "not_allowed", "must not be immediately: a window has its time")
         return
@@ -214,7 +224,7 @@ def _unfit(schedule: calendar.Schedule, zone_source: ZoneSource) -> Iterator[Pro
         if zone_source == "site":
             message = "is required where the clocks of sites are read: the wall clock from which is counted"
             yield Problem("start", "required", message)
-    elif never := calendar.never_fires(schedule):
+    elif is_searching and (never := calendar.never_fires(schedule)):
         yield Problem(never.field, never.code, never.message)
     if zone_source == "site":
         yield from _offsets(schedule)
@@ -264,18 +274,21 @@ def _number(fields: Fields, name: str) -> int | None:
 
 def settle(draft: WindowDraft, facts: Facts) -> Settled:
     """Judge what a window is attached to and whether it can be open at all, and anchor its schedules."""
-    settled = Settled([_stored(span, draft, facts.now) for span in draft.spans if span.schedule is not None])
+    stored = [stored_span(span, draft.zone_source, facts.now) for span in draft.spans]
+    settled = Settled([one for one in stored if one is not None])
     for position, attachment in enumerate(draft.attachments):
         settled.problems += _judge_attachment(attachment, f"attachments.{position}", facts)
     is_whole = len(settled.spans) == len(draft.spans) > 0
-    if is_whole and settled.spans != facts.stored_spans and _is_over(settled.spans, draft, facts.now):
+    if is_whole and settled.spans != facts.stored_spans and is_over(settled.spans, draft.zone_source, facts.now):
         settled.problems.append(Problem("spans", "in_the_past", "every span lies in the past"))
     return settled
 
 
-def _stored(span: SpanDraft, draft: WindowDraft, now: datetime) -> dict[str, object]:
-    assert span.schedule is not None
-    if draft.zone_source == "fixed":
+def stored_span(span: SpanDraft, zone_source: ZoneSource, now: datetime) -> dict[str, object] | None:
+    """A span as it is kept; None for a faulty one."""
+    if span.schedule is None:
+        return None
+    if zone_source == "fixed":
         schedule = calendar.to_json(calendar.anchored(span.schedule, now))
     else:
         schedule = {name: value for name, value in calendar.to_json(span.schedule).items() if name != "timezone"}
@@ -284,11 +297,9 @@ def _stored(span: SpanDraft, draft: WindowDraft, now: datetime) -> dict[str, obj
     return {"name": span.name, "schedule": schedule, "duration_days": span.duration_days}
 
 
-def _is_over(spans: Sequence[Mapping[str, object]], draft: WindowDraft, now: datetime) -> bool:
-    # The zone that is furthest behind: a date that is past everywhere.
-    last_zone = "Etc/GMT+12"
-    timeline = Spans(tuple(spans), follows_site=draft.zone_source == "site").in_zone(last_zone)
-    stage = timeline.stage(now - calendar.GRACE)
+def is_over(spans: Sequence[Mapping[str, object]], zone_source: ZoneSource, now: datetime) -> bool:
+    """Whether stored spans are past, wherever a site may be."""
+    stage = Spans(tuple(spans), follows_site=zone_source == "site").in_zone(_LAST_ZONE).stage(now - calendar.GRACE)
     return not stage.is_inside and stage.until is None
 
 

@@ -1,7 +1,9 @@
 """Maintenance windows and blackouts: when work may start, on what, and what becomes of what may not."""
 
 from watchbill.core.windows import Verdict, WindowSet
+from watchbill.windows.calendar_events import LeftOut
 from watchbill.windows.covering import covering_devices, covering_jobs, load
+from watchbill.windows.importing import Imported, import_calendar
 from watchbill.windows.looking import PREVIEW_DEFAULT, check, preview
 from watchbill.windows.saving import (
     GATEWAYS,
@@ -31,6 +33,8 @@ __all__ = [
     "PREVIEW_DEFAULT",
     "Action",
     "CheckedGroup",
+    "Imported",
+    "LeftOut",
     "NamedAttachment",
     "Saved",
     "SavedWindow",
@@ -46,6 +50,7 @@ __all__ = [
     "create",
     "delete",
     "get",
+    "import_calendar",
     "list_windows",
     "load",
     "lock",
