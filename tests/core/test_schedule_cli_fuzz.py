@@ -91,7 +91,7 @@ RULE_PARTS = st.lists(
 
 
 @st.composite
-def nearly_right(draw):
+def nearly_right(draw: st.DrawFn):
     """A question with the right shape and, here and there, something else in it."""
 
     def or_junk(usual):
@@ -99,20 +99,24 @@ def nearly_right(draw):
 
     kind = draw(st.sampled_from(["once", "immediately", *STEPS, *UNITS, "cron", "rrule"]))
     schedule = {"type": or_junk(st.just(kind)), "timezone": or_junk(ZONES), "start": or_junk(SOUND)}
-    own = {"cron": ("expression", CRONS | CRONS | CRON_LIKE), "rrule": ("rule", RULES | RULES | RULE_PARTS)}
+    own: dict[str, tuple[str, st.SearchStrategy[str]]] = {
+        "cron": ("expression", CRONS | CRONS | CRON_LIKE),
+        "rrule": ("rule", RULES | RULES | RULE_PARTS),
+    }
     if kind in own:
         name, values = own[kind]
         schedule[name] = or_junk(values)
-    for name, values in {
+    others: dict[str, st.SearchStrategy[object]] = {
         "end": MOMENTS,
         "count": st.integers(-1, 10_001),
         "exdate": st.lists(MOMENTS, max_size=3),
         "rdate": st.lists(MOMENTS, max_size=3),
         "timezone_source": st.sampled_from(["fixed", "site", "device", "moon"]),
         "x": JUNK,
-    }.items():
+    }
+    for extra, choices in others.items():
         if draw(st.integers(0, 14)) == 0:
-            schedule[name] = or_junk(values)
+            schedule[extra] = or_junk(choices)
     kept = {name: value for name, value in schedule.items() if draw(st.integers(0, 19))}
     return {
         "id": or_junk(st.integers(0, 99)),
