@@ -302,6 +302,67 @@ def test_the_anchor_is_fixed_when_the_job_is_saved():
     assert saved.schedule.start.instant == datetime(2026, 5, 4, 7, 15, tzinfo=UTC)
 
 
+def test_who_names_no_start_keeps_the_anchor_that_was_found_first():
+    stored = calendar.parse({"type": "every_15_minutes", "start": "2026-05-01T07:15"})
+    saved, _ = judged(job(schedule={"type": "every_15_minutes"}), facts(stored_schedule=stored))
+    assert saved is not None
+    assert saved.schedule == stored
+    other, _ = judged(job(schedule={"type": "every_5_minutes"}), facts(stored_schedule=stored))
+    assert other is not None
+    assert other.schedule.start != stored.start
+
+
+@pytest.mark.parametrize(
+    ("schedule", "longest"),
+    [
+        ({"type": "every_5_minutes"}, 299),
+        ({"type": "hourly"}, 3_599),
+        ({"type": "daily", "start": "2026-05-05T07:00"}, 86_399),
+        ({"type": "weekly", "start": "2026-05-05T07:00"}, 86_400),
+        ({"type": "monthly", "start": "2026-05-31T07:00"}, 86_400),
+        ({"type": "cron", "expression": "*/5 * * * *"}, 86_400),
+        ({"type": "once", "start": "2026-05-05T07:00"}, 86_400),
+        ({"type": "daily", "start": "2026-05-05T07:00", "timezone_source": "device"}, 86_399),
+    ],
+)
+def test_a_splay_ends_before_the_next_instant_of_a_regular_schedule(schedule, longest):
+    for seconds in (0, longest):
+        assert found(job(schedule=schedule, policies={"splay_seconds": seconds})) == []
+    too_long = job(schedule=schedule, policies={"splay_seconds": longest + 1})
+    assert found(too_long) == [("policies.splay_seconds", "out_of_range")]
+
+
+@pytest.mark.parametrize("source", ["site", "device"])
+def test_nobody_can_be_asked_about_single_waves(source):
+    schedule = {"type": "daily", "start": "2026-05-05T07:00", "timezone_source": source}
+    assert found(job(schedule=schedule, policies={"catch_up": "all"})) == []
+    assert found(job(schedule=schedule, policies={"catch_up": "hold"})) == [("policies.catch_up", "not_allowed")]
+
+
+@pytest.mark.parametrize(
+    ("duration", "is_right"),
+    [
+        ({"run_limit_seconds": 900}, True),
+        ({"run_limit_seconds": 899}, False),
+        ({"run_limit_seconds": 60, "time_limit_seconds": 60}, True),
+        ({"run_limit_seconds": 60, "time_limit_seconds": 61}, False),
+        ({"run_limit_seconds": None, "time_limit_seconds": 604_800}, True),
+    ],
+)
+def test_a_run_does_not_end_before_a_device_has_to(duration, is_right):
+    """The assembly's own limit is 900 seconds."""
+    assert found(job(duration=duration)) == ([] if is_right else [("duration.run_limit_seconds", "out_of_range")])
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue_one", "replace", "allow"])
+@pytest.mark.parametrize("scope", ["device", "job"])
+def test_every_overlap_goes_with_every_scope(overlap, scope):
+    saved, _ = judged(job(policies={"overlap": overlap, "overlap_scope": scope, "splay_mode": "per_occurrence"}))
+    assert saved is not None
+    assert (saved.policies.overlap, saved.policies.overlap_scope) == (overlap, scope)
+    assert saved.policies.splay_mode == "per_occurrence"
+
+
 @given(
     st.dictionaries(st.sampled_from([*job(), "policies", "duration", "exclusions", "enabled", "x"]), anything)
     | anything
@@ -327,6 +388,9 @@ def test_one_fault_never_hides_another(part, value):
         (None, [("", "wrong_type")]),
         ({"enabled": "no"}, [("enabled", "wrong_type")]),
         ({"enabled": True, "reason": "x"}, [("reason", "not_allowed")]),
+        ({"enabled": True, "catch_up": "all"}, []),
+        ({"enabled": True, "catch_up": "some"}, [("catch_up", "not_allowed")]),
+        ({"enabled": False, "catch_up": "all"}, [("catch_up", "not_allowed")]),
         ({"enabled": False, "until": "tomorrow"}, [("until", "invalid_time")]),
         ({"enabled": False, "until": "2026-05-05T00:00:00"}, [("until", "invalid_time")]),
         (

@@ -1,11 +1,12 @@
 """The scheduler's side: what is due is handed out once, in order, and one broken job touches no other."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from tests.factories import places
 from tests.jobs.conftest import World, device, make_world
 from watchbill import jobs
 from watchbill.core.schedule import tzdata_version
@@ -140,13 +141,78 @@ async def test_new_zone_rules_move_what_is_due_next_and_nothing_else(tx, world, 
     assert (moved.next_due_at, moved.mark_at, moved.revision) == (fresh.next_due_at, stale.mark_at, 1)
 
 
+async def test_the_scheduler_wakes_for_the_end_of_a_pause_as_for_a_due_job(tx, world, keys):
+    job = await create(tx, world, keys)
+    until = world.now + timedelta(seconds=7)
+    body = {"enabled": False, "until": until.isoformat()}
+    await jobs.toggle(tx, world.admin, await jobs.lock(tx, world.admin, job.id), body, now=world.now)
+    assert await jobs.earliest_due(tx) == until
+    other = await create(tx, world, keys, schedule=every("every_5_minutes"))
+    assert await jobs.earliest_due(tx) == min(until, other.next_due_at)
+    assert await jobs.resume_paused(tx, until) == 1
+
+
+async def test_zones_in_use_are_those_of_devices_and_sites_and_always_utc(tx, world, keys):
+    assert await jobs.zones_in_use(tx) == {"UTC"}
+    await places.make_site(tx, "Tokyo", now=world.now, timezone="Asia/Tokyo")
+    for device_id, zone in ((world.crane, "Europe/Berlin"), (world.pump, "Europe/Berlin"), (world.lamp, "Mars/Base")):
+        await move(tx, device_id, zone)
+    assert await jobs.zones_in_use(tx) == {"UTC", "Asia/Tokyo", "Europe/Berlin"}
+
+
+async def move(tx, device_id, zone):
+    await tx.execute(text("UPDATE devices SET timezone = :zone WHERE id = :id"), {"zone": zone, "id": device_id})
+
+
+async def test_a_job_that_follows_clocks_is_due_where_its_wall_clock_is_reached_first(tx, world, keys):
+    following = {"type": "daily", "start": "2030-01-31T07:00", "timezone_source": "device"}
+    job = await create(tx, world, keys, schedule=following)
+    assert job.next_due_at == datetime(2030, 1, 31, 7, tzinfo=UTC)
+    assert job.definition["schedule"].get("timezone") is None
+    await move(tx, world.crane, "Asia/Tokyo")
+    zones = await jobs.zones_in_use(tx)
+    assert await jobs.recompute_following(tx, zones, world.now, limit=1) == 1
+    assert await jobs.recompute_following(tx, zones, world.now) == 0, "what stands where it should is left alone"
+    assert (await jobs.get(tx, world.admin, job.id)).next_due_at == datetime(2030, 1, 30, 22, tzinfo=UTC)
+    [due] = await jobs.take_due(tx, datetime(2030, 1, 30, 22, tzinfo=UTC))
+    assert (due.zone_source, due.run_limit_seconds) == ("device", None)
+
+
+async def test_new_zones_move_only_the_jobs_that_follow_them(tx, world, keys):
+    following = {"type": "cron", "expression": "0 7 * * *", "timezone_source": "site"}
+    moved = [(await create(tx, world, keys, schedule=following)).id for _ in range(5)]
+    fixed = await create(tx, world, keys, schedule={"type": "cron", "expression": "0 7 * * *"})
+    for zones in (("UTC", "Pacific/Kiritimati"), ("UTC",)):
+        assert await jobs.recompute_following(tx, zones, world.now, limit=2) == len(moved)
+    assert await jobs.get(tx, world.admin, fixed.id) == fixed
+
+
+async def test_a_job_stored_before_there_were_splays_is_read_with_their_defaults(tx, world, keys):
+    job = await create(tx, world, keys)
+    older = text(
+        "UPDATE jobs SET definition = definition #- '{policies,splay_mode}' #- '{duration,run_limit_seconds}' WHERE id = :id"
+    )
+    await tx.execute(older, {"id": job.id})
+    due = await jobs.due_settings(tx, job.id)
+    assert (due.policies.splay_mode, due.run_limit_seconds) == ("fixed", None)
+    before = await jobs.lock(tx, world.admin, job.id)
+    shown = jobs.shown(before.definition)
+    assert (shown["policies"]["splay_mode"], shown["duration"]["run_limit_seconds"]) == ("fixed", None)
+    saved = await jobs.update(tx, world.admin, before, shown, keys=keys, now=world.now)
+    assert not saved.is_changed, "what was added to jobs since then is no change of this one"
+    renamed = await jobs.update(tx, world.admin, before, shown | {"name": "New"}, keys=keys, now=world.now)
+    assert renamed.is_changed
+    page = await jobs.list_revisions(tx, world.admin, job.id, limit=1, cursor=None)
+    assert [one.field for one in page.items[0].changes] == ["name"]
+
+
 async def test_sites_with_work_soon_are_named(tx, world, keys):
     await create(tx, world, keys, targets=[device(world.crane), device(world.loner)])
     assert await jobs.sites_due_within(tx, world.now - timedelta(days=1), 5) == []
     assert await jobs.sites_due_within(tx, world.now, 1000) == [0, world.harbour]
 
 
-async def test_the_hot_query_uses_its_index(tx, world, keys):
+async def test_the_hot_queries_use_their_indexes(tx, world, keys):
     job = await create(tx, world, keys)
     copy = text(
         "INSERT INTO jobs (name, job_kind, revision, definition, enabled, state, schedule_type, mark_at, next_due_at,"
@@ -163,3 +229,8 @@ async def test_the_hot_query_uses_its_index(tx, world, keys):
     plan = "\n".join((await tx.execute(explain, {"now": world.now + timedelta(hours=1)})).scalars())
     assert "jobs_due" in plan
     assert "Sort" not in plan
+    ended = text(
+        "EXPLAIN SELECT id FROM jobs WHERE paused_until <= :now AND deleted_at IS NULL"
+        " ORDER BY paused_until LIMIT 500 FOR UPDATE SKIP LOCKED"
+    )
+    assert "jobs_resume" in "\n".join((await tx.execute(ended, {"now": world.now})).scalars())

@@ -178,6 +178,71 @@ async def test_a_pause_has_a_reason_and_an_end_and_repeating_it_changes_nothing(
     assert (await toggle(tx, world.admin, job.id, now=world.now, enabled=True)).revision == 3
 
 
+async def test_a_resumption_may_ask_for_what_the_pause_left_out(tx, world, keys):
+    job = await create(tx, world, keys)
+    began, ended = world.now + timedelta(hours=1), world.now + timedelta(hours=3)
+    await toggle(tx, world.admin, job.id, now=began, enabled=False)
+    await toggle(tx, world.admin, job.id, now=began + timedelta(minutes=5), enabled=False, reason="longer")
+    definition = jobs.shown(job.definition) | {"name": "Renamed", "enabled": False}
+    await edit(tx, world.admin, job.id, definition, keys=keys, now=began + timedelta(minutes=9))
+    before = await jobs.lock(tx, world.admin, job.id, Permission.JOBS_WRITE)
+    resumed = await jobs.toggle(tx, world.admin, before, {"enabled": True, "catch_up": "all"}, now=ended)
+    assert resumed.make_up == jobs.MakeUp(began, "all"), "since the pause began, whatever was said about it later"
+    assert resumed.job.mark_at == ended
+    again = await jobs.toggle(tx, world.admin, resumed.job, {"enabled": True, "catch_up": "all"}, now=ended)
+    assert again.make_up is None, "it is on already: nothing was left out"
+
+
+async def test_a_new_schedule_in_a_pause_makes_up_for_nothing_before_it(tx, world, keys):
+    job = await create(tx, world, keys)
+    await toggle(tx, world.admin, job.id, now=world.now, enabled=False)
+    later = world.now + timedelta(hours=1)
+    definition = jobs.shown(job.definition) | {"schedule": {"type": "hourly"}, "enabled": False}
+    edited = (await edit(tx, world.admin, job.id, definition, keys=keys, now=later)).job
+    assert (edited.state, edited.mark_at) == ("paused", later)
+
+
+async def test_a_resumption_that_follows_clocks_cannot_hold(tx, world, keys):
+    schedule = {"type": "daily", "start": "2030-01-31T07:00", "timezone_source": "device"}
+    job = await create(tx, world, keys, schedule=schedule)
+    await toggle(tx, world.admin, job.id, now=world.now, enabled=False)
+    with pytest.raises(InvalidError) as refused:
+        await toggle(tx, world.admin, job.id, now=world.now, enabled=True, catch_up="hold")
+    assert [(one.field, one.code) for one in refused.value.problems] == [("catch_up", "not_allowed")]
+
+
+async def test_every_revision_says_what_it_changed(tx, world, keys):
+    job = await create(tx, world, keys)
+    definition = jobs.shown(job.definition)
+    definition["components"][0]["variables"] = {"Token": "another", "MaxAgeHours": 9}
+    definition |= {"targets": [device(world.pump), device(world.lamp)], "description": "Now with a lamp"}
+    definition["policies"] |= {"overlap": "queue_one"}
+    await edit(tx, world.admin, job.id, definition, keys=keys, now=world.now)
+    turned = definition | {"targets": [device(world.lamp), device(world.pump)]}
+    turned["components"][0]["variables"]["Token"] = {"is_set": True}
+    await edit(tx, world.admin, job.id, turned, keys=keys, now=world.now)
+    page = await jobs.list_revisions(tx, world.admin, job.id, limit=10, cursor=None)
+    turning, edited, first = ([(one.field, one.before, one.after) for one in rev.changes] for rev in page.items)
+    assert first == []
+    assert edited == [
+        ("description", "", "Now with a lamp"),
+        ("components.0.variables.MaxAgeHours", 8, 9),
+        ("components.0.variables.Token", {"is_set": True}, {"is_set": True}),
+        (f"targets.{world.crane}", device(world.crane), None),
+        (f"targets.{world.lamp}", None, device(world.lamp)),
+        ("policies.overlap", "skip", "queue_one"),
+    ]
+    assert turning == [("targets.order", None, None)]
+    assert SECRET not in str(page)
+    seen = await jobs.list_revisions(tx, world.operator, job.id, limit=10, cursor=None)
+    assert str(world.lamp) not in str(seen), "devices of other sites are not told"
+    assert str(world.crane) in str(seen)
+    detail = (
+        (await tx.execute(text("SELECT detail FROM audit WHERE action = 'job.update' ORDER BY id"))).scalars().first()
+    )
+    assert detail["changed"] == [one[0] for one in edited]
+
+
 async def test_an_edit_leaves_a_pause_alone_unless_it_says_otherwise(tx, world, keys):
     job = await create(tx, world, keys)
     await toggle(tx, world.admin, job.id, now=world.now, enabled=False, reason="audit")

@@ -56,6 +56,9 @@ def complete(definition: Definition) -> dict[str, Any]:
     schedule = definition["schedule"]
     whole = {
         **definition,
+        "components": [
+            {**one, "variables": dict(sorted(one["variables"].items()))} for one in definition["components"]
+        ],
         "schedule": _in_order(schedule, _SCHEDULE) if isinstance(schedule, Mapping) else schedule,
         "duration": {**_NO_LIMITS, **definition["duration"]},
         "policies": {**policies_of(definition["policies"]).to_json(), **definition["policies"]},
@@ -72,9 +75,7 @@ def _in_order(given: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
 def shown(definition: Definition, devices: Collection[str] | None = None) -> dict[str, Any]:
     """The definition as the API shows it: no secrets, and of the devices only these (None = all)."""
     public = complete(definition)
-    public["components"] = [
-        {**component, "variables": masked(component["variables"])} for component in definition["components"]
-    ]
+    public["components"] = [{**one, "variables": masked(one["variables"])} for one in public["components"]]
     if devices is not None:
         for name in ("targets", "exclusions"):
             public[name] = [one for one in definition[name] if one["device_id"] in devices]

@@ -329,6 +329,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
         "job_kind": job.job_kind,
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
+        "zone_source": job.schedule.zone_source,
         "allowed_site_ids": actor.scope.as_list(),
         "updated_by": actor.operator_id,
         "updated_at": now,
