@@ -33,7 +33,7 @@ SQL_PLACES = {
     "queue": {"store"},
     "runs": {
         *("device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output", "overlap", "preview", "record"),
-        *("settling", "stopping"),
+        *("settling", "stopping", "taking", "turns"),
         *("away", "coming", "ledger", "outages", "setting_back"),
     },
     "sites": {"store"},

@@ -4,19 +4,7 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 """
 
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
-from watchbill.runs.dispatch import (
-    GATEWAYS,
-    KILL_GRACE,
-    Delivery,
-    Owed,
-    RunContent,
-    contents,
-    devices_went_offline,
-    gateway_channel,
-    owed,
-    release,
-    take,
-)
+from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
     JobHistory,
@@ -53,7 +41,9 @@ from watchbill.runs.stopping import (
     reap,
     to_cancel,
 )
+from watchbill.runs.taking import KILL_GRACE, Delivery, Taken, next_start, take
 from watchbill.runs.to_open import Opening, Wave
+from watchbill.runs.turns import GATEWAYS, await_turn, devices_in, gateway_channel
 
 __all__ = [
     "GATEWAYS",
@@ -80,10 +70,12 @@ __all__ = [
     "RunContent",
     "Skipped",
     "Stream",
+    "Taken",
     "TargetCounts",
     "Wave",
     "WaveProgress",
     "accepted",
+    "await_turn",
     "cancel_answered",
     "cancel_job",
     "cancel_occurrences",
@@ -92,6 +84,7 @@ __all__ = [
     "clear",
     "contents",
     "device_rows",
+    "devices_in",
     "devices_went_offline",
     "executions_on",
     "fail_unreleased",
@@ -106,6 +99,7 @@ __all__ = [
     "never_came",
     "next_deadline",
     "next_held",
+    "next_start",
     "open_due_held",
     "open_manual",
     "open_occurrences",

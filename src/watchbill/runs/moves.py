@@ -1,5 +1,7 @@
 """The one way in which a target changes its state: the state table decides, in SQL, and counters move in the same transaction.
 
+What others waited for and what ends now rings for them, in the same transaction too.
+
 Order of locks, the same for everybody: targets by id, then counters by key, then occurrences by id.
 """
 
@@ -16,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.core.states import TARGET, TargetEvent, TargetState, fold, is_closed, is_terminal
 from watchbill.kit import events
 from watchbill.kit.events import Event
+from watchbill.runs import turns
 
 #: Longer lists of changed rows are cut in one event; the counts tell the rest.
 _ROWS_PER_EVENT = 200
@@ -39,7 +42,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A change that took place."""
+    """A change that took place. `frees`: others waited behind this row, and need not any more."""
 
     target_id: int
     occurrence_id: uuid.UUID
@@ -51,6 +54,7 @@ class Moved:
     after: TargetState
     reason: str | None = None
     exit_code: int | None = None
+    frees: bool = False
 
 
 # Locked in a statement of its own, so that the update below sees each row as its last writer left it.
@@ -71,8 +75,11 @@ WITH moves AS (
 )
 UPDATE run_targets t SET
   state = r.after,
-  reason = coalesce(m.reason, CASE WHEN r.is_terminal THEN NULL ELSE t.reason END),
-  detail = coalesce(m.detail, CASE WHEN r.is_terminal THEN NULL ELSE t.detail END),
+  -- The answer to a stop ends the row with the reason of the stop, also when it comes after the row was given up for lost.
+  reason = coalesce(CASE WHEN m.event = 'stopped' AND t.cancel_requested_at IS NOT NULL THEN t.stop_reason END, m.reason,
+    CASE WHEN r.is_terminal THEN NULL ELSE t.reason END),
+  detail = coalesce(m.detail, CASE WHEN r.is_terminal AND NOT (m.event = 'stopped' AND o.state = 'cancelling') THEN NULL ELSE t.detail END),
+  stop_reason = CASE WHEN m.event = 'cancel' THEN m.reason ELSE t.stop_reason END,
   deadline_at = CASE WHEN r.is_terminal THEN NULL ELSE coalesce(m.deadline_at, t.deadline_at) END,
   exit_code = coalesce(m.exit_code, t.exit_code),
   last_line = coalesce(m.last_line, t.last_line),
@@ -84,7 +91,7 @@ JOIN old o ON o.id = m.target_id
 JOIN rules r ON r.before = o.state AND r.event = m.event       -- not in the state table: nothing happens
 WHERE t.id = m.target_id AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, o.state AS before, t.state AS after,
-  t.reason, t.exit_code
+  t.reason, t.exit_code, t.is_awaited AND r.is_terminal AS frees
 """)
 
 _COUNT = text("""
@@ -124,16 +131,26 @@ async def move(tx: AsyncConnection, moves: Sequence[Move], now: datetime) -> lis
     """
     if not moves:
         return []
-    ids = [one.target_id for one in moves]
-    await tx.execute(_LOCK, {"ids": ids})
-    rows = await tx.execute(_MOVE, {**_RULES, **_columns(moves), "now": now})
-    moved = [changed(row, row.before, row.after, row.reason, row.exit_code) for row in rows]
+    moved = await apply(tx, moves, now)
     await settle(tx, moved, now)
     return moved
 
 
+async def apply(tx: AsyncConnection, moves: Sequence[Move], now: datetime) -> list[Moved]:
+    """The same without what follows: the caller settles it, together with other changes of its transaction."""
+    await tx.execute(_LOCK, {"ids": [one.target_id for one in moves]})
+    rows = await tx.execute(_MOVE, {**_RULES, **_columns(moves), "now": now})
+    return [changed(row, row.before, row.after, row.reason, row.exit_code, frees=row.frees) for row in rows]
+
+
 def changed(
-    row: Row[*tuple[Any, ...]], before: str, after: str, reason: str | None = None, exit_code: int | None = None
+    row: Row[*tuple[Any, ...]],
+    before: str,
+    after: str,
+    reason: str | None = None,
+    exit_code: int | None = None,
+    *,
+    frees: bool = False,
 ) -> Moved:
     """A change as a statement returned it: `row` has target_id, occurrence_id, job_id, site_id, device_id and wave."""
     return Moved(
@@ -147,6 +164,7 @@ def changed(
         TargetState(after),
         reason,
         exit_code,
+        frees,
     )
 
 
@@ -171,13 +189,16 @@ def _storable(text_: str | None) -> str | None:
 
 
 async def settle(tx: AsyncConnection, moved: Sequence[Moved], now: datetime) -> None:
-    """Bring counters, occurrences and live views up to what `moved` says."""
+    """Bring counters, occurrences and live views up to what `moved` says, and wake who waited behind it."""
     if not moved:
         return
     await _count(tx, moved)
     touched = sorted({one.occurrence_id for one in moved})
     if any(is_terminal(one.after) for one in moved):
         await close_finished(tx, touched, now)
+    freed = [(one.job_id, one.device_id) for one in moved if one.frees]
+    if freed:
+        await turns.ring(tx, freed)
     await _publish(tx, moved, now)
 
 
@@ -187,6 +208,8 @@ async def _count(tx: AsyncConnection, moved: Iterable[Moved]) -> None:
         deltas[one.occurrence_id, one.site_id, one.wave, one.before] -= 1
         deltas[one.occurrence_id, one.site_id, one.wave, one.after] += 1
     changed = sorted((key, number) for key, number in deltas.items() if number)
+    if not changed:  # a row that is put off stays in its state
+        return
     columns = {
         "occurrences": [key[0] for key, _ in changed],
         "sites": [key[1] for key, _ in changed],

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.states import TargetEvent
 from watchbill.kit import db
-from watchbill.runs.dispatch import KILL_GRACE, SILENCE, gateway_channel
 from watchbill.runs.moves import Move, move
+from watchbill.runs.taking import KILL_GRACE, SILENCE
 from watchbill.runs.to_open import Opening
+from watchbill.runs.turns import gateway_channel
 
 # The rows before those of `new` on the same device. One whose own start is still to come (a zone further west) only gives way
 # then: until that moment the earlier one may run.

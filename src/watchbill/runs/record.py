@@ -16,8 +16,8 @@ from sqlalchemy.sql import bindparam
 
 from watchbill.core.states import TargetEvent
 from watchbill.kit.clock import rfc3339
-from watchbill.runs.dispatch import KILL_GRACE, SILENCE
 from watchbill.runs.moves import Move, move
+from watchbill.runs.taking import KILL_GRACE, SILENCE
 
 _ACCEPT = text("""
 UPDATE executions SET state = 'accepted' WHERE id = ANY(:ids) AND device_id = ANY(:devices) AND state = 'dispatched'

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import queue
 from watchbill.core.states import ACTIVE_TARGET, TargetEvent, TargetState
 from watchbill.kit import db
-from watchbill.runs.dispatch import KILL_GRACE, SILENCE, gateway_channel
 from watchbill.runs.moves import Move, move, publish_occurrences
+from watchbill.runs.taking import KILL_GRACE, SILENCE
+from watchbill.runs.turns import gateway_channel
 
 _MARK = text(
     "UPDATE occurrences SET cancelled_by = :operator, cancel_requested_at = coalesce(cancel_requested_at, :now)"

@@ -5,7 +5,8 @@ The socket is a doorbell and a pipe; what is true is in the database, so losing 
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,21 +51,32 @@ class Greeting:
         return self.now + timedelta(seconds=asyncio.get_running_loop().time() - self.read_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The next start of a target on a device that is held here: the instant, and the same on the loop's clock."""
+
+    at: datetime
+    loop_time: float
+
+
 class Hub:
     """All connections of one gateway by device."""
 
     def __init__(self, engine: Engine, gateway_id: uuid.UUID) -> None:
         self.engine = engine
         self.id = gateway_id
-        self.writer = Writer(engine, self._ended)
+        self.writer = Writer(engine)
         self.held: dict[uuid.UUID, Connection] = {}
         self._envelopes = Envelopes(engine)
         self._arrived: list[Connection] = []
         self._left: list[Connection] = []
         self._seen: set[uuid.UUID] = set()
-        self._runs: set[int] = set()
+        self._runs: OrderedDict[int, None] = OrderedDict()  # in the order in which they were announced
         self._freed: set[uuid.UUID] = set()
         self._sweep = True
+        #: The time of the earliest look since `_nearest` was asked for; None = nothing that starts later was seen.
+        self._looked_at: datetime | None = None
+        self._nearest: Coming | None = None
         self._cancels = True
         self._wake = Wake()
         self._presence_wake = Wake()
@@ -91,19 +103,17 @@ class Hub:
         self._left.append(connection)
         self._presence_wake.ring()
 
-    def _ended(self, device_ids: set[uuid.UUID]) -> None:
-        """Results of these devices are stored: what waited behind them on the same device may go."""
-        self._freed |= device_ids
-        self._wake.ring()
-
     # What the database tells.
 
     def heard(self, payload: str) -> None:
-        """A NOTIFY: a run with something ready, a stop to pass on, or (empty) look for yourself."""
+        """A NOTIFY: a run with something ready, devices on which something may go, a stop to pass on, or (empty) look for yourself."""
+        devices = runs.devices_in(payload)
         if payload.isdigit():
-            self._runs.add(int(payload))
+            self._runs[int(payload)] = None
         elif payload == "cancel":
             self._cancels = True
+        elif devices is not None:
+            self._freed.update(devices)
         else:
             self._sweep = self._cancels = True
         self._wake.ring()
@@ -124,8 +134,15 @@ class Hub:
             group.create_task(self._sweep_now_and_then(stop))
             self.heard("")  # what was taken in hand when an earlier round failed is looked for again
             while not stop.is_set():
-                await self._wake.wait(stop, SWEEP_SECONDS)
+                await self._wake.wait(stop, self._rest())
                 await self._work()
+                await self._look_ahead()
+
+    def _rest(self) -> float:
+        """Seconds until something starts."""
+        if self._nearest is None:
+            return SWEEP_SECONDS
+        return min(max(self._nearest.loop_time - asyncio.get_running_loop().time(), 0.0), SWEEP_SECONDS)
 
     async def _sweep_now_and_then(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -141,14 +158,17 @@ class Hub:
                 # Whoever was not greeted comes again; its agent loses nothing by it.
                 self._send_away(batch)
                 raise
+        if self._nearest is not None and not self._rest():
+            since, self._nearest = self._nearest.at, None
+            await self._hand_out(since=since)
         while self._runs:
-            await self._hand_out(run_id=self._runs.pop())
+            await self._hand_out(run_id=self._runs.popitem(last=False)[0])
         if self._freed:
             freed, self._freed = self._freed, set()
             await self._hand_out(device_ids=sorted(freed))
         if self._sweep:
             self._sweep = False
-            await self._hand_out(device_ids=list(self.held))
+            await self._hand_out(device_ids=list(self.held), again=True)
         if self._cancels:
             self._cancels = False
             await self._pass_cancels_on()
@@ -182,7 +202,8 @@ class Hub:
         for connection in welcome:
             self._welcome(connection, greeting, known[connection.device_id].inventory_digest)
         await self._send_orders(greeting.again, now)
-        await self._hand_out(device_ids=[one.device_id for one in welcome])
+        # Windows may have changed while nobody held these devices.
+        await self._hand_out(device_ids=[one.device_id for one in welcome], again=True)
 
     async def _prepare(self, tx: AsyncConnection, welcome: Sequence[Connection], now: datetime) -> Greeting:
         """Compare what newcomers say they have with what they were sent: settle what is over, and note what to send again."""
@@ -218,19 +239,50 @@ class Hub:
 
     # Work.
 
-    async def _hand_out(self, *, run_id: int | None = None, device_ids: Sequence[uuid.UUID] | None = None) -> None:
-        if run_id is None and not device_ids:
+    async def _hand_out(
+        self,
+        *,
+        run_id: int | None = None,
+        device_ids: Sequence[uuid.UUID] | None = None,
+        since: datetime | None = None,
+        again: bool = False,
+    ) -> None:
+        """Take and send what may go: of one run, on some devices, or what has started since an instant."""
+        if run_id is None and since is None and not device_ids:
             return
         limit = FIRST_HANDFUL
         while True:
             async with self.engine.db.begin() as tx:
                 now = await self.engine.clock.now(tx)
-                taken = await runs.take(tx, self.id, now, run_id=run_id, device_ids=device_ids, limit=limit)
-                await self._envelopes.prepare(tx, taken)
-            await self._send_orders(taken, now)
-            if len(taken) < limit:
+                taken = await runs.take(
+                    tx, self.id, now, run_id=run_id, device_ids=device_ids, since=since, again=again, limit=limit
+                )
+                await self._envelopes.prepare(tx, taken.deliveries)
+            await self._send_orders(taken.deliveries, now)
+            if taken.has_later and (self._looked_at is None or now < self._looked_at):
+                self._looked_at = now
+            if len(taken.deliveries) < limit and await self._wait_behind(taken.behind):
                 return
             limit = HANDFUL
+
+    async def _wait_behind(self, target_ids: Collection[int]) -> bool:
+        """Whoever ends these rows rings. False when one of them has ended meanwhile."""
+        if not target_ids:
+            return True
+        async with self.engine.db.begin() as tx:
+            return await runs.await_turn(tx, target_ids, await self.engine.clock.now(tx))
+
+    async def _look_ahead(self) -> None:
+        """Find out what starts next, when something that starts later was seen or the last start has come."""
+        if self._looked_at is None:
+            return
+        loop = asyncio.get_running_loop()
+        async with self.engine.db.begin() as tx:
+            now, read_at = await self.engine.clock.now(tx), loop.time()
+            nearest = await runs.next_start(tx, self.id, self._looked_at)
+        self._looked_at = None
+        if nearest is not None:
+            self._nearest = Coming(nearest, read_at + (nearest - now).total_seconds())
 
     async def _send_orders(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Sign and send what is committed; one that fits into no frame is refused in its device's row."""

@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -89,11 +88,10 @@ def report_of(result: wire.Result, device_id: uuid.UUID) -> Report:
 
 
 class Writer:
-    """A service that stores what connections bring, and tells `on_results` whose executions have ended."""
+    """A service that stores what connections bring."""
 
-    def __init__(self, engine: Engine, on_results: Callable[[set[uuid.UUID]], None]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._on_results = on_results
         self.wake = Wake()
         self._queue: deque[Connection] = deque()
         self._backlog = 0
@@ -159,8 +157,6 @@ class Writer:
             await pause(stop, 0.5)
         for connection, ack in _last_acks(batch):
             connection.send(ack)
-        if batch.reports:
-            self._on_results({report.device_id for report in batch.reports})
 
     async def _commit(self, batch: Batch) -> bool:
         """Store a batch; False when the database cannot be reached and it is to be tried again."""

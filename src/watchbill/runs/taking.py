@@ -1,0 +1,308 @@
+"""Handing targets to the gateway that holds their devices: which may go now, in whose order, and what is delivered.
+
+Where no window and no one-run-at-a-time has a say, one statement does it all. Else the candidates are looked at one by one
+(`runs.fates`) in the same transaction. Order of locks: turns of jobs, then targets by id, then what `moves.settle` locks.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import windows
+from watchbill.core.states import TargetState
+from watchbill.runs.fates import Busy, Candidate, Fates, Lone, PutOff, fates, whose_turn
+from watchbill.runs.moves import Moved, apply, changed, settle
+
+#: Between a soft stop and a kill on the device.
+KILL_GRACE = timedelta(seconds=30)
+#: How long beyond its limit a silent device is waited for.
+SILENCE = timedelta(minutes=2)
+#: Targets of a look that windows are asked about at a time.
+_PAGE = 500
+
+# `:again` looks at those too that a window has put off: it may have changed since.
+_CAN_START = """{x}.expires_at > :now AND ({x}.stop_by_at IS NULL OR {x}.stop_by_at > :now)
+    AND ({x}.starts_at IS NULL OR {x}.starts_at <= :now OR (CAST(:again AS boolean) AND {x}.reason IN ('blackout', 'outside_window')))"""
+
+_ACTIVE = "('connecting', 'dispatched', 'running', 'cancelling')"
+
+# What is ahead of `t` on its device: whatever runs there, and what could start and is older. A backfill lets the rest go first.
+_AHEAD = f"""
+  SELECT b.id FROM run_targets b
+  WHERE b.job_id = t.job_id AND b.device_id = t.device_id AND b.deadline_at IS NOT NULL AND b.id <> t.id
+    AND (b.state IN {_ACTIVE} OR ({_CAN_START.format(x="b")} AND (
+      SELECT (ob.kind = 'backfill', b.id) < (ot.kind = 'backfill', t.id) FROM occurrences ob, occurrences ot
+      WHERE ob.id = b.occurrence_id AND ot.id = t.occurrence_id)))"""
+
+_FROM = """
+  FROM run_targets t
+  JOIN runs r ON r.id = t.run_id
+  JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
+  JOIN devices d ON d.id = t.device_id AND d.status = 'active'"""
+_WHERE = f"""
+  WHERE t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL AND {_CAN_START.format(x="t")}"""
+_MINE = _FROM + _WHERE
+# The closer look is rare: one statement for every kind of look, planned for the one at hand.
+_ANY_LOOK = """(CAST(:run_id AS bigint) IS NULL OR t.run_id = :run_id)
+    AND (CAST(:devices AS uuid[]) IS NULL OR t.device_id = ANY(:devices))
+    AND (CAST(:since AS timestamptz) IS NULL OR t.starts_at BETWEEN :since AND :now)"""
+
+_HAS_WINDOWS = """EXISTS (SELECT FROM windows w WHERE w.enabled AND w.deleted_at IS NULL
+    AND EXISTS (SELECT FROM window_attachments a WHERE a.window_id = w.id))"""
+
+# From `locked` (id, run_id, state, stop_at) to deliveries.
+_DELIVER = """taken AS (
+  UPDATE run_targets t SET state = 'dispatched', term = t.term + 1, attempt = t.attempt + 1, reason = NULL, detail = NULL,
+    deadline_at = CAST(:now AS timestamptz) + r.time_limit_seconds * interval '1 second' + CAST(:silence AS interval),
+    starts_at = CASE WHEN t.starts_at > :now THEN :now ELSE t.starts_at END,
+    stop_by_at = least(t.stop_by_at, l.stop_at),
+    stop_reason = CASE WHEN l.stop_at < coalesce(t.stop_by_at, 'infinity') THEN 'outside_window' ELSE t.stop_reason END
+  FROM locked l JOIN runs r ON r.id = l.run_id WHERE t.id = l.id AND t.run_id = l.run_id
+  RETURNING t.id AS target_id, t.run_id, t.occurrence_id, t.job_id, t.device_id, t.site_id, t.wave, l.state AS before, t.term,
+    t.attempt, least(t.expires_at, t.stop_by_at) AS start_by_at
+), delivered AS (
+  INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at)
+  SELECT gen_random_uuid(), target_id, run_id, device_id, site_id, 0, attempt, term, 'dispatched', start_by_at, :now FROM taken
+  RETURNING id, target_id
+)"""
+_DELIVERED = """
+SELECT 'delivered' AS what, e.id AS execution_id, k.target_id, k.run_id, k.occurrence_id, k.job_id, k.device_id, k.site_id, k.wave,
+  k.before, k.start_by_at
+FROM delivered e JOIN taken k ON k.target_id = e.target_id"""
+
+# One round trip: what is handed out, what others wait for, and what is left to a closer look.
+_TAKE = f"""
+WITH ready AS MATERIALIZED (
+  SELECT t.id, t.run_id {_MINE} AND {{which}} AND r.exclusivity <> 'job' AND NOT {_HAS_WINDOWS}
+    AND (r.exclusivity = 'none' OR NOT EXISTS ({_AHEAD}))
+  LIMIT :limit
+), behind AS (
+  SELECT (SELECT min(ahead.id) FROM ({_AHEAD}) ahead) AS id {_MINE} AND {{which}} AND r.exclusivity = 'device'
+    AND NOT {_HAS_WINDOWS} AND (SELECT count(*) FROM ready) < :limit AND t.id NOT IN (SELECT id FROM ready)
+), locked AS (
+  SELECT t.id, t.run_id, t.state, CAST(NULL AS timestamptz) AS stop_at FROM run_targets t JOIN ready ON ready.id = t.id AND ready.run_id = t.run_id
+  WHERE t.state IN ('pending', 'waiting_online') ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
+), {_DELIVER}
+{_DELIVERED}
+UNION ALL
+SELECT what, NULL::uuid, id, NULL::bigint, NULL::uuid, NULL::bigint, NULL::uuid, NULL::bigint, NULL::integer, NULL, NULL::timestamptz
+FROM (
+  SELECT DISTINCT 'behind' AS what, id FROM behind WHERE id IS NOT NULL
+  UNION ALL SELECT 'windows', NULL WHERE {_HAS_WINDOWS}
+  UNION ALL SELECT 'lone', NULL WHERE EXISTS (SELECT {_MINE} AND {{which}} AND r.exclusivity = 'job')
+  UNION ALL SELECT 'later', NULL WHERE EXISTS (
+    SELECT FROM run_targets WHERE state IN ('pending', 'waiting_online') AND starts_at > :now)
+) notes
+"""
+
+_TAKE_OF_RUN = text(_TAKE.format(which="t.run_id = :run_id"))
+_TAKE_OF_DEVICES = text(_TAKE.format(which="t.device_id = ANY(:devices)"))
+_TAKE_STARTING = text(_TAKE.format(which="t.starts_at BETWEEN :since AND :now"))
+
+_BEHIND = text(f"""
+SELECT DISTINCT found.id FROM (
+  SELECT (SELECT min(ahead.id) FROM ({_AHEAD}) ahead) AS id {_MINE} AND {_ANY_LOOK} AND r.exclusivity <> 'none'
+) found WHERE found.id IS NOT NULL
+""")
+_LONE = text(f"""
+SELECT r.job_id, r.id AS run_id, min(t.id) AS target_id, o.kind = 'backfill' AS is_backfill
+{_FROM} JOIN occurrences o ON o.id = t.occurrence_id {_WHERE} AND {_ANY_LOOK} AND r.exclusivity = 'job'
+GROUP BY r.job_id, r.id, o.kind
+""")
+# Two gateways that look at two runs of one job do it one after the other.
+_LOCK_JOBS = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('watchbill turn of a job', job_id))"
+    " FROM (SELECT unnest(CAST(:jobs AS bigint[])) AS job_id ORDER BY 1) j"
+)
+_BUSY = text(f"""
+SELECT b.job_id, b.run_id, (array_agg(b.id ORDER BY b.state IN {_ACTIVE} DESC, b.deadline_at DESC))[1] AS target_id,
+  bool_or(b.state IN {_ACTIVE}) AS is_active, o.kind = 'backfill' AS is_backfill
+FROM run_targets b JOIN occurrences o ON o.id = b.occurrence_id
+WHERE b.job_id = ANY(:jobs) AND b.deadline_at IS NOT NULL AND (b.state IN {_ACTIVE} OR b.released_at IS NULL)
+GROUP BY b.job_id, b.run_id, o.kind
+""")
+_CANDIDATES = text(f"""
+SELECT t.id, t.run_id, t.job_id, t.device_id, t.expires_at, t.starts_at, t.reason, t.detail, o.ignores_windows,
+  coalesce(s.timezone, 'UTC') AS zone
+{_FROM} JOIN occurrences o ON o.id = t.occurrence_id LEFT JOIN sites s ON s.id = d.site_id {_WHERE} AND {_ANY_LOOK}
+  AND NOT t.id = ANY(:seen) AND (r.exclusivity <> 'job' OR t.run_id = ANY(:turns))
+  AND (r.exclusivity = 'none' OR NOT EXISTS ({_AHEAD}))
+ORDER BY t.id LIMIT :page
+""")
+_LOCK_TARGETS = text(
+    "SELECT id FROM run_targets WHERE id = ANY(:ids) AND state IN ('pending', 'waiting_online') ORDER BY id FOR UPDATE SKIP LOCKED"
+)
+_TAKE_CHOSEN = text(f"""
+WITH locked AS (
+  SELECT t.id, t.run_id, t.state, c.stop_at
+  FROM unnest(CAST(:ids AS bigint[]), CAST(:runs AS bigint[]), CAST(:stops AS timestamptz[])) AS c(id, run_id, stop_at)
+  JOIN run_targets t ON t.id = c.id AND t.run_id = c.run_id
+), {_DELIVER}
+{_DELIVERED}
+""")
+_PUT_OFF = text("""
+UPDATE run_targets t SET starts_at = l.starts_at, reason = l.reason, detail = l.detail
+FROM unnest(CAST(:ids AS bigint[]), CAST(:starts AS timestamptz[]), CAST(:reasons AS text[]), CAST(:details AS text[]))
+  AS l(id, starts_at, reason, detail)
+WHERE t.id = l.id
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, t.state, t.reason, t.is_awaited
+""")
+
+_NEXT_START = text("""
+SELECT t.starts_at FROM run_targets t
+JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
+JOIN devices d ON d.id = t.device_id AND d.status = 'active'
+WHERE t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL AND t.starts_at > :since
+ORDER BY t.starts_at LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An execution to hand to a device. Its id is what the agent knows it by."""
+
+    execution_id: uuid.UUID
+    target_id: int
+    run_id: int
+    occurrence_id: uuid.UUID
+    job_id: int
+    device_id: uuid.UUID
+    start_by_at: datetime
+
+
+@dataclass
+class Taken:
+    """What a look brought. `behind`: targets that others wait for, to be given to `await_turn` once this is committed.
+
+    `has_later`: there are targets somewhere whose start has not come yet.
+    """
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    behind: set[int] = field(default_factory=set)
+    has_later: bool = False
+
+
+async def take(
+    tx: AsyncConnection,
+    gateway_id: uuid.UUID,
+    now: datetime,
+    *,
+    run_id: int | None = None,
+    device_ids: Sequence[uuid.UUID] | None = None,
+    since: datetime | None = None,
+    again: bool = False,
+    limit: int = 500,
+) -> Taken:
+    """Hand ready targets of this gateway's devices out: of one run, of the given devices, or of what starts from `since` on.
+
+    `again`: what a window has put off is judged again. Targets that another gateway is taking are passed over. Some `limit`
+    targets at most; fewer mean that there are no more of them.
+    """
+    look = {"gateway_id": gateway_id, "now": now, "again": again, "run_id": run_id, "since": since}
+    values = {**look, "devices": None if device_ids is None else list(device_ids)}
+    statement, used = _look(run_id, since)
+    rows = await tx.execute(statement, {**{name: values[name] for name in used}, "limit": limit, **_SILENCE})
+    taken, moved, notes = Taken(), list[Moved](), set[str]()
+    for row in rows:
+        if row.what == "delivered":
+            _add(taken, moved, row)
+        elif row.what == "behind":
+            taken.behind.add(row.target_id)
+        else:
+            notes.add(row.what)
+    taken.has_later = "later" in notes
+    if notes & {"windows", "lone"}:
+        await _look_closely(tx, values, notes, taken, moved, limit)
+    await settle(tx, moved, now)
+    taken.deliveries.sort(key=lambda one: one.target_id)
+    return taken
+
+
+_SILENCE = {"silence": KILL_GRACE + SILENCE}
+
+
+def _look(run_id: int | None, since: datetime | None) -> tuple[TextClause, tuple[str, ...]]:
+    if run_id is not None:
+        return _TAKE_OF_RUN, ("gateway_id", "now", "again", "run_id")
+    if since is not None:
+        return _TAKE_STARTING, ("gateway_id", "now", "again", "since")
+    return _TAKE_OF_DEVICES, ("gateway_id", "now", "again", "devices")
+
+
+def _add(taken: Taken, moved: list[Moved], row: Row[*tuple[Any, ...]]) -> None:
+    one = Delivery(
+        row.execution_id, row.target_id, row.run_id, row.occurrence_id, row.job_id, row.device_id, row.start_by_at
+    )
+    taken.deliveries.append(one)
+    moved.append(changed(row, row.before, TargetState.DISPATCHED))
+
+
+async def next_start(tx: AsyncConnection, gateway_id: uuid.UUID, since: datetime) -> datetime | None:
+    """When the next target of this gateway's devices starts, after `since`: the time of its last look."""
+    found: datetime | None = (await tx.execute(_NEXT_START, {"gateway_id": gateway_id, "since": since})).scalar()
+    return found
+
+
+async def _look_closely(
+    tx: AsyncConnection, look: dict[str, Any], notes: set[str], taken: Taken, moved: list[Moved], limit: int
+) -> None:
+    """Candidates one by one. Each of them is judged once; what one that is put off held up is a candidate then."""
+    turn = await _turns(tx, look, taken) if "lone" in notes else []
+    shut = await windows.load(tx) if "windows" in notes else windows.WindowSet()
+    seen: list[int] = []
+    for again in sorted({bool(look["again"]), False}, reverse=True):
+        values = {**look, "again": again}
+        while len(taken.deliveries) < limit:
+            page = await tx.execute(_CANDIDATES, {**values, "turns": turn, "seen": seen, "page": _PAGE})
+            some = [Candidate(*row) for row in page]
+            if not some:
+                break
+            seen += [one.id for one in some]
+            pairs = () if shut.is_empty else [(one.job_id, one.device_id) for one in some]
+            covering = await windows.covering_devices(tx, pairs)
+            await _carry_out(tx, fates(some, shut, covering, look["now"]), taken, moved, look["now"])
+    if len(taken.deliveries) < limit:
+        taken.behind |= set((await tx.execute(_BEHIND, {**look, "again": False})).scalars())
+
+
+async def _turns(tx: AsyncConnection, look: dict[str, Any], taken: Taken) -> list[int]:
+    """Runs that want their job for themselves and may have it, until this transaction ends."""
+    lone = [Lone(*row) for row in await tx.execute(_LONE, look)]
+    jobs = {"jobs": sorted({one.job_id for one in lone})}
+    await tx.execute(_LOCK_JOBS, jobs)
+    going, behind = whose_turn(lone, [Busy(*row) for row in await tx.execute(_BUSY, jobs)])
+    taken.behind |= set(behind)
+    return going
+
+
+async def _carry_out(tx: AsyncConnection, judged: Fates, taken: Taken, moved: list[Moved], now: datetime) -> None:
+    """Do it to those that nobody else is at."""
+    locked = (await tx.execute(_LOCK_TARGETS, {"ids": judged.target_ids})).scalars().all()
+    mine = judged.only(locked)
+    if mine.going:
+        ids, run_ids, stops = zip(*mine.going, strict=True)
+        values = {"ids": list(ids), "runs": list(run_ids), "stops": list(stops), "now": now, **_SILENCE}
+        for row in await tx.execute(_TAKE_CHOSEN, values):
+            _add(taken, moved, row)
+    if mine.left_out:
+        moved += await apply(tx, mine.left_out, now)
+    if mine.put_off:
+        taken.has_later = True
+        moved += [
+            changed(row, row.state, row.state, row.reason, frees=row.is_awaited)
+            for row in await tx.execute(_PUT_OFF, _columns(mine.put_off))
+        ]
+
+
+def _columns(put_off: Sequence[PutOff]) -> dict[str, list[Any]]:
+    return {
+        "ids": [one.target_id for one in put_off],
+        "starts": [one.starts_at for one in put_off],
+        "reasons": [one.reason for one in put_off],
+        "details": [one.detail for one in put_off],
+    }

@@ -1,0 +1,86 @@
+"""Turns: who waits behind whom, and how gateways hear of it. Whatever gets out of the way rings for those behind it, in its own
+transaction; nothing here decides who goes first.
+
+A row that others were found to wait for is marked, under its lock. So either whoever ends it sees the mark and rings, or whoever
+marks it sees that it has ended: no turn is lost, and where nobody waits nobody asks.
+"""
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+#: NOTIFY channel of all gateways, for what may have become ready on any of them; the payload is a run id, or "" = look at everything.
+GATEWAYS = "watchbill_gateways"
+
+_DEVICES = "devices:"
+#: A payload has less than 8,000 bytes.
+_DEVICES_IN_ONE = 200
+
+# In a statement of its own: the next one sees what the last owners of these rows have committed.
+_LOCK = text("SELECT id FROM run_targets WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+_MARK = text("""
+WITH standing AS (
+  SELECT id, is_awaited FROM run_targets WHERE id = ANY(:ids) AND deadline_at IS NOT NULL
+    AND (starts_at IS NULL OR starts_at <= :now OR state NOT IN ('pending', 'waiting_online'))
+), marked AS (
+  UPDATE run_targets t SET is_awaited = true FROM standing s WHERE t.id = s.id AND NOT s.is_awaited
+)
+SELECT count(*) FROM standing
+""")
+
+# Runs of the whole job at a time may wait on any gateway; devices on the one that holds them.
+_WHO_WAITS = text("""
+SELECT p.gateway_id, p.device_id, CAST(NULL AS bigint) AS run_id FROM device_presence p
+WHERE p.device_id = ANY(:devices) AND p.gateway_id IS NOT NULL
+UNION ALL
+SELECT NULL, NULL, r.id FROM occurrences o JOIN runs r ON r.occurrence_id = o.id AND r.exclusivity = 'job'
+WHERE o.job_id = ANY(:jobs) AND o.state = 'open'
+ORDER BY 1, 2, 3
+""")
+_RING = text(
+    "SELECT pg_notify(channel, payload) FROM unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS r(channel, payload)"
+)
+
+
+def gateway_channel(gateway_id: uuid.UUID) -> str:
+    """NOTIFY channel of one gateway; the payload is a run id to look into, devices to look at, or "cancel"."""
+    return f"watchbill_gateway_{gateway_id.hex}"
+
+
+def devices_in(payload: str) -> list[uuid.UUID] | None:
+    """The devices that a gateway's payload names; None when it says something else."""
+    if not payload.startswith(_DEVICES):
+        return None
+    return [uuid.UUID(part) for part in payload.removeprefix(_DEVICES).split(",")]
+
+
+async def await_turn(tx: AsyncConnection, target_ids: Collection[int], now: datetime) -> bool:
+    """Mark rows that others wait for; False when some of them is out of the way already, so that it is worth to look again.
+
+    To be called in a transaction that holds no other locks: it waits for whoever is changing these rows.
+    """
+    ids = sorted(set(target_ids))
+    await tx.execute(_LOCK, {"ids": ids})
+    standing: int = (await tx.execute(_MARK, {"ids": ids, "now": now})).scalar_one()
+    return standing == len(ids)
+
+
+async def ring(tx: AsyncConnection, freed: Sequence[tuple[int, uuid.UUID]]) -> None:
+    """Rows of these (job, device) pairs got out of the way: wake the gateways where something may wait behind them."""
+    values = {"jobs": sorted({job for job, _ in freed}), "devices": sorted({device for _, device in freed})}
+    devices: dict[uuid.UUID, list[uuid.UUID]] = {}
+    told: list[tuple[str, str]] = []
+    for row in await tx.execute(_WHO_WAITS, values):
+        if row.run_id is None:
+            devices.setdefault(row.gateway_id, []).append(row.device_id)
+        else:
+            told.append((GATEWAYS, str(row.run_id)))
+    for gateway_id, held in devices.items():
+        for begin in range(0, len(held), _DEVICES_IN_ONE):
+            names = ",".join(device.hex for device in held[begin : begin + _DEVICES_IN_ONE])
+            told.append((gateway_channel(gateway_id), _DEVICES + names))
+    if told:
+        await tx.execute(_RING, {"channels": [one for one, _ in told], "payloads": [one for _, one in told]})
