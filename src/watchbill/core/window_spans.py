@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from heapq import merge
+from heapq import heapify, heappop, heappush
 from typing import Final, assert_never
 
 from watchbill.core.schedule import Schedule, instants_after, instants_between, latest_before, next_due, parse
@@ -50,22 +50,37 @@ class Span:
         wall = _named_wall(self.schedule, start) + (self.days or 0) * _DAY
         return max(start, self.schedule.zone.resolve(wall))
 
-    def stretches_after(self, at: datetime) -> Iterator[tuple[datetime, datetime]]:
-        return ((start, self.end_of(start)) for start in instants_after(self.schedule, at))
-
-    def latest_start(self, at: datetime) -> datetime | None:
-        """The latest start not later than `at` whose stretch may reach it."""
-        first = at - self.longest
+    def starts_around(self, at: datetime) -> "_Around":
+        """The latest start not later than `at` whose stretch may reach it, and the first start later than `at`."""
+        begin = at - self.longest
         if isinstance(self.schedule.rule, Elapsed):
-            start = latest_before(self.schedule, at)
-            return start if start and start > first else None
+            latest = latest_before(self.schedule, at)
+            return _Around(at, latest if latest and latest > begin else None, next_due(self.schedule, at))
+        first = next_due(self.schedule, begin)
+        if first is None or first > at:
+            return _Around(at, None, first)
+        return _Around(at, self._latest_start(begin, at), next_due(self.schedule, at))
+
+    def _latest_start(self, begin: datetime, at: datetime) -> datetime | None:
+        """The latest start in (begin, at], looked for backwards in growing steps: there may be thousands."""
         reach = _FIRST_REACH
         while True:
-            begin = max(first, at - reach)
-            found = deque(instants_between(self.schedule, begin, at), maxlen=1)
-            if found or begin == first:
+            found = deque(instants_between(self.schedule, max(begin, at - reach), at), maxlen=1)
+            if found or at - reach <= begin:
                 return found[0] if found else None
             reach *= 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The starts of one span before and after an instant. The same is true at every instant until `following`."""
+
+    since: datetime
+    latest: datetime | None
+    following: datetime | None
+
+    def tells(self, at: datetime) -> bool:
+        return self.since <= at and (self.following is None or at < self.following)
 
 
 def _named_wall(schedule: Schedule, start: datetime) -> datetime:
@@ -111,6 +126,7 @@ class Timeline:
     def __init__(self, spans: tuple[Span, ...]) -> None:
         self.spans = spans
         self._known: deque[Stage] = deque(maxlen=_MOST_REMEMBERED)
+        self._around: list[_Around | None] = [None] * len(spans)
 
     def stage(self, at: datetime) -> Stage:
         """Whether an instant lies inside, and until when that holds."""
@@ -121,24 +137,40 @@ class Timeline:
         self._known.appendleft(stage)
         return stage
 
-    def _stage(self, at: datetime) -> Stage:
-        ends = [span.end_of(start) for span in self.spans if (start := span.latest_start(at))]
-        end = max(ends, default=at)
-        if end <= at:
-            starts = [start for span in self.spans if (start := next_due(span.schedule, at))]
-            return Stage(at, is_inside=False, until=min(starts, default=None))
-        return self._joined(at, end)
+    def _starts_around(self, at: datetime) -> list[_Around]:
+        """For each span. Only those are searched anew that have begun again meanwhile: a search costs up to a millisecond."""
+        found = []
+        for index, known in enumerate(self._around):
+            if known is None or not known.tells(at):
+                known = self._around[index] = self.spans[index].starts_around(at)  # noqa: PLW2901 - the better known
+            found.append(known)
+        return found
 
-    def _joined(self, at: datetime, end: datetime) -> Stage:
+    def _stage(self, at: datetime) -> Stage:
+        around = self._starts_around(at)
+        ends = [span.end_of(one.latest) for span, one in zip(self.spans, around, strict=True) if one.latest]
+        end = max(ends, default=at)
+        following = [(one.following, index) for index, one in enumerate(around) if one.following]
+        if end <= at:
+            return Stage(at, is_inside=False, until=min(following, default=(None, 0))[0])
+        return self._joined(at, end, following)
+
+    def _joined(self, at: datetime, end: datetime, following: list[tuple[datetime, int]]) -> Stage:
         """The stretch around `at`, with everything that begins before it ends or just when it ends."""
-        following = merge(*(span.stretches_after(at) for span in self.spans))
-        for count, (start, its_end) in enumerate(following):
-            if start > end:
+        heapify(following)
+        later: dict[int, Iterator[datetime]] = {}
+        for _ in range(MOST_STARTS):
+            if not following or following[0][0] > end:
+                return Stage(at, is_inside=True, until=end)
+            start, index = heappop(following)
+            end = max(end, self.spans[index].end_of(start))
+            if end - at > LOOK:
                 break
-            end = max(end, its_end)
-            if end - at > LOOK or count == MOST_STARTS:
-                return Stage(at, is_inside=True, until=None, known_to=end)
-        return Stage(at, is_inside=True, until=end)
+            if index not in later:
+                later[index] = instants_after(self.spans[index].schedule, start)
+            if (its_next := next(later[index], None)) is not None:
+                heappush(following, (its_next, index))
+        return Stage(at, is_inside=True, until=None, known_to=end)
 
     def stretches(self, begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime | None]]:
         """The stretches within [begin, end), cut to it at both sides; an end of None lies beyond what is looked at."""
