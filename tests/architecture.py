@@ -32,7 +32,8 @@ SQL_PLACES = {
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
     "runs": {
-        *("device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output", "overlap", "preview", "record"),
+        *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
+        *("overlap", "preview", "record"),
         *("settling", "stopping", "taking", "turns"),
         *("away", "coming", "ledger", "outages", "setting_back"),
     },

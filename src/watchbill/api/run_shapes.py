@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 from watchbill.api.common import Instant, Model
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.jobs.definition import masked
-from watchbill.runs import DeviceRow, Execution, Occurrence, Piece, Run
+from watchbill.runs import Backfilled, DeviceRow, Execution, Occurrence, Piece, Run
 
 #: A wall clock without a zone, such as 2026-05-04T07:00.
-WallClock = Annotated[datetime, PlainSerializer(lambda wall: wall.isoformat(timespec="minutes"), return_type=str)]
+WallClock = Annotated[
+    datetime,
+    PlainSerializer(lambda wall: wall.isoformat(timespec="minutes"), return_type=str, when_used="json"),
+]
 
 
 class WaveReply(Model):
@@ -156,6 +159,24 @@ class Cancelled(Model):
     occurrence: OccurrenceReply
 
 
+class BackfillReply(Model):
+    """What a range comes to. `devices` would run each instant; `rows` are the target rows of all of them.
+
+    Of a job that follows zones an instant is the name of a wall clock, which the local times tell. `opened`: occurrences that this
+    request has opened.
+    """
+
+    dry_run: bool
+    count: int
+    first_at: Instant
+    last_at: Instant
+    first_local_time: WallClock | None
+    last_local_time: WallClock | None
+    devices: int
+    rows: int
+    opened: int
+
+
 class Cleared(Model):
     occurrences: int
 
@@ -195,6 +216,11 @@ def _decoded(data: bytes) -> tuple[str | None, str | None]:
 
 def occurrence_reply(one: Occurrence) -> OccurrenceReply:
     return OccurrenceReply.model_validate(one)
+
+
+def backfill_reply(one: Backfilled, *, is_dry_run: bool) -> BackfillReply:
+    same = {name: getattr(one, name) for name in BackfillReply.model_fields.keys() - {"dry_run", "opened"}}
+    return BackfillReply(dry_run=is_dry_run, opened=len(one.opened), **same)
 
 
 def with_runs(one: Occurrence, its_runs: Sequence[Run]) -> OccurrenceWithRuns:

@@ -1,6 +1,7 @@
 """What became of jobs: occurrences with their runs, device rows, executions and output; rerun, cancel, clear."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -25,7 +26,9 @@ from watchbill.api.common import (
     Tx,
     router,
 )
+from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
 from watchbill.api.run_shapes import (
+    BackfillReply,
     Cancelled,
     Cleared,
     DeviceRowReply,
@@ -34,6 +37,7 @@ from watchbill.api.run_shapes import (
     OccurrenceWithRuns,
     OutputReply,
     RunDetail,
+    backfill_reply,
     device_row,
     execution_reply,
     occurrence_reply,
@@ -46,7 +50,7 @@ from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.identity import Actor, Permission, SiteScope, audit
 from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import MAX_LIMIT, Page
-from watchbill.runs import Again, Execution, Ledger, Occurrence, Run
+from watchbill.runs import Again, Backfilled, Execution, Ledger, Occurrence, Range, Run
 
 of_jobs = router(prefix="/api/scheduled_jobs", tags=["runs"])
 results = router(prefix="/api", tags=["runs"])
@@ -71,11 +75,30 @@ class ChosenDevices(Model):
     device_ids: list[UUID] = Field(min_length=1, max_length=10_000)
 
 
+Reason = Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
 class RerunRequest(Model):
-    """Whom to run again, and of which occurrence (id or due instant; the latest without)."""
+    """Whom to run again, and of which occurrence (id or due instant; the latest without).
+
+    With a `reason` it starts although a window is closed, if the caller has `windows:override`.
+    """
 
     targets: Literal["all", "failed", "not_finished"] | ChosenDevices = "all"
     occurrence: str | None = Field(default=None, max_length=64)
+    reason: Reason | None = None
+
+
+class BackfillRequest(Model):
+    """A range of the past, both ends included: instants with offset, or wall clocks for a job that follows zones.
+
+    `overlap` stands in for the job's own; without it each device runs one instant after another.
+    """
+
+    begin: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
+    dry_run: bool = False
+    overlap: Literal["skip", "queue_one", "replace", "allow"] | None = None
 
 
 @of_jobs.post("/{job_id}/rerun", status_code=202)
@@ -86,11 +109,32 @@ async def rerun_job(
     body = body or RerunRequest()
     await jobs.lock(tx, caller, job_id, *jobs.NEEDED["rerun"])
     which = body.targets if isinstance(body.targets, str) else body.targets.device_ids
-    again = Again(which, _which(body.occurrence))
-    request_id = request.headers.get("Idempotency-Key", "")
-    started = await runs.rerun(tx, caller, job_id, again, now=now, request_id=request_id)
-    await audit.record(tx, caller, "job.rerun", "job", job_id, now=now, detail={"occurrence": str(started.id)})
+    again = Again(which, _which(body.occurrence), body.reason)
+    started = await runs.rerun(tx, caller, job_id, again, now=now, request_id=request.headers.get(IDEMPOTENCY_KEY, ""))
+    detail = {"occurrence": str(started.id), "reason": body.reason, "ignores_windows": started.ignores_windows}
+    await audit.record(tx, caller, "job.rerun", "job", job_id, now=now, detail=detail)
     return occurrence_reply(started)
+
+
+@of_jobs.post("/{job_id}/backfill", status_code=202)
+async def backfill_job(
+    job_id: Id, body: BackfillRequest, caller: Caller, tx: Tx, now: Now, request: Request
+) -> BackfillReply:
+    """Run the job for each instant of a range of the past, also for those that ran; a dry run only counts."""
+    await jobs.lock(tx, caller, job_id, *jobs.NEEDED["rerun"])
+    wanted = Range(body.begin, body.end, body.overlap)
+    made = await runs.backfill(
+        tx,
+        caller,
+        job_id,
+        wanted,
+        now=now,
+        request_id=request.headers.get(IDEMPOTENCY_KEY, ""),
+        is_dry_run=body.dry_run,
+    )
+    if not body.dry_run:
+        await audit.record(tx, caller, "job.backfill", "job", job_id, now=now, detail=_told(made))
+    return backfill_reply(made, is_dry_run=body.dry_run)
 
 
 @of_jobs.get("/{job_id}/runs")
@@ -103,6 +147,7 @@ async def list_job_runs(
     """Run history: occurrences, newest first, each with its runs and counts."""
     await jobs.get(tx, caller, job_id)
     page = await _page(tx, caller, job_id, wanted)
+    page = replace(page, items=await runs.with_waves(tx, caller.scope, page.items))
     by_occurrence: dict[UUID, list[Run]] = {}
     for run in await runs.runs_of(tx, [one.id for one in page.items]):
         by_occurrence.setdefault(run.occurrence_id, []).append(run)
@@ -156,6 +201,11 @@ async def cancel_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx:
     return Cancelled(
         targets=number, occurrence=occurrence_reply(await runs.get_occurrence(tx, caller.scope, job_id, found.id))
     )
+
+
+def _told(made: Backfilled) -> dict[str, object]:
+    ends = {"from": made.first_at.isoformat(), "to": made.last_at.isoformat()}
+    return {**ends, "instants": made.count, "occurrences": len(made.opened)}
 
 
 async def _page(

@@ -3,6 +3,7 @@
 Owns every change of a target's state. Does not decide when a job is due, and does not talk to devices.
 """
 
+from watchbill.runs.backfill import Backfilled, Range, backfill
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
@@ -33,7 +34,6 @@ from watchbill.runs.preview import Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.settling import carry_out, catch_up_pause, settle_job, surroundings
 from watchbill.runs.stopping import (
-    LONGEST_REST,
     cancel_job,
     cancel_occurrences,
     fail_unreleased,
@@ -41,16 +41,18 @@ from watchbill.runs.stopping import (
     reap,
     to_cancel,
 )
-from watchbill.runs.taking import KILL_GRACE, Delivery, Taken, next_start, take
+from watchbill.runs.taking import BOUNDS, KILL_GRACE, LONGEST_REST, Delivery, Taken, next_start, take
 from watchbill.runs.to_open import Opening, Wave
 from watchbill.runs.turns import GATEWAYS, await_turn, devices_in, gateway_channel
 
 __all__ = [
+    "BOUNDS",
     "GATEWAYS",
     "KILL_GRACE",
     "LONGEST_REST",
     "Again",
     "Around",
+    "Backfilled",
     "Chunk",
     "Delivery",
     "DeviceRow",
@@ -65,6 +67,7 @@ __all__ = [
     "Piece",
     "Plan",
     "Preview",
+    "Range",
     "Report",
     "Run",
     "RunContent",
@@ -76,6 +79,7 @@ __all__ = [
     "WaveProgress",
     "accepted",
     "await_turn",
+    "backfill",
     "cancel_answered",
     "cancel_job",
     "cancel_occurrences",

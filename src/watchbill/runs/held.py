@@ -13,9 +13,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, windows
-from watchbill.identity import Actor, Permission
+from watchbill.identity import Actor
 from watchbill.jobs import DueJob
-from watchbill.kit.errors import ConflictError, NotFoundError
+from watchbill.kit.errors import NotFoundError
+from watchbill.runs import closed
 from watchbill.runs.not_run import Held, Skipped, publish_to_sites
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import Around, blocked_by_window, opening
@@ -163,14 +164,9 @@ async def _past_windows(
         gone = {one: (why.reason, why.detail) for one, why in blocked.items() if isinstance(why, Skipped)}
         await _skip(tx, gone, now, by=None)
         return [one for one in openings if one.id not in blocked]
-    if not (reason and actor.may(Permission.WINDOWS_OVERRIDE)):
-        raise ConflictError(_refusal([why.detail or "" for why in blocked.values()]), code="window_closed")
+    if not closed.may_override(actor, reason):
+        raise closed.refusal([why.detail or why.reason for why in blocked.values()])
     return [replace(one, ignores_windows=one.id in blocked) for one in openings]
-
-
-def _refusal(why: Sequence[str]) -> str:
-    told = "; ".join(dict.fromkeys(why))
-    return f"A window is closed: {told}. To start all the same, give a `reason`; it needs the permission `windows:override`."
 
 
 async def _hold_on(tx: AsyncConnection, held: Sequence[Held]) -> None:

@@ -14,7 +14,7 @@ from watchbill.core.problems import Problem
 from watchbill.core.states import TargetState
 from watchbill.identity.actor import Actor
 from watchbill.kit.errors import ConflictError, InvalidError
-from watchbill.runs import history
+from watchbill.runs import closed, history
 from watchbill.runs.device_rows import devices_in
 from watchbill.runs.history import Occurrence
 from watchbill.runs.opening import open_occurrences
@@ -31,10 +31,23 @@ _STATES: dict[Which, tuple[TargetState, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Whom a rerun is for: everybody the job targets now, some of an earlier occurrence, or chosen devices of it."""
+    """Whom a rerun is for: everybody the job targets now, some of an earlier occurrence, or chosen devices of it.
+
+    `reason`: why it is started, which is what lets it start although a window is closed.
+    """
 
     which: Which | Sequence[uuid.UUID] = "all"
     of: uuid.UUID | datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """What makes a start a rerun: the occurrence before, its devices or (None) whom the job targets now, and why."""
+
+    origin: uuid.UUID | None
+    device_ids: Sequence[uuid.UUID] | None
+    reason: str | None
 
 
 async def open_manual(
@@ -44,25 +57,26 @@ async def open_manual(
     *,
     now: datetime,
     request_id: str = "",
-    kind: Kind = "manual",
-    device_ids: Sequence[uuid.UUID] | None = None,
-    origin: uuid.UUID | None = None,
+    repeat: _Repeat | None = None,
 ) -> Occurrence:
-    """Open an occurrence for this very moment. The same `request_id` in the same second is the same occurrence."""
+    """Open an occurrence for this very moment. The same `request_id` in the same second is the same occurrence.
+
+    It asks neither whether the job is paused nor whether its schedule has ended, and leaves the cadence as it is.
+    """
     job = await jobs.due_settings(tx, job_id)
-    instant = now.replace(microsecond=0)
+    kind: Kind = "rerun" if repeat else "manual"
     new = replace(
-        opening(job, kind, instant, now=now, request_id=request_id or uuid.uuid4().hex),
-        device_ids=device_ids,
-        allowed_site_ids=_allowed(actor, job.allowed_site_ids),
-        origin=origin,
+        opening(job, kind, now.replace(microsecond=0), now=now, request_id=request_id or uuid.uuid4().hex),
+        allowed_site_ids=allowed_sites(actor, job.allowed_site_ids),
         started_by=actor.operator_id,
     )
+    if repeat:
+        new = replace(new, device_ids=repeat.device_ids, origin=repeat.origin, start_reason=repeat.reason)
     await open_occurrences(tx, [new], now)
     return await history.get_occurrence(tx, actor.scope, job_id, new.id)
 
 
-def _allowed(actor: Actor, saved: Sequence[int] | None) -> list[int] | None:
+def allowed_sites(actor: Actor, saved: Sequence[int] | None) -> list[int] | None:
     """The sites of whoever starts it, within those that the job was saved with: an old list may name devices of others."""
     mine = actor.scope.site_ids
     if mine is None:
@@ -73,17 +87,22 @@ def _allowed(actor: Actor, saved: Sequence[int] | None) -> list[int] | None:
 async def rerun(
     tx: AsyncConnection, actor: Actor, job_id: int, again: Again, *, now: datetime, request_id: str = ""
 ) -> Occurrence:
-    """A new occurrence from the saved job, linked to the one it repeats, whose frozen list it keeps unless it is for all."""
+    """A new occurrence from the saved job, linked to the one it repeats, whose frozen list it keeps unless it is for all.
+
+    Refused where a window keeps one of its devices from starting now, unless a reason is given by somebody who may override it.
+    """
     before = await history.find_occurrence(tx, actor.scope, job_id, again.of)
     if again.which == "all":
-        origin = before.id if before else None
-        return await open_manual(tx, actor, job_id, now=now, request_id=request_id, kind="rerun", origin=origin)
-    if before is None:
+        device_ids = None
+    elif before is None:
         raise ConflictError("This job has not run yet: there is nothing to repeat.", code="no_occurrence")
-    chosen = await _chosen(tx, before.id, again.which)
-    return await open_manual(
-        tx, actor, job_id, now=now, request_id=request_id, kind="rerun", device_ids=chosen, origin=before.id
-    )
+    else:
+        device_ids = await _chosen(tx, before.id, again.which)
+    repeat = _Repeat(before.id if before else None, device_ids, again.reason)
+    started = await open_manual(tx, actor, job_id, now=now, request_id=request_id, repeat=repeat)
+    if await closed.override(tx, actor, started.id, again.reason, now):
+        return replace(started, ignores_windows=True)
+    return started
 
 
 async def _chosen(tx: AsyncConnection, occurrence_id: uuid.UUID, which: Which | Sequence[uuid.UUID]) -> list[uuid.UUID]:

@@ -43,14 +43,20 @@ LEFT JOIN device_presence p ON p.device_id = o.device_id
 WHERE NOT o.occurrence_id = ANY(:all_new) AND (n.replaces OR o.state IN ('pending', 'waiting_online'))
 """)
 
-_SHORTEN = text("""
+# What still runs at the new row's own start is stopped then, where the new row replaces it.
+_UNTIL = text("""
 WITH chosen AS (
-  SELECT id, min(until) AS until FROM unnest(CAST(:ids AS bigint[]), CAST(:until AS timestamptz[])) AS c(id, until) GROUP BY id
+  SELECT id, min(until) AS until, bool_or(replaces) AS replaces
+  FROM unnest(CAST(:ids AS bigint[]), CAST(:until AS timestamptz[]), CAST(:replaces AS boolean[])) AS c(id, until, replaces) GROUP BY id
 ), locked AS (
   SELECT t.id FROM run_targets t WHERE t.id = ANY(:ids) ORDER BY t.id FOR UPDATE
 )
-UPDATE run_targets t SET expires_at = least(t.expires_at, c.until), deadline_at = least(t.deadline_at, c.until)
-FROM chosen c JOIN locked l ON l.id = c.id WHERE t.id = c.id AND t.state IN ('pending', 'waiting_online')
+UPDATE run_targets t SET
+  expires_at = CASE WHEN t.state IN ('pending', 'waiting_online') THEN least(t.expires_at, c.until) ELSE t.expires_at END,
+  deadline_at = CASE WHEN t.state IN ('pending', 'waiting_online') THEN least(t.deadline_at, c.until) ELSE t.deadline_at END,
+  stop_by_at = CASE WHEN c.replaces THEN least(t.stop_by_at, c.until) ELSE t.stop_by_at END,
+  stop_reason = CASE WHEN c.replaces AND c.until < coalesce(t.stop_by_at, 'infinity') THEN 'replaced' ELSE t.stop_reason END
+FROM chosen c JOIN locked l ON l.id = c.id WHERE t.id = c.id AND t.deadline_at IS NOT NULL
 """)
 
 
@@ -64,7 +70,7 @@ async def give_way(tx: AsyncConnection, begun: Sequence[Opening], now: datetime)
         *await _before(tx, _ON_DEVICES, [one for one in strict if not _takes_the_job(one)], begun, now),
         *await _before(tx, _IN_JOBS, whole, begun, now),
     ]
-    await _shorten(tx, [row for row in rows if row.gives_way_at is not None and row.is_waiting])
+    await _give_way_later(tx, [row for row in rows if row.gives_way_at is not None])
     await _settle(tx, [row for row in rows if row.gives_way_at is None], now)
 
 
@@ -83,9 +89,15 @@ async def _before(
     return (await tx.execute(statement, {**values, "now": now} if statement is _ON_DEVICES else values)).all()
 
 
-async def _shorten(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
-    if rows:
-        await tx.execute(_SHORTEN, {"ids": [row.id for row in rows], "until": [row.gives_way_at for row in rows]})
+async def _give_way_later(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
+    if not rows:
+        return
+    columns = {
+        "ids": [row.id for row in rows],
+        "until": [row.gives_way_at for row in rows],
+        "replaces": [row.replaces for row in rows],
+    }
+    await tx.execute(_UNTIL, columns)
 
 
 async def _settle(tx: AsyncConnection, rows: Sequence[Row[Any]], now: datetime) -> None:

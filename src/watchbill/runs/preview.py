@@ -10,15 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.core.problems import Problem
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who
-from watchbill.runs.resolving import NO_WAVES, RESOLVE
+from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE
 
 _COUNT = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
     CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline, CAST(:overlap AS text) AS overlap,
-    CAST(:overlap_scope AS text) AS overlap_scope, 'fixed' AS zone_source, 0 AS splay_seconds, '' AS splay_salt,
-    CAST(NULL AS timestamptz) AS opens_at, CAST(NULL AS timestamptz) AS starts_from, CAST(NULL AS timestamptz) AS expires_at,
-    CAST(NULL AS timestamptz) AS stop_by_at
+    CAST(:overlap_scope AS text) AS overlap_scope, {COUNTED_ONLY}
 ), spec AS (
   SELECT s.id AS occurrence_id, d.id AS device_id, true AS is_exclusion
   FROM setting s, devices d WHERE d.id = ANY(CAST(:exclusions AS uuid[]))

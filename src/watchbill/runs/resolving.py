@@ -14,6 +14,10 @@ NO_WAVES: Final = """SELECT CAST(NULL AS uuid) AS occurrence_id, CAST(NULL AS te
     CAST(NULL AS timestamptz) AS from_at, CAST(NULL AS timestamptz) AS expires_at, CAST(NULL AS timestamptz) AS stop_by_at,
     CAST(NULL AS text) AS reason, CAST(NULL AS text) AS detail WHERE false"""
 
+#: Columns of a `setting` that is only counted, never opened.
+COUNTED_ONLY: Final = """'fixed' AS zone_source, 0 AS splay_seconds, '' AS splay_salt, CAST(NULL AS timestamptz) AS opens_at,
+    CAST(NULL AS timestamptz) AS starts_from, CAST(NULL AS timestamptz) AS expires_at, CAST(NULL AS timestamptz) AS stop_by_at"""
+
 # The first 64 bits of the hash as a fraction of 2^64, times the splay: in two halves, so that it stays within 64 bits.
 _DELAY: Final = """SELECT (h.high * s.splay_seconds + ((h.low * s.splay_seconds) >> 32)) >> 32
     FROM (SELECT sha256(convert_to(s.job_id || '|' || c.device_id || s.splay_salt, 'UTF8')) AS bytes) AS b,

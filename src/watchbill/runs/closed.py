@@ -1,0 +1,70 @@
+"""Closed windows and what a person starts: refused with the windows that stand against it, or started with a reason all the same.
+
+What the schedule starts is judged elsewhere: as a whole by the planner, device by device when it is handed out.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import windows
+from watchbill.core.problems import Problem
+from watchbill.identity import Actor, Permission
+from watchbill.kit.errors import ConflictError
+
+_STARTING = text("""
+SELECT t.job_id, t.device_id, coalesce(s.timezone, 'UTC') AS zone FROM run_targets t LEFT JOIN sites s ON s.id = t.site_id
+WHERE t.occurrence_id = :id AND t.state IN ('pending', 'waiting_online')
+""")
+_OVERRIDE = text("UPDATE occurrences SET ignores_windows = true WHERE id = :id")
+
+
+async def override(
+    tx: AsyncConnection, actor: Actor, occurrence_id: uuid.UUID, reason: str | None, now: datetime
+) -> bool:
+    """Whether an occurrence that has just been opened had to be freed of windows; ConflictError when it may not be.
+
+    The refusal takes the occurrence with it: the caller's transaction fails.
+    """
+    blocked = await _blocked(tx, occurrence_id, now)
+    if not blocked:
+        return False
+    if not may_override(actor, reason):
+        raise refusal([f"{sentence} ({_devices(number)})" for sentence, number in blocked.most_common()])
+    await tx.execute(_OVERRIDE, {"id": occurrence_id})
+    return True
+
+
+def may_override(actor: Actor, reason: str | None) -> bool:
+    return bool(reason) and actor.may(Permission.WINDOWS_OVERRIDE)
+
+
+def refusal(closed: Sequence[str]) -> ConflictError:
+    """The refusal of a start, with a problem for each closed window or set of them."""
+    ways = "To start all the same, give a `reason`; that needs the permission `windows:override`."
+    problems = [Problem("reason", "window_closed", sentence) for sentence in dict.fromkeys(closed)]
+    detail = f"Closed just now: {'; '.join(dict.fromkeys(closed))}. {ways}"
+    return ConflictError(detail, code="window_closed", problems=problems)
+
+
+def _devices(number: int) -> str:
+    return "1 device" if number == 1 else f"{number} devices"
+
+
+async def _blocked(tx: AsyncConnection, occurrence_id: uuid.UUID, now: datetime) -> Counter[str]:
+    """How many devices cannot start now, by the sentence that says why."""
+    known = await windows.load(tx)
+    found: Counter[str] = Counter()
+    if known.is_empty:
+        return found
+    zones = {(row.job_id, row.device_id): row.zone for row in await tx.execute(_STARTING, {"id": occurrence_id})}
+    covering = await windows.covering_devices(tx, zones)
+    for (ids, zone), number in Counter((covering[pair], zones[pair]) for pair in zones).items():
+        verdict = known.verdict(ids, zone, now, until=now)
+        if not verdict.is_open:
+            found[verdict.sentence or "a window is closed"] += number
+    return found
