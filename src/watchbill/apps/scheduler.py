@@ -232,11 +232,11 @@ class Reaper:
     """Settles targets whose bound has passed."""
 
     engine: Engine
+    wake: Wake = field(default_factory=Wake)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            rest = await self.reap()
-            await wait_any((stop,), rest)
+            await self.wake.wait(stop, await self.reap())
 
     async def reap(self) -> float:
         async with self.engine.db.begin() as tx:
@@ -298,13 +298,15 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
     pulse = Pulse(engine)
     starter, trickle = Starter(engine, pulse), Trickle(engine, pulse)
     ticker = Ticker(engine, pulse=pulse)
+    reaper = Reaper(engine)
     workers = SiteWorkers(engine)
     heartbeat = Heartbeat(engine.db, engine.clock, "scheduler")
     listener = Listener(engine.db.conninfo)
     for service in (ticker, starter, trickle):
         listener.on(jobs.CHANNEL, service.wake.ring)
+    listener.on(runs.BOUNDS, reaper.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
-    return [listener, heartbeat, ticker, starter, trickle, Reaper(engine), Housekeeper(engine), workers], heartbeat
+    return [listener, heartbeat, ticker, starter, trickle, reaper, Housekeeper(engine), workers], heartbeat
 
 
 async def main(engine: Engine) -> None:

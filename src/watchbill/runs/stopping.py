@@ -5,9 +5,10 @@ And the reaper: every state that is not terminal has a bound, and what passed it
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import queue
@@ -28,8 +29,8 @@ _WITHDRAW_HELD = text(
 _OPEN_OF_JOB = text("SELECT id FROM occurrences WHERE job_id = :job_id AND state IN ('open', 'held')")
 _RUNS_OF = text("SELECT id FROM runs WHERE occurrence_id = ANY(:ids)")
 _UNFINISHED = text("""
-SELECT t.id, t.state, p.gateway_id FROM run_targets t LEFT JOIN device_presence p ON p.device_id = t.device_id
-WHERE t.occurrence_id = ANY(:ids) AND t.deadline_at IS NOT NULL AND t.state <> 'cancelling' ORDER BY t.id
+SELECT id, state FROM run_targets
+WHERE occurrence_id = ANY(:ids) AND deadline_at IS NOT NULL AND state <> 'cancelling' ORDER BY id
 """)
 # What a gateway has to pass on: everything that waits for a device's answer to a stop.
 _TO_CANCEL = text("""
@@ -38,10 +39,41 @@ JOIN executions e ON e.target_id = t.id AND e.term = t.term AND e.state <> 'fini
 JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
 WHERE t.state = 'cancelling'
 """)
+# Past its bound, or still running when it is to be stopped. A row that never started may have made room for one that starts
+# at this very moment, or have waited for its turn all the time.
 _OVERDUE = text("""
-SELECT id, state, released_at FROM run_targets WHERE deadline_at <= :now ORDER BY deadline_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+SELECT t.id, t.state, t.released_at, t.stop_reason, t.deadline_at <= :now AS is_overdue,
+  EXISTS (SELECT FROM run_targets n WHERE n.job_id = t.job_id AND n.device_id = t.device_id AND n.deadline_at IS NOT NULL
+    AND n.id > t.id AND n.starts_at = t.expires_at) AS has_made_room,
+  EXISTS (SELECT FROM run_targets b JOIN runs r ON r.id = t.run_id AND r.exclusivity <> 'none'
+    WHERE b.job_id = t.job_id AND b.deadline_at IS NOT NULL AND b.run_id <> t.run_id
+      AND b.state IN ('connecting', 'dispatched', 'running', 'cancelling')
+      AND (b.device_id = t.device_id OR r.exclusivity = 'job')) AS waits_its_turn
+FROM run_targets t
+WHERE t.id IN (
+  (SELECT id FROM run_targets WHERE deadline_at <= :now ORDER BY deadline_at LIMIT :limit)
+  UNION ALL
+  (SELECT id FROM run_targets WHERE stop_by_at <= :now AND deadline_at IS NOT NULL AND state IN ('connecting', 'dispatched', 'running')
+   ORDER BY stop_by_at LIMIT :limit)
+) AND (t.deadline_at <= :now OR (t.stop_by_at <= :now AND t.state IN ('connecting', 'dispatched', 'running')))
+ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
 """)
-_NEXT_DEADLINE = text("SELECT min(deadline_at) FROM run_targets WHERE deadline_at IS NOT NULL")
+_NEXT_DEADLINE = text("""
+SELECT least(
+  (SELECT min(deadline_at) FROM run_targets WHERE deadline_at IS NOT NULL),
+  (SELECT min(stop_by_at) FROM run_targets
+   WHERE stop_by_at IS NOT NULL AND deadline_at IS NOT NULL AND state IN ('connecting', 'dispatched', 'running')))
+""")
+_GATEWAYS_OF = text("""
+SELECT DISTINCT p.gateway_id FROM run_targets t JOIN device_presence p ON p.device_id = t.device_id
+WHERE t.id = ANY(:ids) AND p.gateway_id IS NOT NULL ORDER BY 1
+""")
+
+_STOPPED = {
+    "outside_window": "It still ran when its window closed.",
+    "run_limit": "It still ran when the time for the whole run was over.",
+    "replaced": "A newer run of the job took its place.",
+}
 
 
 async def cancel_occurrences(
@@ -69,8 +101,7 @@ async def _cancel_targets(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUI
         Move(row.id, TargetEvent.CANCEL, deadline_at=bound, reason=_reason(TargetState(row.state))) for row in rows
     ]
     moved = await move(tx, moves, now)
-    for gateway_id in sorted({row.gateway_id for row in rows if row.gateway_id}):
-        await db.notify(tx, gateway_channel(gateway_id), "cancel")
+    await _pass_on(tx, [one.target_id for one in moved if one.after is TargetState.CANCELLING])
     return len(moved)
 
 
@@ -90,19 +121,42 @@ async def to_cancel(tx: AsyncConnection, gateway_id: uuid.UUID) -> list[tuple[uu
 
 
 async def reap(tx: AsyncConnection, now: datetime, *, limit: int = 1000) -> int:
-    """Settle targets whose bound has passed; returns how many were looked at."""
+    """Settle targets whose bound has passed, and stop what is to have ended by now; returns how many were looked at."""
     rows = (await tx.execute(_OVERDUE, {"now": now, "limit": limit})).all()
-    await move(tx, [_overdue(row.id, TargetState(row.state), is_released=bool(row.released_at)) for row in rows], now)
+    moves = [_overdue(row, now) for row in rows]
+    await move(tx, moves, now)
+    await _pass_on(tx, [one.target_id for one in moves if one.event is TargetEvent.CANCEL])
     return len(rows)
 
 
-def _overdue(target_id: int, state: TargetState, *, is_released: bool) -> Move:
-    if state in ACTIVE_TARGET:
+def _overdue(row: Row[*tuple[Any, ...]], now: datetime) -> Move:
+    if TargetState(row.state) not in ACTIVE_TARGET:
+        return _never_started(row)
+    if row.is_overdue:
         detail = "The device did not answer within its bound; whether the script ran to its end is not known."
-        return Move(target_id, TargetEvent.LOSE, reason="no_answer", detail=detail)
-    if is_released:
-        return Move(target_id, TargetEvent.EXPIRE, reason="offline")
-    return Move(target_id, TargetEvent.SKIP, reason="late_start")
+        return Move(row.id, TargetEvent.LOSE, reason="no_answer", detail=detail)
+    reason = row.stop_reason or "run_limit"
+    return Move(
+        row.id, TargetEvent.CANCEL, reason=reason, detail=_STOPPED.get(reason), deadline_at=now + KILL_GRACE + SILENCE
+    )
+
+
+def _never_started(row: Row[*tuple[Any, ...]]) -> Move:
+    if row.released_at is None:
+        return Move(row.id, TargetEvent.SKIP, reason="late_start")
+    if row.has_made_room:
+        return Move(row.id, TargetEvent.SUPERSEDE, reason="superseded")
+    if row.waits_its_turn:
+        detail = "An earlier run of the job was still active when its latest start had come."
+        return Move(row.id, TargetEvent.SKIP, reason="previous_run_active", detail=detail)
+    return Move(row.id, TargetEvent.EXPIRE, reason="offline")
+
+
+async def _pass_on(tx: AsyncConnection, target_ids: Sequence[int]) -> None:
+    """Ring for the gateways that hold the devices of targets that are to be stopped."""
+    if target_ids:
+        for gateway_id in (await tx.execute(_GATEWAYS_OF, {"ids": list(target_ids)})).scalars().all():
+            await db.notify(tx, gateway_channel(gateway_id), "cancel")
 
 
 async def next_deadline(tx: AsyncConnection) -> datetime | None:
@@ -119,7 +173,3 @@ async def fail_unreleased(tx: AsyncConnection, run_id: int, site_id: int, why: s
     """Settle what a work item that was given up never let go."""
     rows = (await tx.execute(_UNRELEASED, {"run_id": run_id, "site_id": site_id})).scalars().all()
     await move(tx, [Move(row, TargetEvent.FAIL, reason="worker_failed", detail=why) for row in rows], now)
-
-
-#: No reaper looks away longer than this, whatever the next known bound is.
-LONGEST_REST = timedelta(seconds=30)

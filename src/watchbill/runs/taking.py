@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import windows
 from watchbill.core.states import TargetState
+from watchbill.kit import db
 from watchbill.runs.fates import Busy, Candidate, Fates, Lone, PutOff, fates, whose_turn
 from watchbill.runs.moves import Moved, apply, changed, settle
 
@@ -22,6 +23,10 @@ from watchbill.runs.moves import Moved, apply, changed, settle
 KILL_GRACE = timedelta(seconds=30)
 #: How long beyond its limit a silent device is waited for.
 SILENCE = timedelta(minutes=2)
+#: No reaper looks away longer than this, whatever the next known bound is.
+LONGEST_REST = timedelta(seconds=30)
+#: NOTIFY channel for a bound that comes sooner than that.
+BOUNDS = "watchbill_bounds"
 #: Targets of a look that windows are asked about at a time.
 _PAGE = 500
 
@@ -289,6 +294,8 @@ async def _carry_out(tx: AsyncConnection, judged: Fates, taken: Taken, moved: li
         values = {"ids": list(ids), "runs": list(run_ids), "stops": list(stops), "now": now, **_SILENCE}
         for row in await tx.execute(_TAKE_CHOSEN, values):
             _add(taken, moved, row)
+        if any(stop is not None and stop < now + LONGEST_REST for stop in stops):
+            await db.notify(tx, BOUNDS)
     if mine.left_out:
         moved += await apply(tx, mine.left_out, now)
     if mine.put_off:
