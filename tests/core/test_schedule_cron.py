@@ -161,6 +161,8 @@ def test_every_wrong_field_is_named_at_once():
 def test_the_preview_names_what_is_passed_over():
     coming = sut.upcoming(read("0 0 31 * *"), at("2026-03-01T00:00Z"), 2)
     assert coming[1].passed_over == ("no 31st in April 2026",)
+    coming = sut.upcoming(read("0 0 * * mon#5"), at("2026-03-01T00:00Z"), 2)
+    assert coming[1].passed_over == ("no fifth Monday in April 2026", "no fifth Monday in May 2026")
     coming = sut.upcoming(read("*/30 2 * * *", "Europe/Berlin"), at("2026-03-28T12:00Z"), 1)
     assert coming[0].passed_over == ("02:00 does not exist on 2026-03-29, the clocks skip it",)
 

@@ -114,6 +114,49 @@ def test_rules(rule, expected):
     assert said == f"{expected} (UTC), from 31 May 2026 07:05."
 
 
+MONTHS, YEARS = " Months without that date are passed over.", " Years without that date are passed over."
+SOME = " A date that a month does not have is passed over."
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "note"),
+    [
+        ("cron", "0 0 31 * *", MONTHS),
+        ("cron", "0 0 15,31 * *", SOME),
+        ("cron", "0 0 31 1,3 *", ""),
+        ("cron", "0 0 29 2 *", YEARS),
+        ("cron", "0 0 31 * 1", SOME),
+        ("cron", "0 0 31 * 0-6", ""),
+        ("cron", "0 0 30,L * *", SOME),
+        ("cron", "0 0 L * *", ""),
+        ("cron", "0 0 * * 1#5", MONTHS),
+        ("cron", "0 0 * * 1#5,2#1", SOME),
+        ("cron", "0 0 1-31 * 1#5", ""),
+        ("rrule", "FREQ=MONTHLY;BYMONTHDAY=-31", MONTHS),
+        ("rrule", "FREQ=MONTHLY;BYMONTHDAY=-31,1", SOME),
+        ("rrule", "FREQ=MONTHLY;BYDAY=5MO", MONTHS),
+        ("rrule", "FREQ=MONTHLY;BYDAY=-5MO,1TU", SOME),
+        ("rrule", "FREQ=MONTHLY;INTERVAL=12", ""),
+        ("rrule", "FREQ=DAILY;BYMONTHDAY=31", MONTHS),
+        ("rrule", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", YEARS),
+        ("rrule", "FREQ=YEARLY;BYYEARDAY=366", " Years without it are passed over."),
+        ("rrule", "FREQ=YEARLY;BYWEEKNO=1,53;BYDAY=MO", " A day that a year does not have is passed over."),
+        ("monthly", "", ""),
+    ],
+)
+def test_what_shorter_months_and_years_lack_is_said_when_it_can_be_lacking(kind, rule, note):
+    own = {"cron": {"expression": rule}, "rrule": {"rule": rule}}.get(kind, {})
+    said = sut.in_words(sut.parse({"type": kind, "start": "2026-01-31T00:00"} | own))
+    assert said.endswith(f", from 31 January 2026 00:00.{note}")
+
+
+def test_a_schedule_of_long_ago_says_what_the_clocks_do_from_now_on():
+    assert words("daily", start="2009-05-04T02:30").endswith(WALL)
+    assert words("daily", start="2009-05-04T02:30", timezone="Europe/Moscow").endswith("2009 02:30.")
+    ended = words("daily", start="2009-05-04T02:30", timezone="Europe/Moscow", end="2010-12-01T00:00")
+    assert ended.endswith(WALL)
+
+
 def test_a_rule_on_a_late_date_says_that_shorter_months_are_passed_over():
     said = sut.in_words(sut.parse({"type": "rrule", "rule": "FREQ=MONTHLY", "start": "2026-05-31T07:05"}))
     assert (

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
 from watchbill.core.schedule_cron import Cron
+from watchbill.core.schedule_notes import passing_over
 from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.schedule_types import Calendar, Elapsed, Immediate, Once, Schedule
 from watchbill.core.schedule_wording import MONTHS, WEEKDAYS, counted, date_and_time, listed, ordinal, position, ranged
@@ -238,10 +239,9 @@ def _recurrence_limits(rule: Recurrence) -> Iterator[str]:
 
 def _notes(schedule: Schedule) -> Iterator[str]:
     rule = schedule.rule
-    if isinstance(rule, Cron) and rule.days & ((1 << 29) - 2) == 0 and rule.both_days and not rule.last_day:
-        yield "Months without that date are passed over."
-    if isinstance(rule, Recurrence) and _names_late_dates_only(rule, schedule):
-        yield "Months without that date are passed over."
+    passing = passing_over(schedule)
+    if passing:
+        yield passing
     if schedule.is_following:
         yield _GAP_CRON_SOMEWHERE if isinstance(rule, Cron) else _GAP_SOMEWHERE
         yield "Where they repeat it, it runs the first time only."
@@ -257,13 +257,6 @@ def _notes(schedule: Schedule) -> Iterator[str]:
         yield "A time that the clocks repeat runs the first time only."
 
 
-def _names_late_dates_only(rule: Recurrence, schedule: Schedule) -> bool:
-    if rule.frequency not in {"YEARLY", "MONTHLY"} or rule.names_other_days:
-        return False
-    days = rule.month_days or (_anchor_wall(schedule).day,)
-    return all(day > 28 for day in days)
-
-
 def _gap_note(schedule: Schedule) -> str:
     if isinstance(schedule.rule, Cron):
         return "A time that the clocks skip runs once, as soon as they have gone forward."
@@ -271,10 +264,13 @@ def _gap_note(schedule: Schedule) -> str:
 
 
 def _changes(schedule: Schedule) -> list[ClockChange]:
-    """The changes of the clocks of two years: those after the start, else of the release of the zone rules."""
+    """The changes of the clocks of two years: from the start or the release of the zone rules on, whichever is later."""
     if isinstance(schedule.rule, Elapsed):
         return []
-    begin = schedule.start.instant if schedule.start else datetime(int(tzdata_version()[:4]), 1, 1, tzinfo=UTC)
+    begin = datetime(int(tzdata_version()[:4]), 1, 1, tzinfo=UTC)
+    is_over = isinstance(schedule.rule, Once) or (schedule.end and schedule.end.instant < begin)
+    if schedule.start and (is_over or schedule.start.instant > begin):
+        begin = schedule.start.instant
     # A start inside a gap lies after the change that it is about.
     return list(_changes_between(schedule.zone, begin - timedelta(days=2), begin + timedelta(days=731)))
 
