@@ -356,7 +356,7 @@ async def test_what_waits_behind_a_result_follows_it_at_once(harbour: Harbour) -
                 await runs.release(tx, run.id, harbour.scene.site, harbour.scene.now)
         for one in batch:
             order = await peer.order()
-            assert order.labels["occurrence"] == str(one.id)
+            assert order.labels["occurrence_id"] == str(one.id)
             await peer.say(wire.Result(order.execution_id, "exited", order.issued_at, exit_code=0))
             await harbour.becomes(one.id, S.SUCCESS, None)
 

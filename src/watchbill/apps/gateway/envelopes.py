@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 import watchbill_wire as wire
 from watchbill import agents, assemblies, jobs, runs
 from watchbill.apps.wiring import Engine
+from watchbill.kit.clock import rfc3339
 from watchbill.runs import Delivery, RunContent
 
 #: Entries kept; the oldest go first.
@@ -71,12 +72,7 @@ class Envelopes:
             kill_grace_seconds=runs.KILL_GRACE.total_seconds(),
             head_bytes=settings.output_head_bytes,
             tail_bytes=settings.output_tail_bytes,
-            labels={
-                "job": str(delivery.job_id),
-                "occurrence": str(delivery.occurrence_id),
-                "run": str(delivery.run_id),
-                "target": str(delivery.target_id),
-            },
+            labels=_labels(delivery, content),
         )
 
     def _signed(self, payload: str) -> str:
@@ -86,6 +82,20 @@ class Envelopes:
         if len(text.encode()) > wire.MAX_FRAME_BYTES:
             raise TooLargeError
         return text
+
+
+def _labels(delivery: Delivery, content: RunContent) -> dict[str, str]:
+    """What the script may know of its place: it reads them as `WATCHBILL_…`."""
+    labels = {
+        "job_id": str(delivery.job_id),
+        "occurrence_id": str(delivery.occurrence_id),
+        "run_id": str(delivery.run_id),
+        "target_id": str(delivery.target_id),
+        "scheduled_for": rfc3339(content.scheduled_for_at),
+    }
+    if content.local_time is not None:
+        labels["local_time"] = content.local_time.isoformat()
+    return labels
 
 
 def _revision(part: Mapping[str, Any]) -> tuple[uuid.UUID, int]:
