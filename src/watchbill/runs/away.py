@@ -386,7 +386,7 @@ async def trickle(tx: AsyncConnection, now: datetime) -> Trickled:
     guard = (await tx.execute(_UP_LOCKED)).one_or_none()
     if guard is None:
         return Trickled(next_at=now + step)  # another scheduler is at it
-    due = _due_by_now(guard.last_at, step, now)
+    due = _due_by_now(guard.last_at, guard.per_minute, now)
     if not due:
         return Trickled(next_at=guard.last_at + step)
     oldest = (await tx.execute(_OLDEST, {"limit": due})).scalars().all()
@@ -397,8 +397,8 @@ async def trickle(tx: AsyncConnection, now: datetime) -> Trickled:
     return Trickled(len(released), now + max(step, timedelta(seconds=1)))
 
 
-def _due_by_now(last_at: datetime, step: timedelta, now: datetime) -> int:
+def _due_by_now(last_at: datetime, per_minute: int, now: datetime) -> int:
     """How many are due by the pace. What a scheduler slept through is not made up for in a burst: a second's worth at most."""
     if now < last_at:
         return 1  # the clock went back
-    return min((now - last_at) // step, ceil(timedelta(seconds=1) / step))
+    return min(int((now - last_at) * per_minute / timedelta(minutes=1)), ceil(per_minute / 60))

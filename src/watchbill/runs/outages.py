@@ -171,7 +171,7 @@ async def notice(tx: AsyncConnection, now: datetime, *, jumped_from: datetime | 
     await _tell(tx, noticed, now)
     if noticed:
         pulse = (await tx.execute(_LOOK, _looking(now))).one()
-    return _guard(pulse, now, noticed)
+    return _guard(pulse, now, tuple(noticed))
 
 
 def _looking(now: datetime) -> dict[str, datetime]:
