@@ -261,8 +261,8 @@ def _waves(job: DueJob, nominal: datetime, now: datetime, zones: Collection[str]
     schedule = job.schedule
     if schedule is None or not schedule.is_following:
         return ()
-    lasting, policy = expiry(job, nominal), _policy(job)
-    return tuple(_wave(job, schedule, nominal, now, zone, lasting, policy) for zone in sorted({"UTC", *zones}))
+    expires_after, policy = expiry(job, nominal), _policy(job)
+    return tuple(_wave(job, schedule, nominal, now, zone, expires_after, policy) for zone in sorted({"UTC", *zones}))
 
 
 def _wave(
@@ -271,7 +271,7 @@ def _wave(
     nominal: datetime,
     now: datetime,
     zone: str,
-    lasting: timedelta,
+    expires_after: timedelta,
     policy: CatchUpPolicy,
 ) -> Wave:
     wall = f"{local_time(nominal):%Y-%m-%d %H:%M} in {zone}"
@@ -285,7 +285,7 @@ def _wave(
     stop_by = begin + timedelta(seconds=job.run_limit_seconds) if job.run_limit_seconds else None
     late = f"{wall} had passed when this occurrence was opened." if timing == "late_start" else None
     reason = "late_start" if late else None
-    return Wave(zone, start, begin, _earlier(begin + lasting, stop_by), stop_by, reason, late)
+    return Wave(zone, start, begin, _earlier(begin + expires_after, stop_by), stop_by, reason, late)
 
 
 def _earlier(one: datetime, other: datetime | None) -> datetime:
@@ -302,7 +302,12 @@ def _splay(job: DueJob, at: datetime) -> int:
 
 def expiry(job: DueJob, instant: datetime) -> timedelta:
     """How long devices that are away are waited for: as saved, else until the next instant, at most a day."""
-    if job.expires_after_seconds is not None:
-        return timedelta(seconds=job.expires_after_seconds)
-    gap = period_hint(job.schedule, instant) if job.schedule else None
+    return lasting(job.schedule, job.expires_after_seconds, instant)
+
+
+def lasting(schedule: Schedule | None, expires_after_seconds: int | None, instant: datetime) -> timedelta:
+    """The same for a job that is not saved yet."""
+    if expires_after_seconds is not None:
+        return timedelta(seconds=expires_after_seconds)
+    gap = period_hint(schedule, instant) if schedule else None
     return min(gap, DEFAULT_EXPIRY) if gap else DEFAULT_EXPIRY

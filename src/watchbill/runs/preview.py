@@ -1,16 +1,28 @@
-"""Whom a job would reach if it fell due now: the resolver of the freeze itself, counted instead of kept."""
+"""Whom a job would reach if it fell due now, and what stands against its next instants: the freeze's resolver and the planner's verdicts.
+
+For whoever renders it: `Preview.instants` takes the place of `Preview.outlook.instants`; nothing else is needed.
+"""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill import windows
+from watchbill.core import schedule as calendar
+from watchbill.core.following import wave_start
 from watchbill.core.problems import Problem
+from watchbill.core.schedule_types import Flag
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who
-from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE
+from watchbill.runs.planning import lasting
+from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE, ZONE
+from watchbill.windows import Verdict, WindowSet
 
 _COUNT = text(f"""
 WITH setting AS (
@@ -30,6 +42,16 @@ WHERE CAST(:sites AS bigint[]) IS NULL OR site_id = ANY(:sites)
 GROUP BY reason, is_online
 """)
 
+_PLACED = text(f"""
+SELECT d.id, coalesce(x.timezone, 'UTC') AS site_zone, {ZONE} AS zone
+FROM (SELECT CAST(:zone_source AS text) AS zone_source) s, devices d LEFT JOIN sites x ON x.id = d.site_id
+WHERE d.id = ANY(CAST(:targets AS uuid[])) AND NOT d.id = ANY(CAST(:exclusions AS uuid[]))
+  AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
+""")
+
+#: No job has this number: only what covers every job, or the device, counts for one that is not saved.
+_NO_JOB = 0
+
 
 @dataclass(frozen=True, slots=True)
 class TargetCounts:
@@ -41,21 +63,53 @@ class TargetCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """A window, by name, that keeps devices of the reader's sites from starting at an instant."""
+
+    window: str
+    kind: Literal["allow", "deny"]
+    devices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """One coming instant with what windows make of it.
+
+    Flag `in_blackout`: it is closed for the whole job. Flag `held` beside it: it waits for the window to open. `blocked`: device
+    by device, at each one's own start (before splay). First and last start: where the job follows the zones of its targets.
+    """
+
+    instant: calendar.Instant
+    first_start_at: datetime | None = None
+    last_start_at: datetime | None = None
+    blocked: Sequence[Blocked] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What would happen, when, to whom, and what stands against it."""
 
     outlook: Outlook
     targets: TargetCounts
     problems: Sequence[Problem]
+    instants: Sequence[Coming] = ()
+
+
+class _Alike(NamedTuple):
+    """Devices for which the same windows hold on the same clocks. `zone` is the one whose clocks the job follows."""
+
+    window_ids: frozenset[int]
+    site_zone: str
+    zone: str
 
 
 async def preview(tx: AsyncConnection, scope: SiteScope, outlook: Outlook) -> Preview:
-    """Add to an outlook whom the job would reach now."""
+    """Add to an outlook whom the job would reach now, and what windows and zones make of its instants."""
     counts = await _count(tx, scope, outlook.who)
     problems = list(outlook.problems)
     if outlook.who.job_id is not None and not counts.online + counts.offline:
         problems.append(Problem("targets", "no_eligible_targets", "hold no device that would run it now"))
-    return Preview(outlook, counts, problems)
+    return Preview(outlook, counts, problems, await _coming(tx, scope, outlook))
 
 
 async def _count(tx: AsyncConnection, scope: SiteScope, who: Who) -> TargetCounts:
@@ -66,7 +120,7 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who) -> TargetCount
         "interpreter": who.interpreter,
         "offline": who.offline,
         "overlap": who.overlap,
-        "overlap_scope": "device",
+        "overlap_scope": who.overlap_scope,
         "known_zones": [],
         "targets": list(who.targets),
         "exclusions": list(who.exclusions),
@@ -82,3 +136,79 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who) -> TargetCount
         else:
             offline += row.number
     return TargetCounts(online, offline, left_out)
+
+
+async def _coming(tx: AsyncConnection, scope: SiteScope, outlook: Outlook) -> list[Coming]:
+    known = await windows.load(tx)
+    if outlook.schedule is None or (known.is_empty and not outlook.schedule.is_following):
+        return [Coming(one) for one in outlook.instants]
+    alike = await _placed(tx, scope, outlook, known)
+    job_id = outlook.who.job_id or _NO_JOB
+    whole = frozenset[int]() if known.is_empty else (await windows.covering_jobs(tx, [job_id]))[job_id]
+    return [_explained(outlook, outlook.schedule, one, alike, known, whole) for one in outlook.instants]
+
+
+async def _placed(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, known: WindowSet) -> Counter[_Alike]:
+    """How many devices there are of each kind that windows and zones tell apart."""
+    values = {
+        "zone_source": outlook.schedule.zone_source if outlook.schedule else "fixed",
+        "known_zones": sorted(outlook.zones),
+        "targets": list(outlook.who.targets),
+        "exclusions": list(outlook.who.exclusions),
+        "sites": scope.as_list(),
+    }
+    rows = (await tx.execute(_PLACED, values)).all()
+    job_id = outlook.who.job_id or _NO_JOB
+    pairs = () if known.is_empty else [(job_id, row.id) for row in rows]
+    covering = await windows.covering_devices(tx, pairs)
+    return Counter(_Alike(covering.get((job_id, row.id), frozenset()), row.site_zone, row.zone) for row in rows)
+
+
+def _explained(
+    outlook: Outlook,
+    schedule: calendar.Schedule,
+    one: calendar.Instant,
+    alike: Counter[_Alike],
+    known: WindowSet,
+    whole: Collection[int],
+) -> Coming:
+    zones = {group.zone for group in alike} if schedule.is_following else set()
+    starts = {zone: wave_start(schedule, one.at, zone) for zone in zones}
+    real = [start for start in starts.values() if start is not None]
+    blocked: Counter[tuple[str, Literal["allow", "deny"]]] = Counter()
+    for group, number in alike.items():
+        at = starts.get(group.zone, one.at)
+        for name, kind in _blocking(known, group, at) if at is not None else ():
+            blocked[name, kind] += number
+    return Coming(
+        instant=calendar.with_flags(one, _flags(outlook, schedule, one.at, known, whole)),
+        first_start_at=min(real, default=None),
+        last_start_at=max(real, default=None),
+        blocked=[Blocked(name, kind, number) for (name, kind), number in sorted(blocked.items())],
+    )
+
+
+def _blocking(known: WindowSet, group: _Alike, at: datetime) -> list[tuple[str, Literal["allow", "deny"]]]:
+    names = known.verdict(group.window_ids, group.site_zone, at, until=at).names
+    alone = [known.verdict({one}, group.site_zone, at, until=at) for one in sorted(group.window_ids)] if names else []
+    return [(name, _kind(verdict)) for verdict in alone for name in verdict.names if name in names]
+
+
+def _kind(verdict: Verdict) -> Literal["allow", "deny"]:
+    return "deny" if verdict.reason == "blackout" else "allow"
+
+
+def _flags(
+    outlook: Outlook, schedule: calendar.Schedule, at: datetime, known: WindowSet, whole: Collection[int]
+) -> list[Flag]:
+    """As the planner will judge it: as a whole, unless devices start at different times."""
+    if not whole or schedule.is_following or outlook.policies.splay_seconds:
+        return []
+    limits = [lasting(schedule, outlook.duration.expires_after_seconds, at)]
+    if outlook.duration.run_limit_seconds:
+        limits.append(timedelta(seconds=outlook.duration.run_limit_seconds))
+    until = at + min(limits)
+    verdict = known.verdict(whole, "UTC", at, until=until)
+    if verdict.is_open:
+        return []
+    return ["in_blackout", "held"] if verdict.action == "defer" else ["in_blackout"]
