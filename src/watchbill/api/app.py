@@ -23,6 +23,7 @@ from watchbill.api import (
     scheduled_jobs,
     session,
     sites,
+    windows,
 )
 from watchbill.api.addresses import is_secure
 from watchbill.api.common import Deps, install_error_handlers
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.of_jobs,
     runs.results,
     runs.downloads,
+    windows.resource,
     events.router,
     agent.resource,
 )

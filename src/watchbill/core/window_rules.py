@@ -34,7 +34,7 @@ CUTOFF_SECONDS: Final = (0, 31 * 86_400)
 #: What a reply adds to a window.
 READ_ONLY: Final = frozenset(
     {
-        "id", "revision", "text", "now", "spans_other_sites", "created_by", "updated_by", "created_at", "updated_at",
+        "id", "revision", "span_texts", "covers", "current", "spans_other_sites", "created_by", "updated_by", "created_at", "updated_at",
         "allowed_actions",
     }
 )  # fmt: skip
@@ -182,7 +182,7 @@ def _span(fields: Fields, zone_source: ZoneSource) -> SpanDraft:
     elif len(given) > 1:
         fields.refuse("duration_days", "not_allowed", "must be left out where duration_seconds is given")
     draft = SpanDraft(name or None, _schedule(fields, zone_source), seconds, days)
-    fields.refuse_unknown("a span", ("text",))
+    fields.refuse_unknown("a span")
     return draft
 
 

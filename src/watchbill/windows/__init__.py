@@ -4,7 +4,7 @@ from watchbill.core.windows import Verdict, WindowSet
 from watchbill.windows.calendar_events import LeftOut
 from watchbill.windows.covering import covering_devices, covering_jobs, load
 from watchbill.windows.importing import Imported, import_calendar
-from watchbill.windows.looking import PREVIEW_DEFAULT, check, preview
+from watchbill.windows.looking import check, current, preview
 from watchbill.windows.saving import (
     GATEWAYS,
     MAX_WINDOWS,
@@ -18,8 +18,10 @@ from watchbill.windows.saving import (
 )
 from watchbill.windows.values import (
     Action,
+    Checked,
     CheckedGroup,
     NamedAttachment,
+    Preview,
     Saved,
     SavedWindow,
     Stretch,
@@ -30,12 +32,13 @@ from watchbill.windows.values import (
 __all__ = [
     "GATEWAYS",
     "MAX_WINDOWS",
-    "PREVIEW_DEFAULT",
     "Action",
+    "Checked",
     "CheckedGroup",
     "Imported",
     "LeftOut",
     "NamedAttachment",
+    "Preview",
     "Saved",
     "SavedWindow",
     "Stretch",
@@ -48,6 +51,7 @@ __all__ = [
     "covering_devices",
     "covering_jobs",
     "create",
+    "current",
     "delete",
     "get",
     "import_calendar",

@@ -45,7 +45,8 @@ async def import_calendar(
     file = read_lines(content)
     follows_site = definition.get("zone_source") == "site"
     problems = list(_zone_problems(timezone, follows_site=follows_site))
-    made = Made() if problems else make_spans(file, _zones(file, timezone, follows_site=follows_site), now)
+    zones = _zones(file, timezone, follows_site=follows_site)
+    made = Made() if problems else saving.within_budget(make_spans, file, zones, now)
     judged = await saving.judge(tx, actor, {**definition, "spans": made.spans}, now=now)
     problems += made.problems
     is_readable = not problems

@@ -1,7 +1,8 @@
 """What a person asks of windows: when is this one open, would that job start then, and if not, why and when. Changes nothing."""
 
+import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -11,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import jobs, sites
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import ScheduleProblems
-from watchbill.core.window_spans import Spans
+from watchbill.core.window_spans import Spans, Stage, read_spans
 from watchbill.core.windows import Verdict
 from watchbill.identity import Actor, Permission
 from watchbill.kit.errors import InvalidError, NotFoundError
 from watchbill.windows import store
 from watchbill.windows.covering import covering_devices, load
-from watchbill.windows.values import CheckedGroup, SavedWindow, Stretch, ZonePreview
+from watchbill.windows.values import Checked, CheckedGroup, Preview, SavedWindow, Stretch, ZonePreview
 
 PREVIEW_DEFAULT: Final = timedelta(days=35)
 PREVIEW_LONGEST: Final = timedelta(days=400)
@@ -26,13 +27,22 @@ MAX_ZONES: Final = 40
 MAX_GROUPS: Final = 50
 #: How far a check looks for the first open instant.
 CHECK_AHEAD: Final = timedelta(days=366)
+_YEARS: Final = range(1970, 2401)
 _SHOWN_HOSTNAMES: Final = 5
 
 
 async def preview(
-    tx: AsyncConnection, actor: Actor, window: SavedWindow, begin: datetime, end: datetime, *, site_id: int | None
-) -> list[ZonePreview]:
+    tx: AsyncConnection,
+    actor: Actor,
+    window: SavedWindow,
+    *,
+    begin: datetime,
+    end: datetime | None = None,
+    site_id: int | None = None,
+) -> Preview:
     """The stretches of a window in [begin, end): in each zone of the reader's sites, or of one of them, where it follows them."""
+    begin = _usual("from", begin)
+    end = begin + PREVIEW_DEFAULT if end is None else _usual("to", end)
     if not begin < end <= begin + PREVIEW_LONGEST:
         message = f"must be later than `from`, by at most {PREVIEW_LONGEST.days} days"
         raise InvalidError.of([Problem("to", "out_of_range", message)], what="The request")
@@ -43,7 +53,25 @@ async def preview(
         zones = await store.zones_of_sites(tx, actor.scope, limit=MAX_ZONES)
     else:
         zones = ["UTC"]
-    return [_zone_preview(spans, zone, begin, end) for zone in zones]
+    return Preview(begin, end, [_zone_preview(spans, zone, begin, end) for zone in zones])
+
+
+def _usual(name: str, at: datetime) -> datetime:
+    """The instant in UTC. What lies further off cannot be reckoned with: dates end somewhere."""
+    if at.year not in _YEARS:
+        wrong = Problem(name, "out_of_range", f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
+        raise InvalidError.of([wrong], what="The request")
+    return at.astimezone(UTC)
+
+
+def current(window: SavedWindow, now: datetime) -> Stage | None:
+    """Whether a window is open (or its blackout holds) and until when; None where that differs from site to site."""
+    if window.follows_site:
+        return None
+    try:
+        return read_spans(json.dumps(list(window.spans)), follows_site=False).in_zone("UTC").stage(now)
+    except ScheduleProblems:
+        return None
 
 
 def _zone_preview(spans: Spans, zone: str, begin: datetime, end: datetime) -> ZonePreview:
@@ -61,9 +89,10 @@ def _stretches(spans: Spans, zone: str, begin: datetime, end: datetime) -> Itera
 
 async def check(
     tx: AsyncConnection, actor: Actor, *, job_id: int | None, device_id: UUID | None, at: datetime
-) -> list[CheckedGroup]:
+) -> Checked:
     """What the windows say about a start at an instant: of a job on each of its devices, or of anything on one device."""
     actor.require(Permission.READ)
+    at = _usual("at", at)
     if job_id is None and device_id is None:
         missing = Problem("job_id", "required", "or device_id is required: whom to check")
         raise InvalidError.of([missing], what="The request")
@@ -82,7 +111,7 @@ async def check(
     checked = [
         (loaded.verdict(ids, zone, at, until=at + CHECK_AHEAD), hostnames) for (ids, zone), hostnames in groups.items()
     ]
-    return _merged(checked)[:MAX_GROUPS]
+    return Checked(at, _merged(checked)[:MAX_GROUPS])
 
 
 def _merged(checked: Sequence[tuple[Verdict, list[str]]]) -> list[CheckedGroup]:

@@ -3,10 +3,10 @@
 A change counts from its commit on: schedulers and gateways are told, and ask anew for whatever has not started.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +16,7 @@ from watchbill.core.problems import Problem
 from watchbill.core.window_rules import Facts, WindowDraft, read, settle
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit import events
+from watchbill.kit.budget import Budget, OverBudgetError
 from watchbill.kit.db import notify
 from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.events import Event
@@ -23,6 +24,11 @@ from watchbill.kit.paging import Page
 from watchbill.windows import store
 from watchbill.windows.values import Action, Saved, SavedWindow, WindowFilter
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Processor time that the spans of one window may take to be checked.
+EVALUATION_SECONDS: Final = 2.0
 #: All of them are read at each tick of the scheduler.
 MAX_WINDOWS: Final = 500
 #: Where all gateways listen; the feature that runs work knows it by the same name, and a test holds them together.
@@ -73,8 +79,9 @@ async def judge(
     tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime, before: SavedWindow | None = None
 ) -> Judged:
     """Everything that a save would check, and nothing saved."""
-    reading = read(definition)
-    settled = settle(reading.draft, await _facts(tx, actor, reading.draft, now, before))
+    reading = within_budget(read, definition)
+    facts = await _facts(tx, actor, reading.draft, now, before)
+    settled = within_budget(settle, reading.draft, facts)
     problems = [*reading.problems, *settled.problems]
     name = reading.draft.name
     if name:
@@ -82,6 +89,16 @@ async def judge(
         if await store.is_named(tx, name, other_than=before.id if before else None):
             problems.append(Problem("name", "name_taken", "another window has this name (case does not count)"))
     return Judged(reading.draft, settled.spans, problems)
+
+
+def within_budget(compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The result of evaluating somebody's spans; refused when that takes too long, as schedulers would have to do it too."""
+    try:
+        with Budget(EVALUATION_SECONDS) as budget:
+            return budget.run(compute, *args, **kwargs)
+    except OverBudgetError:
+        message = f"take more than {EVALUATION_SECONDS:.0f} seconds to evaluate: use fewer spans, or plainer rules"
+        raise InvalidError.of([Problem("spans", "too_slow", message)], what="The window") from None
 
 
 async def create(tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime) -> SavedWindow:

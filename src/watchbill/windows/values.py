@@ -100,9 +100,26 @@ class ZonePreview:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """The stretches of one window in [begin, end), by zone."""
+
+    begin: datetime
+    end: datetime
+    zones: Sequence[ZonePreview]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedGroup:
     """Devices of which the same is true, and what the windows say about them. `hostnames` are the first few."""
 
     devices: int
     hostnames: Sequence[str]
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the windows say about a start at an instant, of all devices that were asked about."""
+
+    at: datetime
+    groups: Sequence[CheckedGroup]

@@ -1,0 +1,281 @@
+"""The window as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.window_rules`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from watchbill import windows
+from watchbill.api.common import Id, Instant, Model
+from watchbill.core.window_rules import (
+    CUTOFF_SECONDS,
+    DURATION_DAYS,
+    DURATION_SECONDS,
+    MAX_ATTACHMENTS,
+    MAX_SPANS,
+    span_text,
+)
+from watchbill.identity import Actor
+from watchbill.windows import Checked, CheckedGroup, Imported, Preview, SavedWindow, ZonePreview
+
+_SECONDS_LOW, _SECONDS_HIGH = DURATION_SECONDS
+_DAYS_LOW, _DAYS_HIGH = DURATION_DAYS
+_CUTOFF_LOW, _CUTOFF_HIGH = CUTOFF_SECONDS
+
+WindowKind = Literal["allow", "deny"]
+
+
+class WindowSchedule(Model):
+    """When a span begins: as in jobs, but not `immediately`. Wall clocks are in `timezone`, or on the clocks of each site."""
+
+    type: str = Field(
+        description="once, every_5_minutes, every_10_minutes, every_15_minutes, every_30_minutes, hourly, daily, weekly,"
+        " monthly, yearly, cron or rrule"
+    )
+    timezone: str | None = Field(default=None, description="UTC by default; absent where `zone_source` is site")
+    start: str | None = Field(default=None, description="wall clock such as 2026-12-24T00:00, or instant with offset")
+    end: str | None = None
+    count: Annotated[int, Field(ge=1)] | None = None
+    expression: str | None = Field(default=None, description="for type cron")
+    rule: str | None = Field(default=None, description="for type rrule")
+    exdate: list[str] | None = Field(default=None, description="for type rrule")
+    rdate: list[str] | None = Field(default=None, description="for type rrule")
+
+
+class WindowSpan(Model):
+    """From each instant of the schedule on: elapsed seconds, or days to the same wall clock. Exactly one of the two."""
+
+    name: Annotated[str, Field(max_length=200)] | None = None
+    schedule: WindowSchedule
+    duration_seconds: Annotated[int, Field(ge=_SECONDS_LOW, le=_SECONDS_HIGH)] | None = None
+    duration_days: Annotated[int, Field(ge=_DAYS_LOW, le=_DAYS_HIGH)] | None = None
+
+
+class WindowAttachment(Model):
+    """What is covered: everything, or what the id of its kind names."""
+
+    kind: Literal["global", "site", "device", "job"]
+    site_id: Id | None = None
+    device_id: UUID | None = None
+    job_id: Id | None = None
+
+
+class _Window(Model):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    kind: WindowKind = Field(description="a maintenance window (allow), or a blackout (deny)")
+    zone_source: Literal["fixed", "site"] = "fixed"
+    when_closed: Literal["skip", "defer"] = "skip"
+    cutoff_seconds: int = Field(
+        default=0,
+        ge=_CUTOFF_LOW,
+        le=_CUTOFF_HIGH,
+        description="nothing starts later than this before the end; for allow",
+    )
+    stop_at_end: bool = Field(default=False, description="what still runs at the end is stopped; for allow")
+
+
+class WindowBody(_Window):
+    """A window needs a name, a kind, spans and what it covers; everything else has a default."""
+
+    spans: Annotated[list[WindowSpan], Field(min_length=1, max_length=MAX_SPANS)]
+    attachments: Annotated[list[WindowAttachment], Field(min_length=1, max_length=MAX_ATTACHMENTS)]
+    enabled: bool | None = Field(default=None, description="a new window is enabled; an edit leaves it as it is")
+
+
+class WindowAction(Model):
+    action: str
+    allowed: bool
+    reason: str | None
+
+
+class Current(Model):
+    """Whether now lies inside, and until when that holds; null = no change in sight."""
+
+    is_inside: bool
+    until_at: Instant | None
+
+
+class WindowReply(_Window):
+    """A window as it stands. Of what it covers only that is told which the caller sees; `covers` names it in the same order.
+
+    `current` is null where it differs from site to site.
+    """
+
+    id: Id
+    revision: int
+    enabled: bool
+    spans: list[dict[str, Any]]
+    span_texts: list[str | None]
+    attachments: list[dict[str, Any]]
+    covers: list[str]
+    spans_other_sites: bool
+    current: Current | None
+    created_by: str | None
+    updated_by: str | None
+    created_at: Instant
+    updated_at: Instant
+    allowed_actions: list[WindowAction]
+
+
+class LeftOutEvent(Model):
+    name: str | None
+    uid: str | None
+    reason: Literal["cancelled", "ended"]
+
+
+class ImportReply(Model):
+    """What a calendar file became: its events as spans, and those that make none. `window` is null when it was only tried."""
+
+    window: WindowReply | None
+    spans: list[dict[str, Any]]
+    span_texts: list[str | None]
+    left_out: list[LeftOutEvent]
+
+
+class StretchReply(Model):
+    """From when until when; `ends_at` is null where no end is in sight."""
+
+    starts_at: Instant
+    ends_at: Instant | None
+
+
+class ZonePreviewReply(Model):
+    timezone: str
+    stretches: list[StretchReply]
+    is_capped: bool
+
+
+class WindowPreviewReply(Model):
+    """When the window is open, or its blackout holds: once, or on the clocks of each zone that the caller's sites are in."""
+
+    from_at: Instant
+    to_at: Instant
+    zones: list[ZonePreviewReply]
+
+
+class CheckReply(Model):
+    """What the windows say about a start. `hostnames` are the first few of the devices for which this is so."""
+
+    devices: int
+    hostnames: list[str]
+    is_open: bool
+    reason: Literal["blackout", "outside_window"] | None
+    action: Literal["skip", "defer"] | None
+    opens_at: Instant | None
+    stop_at: Instant | None
+    windows: list[str]
+    sentence: str | None
+
+
+class WindowCheckReply(Model):
+    """Whether work would start everywhere at that instant, and for each group of devices why not and when next."""
+
+    at: Instant
+    is_open: bool
+    groups: list[CheckReply]
+
+
+_ORIGIN = ("id", "revision", "created_by", "updated_by", "created_at", "updated_at", "spans_other_sites")
+
+
+def window_reply(window: SavedWindow, actor: Actor, now: datetime) -> WindowReply:
+    stage = windows.current(window, now)
+    return WindowReply.model_validate(
+        {
+            **window.definition,
+            **{name: getattr(window, name) for name in _ORIGIN},
+            "span_texts": _texts(window.spans, window.zone_source),
+            "covers": [f"{one.attachment.kind} {one.name}" if one.name else "everything" for one in window.attachments],
+            "current": Current(is_inside=stage.is_inside, until_at=stage.until) if stage else None,
+            "allowed_actions": windows.allowed_actions(actor, window),
+        }
+    )
+
+
+def _texts(spans: Sequence[Any], zone_source: object) -> list[str | None]:
+    return [span_text(one, follows_site=zone_source == "site") for one in spans]
+
+
+def import_reply(imported: Imported, actor: Actor, now: datetime, zone_source: str) -> ImportReply:
+    return ImportReply(
+        window=window_reply(imported.window, actor, now) if imported.window else None,
+        spans=[dict(one) for one in imported.spans],
+        span_texts=_texts(imported.spans, zone_source),
+        left_out=[LeftOutEvent.model_validate(one) for one in imported.left_out],
+    )
+
+
+def preview_reply(preview: Preview) -> WindowPreviewReply:
+    return WindowPreviewReply(from_at=preview.begin, to_at=preview.end, zones=[_zone(one) for one in preview.zones])
+
+
+def _zone(one: ZonePreview) -> ZonePreviewReply:
+    stretches = [StretchReply(starts_at=stretch.start, ends_at=stretch.end) for stretch in one.stretches]
+    return ZonePreviewReply(timezone=one.timezone, stretches=stretches, is_capped=one.is_capped)
+
+
+def check_reply(checked: Checked) -> WindowCheckReply:
+    is_open = all(one.verdict.is_open for one in checked.groups)
+    return WindowCheckReply(at=checked.at, is_open=is_open, groups=[_group(one) for one in checked.groups])
+
+
+def _group(group: CheckedGroup) -> CheckReply:
+    verdict = group.verdict
+    same = ("is_open", "reason", "action", "opens_at", "stop_at", "sentence")
+    return CheckReply(
+        devices=group.devices,
+        hostnames=list(group.hostnames),
+        windows=list(verdict.names),
+        **{name: getattr(verdict, name) for name in same},
+    )
+
+
+class ImportQuery(Model):
+    """The window around a calendar file. Rules beyond shape are those of a window."""
+
+    name: Annotated[str, Field(max_length=200)]
+    kind: WindowKind
+    attach: list[Annotated[str, Field(max_length=60)]] = Field(
+        min_length=1, max_length=MAX_ATTACHMENTS, description="global, site:3, device:0f2e…, job:7; may be repeated"
+    )
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    when_closed: Literal["skip", "defer"] = "skip"
+    cutoff_seconds: Annotated[int, Field(ge=_CUTOFF_LOW, le=_CUTOFF_HIGH)] = 0
+    stop_at_end: bool = False
+    enabled: bool = True
+    zone_source: Literal["fixed", "site"] = Field(
+        default="fixed", description="site: dates and times are those of each device's site"
+    )
+    timezone: Annotated[str, Field(max_length=100)] | None = Field(
+        default=None, description="of dates and times that have none; by default the one that the file names"
+    )
+    dry_run: bool = Field(default=False, description="tell what would become of it, and save nothing")
+
+    def definition(self) -> dict[str, object]:
+        """The window without its spans."""
+        apart = {"attach", "timezone", "dry_run"}
+        return self.model_dump(exclude=apart) | {"attachments": list(_attachments(self.attach))}
+
+
+def _attachments(texts: Sequence[str]) -> Iterator[dict[str, object]]:
+    for one in texts:
+        kind, colon, name = one.partition(":")
+        number = int(name) if name.isascii() and name.isdigit() else name
+        yield {"kind": kind, **({f"{kind}_id": number} if colon else {})}
+
+
+class PreviewQuery(Model):
+    from_: Annotated[AwareDatetime | None, Field(alias="from", description="now by default")] = None
+    to: Annotated[AwareDatetime | None, Field(description="five weeks later by default")] = None
+    site_id: Annotated[Id | None, Field(description="on the clocks of this site")] = None
+
+
+class CheckQuery(Model):
+    """A job on each of its devices, anything on one device, or a job on a device."""
+
+    job_id: Id | None = None
+    device_id: UUID | None = None
+    at: Annotated[AwareDatetime | None, Field(description="now by default")] = None
