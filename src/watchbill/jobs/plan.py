@@ -49,6 +49,8 @@ async def plan_file(tx: AsyncConnection, actor: Actor, content: str, *, keys: Ke
     kept = before.definition if before else None
     after = stored(reading.job, job_id=job_id, enabled=enabled, keys=keys, before=kept)
     found = await _by_names(tx, actor, kept or _least(reading.job), after)
+    if kept is None:
+        found = [one for one in found if one.after is not None]  # nothing can be taken from a new job
     return FilePlan(
         name=reading.name,
         action="create" if before is None else "update" if found else "unchanged",
@@ -67,15 +69,19 @@ def _refused(reading: FileReading) -> FilePlan:
 
 
 def _least(job: Job) -> dict[str, Any]:
-    """What a file need not say: against it, a new job differs by what it does say."""
+    """What a file need not say: against it, a new job differs by what it does say. None = there is no default."""
     defaults = read({}).draft
     return {
+        "name": None,
         "description": defaults.description,
         "job_kind": defaults.job_kind,
-        "components": [{"kind": one.kind.value, "revision": "latest", "variables": {}} for one in job.components],
+        "components": [
+            {"assembly_id": None, "kind": one.kind.value, "revision": "latest", "variables": {}}
+            for one in job.components
+        ],
         "targets": [],
         "exclusions": [],
-        "schedule": {"end": None, "count": None},
+        "schedule": dict.fromkeys(("type", "timezone", "timezone_source", "start", "end", "count")),
         "execution_context": defaults.execution_context.value,
         "credential_id": None,
         "use_service_account": False,
@@ -91,8 +97,7 @@ async def _by_names(
     """The differences, with devices and assemblies told by their names."""
     named = await name_devices(tx, actor, [*devices_in(before), *devices_in(after)])
     labels = {str(device_id): _label(written) for device_id, written in named.items()}
-    scripts = {one["assembly_id"] for one in [*before["components"], *after["components"]] if "assembly_id" in one}
-    for assembly_id in scripts:
+    for assembly_id in {one["assembly_id"] for one in [*before["components"], *after["components"]]} - {None}:
         labels[assembly_id] = (await assemblies.get(tx, actor, UUID(assembly_id))).draft.name
     return [_named(one, labels) for one in changes(before, after)]
 
