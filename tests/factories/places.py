@@ -46,6 +46,7 @@ async def make_device(
     online: bool = False,
     interpreters: list[str] | None = None,
     public_key: bytes | None = None,
+    timezone: str | None = None,
 ) -> uuid.UUID:
     device_id = uuid.uuid4()
     values: dict[str, object] = {
@@ -61,6 +62,7 @@ async def make_device(
         "arch": "x86_64",
         "agent_version": "0.1.0",
         "interpreters": interpreters,
+        "timezone": timezone,
         "inventory": {},
         "created_at": now,
         "updated_at": now,

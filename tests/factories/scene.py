@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.factories import people, places
-from watchbill import assemblies, jobs, runs
+from watchbill import assemblies, jobs, runs, windows
 from watchbill.core.occurrence import public_id
 from watchbill.core.states import TargetState
 from watchbill.devices import presence
@@ -17,7 +17,7 @@ from watchbill.identity import Actor, Role
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
 from watchbill.kit.secrets import KeyRing
-from watchbill.runs import Delivery, Opening, Report
+from watchbill.runs import Delivery, DeviceRow, Ledger, Occurrence, Opening, Report
 
 GATEWAY = uuid.UUID("00000000-0000-4000-8000-00000000000a")
 
@@ -78,6 +78,37 @@ class Scene:
             await runs.release(tx, run.id, self.site, self.now)
         return one.id
 
+    async def window(self, tx: AsyncConnection, begins: int, minutes: int, **changes: Any) -> int:
+        """A daily blackout of everything that begins so many minutes from the scene's now."""
+        start = (self.now + timedelta(minutes=begins)).strftime("%Y-%m-%dT%H:%M")
+        schedule = {"type": "daily", "start": start, "timezone": "UTC"}
+        definition = {
+            "name": f"Freeze {uuid.uuid4().hex[:6]}",
+            "kind": "deny",
+            "spans": [{"schedule": schedule, "duration_seconds": minutes * 60}],
+            "attachments": [{"kind": "global"}],
+            **changes,
+        }
+        return (await windows.create(tx, self.admin, definition, now=self.now)).id
+
+    async def tick(self, tx: AsyncConnection, now: datetime, *, guard_until: datetime | None = None) -> set[uuid.UUID]:
+        """What a scheduler does at that instant; returns the occurrences that it opens."""
+        due = await jobs.take_due(tx, now)
+        around = await runs.surroundings(tx, due, guard_until=guard_until)
+        plan = runs.plan(
+            due, now, zones=around.zones, guard_until=guard_until, windows=around.windows, covering=around.covering
+        )
+        return await runs.carry_out(tx, plan, now)
+
+    async def ledger(self, tx: AsyncConnection, job_id: int) -> list[Occurrence]:
+        """Everything of a job, oldest first."""
+        page = await runs.list_occurrences(tx, self.admin.scope, Ledger(job_id), limit=500, cursor=None)
+        return list(reversed(page.items))
+
+    async def rows(self, tx: AsyncConnection, occurrence: uuid.UUID) -> dict[str, DeviceRow]:
+        page = await runs.device_rows(tx, self.admin.scope, occurrence, limit=500)
+        return {row.hostname: row for row in page.items}
+
     async def take(self, tx: AsyncConnection, *names: str, gateway: uuid.UUID = GATEWAY) -> list[Delivery]:
         devices = [self.devices[name] for name in names or self.devices]
         return (await runs.take(tx, gateway, self.now, device_ids=devices)).deliveries
@@ -103,8 +134,7 @@ class Scene:
         return Report(**values)
 
     async def states(self, tx: AsyncConnection, occurrence: uuid.UUID) -> dict[str, tuple[TargetState, str | None]]:
-        page = await runs.device_rows(tx, self.admin.scope, occurrence, limit=500)
-        return {row.hostname: (row.state, row.reason) for row in page.items}
+        return {name: (row.state, row.reason) for name, row in (await self.rows(tx, occurrence)).items()}
 
     async def occurrence(self, tx: AsyncConnection, job_id: int, which: uuid.UUID | None) -> runs.Occurrence:
         return await runs.get_occurrence(tx, self.admin.scope, job_id, which)
@@ -128,10 +158,7 @@ async def set_scene(db: Database, clock: Clock, keys: KeyRing) -> Scene:
 
 async def counters_hold(tx: AsyncConnection) -> None:
     """Counters and rows say the same, whatever happened before."""
-    kept = await tx.execute(
-        text("SELECT occurrence_id, site_id, state, number FROM occurrence_counts WHERE number <> 0 ORDER BY 1, 2, 3")
-    )
-    counted = await tx.execute(
-        text("SELECT occurrence_id, site_id, state, count(*) FROM run_targets GROUP BY 1, 2, 3 ORDER BY 1, 2, 3")
-    )
+    key = "occurrence_id, site_id, wave, state"
+    kept = await tx.execute(text(f"SELECT {key}, number FROM occurrence_counts WHERE number <> 0 ORDER BY 1, 2, 3, 4"))
+    counted = await tx.execute(text(f"SELECT {key}, count(*) FROM run_targets GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"))
     assert kept.all() == counted.all()

@@ -26,6 +26,13 @@ _FIND = text("SELECT id, job_id FROM occurrences WHERE id = ANY(:ids) AND state 
 _DUE = text(
     "SELECT id FROM occurrences WHERE state = 'held' AND held_until_at <= :now ORDER BY held_until_at, id LIMIT :limit"
 )
+# Held before windows were last changed: they may open earlier now.
+_HELD_BEFORE_CHANGE = text("""
+SELECT o.id, o.job_id, o.held_until_at, o.detail FROM occurrences o
+WHERE o.state = 'held' AND o.reason = 'held_by_window' AND o.held_until_at > :now
+  AND o.created_at < (SELECT max(greatest(w.updated_at, w.deleted_at)) FROM windows w)
+ORDER BY o.id
+""")
 _NEXT = text("SELECT min(held_until_at) FROM occurrences WHERE state = 'held'")
 # After the jobs, whose rows decide who is first; what another release has let go meanwhile is not held any more.
 _LOCK = text("""
@@ -40,13 +47,17 @@ WITH given AS (
   SELECT o.id FROM occurrences o WHERE o.id = ANY(:ids) AND o.state = 'held' ORDER BY o.id FOR UPDATE
 )
 UPDATE occurrences o SET state = 'skipped', reason = g.reason, detail = coalesce(g.detail, o.detail), closed_at = :now,
-  held_until_at = NULL, cancelled_by = :by
+  cancelled_by = :by
 FROM given g JOIN locked l ON l.id = g.id WHERE o.id = g.id AND o.state = 'held'
 RETURNING o.id, o.job_id
 """)
-_HOLD_ON = text("""
+_HOLD_UNTIL = text("""
+WITH locked AS (
+  SELECT o.id FROM occurrences o WHERE o.id = ANY(:ids) AND o.state = 'held' ORDER BY o.id FOR UPDATE
+)
 UPDATE occurrences o SET held_until_at = g.until, detail = g.detail
 FROM unnest(CAST(:ids AS uuid[]), CAST(:until AS timestamptz[]), CAST(:details AS text[])) AS g(id, until, detail)
+JOIN locked l ON l.id = g.id
 WHERE o.id = g.id AND o.state = 'held'
 """)
 
@@ -68,7 +79,10 @@ async def release_held(
 
 
 async def open_due_held(tx: AsyncConnection, now: datetime, limit: int = 500) -> set[uuid.UUID]:
-    """Let go what was held until now. Where the window has been moved meanwhile, it is held on, or skipped beyond its expiry."""
+    """Let go what was held until now. Where the window has been moved meanwhile, it goes earlier, is held on, or is skipped beyond
+    its expiry.
+    """
+    await _look_again(tx, now)
     due = (await tx.execute(_DUE, {"now": now, "limit": limit})).scalars().all()
     return await _release(tx, due, now, actor=None, reason=None) if due else set()
 
@@ -160,7 +174,9 @@ async def _past_windows(
     if not blocked:
         return list(openings)
     if actor is None:
-        await _hold_on(tx, [why for why in blocked.values() if isinstance(why, Held)])
+        await _hold_until(
+            tx, [(one, why.held_until_at, why.detail) for one, why in blocked.items() if isinstance(why, Held)]
+        )
         gone = {one: (why.reason, why.detail) for one, why in blocked.items() if isinstance(why, Skipped)}
         await _skip(tx, gone, now, by=None)
         return [one for one in openings if one.id not in blocked]
@@ -169,15 +185,30 @@ async def _past_windows(
     return [replace(one, ignores_windows=one.id in blocked) for one in openings]
 
 
-async def _hold_on(tx: AsyncConnection, held: Sequence[Held]) -> None:
-    if not held:
+async def _look_again(tx: AsyncConnection, now: datetime) -> None:
+    """Move up what a changed window lets go earlier than was thought."""
+    rows = (await tx.execute(_HELD_BEFORE_CHANGE, {"now": now})).all()
+    if not rows:
         return
-    columns = {
-        "ids": [one.id for one in held],
-        "until": [one.held_until_at for one in held],
-        "details": [one.detail for one in held],
-    }
-    await tx.execute(_HOLD_ON, columns)
+    known = await windows.load(tx)
+    covering = await windows.covering_jobs(tx, {row.job_id for row in rows})
+    earlier = []
+    for row in rows:
+        verdict = known.verdict(covering[row.job_id], "UTC", now, until=row.held_until_at)
+        opens_at = now if verdict.is_open else verdict.opens_at
+        if opens_at is not None and opens_at < row.held_until_at:
+            earlier.append((row.id, opens_at, verdict.sentence or row.detail))
+    await _hold_until(tx, earlier)
+
+
+async def _hold_until(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, datetime | None, str | None]]) -> None:
+    if rows:
+        columns = {
+            "ids": [one for one, _, _ in rows],
+            "until": [until for _, until, _ in rows],
+            "details": [why for _, _, why in rows],
+        }
+        await tx.execute(_HOLD_UNTIL, columns)
 
 
 async def _skip(

@@ -18,8 +18,9 @@ NO_WAVES: Final = """SELECT CAST(NULL AS uuid) AS occurrence_id, CAST(NULL AS te
 COUNTED_ONLY: Final = """'fixed' AS zone_source, 0 AS splay_seconds, '' AS splay_salt, CAST(NULL AS timestamptz) AS opens_at,
     CAST(NULL AS timestamptz) AS starts_from, CAST(NULL AS timestamptz) AS expires_at, CAST(NULL AS timestamptz) AS stop_by_at"""
 
+#: Seconds by which device `c` starts after the others of `s`, as `core.occurrence.splay_delay` says.
 # The first 64 bits of the hash as a fraction of 2^64, times the splay: in two halves, so that it stays within 64 bits.
-_DELAY: Final = """SELECT (h.high * s.splay_seconds + ((h.low * s.splay_seconds) >> 32)) >> 32
+DELAY: Final = """SELECT (h.high * s.splay_seconds + ((h.low * s.splay_seconds) >> 32)) >> 32
     FROM (SELECT sha256(convert_to(s.job_id || '|' || c.device_id || s.splay_salt, 'UTF8')) AS bytes) AS b,
       LATERAL (SELECT ('x' || encode(substring(b.bytes FROM 1 FOR 4), 'hex'))::bit(32)::bigint AS high,
         ('x' || encode(substring(b.bytes FROM 5 FOR 4), 'hex'))::bit(32)::bigint AS low) AS h"""
@@ -65,6 +66,6 @@ considered AS (
   LEFT JOIN sites x ON x.id = d.site_id
   LEFT JOIN wave w ON w.occurrence_id = s.id AND w.zone = {ZONE}
   LEFT JOIN device_presence p ON p.device_id = c.device_id
-  CROSS JOIN LATERAL (SELECT CASE WHEN s.splay_seconds > 0 THEN ({_DELAY}) ELSE 0 END AS seconds OFFSET 0) AS delay
+  CROSS JOIN LATERAL (SELECT CASE WHEN s.splay_seconds > 0 THEN ({DELAY}) ELSE 0 END AS seconds OFFSET 0) AS delay
 )
 """
