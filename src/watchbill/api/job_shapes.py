@@ -21,9 +21,11 @@ from watchbill.core.job_rules_values import (
     SPLAY_SECONDS,
     TIME_LIMIT_SECONDS,
 )
+from watchbill.core.occurrence import fitting_splay
+from watchbill.core.schedule_types import Flag
 from watchbill.identity import Actor
-from watchbill.jobs import JobRevision, JobState, SavedJob
-from watchbill.runs import JobHistory, Occurrence, Preview
+from watchbill.jobs import JobRevision, JobState, Outlook, SavedJob
+from watchbill.runs import Coming, JobHistory, Occurrence, Preview
 
 _LIMIT_LOW, _LIMIT_HIGH = TIME_LIMIT_SECONDS
 _EXPIRES_LOW, _EXPIRES_HIGH = EXPIRES_AFTER_SECONDS
@@ -218,14 +220,32 @@ class PlanReply(Model):
     problems: list[FieldProblem]
 
 
+class PreviewBlocked(Model):
+    """A window, by its name, that keeps devices of the caller's sites from starting at an instant."""
+
+    window: str
+    kind: Literal["allow", "deny"]
+    devices: int
+
+
 class PreviewInstant(Model):
-    """One coming instant. `flags`: shifted_gap, first_of_two, clamped; `passed_over`: dates that do not exist."""
+    """One coming instant, as the ledger will name it, and what the clocks of its zone show then.
+
+    `flags`: shifted_gap and first_of_two (of changes of the clocks), clamped (to the month's end), in_blackout (closed for the
+    whole job), held (it waits for a window to open). `passed_over`: dates that do not exist. `blocked`: devices that a window
+    keeps from starting. Where the job follows clocks, `local` is the wall clock of all waves and has no offset; the first of them
+    starts at `first_start_at`, the last at `last_start_at`. A splay spreads the starts over `splay_seconds`.
+    """
 
     at: Instant
     local: str
-    offset: str
-    flags: list[str]
+    offset: str | None
+    flags: list[Flag]
     passed_over: list[str]
+    blocked: list[PreviewBlocked]
+    first_start_at: Instant | None
+    last_start_at: Instant | None
+    splay_seconds: int
 
 
 class PreviewTargets(Model):
@@ -279,7 +299,7 @@ def preview_reply(preview: Preview) -> PreviewReply:
     targets = preview.targets
     return PreviewReply(
         schedule_text=preview.outlook.schedule_text,
-        instants=[_instant(one) for one in preview.outlook.instants],
+        instants=[_instant(preview.outlook, one) for one in preview.instants],
         targets=PreviewTargets(
             devices=targets.online + targets.offline,
             online=targets.online,
@@ -307,13 +327,19 @@ def _in_words(schedule: Mapping[str, Any]) -> str | None:
         return None  # the job's state says what is wrong with it
 
 
-def _instant(one: calendar.Instant) -> PreviewInstant:
+def _instant(outlook: Outlook, coming: Coming) -> PreviewInstant:
+    schedule, one = outlook.schedule, coming.instant
+    splay = outlook.policies.splay_seconds
     return PreviewInstant(
         at=one.at,
         local=one.local.isoformat(timespec="minutes"),
-        offset=_offset(one.offset),
+        offset=None if schedule is not None and schedule.is_following else _offset(one.offset),
         flags=list(one.flags),
         passed_over=list(one.passed_over),
+        blocked=[PreviewBlocked.model_validate(window) for window in coming.blocked],
+        first_start_at=coming.first_start_at,
+        last_start_at=coming.last_start_at,
+        splay_seconds=fitting_splay(schedule, one.at, splay) if schedule is not None else 0,
     )
 
 

@@ -300,12 +300,21 @@ def _show_preview(session: Session, found: Mapping[str, Any]) -> None:
     )
     if found["instants"]:
         columns = [
-            Column("due", lambda row: session.out.when(row["at"])),
-            Column("in its zone", lambda row: f"{row['local']} {row['offset']}"),
-            Column("notes", lambda row: [*row["flags"], *(f"passes over {one}" for one in row["passed_over"])]),
+            Column("due", lambda row: session.out.when(row["first_start_at"] or row["at"])),
+            Column("in its zone", lambda row: f"{row['local']} {row['offset'] or 'on each clock'}"),
+            Column("notes", lambda row: _notes(session, row), is_wrapped=True),
         ]
         sys.stdout.write("\n")
         session.out.table(found["instants"], columns)
+
+
+def _notes(session: Session, row: Mapping[str, Any]) -> list[str]:
+    notes = [*row["flags"], *(f"passes over {one}" for one in row["passed_over"])]
+    if row["last_start_at"] != row["first_start_at"]:
+        notes.append(f"last start {session.out.when(row['last_start_at'])}")
+    if row["splay_seconds"]:
+        notes.append(f"spread over {row['splay_seconds']} s")
+    return [*notes, *(f"{one['devices']} closed by {one['window']}" for one in row["blocked"])]
 
 
 @command(app, "pause")
@@ -350,13 +359,18 @@ def rerun(
         typer.Option(metavar="WHICH", help="all, failed, not_finished, or devices by id or host name, with commas."),
     ] = "all",
     occurrence: Occurrence = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Why it may start in a closed window; needs the permission to do so.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Then watch it.")] = False,
 ) -> None:
     """Run a job now, as it is saved; its schedule does not move."""
     job_id = session.job_id(job)
-    body: dict[str, Any] = {"targets": _targets(session, targets)}
-    if occurrence is not None:
-        body["occurrence"] = occurrence
+    given = {"occurrence": occurrence, "reason": reason}
+    body = {
+        "targets": _targets(session, targets),
+        **{name: value for name, value in given.items() if value is not None},
+    }
     started = session.api.post(f"{PATH}/{job_id}/rerun", body, is_creating=True)
     if follow:
         _follow(session, job_id, started["id"])
@@ -368,6 +382,41 @@ def _targets(session: Session, text: str) -> object:
     if text in {"all", "failed", "not_finished"}:
         return text
     return {"device_ids": [session.device_id(one.strip()) for one in text.split(",") if one.strip()]}
+
+
+@command(app, "backfill")
+def backfill(
+    session: Session,
+    job: Job,
+    *,
+    begin: Annotated[str, typer.Option("--from", metavar="WHEN", help="The first instant that counts, in the past.")],
+    end: Annotated[str, typer.Option("--to", metavar="WHEN", help="The last one that counts.")],
+    overlap: Annotated[
+        str | None, typer.Option(help="skip, queue_one, replace or allow; else one after another on each device.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Run a job for each instant of a range of the past, also for those that ran.
+
+    WHEN is an instant such as 2026-05-04T07:00:00Z, or a wall clock for a job that follows clocks. At most 1,000 instants.
+    """
+    path = f"{PATH}/{session.job_id(job)}/backfill"
+    body: dict[str, Any] = {"from": begin, "to": end, **({"overlap": overlap} if overlap else {})}
+    counted = session.api.post(path, {**body, "dry_run": True})
+    text = (
+        f"{_several(counted['count'], 'instant')} on {_several(counted['devices'], 'device')}: {counted['rows']} rows"
+    )
+    if dry_run:
+        session.out.done(f"{text}; nothing was started.", counted)
+        return
+    asking.sure(f"{text}. Go on?", is_sure=yes)
+    started = session.api.post(path, body, is_creating=True)
+    session.out.done(f"Started {_several(started['opened'], 'occurrence')}; the oldest runs first.", started)
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 @command(app, "cancel")
