@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.core.schedule_strategies import UNTIMED
 from watchbill.core import occurrence as sut
 from watchbill.core import schedule
+from watchbill.core.following import LAST_WAVE, leading_now
 
 ALL_POLICIES = ("skip", "latest", "all", "hold")
 
@@ -109,6 +110,18 @@ SPECS = st.sampled_from(
         plan("once", "2026-03-29T02:30"),
     ]
 )
+FOLLOWERS = st.sampled_from(
+    [
+        schedule.parse({"timezone_source": "device"} | spec)
+        for spec in (
+            {"type": "daily", "start": "2026-01-01T02:30"},
+            {"type": "weekly", "start": "2026-01-04T02:15", "end": "2026-06-01T00:00"},
+            {"type": "cron", "expression": "15,45 1-3 * * *"},
+            {"type": "rrule", "rule": "FREQ=DAILY;BYHOUR=2,3;BYMINUTE=0,30;COUNT=300", "start": "2026-01-01T02:30"},
+            {"type": "once", "start": "2026-03-08T02:30"},
+        )
+    ]
+)
 MOMENTS = st.integers(0, 200 * 86400).map(lambda seconds: at("2026-01-01T00:00Z") + timedelta(seconds=seconds))
 WINDOWS = st.none() | st.integers(60, 7 * 86400)
 
@@ -124,6 +137,36 @@ def test_every_instant_is_opened_held_or_missed_exactly_once(spec, mark, seconds
         assert (inside[0], inside[-1], len(inside)) == (row.first, row.last, row.count)
         found += Counter(inside)
     assert found == Counter(schedule.instants_between(spec, mark, now))
+
+
+@UNTIMED
+@given(FOLLOWERS, MOMENTS, st.integers(0, 30 * 86400), st.sampled_from(ALL_POLICIES), WINDOWS)
+def test_every_wall_clock_of_a_follower_is_opened_held_or_missed_exactly_once(spec, begin, seconds, catch_up, window):
+    zones = ["UTC", "America/Denver", "Australia/Lord_Howe"]
+    mark, now = sut.first_mark(spec, begin, zones), begin + timedelta(seconds=seconds)
+    result = sut.owed(spec, mark, now, sut.CatchUpPolicy(catch_up, window), zones)
+    found = Counter(due.at for due in result.open) + Counter(result.held)
+    for row in result.missed:
+        found += Counter(schedule.instants_between(spec, row.first - timedelta(seconds=1), row.last))
+    assert found == Counter(schedule.instants_between(spec, mark, leading_now(zones, now)))
+    # What some zone has yet to start is never written off.
+    assert all(row.last <= now - LAST_WAVE for row in result.missed)
+
+
+@UNTIMED
+@given(SPECS, MOMENTS, st.lists(st.integers(1, 60), min_size=40, max_size=80))
+def test_what_a_preview_shows_is_what_fires(spec, begin, steps):
+    first = schedule.next_due(spec, begin)
+    now = mark = begin if first is None else first - timedelta(seconds=30)
+    shown = [item.at for item in schedule.upcoming(spec, mark, 10)]
+    fired: list[datetime] = []
+    for step in steps:
+        now += timedelta(seconds=step)
+        result = sut.owed(spec, mark, now, sut.CatchUpPolicy())
+        fired += [due.at for due in result.open]
+        mark = result.mark
+    assert fired == [at for at in shown if at <= now]
+    assert bool(fired) == bool(first)
 
 
 @UNTIMED

@@ -102,6 +102,13 @@ def test_a_step_without_start_asks_for_its_anchor():
         sut.next_due(sut.parse({"type": "hourly"}), at("2026-05-04T10:00Z"))
 
 
+def test_flags_of_others_are_added_once_and_in_order():
+    [plain] = sut.upcoming(read("daily", "2026-03-28T02:30", "Europe/Berlin"), at("2026-03-28T12:00Z"), 1)
+    assert plain.flags == ("shifted_gap",)
+    assert sut.with_flags(plain, ["held", "in_blackout", "shifted_gap"]).flags == ("shifted_gap", "in_blackout", "held")
+    assert sut.with_flags(plain, []) == plain
+
+
 def test_count_ends_the_schedule_after_that_many_instants():
     for kind in ("hourly", "daily", "weekly"):
         plan = read(kind, "2026-05-04T07:00", "Europe/Berlin", count=3)

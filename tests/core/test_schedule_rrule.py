@@ -158,6 +158,23 @@ def test_a_rule_needs_a_start_and_readable_dates():
     assert fields == {("start", "required"), ("exdate[0]", "invalid_time"), ("rdate", "invalid_list")}
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29",
+        "FREQ=DAILY;BYMONTHDAY=29;BYDAY=MO",
+        "FREQ=HOURLY;BYYEARDAY=366",
+        "FREQ=YEARLY",
+    ],
+)
+def test_a_count_that_outlasts_the_calendar_ends_with_it(rule):
+    for plan in (read(f"{rule};COUNT=10000", "2499-12-31T23:59"), read(rule, "2499-12-31T23:59", count=10_000)):
+        assert sut.next_due(plan, BEFORE) is not None
+        latest = sut.latest_before(plan, datetime(9999, 1, 1, tzinfo=UTC))
+        assert latest is not None
+        assert sut.next_due(plan, latest) is None
+
+
 # --- against dateutil, walked from the start ------------------------------------------------------------------------------
 
 DAY_PARTS = {
