@@ -14,7 +14,7 @@ from watchbill.core.schedule import Schedule, next_due
 from watchbill.core.schedule_cron import Cron, fixed_instant
 from watchbill.core.zones import Zone
 
-__all__ = ["LAST_WAVE", "due_at", "leading_now", "local_time", "next_start", "wave_start"]
+__all__ = ["LAST_WAVE", "due_at", "leading_now", "local_time", "next_start", "wave_start", "when_reached"]
 
 #: From UTC+14 to UTC-12: when the last zone on Earth has started.
 LAST_WAVE: Final = timedelta(hours=26)
@@ -44,9 +44,12 @@ def due_at(schedule: Schedule, nominal: datetime, zones: Collection[str]) -> dat
 def next_start(schedule: Schedule, mark: datetime, zones: Collection[str]) -> datetime | None:
     """When to look at a schedule that is settled up to `mark`: the real instant at which its next one is reached."""
     following = next_due(schedule, mark)
-    if following is None or not schedule.is_following:
-        return following
-    return reached_at(zones, local_time(following))
+    return None if following is None else when_reached(schedule, following, zones)
+
+
+def when_reached(schedule: Schedule, nominal: datetime, zones: Collection[str]) -> datetime:
+    """The real instant at which an instant of a schedule is there: its own, or that of the first zone to show its wall clock."""
+    return reached_at(zones, local_time(nominal)) if schedule.is_following else nominal
 
 
 def _names(schedule: Schedule, wall: datetime) -> bool:

@@ -31,12 +31,22 @@ def local_time(nominal: datetime) -> datetime:
 
 def leading_now(zones: Collection[str], now: datetime) -> datetime:
     """The furthest wall clock that any of these zones has reached, as the instant that names it; never later than `now`."""
+    return _leading(_as_key(zones), now)
+
+
+# A tick asks for the same moment once per job.
+@lru_cache(maxsize=64)
+def _leading(zones: frozenset[str], now: datetime) -> datetime:
     return nominal_of(max(_reached(zone, now) for zone in known(zones)))
 
 
 def reached_at(zones: Collection[str], wall: datetime) -> datetime:
     """When the first of these zones reaches a wall clock."""
-    return _first_reached(zones if isinstance(zones, frozenset) else frozenset(zones), wall)
+    return _first_reached(_as_key(zones), wall)
+
+
+def _as_key(zones: Collection[str]) -> frozenset[str]:
+    return zones if isinstance(zones, frozenset) else frozenset(zones)
 
 
 @lru_cache(maxsize=4096)

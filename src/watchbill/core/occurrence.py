@@ -11,14 +11,16 @@ from itertools import islice
 from typing import Final, Literal, assert_never
 from uuid import UUID, uuid5
 
-from watchbill.core.following import LAST_WAVE, next_start
+from watchbill.core.following import LAST_WAVE, next_start, when_reached
 from watchbill.core.schedule import (
     Schedule,
     count_between,
     first_mark,
     has_quick_count,
+    instants_after,
     instants_between,
     latest_before,
+    next_due,
     period_hint,
 )
 
@@ -109,9 +111,14 @@ def owed(schedule: Schedule, mark: datetime, now: datetime, policy: CatchUpPolic
         return Owed((), (), (), mark, next_start(schedule, mark, zones))
     in_time = now - LAST_WAVE if schedule.is_following else now
     punctual = min(reached, max(mark, in_time - ON_TIME - _TICK))
-    on_time = tuple(Due(at, late=False) for at in instants_between(schedule, punctual, reached))
+    coming = instants_after(schedule, punctual)
+    on_time, following = [], next(coming, None)
+    while following and following <= reached:
+        on_time.append(Due(following, late=False))
+        following = next(coming, None)
     late, held, missed = _settle_late(schedule, mark, punctual, now=in_time, policy=policy, has_on_time=bool(on_time))
-    return Owed(late + on_time, held, missed, reached, next_start(schedule, reached, zones))
+    look_again = None if following is None else when_reached(schedule, following, zones)
+    return Owed(late + tuple(on_time), held, missed, reached, look_again)
 
 
 def wave_timing(
@@ -131,8 +138,10 @@ def _settle_late(
     schedule: Schedule, mark: datetime, until: datetime, *, now: datetime, policy: CatchUpPolicy, has_on_time: bool
 ) -> _Settled:
     """The instants in (mark, until], which are more than a minute late."""
-    newest = latest_before(schedule, until)
-    if newest is None or newest <= mark:
+    # Most jobs owe nothing late, and looking forward for one is the cheapest way to know.
+    first = None if until <= mark else next_due(schedule, mark)
+    newest = latest_before(schedule, until) if first and first <= until else None
+    if newest is None:
         return (), (), ()
     recent = min(until, max(mark, now - _window(schedule, newest, policy) - _TICK))
     stale = tuple(_missed(schedule, mark, recent, "catch_up_window"))
