@@ -30,19 +30,24 @@ BOUNDS = "watchbill_bounds"
 #: Targets of a look that windows are asked about at a time.
 _PAGE = 500
 
+_IN_TIME = "{x}.expires_at > :now AND ({x}.stop_by_at IS NULL OR {x}.stop_by_at > :now)"
+_BEGUN = "({x}.starts_at IS NULL OR {x}.starts_at <= :now)"
 # `:again` looks at those too that a window has put off: it may have changed since.
-_CAN_START = """{x}.expires_at > :now AND ({x}.stop_by_at IS NULL OR {x}.stop_by_at > :now)
-    AND ({x}.starts_at IS NULL OR {x}.starts_at <= :now OR (CAST(:again AS boolean) AND {x}.reason IN ('blackout', 'outside_window')))"""
-
+_CAN_START = (
+    _IN_TIME
+    + " AND ({x}.starts_at IS NULL OR {x}.starts_at <= :now OR (CAST(:again AS boolean) AND {x}.reason IN ('blackout', 'outside_window')))"
+)
 _ACTIVE = "('connecting', 'dispatched', 'running', 'cancelling')"
 
 # What is ahead of `t` on its device: whatever runs there, and what could start and is older. A backfill lets the rest go first.
-_AHEAD = f"""
+_AHEAD_IF = f"""
   SELECT b.id FROM run_targets b
   WHERE b.job_id = t.job_id AND b.device_id = t.device_id AND b.deadline_at IS NOT NULL AND b.id <> t.id
-    AND (b.state IN {_ACTIVE} OR ({_CAN_START.format(x="b")} AND (
+    AND (b.state IN {_ACTIVE} OR ({{can_start}} AND (
       SELECT (ob.kind = 'backfill', b.id) < (ot.kind = 'backfill', t.id) FROM occurrences ob, occurrences ot
       WHERE ob.id = b.occurrence_id AND ot.id = t.occurrence_id)))"""
+_AHEAD = _AHEAD_IF.format(can_start=_CAN_START.format(x="b"))
+_STANDS_AHEAD = _AHEAD_IF.format(can_start=f"{_IN_TIME} AND {_BEGUN}".format(x="b"))
 
 _FROM = """
   FROM run_targets t
@@ -69,50 +74,45 @@ _DELIVER = """taken AS (
     stop_reason = CASE WHEN l.stop_at < coalesce(t.stop_by_at, 'infinity') THEN 'outside_window' ELSE t.stop_reason END
   FROM locked l JOIN runs r ON r.id = l.run_id WHERE t.id = l.id AND t.run_id = l.run_id
   RETURNING t.id AS target_id, t.run_id, t.occurrence_id, t.job_id, t.device_id, t.site_id, t.wave, l.state AS before, t.term,
-    t.attempt, least(t.expires_at, t.stop_by_at) AS start_by_at
+    t.attempt, least(t.expires_at, t.stop_by_at) AS start_by_at, gen_random_uuid() AS execution_id
 ), delivered AS (
   INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at)
-  SELECT gen_random_uuid(), target_id, run_id, device_id, site_id, 0, attempt, term, 'dispatched', start_by_at, :now FROM taken
-  RETURNING id, target_id
+  SELECT execution_id, target_id, run_id, device_id, site_id, 0, attempt, term, 'dispatched', start_by_at, :now FROM taken
 )"""
 _DELIVERED = """
-SELECT 'delivered' AS what, e.id AS execution_id, k.target_id, k.run_id, k.occurrence_id, k.job_id, k.device_id, k.site_id, k.wave,
-  k.before, k.start_by_at
-FROM delivered e JOIN taken k ON k.target_id = e.target_id"""
+SELECT 'delivered' AS what, execution_id, target_id, run_id, occurrence_id, job_id, device_id, site_id, wave, before, start_by_at
+FROM taken"""
 
-# One round trip: what is handed out, what others wait for, and what is left to a closer look.
+# One round trip: what is handed out, and what there is beyond it. Where windows are, they are asked first.
 _TAKE = f"""
 WITH ready AS MATERIALIZED (
   SELECT t.id, t.run_id {_MINE} AND {{which}} AND r.exclusivity <> 'job' AND NOT {_HAS_WINDOWS}
     AND (r.exclusivity = 'none' OR NOT EXISTS ({_AHEAD}))
   LIMIT :limit
-), behind AS (
-  SELECT (SELECT min(ahead.id) FROM ({_AHEAD}) ahead) AS id {_MINE} AND {{which}} AND r.exclusivity = 'device'
-    AND NOT {_HAS_WINDOWS} AND (SELECT count(*) FROM ready) < :limit AND t.id NOT IN (SELECT id FROM ready)
 ), locked AS (
-  SELECT t.id, t.run_id, t.state, CAST(NULL AS timestamptz) AS stop_at FROM run_targets t JOIN ready ON ready.id = t.id AND ready.run_id = t.run_id
+  SELECT t.id, t.run_id, t.state, CAST(NULL AS timestamptz) AS stop_at
+  FROM run_targets t JOIN ready ON ready.id = t.id AND ready.run_id = t.run_id
   WHERE t.state IN ('pending', 'waiting_online') ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
 ), {_DELIVER}
 {_DELIVERED}
 UNION ALL
-SELECT what, NULL::uuid, id, NULL::bigint, NULL::uuid, NULL::bigint, NULL::uuid, NULL::bigint, NULL::integer, NULL, NULL::timestamptz
+SELECT what, NULL::uuid, NULL::bigint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::uuid, NULL::bigint, NULL::integer, NULL, NULL::timestamptz
 FROM (
-  SELECT DISTINCT 'behind' AS what, id FROM behind WHERE id IS NOT NULL
-  UNION ALL SELECT 'windows', NULL WHERE {_HAS_WINDOWS}
-  UNION ALL SELECT 'lone', NULL WHERE EXISTS (SELECT {_MINE} AND {{which}} AND r.exclusivity = 'job')
-  UNION ALL SELECT 'later', NULL WHERE EXISTS (
+  SELECT 'windows' AS what WHERE {_HAS_WINDOWS}
+  UNION ALL SELECT 'left' WHERE (SELECT count(*) FROM ready) < :limit
+    AND EXISTS (SELECT {_MINE} AND {{which}} AND t.id NOT IN (SELECT id FROM ready))
+  UNION ALL SELECT 'later' WHERE EXISTS (
     SELECT FROM run_targets WHERE state IN ('pending', 'waiting_online') AND starts_at > :now)
 ) notes
 """
-
 _TAKE_OF_RUN = text(_TAKE.format(which="t.run_id = :run_id"))
 _TAKE_OF_DEVICES = text(_TAKE.format(which="t.device_id = ANY(:devices)"))
 _TAKE_STARTING = text(_TAKE.format(which="t.starts_at BETWEEN :since AND :now"))
 
-_BEHIND = text(f"""
-SELECT DISTINCT found.id FROM (
-  SELECT (SELECT min(ahead.id) FROM ({_AHEAD}) ahead) AS id {_MINE} AND {_ANY_LOOK} AND r.exclusivity <> 'none'
-) found WHERE found.id IS NOT NULL
+# What is left although it could start: it waits for a turn on its device, or for that of its run.
+_LEFT = text(f"""
+SELECT DISTINCT r.exclusivity = 'job' AS is_lone, (SELECT min(ahead.id) FROM ({_STANDS_AHEAD}) ahead) AS behind_id
+{_MINE} AND {_ANY_LOOK} AND r.exclusivity <> 'none'
 """)
 _LONE = text(f"""
 SELECT r.job_id, r.id AS run_id, min(t.id) AS target_id, o.kind = 'backfill' AS is_backfill
@@ -216,13 +216,14 @@ async def take(
     for row in rows:
         if row.what == "delivered":
             _add(taken, moved, row)
-        elif row.what == "behind":
-            taken.behind.add(row.target_id)
         else:
             notes.add(row.what)
     taken.has_later = "later" in notes
-    if notes & {"windows", "lone"}:
-        await _look_closely(tx, values, notes, taken, moved, limit)
+    if "left" in notes:
+        is_lone, taken.behind = await _left(tx, values)
+        if is_lone or "windows" in notes:
+            taken.behind.clear()
+            await _look_closely(tx, values, taken, moved, limit, is_lone=is_lone, has_windows="windows" in notes)
     await settle(tx, moved, now)
     taken.deliveries.sort(key=lambda one: one.target_id)
     return taken
@@ -253,36 +254,46 @@ async def next_start(tx: AsyncConnection, gateway_id: uuid.UUID, since: datetime
     return found
 
 
+async def _left(tx: AsyncConnection, look: dict[str, Any]) -> tuple[bool, set[int]]:
+    """Whether some of the rest wants its job for itself, and whom the rest waits for on its devices."""
+    left = (await tx.execute(_LEFT, look)).all()
+    return any(row.is_lone for row in left), {row.behind_id for row in left if row.behind_id is not None}
+
+
 async def _look_closely(
-    tx: AsyncConnection, look: dict[str, Any], notes: set[str], taken: Taken, moved: list[Moved], limit: int
+    tx: AsyncConnection,
+    look: dict[str, Any],
+    taken: Taken,
+    moved: list[Moved],
+    limit: int,
+    *,
+    is_lone: bool,
+    has_windows: bool,
 ) -> None:
     """Candidates one by one. Each of them is judged once; what one that is put off held up is a candidate then."""
-    turn = await _turns(tx, look, taken) if "lone" in notes else []
-    shut = await windows.load(tx) if "windows" in notes else windows.WindowSet()
+    shut = await windows.load(tx) if has_windows else windows.WindowSet()
     seen: list[int] = []
     for again in sorted({bool(look["again"]), False}, reverse=True):
         values = {**look, "again": again}
+        turn, behind = await _turns(tx, values) if is_lone else ([], [])
         while len(taken.deliveries) < limit:
             page = await tx.execute(_CANDIDATES, {**values, "turns": turn, "seen": seen, "page": _PAGE})
             some = [Candidate(*row) for row in page]
             if not some:
+                taken.behind = {*behind, *(await _left(tx, values))[1]}
                 break
             seen += [one.id for one in some]
             pairs = () if shut.is_empty else [(one.job_id, one.device_id) for one in some]
             covering = await windows.covering_devices(tx, pairs)
             await _carry_out(tx, fates(some, shut, covering, look["now"]), taken, moved, look["now"])
-    if len(taken.deliveries) < limit:
-        taken.behind |= set((await tx.execute(_BEHIND, {**look, "again": False})).scalars())
 
 
-async def _turns(tx: AsyncConnection, look: dict[str, Any], taken: Taken) -> list[int]:
-    """Runs that want their job for themselves and may have it, until this transaction ends."""
+async def _turns(tx: AsyncConnection, look: dict[str, Any]) -> tuple[list[int], list[int]]:
+    """Runs that want their job for themselves and may have it, until this transaction ends; targets the others wait for."""
     lone = [Lone(*row) for row in await tx.execute(_LONE, look)]
     jobs = {"jobs": sorted({one.job_id for one in lone})}
     await tx.execute(_LOCK_JOBS, jobs)
-    going, behind = whose_turn(lone, [Busy(*row) for row in await tx.execute(_BUSY, jobs)])
-    taken.behind |= set(behind)
-    return going
+    return whose_turn(lone, [Busy(*row) for row in await tx.execute(_BUSY, jobs)])
 
 
 async def _carry_out(tx: AsyncConnection, judged: Fates, taken: Taken, moved: list[Moved], now: datetime) -> None:

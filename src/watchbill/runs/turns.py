@@ -24,7 +24,7 @@ _LOCK = text("SELECT id FROM run_targets WHERE id = ANY(:ids) ORDER BY id FOR NO
 _MARK = text("""
 WITH standing AS (
   SELECT id, is_awaited FROM run_targets WHERE id = ANY(:ids) AND deadline_at IS NOT NULL
-    AND (starts_at IS NULL OR starts_at <= :now OR state NOT IN ('pending', 'waiting_online'))
+    AND (starts_at IS NULL OR starts_at <= :now OR released_at IS NULL OR state NOT IN ('pending', 'waiting_online'))
 ), marked AS (
   UPDATE run_targets t SET is_awaited = true FROM standing s WHERE t.id = s.id AND NOT s.is_awaited
 )

@@ -165,7 +165,7 @@ class Hub:
             await self._hand_out(run_id=self._runs.popitem(last=False)[0])
         if self._freed:
             freed, self._freed = self._freed, set()
-            await self._hand_out(device_ids=sorted(freed))
+            await self._hand_out(device_ids=sorted(freed), again=True)
         if self._sweep:
             self._sweep = False
             await self._hand_out(device_ids=list(self.held), again=True)
