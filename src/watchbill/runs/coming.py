@@ -1,11 +1,11 @@
 """Coming occurrences as rows of the ledger: read from a feed of jobs as far as a page needs, with their marks. Writes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, text
+from sqlalchemy import BigInteger, DateTime, Row, Select, literal, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, windows
@@ -15,6 +15,7 @@ from watchbill.core.occurrence import public_id
 from watchbill.core.problems import Problem
 from watchbill.jobs import DueJob
 from watchbill.jobs.definition import policies_of, read_schedule
+from watchbill.jobs.tables import jobs as jobs_table
 from watchbill.kit.errors import InvalidError
 from watchbill.runs.forecast import Coming, Forecast, Place
 from watchbill.runs.not_run import Held
@@ -23,7 +24,8 @@ from watchbill.runs.sentences import coming
 
 #: A page whose place lies behind the next instant of more jobs than this is refused: each of them would have to be computed.
 MOST_JOBS: Final = 20_000
-_CHUNK: Final = 200
+_LEAST_CHUNK: Final = 50
+_LARGEST_CHUNK: Final = 1_000
 _TICK: Final = timedelta(microseconds=1)
 
 _THERE = text("SELECT id FROM occurrences WHERE id = ANY(:ids)")
@@ -34,28 +36,40 @@ async def coming_rows(
 ) -> tuple[list[dict[str, Any]], Place | None]:
     """Up to `number` rows after a place, as values of a LedgerRow, and the place to go on from, None at the end.
 
-    `feed` holds live jobs in the order in which they fall due. What exists already is not planned any more.
+    `feed` is a query of live jobs, which are read in the order in which they fall due. What exists already is not planned any more.
     """
     forecast = Forecast(number + 1, after, until, await jobs.zones_in_use(tx))
     names: dict[int, tuple[str, str | None]] = {}
-    async for rows in _chunks(tx, feed):
+    reached: tuple[datetime, int] | None = None
+    while rows := await _chunk(tx, feed, reached, min(max(number, _LEAST_CHUNK) + forecast.looked_at, _LARGEST_CHUNK)):
         if forecast.looked_at + len(rows) > MOST_JOBS:
             raise _too_deep()
         names |= {row.id: (row.name, row.timezone) for row in rows}
         # Calendars are computed beside the event loop, which has other readers to serve.
-        if not await asyncio.to_thread(forecast.take, [_due_job(row) for row in rows]):
+        if not await asyncio.to_thread(_take, forecast, rows):
             break
         kept = {one.job_id for one in forecast.found}
         names = {job_id: name for job_id, name in names.items() if job_id in kept}
+        reached = (rows[-1].next_due_at, rows[-1].id)
     page, is_more = forecast.found[:number], len(forecast.found) > number
     following = (page[-1].place if page else after) if is_more else None
     return await _rows(tx, page, names, forecast.zones), following
 
 
-async def _chunks(tx: AsyncConnection, feed: Select[Any]) -> AsyncIterator[Sequence[Row[Any]]]:
-    async with tx.stream(feed, execution_options={"yield_per": _CHUNK}) as found:
-        async for rows in found.partitions():
-            yield rows
+def _take(forecast: Forecast, rows: Sequence[Row[Any]]) -> bool:
+    return forecast.take(map(_due_job, rows))
+
+
+async def _chunk(
+    tx: AsyncConnection, feed: Select[Any], reached: tuple[datetime, int] | None, number: int
+) -> Sequence[Row[Any]]:
+    """The next jobs of the feed, by a row comparison that an index answers."""
+    job = jobs_table.c
+    if reached is not None:
+        place = tuple_(literal(reached[0], DateTime(timezone=True)), literal(reached[1], BigInteger))
+        feed = feed.where(tuple_(job.next_due_at, job.id) > place)
+    rows: Sequence[Row[Any]] = (await tx.execute(feed.order_by(job.next_due_at, job.id).limit(number))).all()
+    return rows
 
 
 def _too_deep() -> InvalidError:

@@ -345,13 +345,12 @@ def _policy(row: Row[Any], saved: Row[Any]) -> tuple[str, timedelta | None]:
 
 
 def _feed(scope: SiteScope, wanted: LedgerFilter) -> Select[Any]:
-    """The live jobs that are asked for, in the order in which they fall due."""
+    """The live jobs that are asked for and fall due in time."""
     job = jobs_table.c
     columns = select(
         job.id, job.name, job.revision, job.mark_at, job.next_due_at, job.zone_source, job.allowed_site_ids,
         job.tzdata_version, _TIMEZONE, *(job.definition[part].label(part) for part in ("schedule", "policies", "duration")),
     )  # fmt: skip
-    query = _of_jobs(columns, scope, wanted).where(
+    return _of_jobs(columns, scope, wanted).where(
         job.enabled, job.next_due_at.is_not(None), job.next_due_at <= wanted.until
     )
-    return query.order_by(job.next_due_at, job.id)

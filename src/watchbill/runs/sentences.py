@@ -186,7 +186,7 @@ def _lateness(row: Told) -> str:
 def _progress(row: Told) -> str:
     number = sum(row.counts.values())
     ended = sum(count for state, count in row.counts.items() if state in TERMINAL_TARGET)
-    return f": {ended} of {_devices(number)} {'has' if ended == 1 else 'have'} ended" if number else ""
+    return f": {ended} of {_devices(number)} {'has' if 1 in (ended, number) else 'have'} ended" if number else ""
 
 
 def _ended(row: Told) -> str:
