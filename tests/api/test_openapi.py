@@ -87,6 +87,13 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
     occurrence = (await created(admin, f"/api/scheduled_jobs/{job_id}/rerun", {"targets": "all"}, status=202))["id"]
     run = (await admin.get(f"/api/scheduled_jobs/{job_id}/runs")).json()["items"][0]["runs"][0]["id"]
     rows = (await admin.get(f"/api/scheduled_jobs/{job_id}/devices")).json()["items"]
+    window = {
+        "name": "Sundays",
+        "kind": "allow",
+        "spans": [{"schedule": {"type": "weekly", "start": "2026-01-04T02:00"}, "duration_seconds": 7200}],
+        "attachments": [{"kind": "site", "site_id": world.site_a}],
+    }
+    window_id = (await created(admin, "/api/windows", window))["id"]
     token = await created(admin, "/api/api_tokens", {"name": "one", "scopes": ["read"]})
     code = (await admin.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"]
     approval = (await Machine(await connect()).enrol(code)).json()["enrolment_id"]
@@ -102,6 +109,7 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
         "run_id": [run],
         "execution_id": [execution],
         "token_id": [token["id"]],
+        "window_id": [window_id],
         "approval_id": [approval],
         "enrolment_id": [approval],
     }

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchbill.core.schedule import instants_between, parse
@@ -19,12 +20,12 @@ class NaiveWindow:
     """A window as a test writes it down."""
 
     kind: str
-    spans: list[dict]
+    spans: list[dict[str, Any]]
     when_closed: str = "skip"
     cutoff: timedelta = timedelta()
     stop_at_end: bool = False
     follows_site: bool = False
-    _inside: dict = field(default_factory=dict)
+    _inside: dict[tuple[str, datetime, datetime], list[bool]] = field(default_factory=dict)
 
     def inside(self, zone: str, begin: datetime, end: datetime) -> list[bool]:
         """For each minute from `begin` on, whether it is inside; `end` lies well beyond what is asked about."""

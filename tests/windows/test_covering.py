@@ -6,24 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.jobs.conftest import World, device, make_world
+from tests.jobs.conftest import device
 from watchbill import jobs, windows
 from watchbill.core.windows import OPEN
 
 ALWAYS = [
     {"name": None, "schedule": {"type": "daily", "start": "2020-01-01T00:00", "timezone": "UTC"}, "duration_days": 1}
 ]
-
-
-@pytest.fixture
-async def tx(db):
-    async with db.begin() as tx:
-        yield tx
-
-
-@pytest.fixture
-async def world(tx, clock) -> World:
-    return await make_world(tx, await clock.now(tx))
 
 
 async def put(tx, world, name, *attachments, kind="deny", zone_source="fixed", enabled=True, spans=ALWAYS, sites=None):
