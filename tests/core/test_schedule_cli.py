@@ -75,6 +75,14 @@ def test_a_batch_answers_each_line_and_never_crashes(tmp_path):
     assert answers[-1] == {"id": 11, "instants": []}
 
 
+def test_all_that_is_wrong_with_a_line_is_told_at_once(tmp_path):
+    bad = {"id": 1, "schedule": {"type": "daily", "timezone": "Mars"}, "after": "soon", "n": 0}
+    follower = {"id": 2, "schedule": DAILY | {"timezone": None, "timezone_source": "device"}, "after": None}
+    answers = batch(tmp_path, bad, follower)
+    assert {problem["field"] for problem in answers[0]["errors"]} == {"timezone", "start", "after", "n"}
+    assert {problem["field"] for problem in answers[1]["errors"]} == {"timezone_source", "after"}
+
+
 def test_a_batch_can_come_from_standard_input_and_a_missing_file_is_said():
     line = json.dumps({"id": 1, "schedule": DAILY, "after": "2026-03-01T00:00:00Z"})
     assert json.loads(ask("--batch", "-", stdin=line).stdout)["instants"] == ["2026-03-28T01:30:00Z"]

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from watchbill.core.fields import shown
-from watchbill.core.schedule import ScheduleProblems, anchored, instants_after, never_fires, parse
+from watchbill.core.fields import is_integer, shown
+from watchbill.core.schedule import Problem, Schedule, ScheduleProblems, anchored, instants_after, never_fires, parse
 
 MOST: Final = 10_000
 _STATUS: Final = (
@@ -94,26 +94,49 @@ def _answer(line: str) -> dict[str, object]:
 
 
 def _instants(spec: object, after: object, count: object) -> list[str]:
-    if not isinstance(spec, dict):
-        raise ValueError('schedule: must be an object such as {"type":"daily","start":"2026-05-04T07:00"}')  # noqa: TRY004 - one kind of error for bad input
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
-        raise ValueError(f"n: must be a whole number from 1 to {MOST}")
-    schedule, begin = parse(spec), _instant(after)
-    if schedule.is_following:
-        raise ValueError("timezone_source: names no instants by itself; give a timezone to see those of one zone")
+    problems: list[Problem] = []
+    schedule, begin, number = _schedule(spec, problems), _instant(after, problems), _number(count, problems)
+    if schedule is None or begin is None or number is None:
+        raise ScheduleProblems(problems)
     schedule = anchored(schedule, begin)
-    found = [f"{instant:%Y-%m-%dT%H:%M:%SZ}" for instant in islice(instants_after(schedule, begin), count)]
+    found = [f"{instant:%Y-%m-%dT%H:%M:%SZ}" for instant in islice(instants_after(schedule, begin), number)]
     problem = None if found else never_fires(schedule)
     if problem:
         raise ScheduleProblems([problem])
     return found
 
 
-def _instant(text: object) -> datetime:
+def _schedule(spec: object, problems: list[Problem]) -> Schedule | None:
+    if not isinstance(spec, dict):
+        form = '{"type":"daily","start":"2026-05-04T07:00"}'
+        problems.append(Problem("schedule", "wrong_type", f"must be an object such as {form}"))
+        return None
+    try:
+        schedule = parse(spec)
+    except ScheduleProblems as error:
+        problems += error.problems
+        return None
+    if schedule.is_following:
+        why = "names no instants by itself; give a timezone instead, to see those of one zone"
+        problems.append(Problem("timezone_source", "not_allowed", why))
+        return None
+    return schedule
+
+
+def _instant(text: object, problems: list[Problem]) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text) if isinstance(text, str) else None
         if instant and instant.tzinfo:
             return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"after: {shown(text)} must be an instant with its offset, such as 2026-05-04T07:00:00Z")
+    why = f"{shown(text)} must be an instant with its offset, such as 2026-05-04T07:00:00Z"
+    problems.append(Problem("after", "invalid_time", why))
+    return None
+
+
+def _number(count: object, problems: list[Problem]) -> int | None:
+    if is_integer(count) and 1 <= count <= MOST:
+        return count
+    problems.append(Problem("n", "invalid_count", f"must be a whole number from 1 to {MOST}"))
+    return None
