@@ -171,6 +171,42 @@ def test_the_life_of_a_job(signed_in: Watchbill, job_file: Path, unique: str):
     assert signed_in("jobs", "show", number).code == 5
 
 
+def test_a_pause_ends_with_what_it_left_out_if_that_is_asked_for(signed_in: Watchbill, job_file: Path):
+    number = str(made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json["id"])
+    paused = made(signed_in("jobs", "pause", number, "--until", "2030-01-31T00:00:00Z", "--reason", "summer", "--utc"))
+    assert "is paused until 2030-01-31 00:00:00 UTC." in paused.out
+    assert "summer" in made(signed_in("jobs", "show", number)).out
+    assert signed_in("jobs", "resume", number, "--catch-up", "some").code == 1
+    assert (
+        "is on. Next due 2030-01-31 07:00:00 CET." in made(signed_in("jobs", "resume", number, "--catch-up", "all")).out
+    )
+
+
+def test_a_range_of_the_past_is_counted_before_it_is_run(signed_in: Watchbill, job_file: Path, unique: str):
+    text = job_file.read_text().replace("start: 2030-01-31T07:00", "start: 2026-01-01T07:00")
+    number = str(made(signed_in("jobs", "create", "-f", "-", "--json", stdin=text)).json["id"])
+    words = ("jobs", "backfill", number, "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-04T12:00:00Z")
+    assert "3 instants on 1 device: 3 rows; nothing was started." in made(signed_in(*words, "--dry-run")).out
+    assert made(signed_in("runs", "list", f"Job {unique}", "--json")).json["items"] == []
+    assert signed_in(*words).code == 2, "it asks first"
+    assert made(signed_in(*words, "--yes", "--json")).json["opened"] == 3
+    rows = made(signed_in("runs", "list", f"Job {unique}", "--json")).json["items"]
+    assert {row["kind"] for row in rows} == {"backfill"}
+    made(signed_in("jobs", "delete", number, "--yes"))
+
+
+def test_a_preview_says_what_stands_behind_an_instant(signed_in: Watchbill, job_file: Path):
+    text = (
+        job_file.read_text()
+        .replace("type: daily", "type: monthly")
+        .replace("timezone: Europe/Berlin", "timezone_source: site")
+    )
+    number = str(made(signed_in("jobs", "create", "-f", "-", "--json", stdin=text)).json["id"])
+    shown = made(signed_in("jobs", "preview", number, "--utc")).out
+    assert "2030-01-31T07:00 on each clock" in shown
+    assert "clamped" in shown
+
+
 def test_an_update_based_on_an_old_revision_is_refused(signed_in: Watchbill, job_file: Path, unique: str):
     job = made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json
     body = {name: job[name] for name in ("name", "components", "targets", "schedule")}
