@@ -9,7 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import Field, TypeAdapter, ValidationError
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, jobs, runs
@@ -208,11 +207,9 @@ def _told(made: Backfilled) -> dict[str, object]:
     return {**ends, "instants": made.count, "occurrences": len(made.opened)}
 
 
-async def _page(
-    tx: AsyncConnection, caller: Actor, job_ids: int | Select[tuple[int]], wanted: LedgerQuery
-) -> Page[Occurrence]:
+async def _page(tx: AsyncConnection, caller: Actor, job_id: int, wanted: LedgerQuery) -> Page[Occurrence]:
     since, until = _aware("since", wanted.since), _aware("until", wanted.until)
-    ledger = Ledger(job_ids, _texts(wanted.state), _texts(wanted.outcome), since, until)
+    ledger = Ledger(job_id, _texts(wanted.state), _texts(wanted.outcome), since, until)
     return await runs.list_occurrences(tx, caller.scope, ledger, limit=wanted.limit, cursor=wanted.cursor)
 
 

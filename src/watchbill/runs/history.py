@@ -187,9 +187,9 @@ async def require_whole(tx: AsyncConnection, scope: SiteScope, occurrence_id: uu
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Which occurrences to list. `job_ids` is a query of the jobs that the reader may see, or one job's id."""
+    """Which occurrences of a job, which the reader may see, to list."""
 
-    job_ids: Select[tuple[int]] | int
+    job_id: int
     states: Sequence[str] = ()
     outcomes: Sequence[str] = ()
     since: datetime | None = None
@@ -214,10 +214,7 @@ async def list_occurrences(
 
 def _conditions(ledger: Ledger) -> list[ColumnElement[bool]]:
     table = occurrences.c
-    if isinstance(ledger.job_ids, int):
-        conditions: list[ColumnElement[bool]] = [table.job_id == ledger.job_ids]
-    else:
-        conditions = [table.job_id.in_(ledger.job_ids)]
+    conditions: list[ColumnElement[bool]] = [table.job_id == ledger.job_id]
     if ledger.states:
         conditions.append(table.state.in_(ledger.states))
     if ledger.outcomes:
