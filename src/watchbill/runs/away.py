@@ -325,7 +325,8 @@ async def _spanning(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -
         return set()
     inside = func.coalesce(actor.scope.clause(devices.c.site_id), literal(value=False))
     query = (
-        select(job_targets.c.job_id.distinct())
+        select(job_targets.c.job_id)
+        .distinct()
         .join(devices, devices.c.id == job_targets.c.device_id)
         .where(job_targets.c.job_id == any_(literal(list(job_ids), ARRAY(BigInteger))), ~job_targets.c.is_exclusion)
         .where(~inside)
