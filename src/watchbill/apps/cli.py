@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "assemblies": ("client.assemblies", "app", _CLIENT),
     "jobs": ("client.jobs", "app", _CLIENT),
     "runs": ("client.runs", "app", _CLIENT),
+    "windows": ("client.windows", "app", _CLIENT),
 }
 
 

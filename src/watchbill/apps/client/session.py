@@ -109,6 +109,11 @@ class Session:
             return int(text)
         return int(self._named("/api/scheduled_jobs", text, "name", "job")["id"])
 
+    def window_id(self, text: str) -> int:
+        if text.isdigit():
+            return int(text)
+        return int(self._named("/api/windows", text, "name", "window")["id"])
+
     def _named(self, path: str, text: str, key: str, what: str) -> Any:
         page = self.api.page(path, {"q": text}, limit=1000)
         found = [one for one in page.items if str(one[key]).lower() == text.lower()]
