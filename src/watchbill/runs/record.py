@@ -63,6 +63,9 @@ WHERE id = ANY(:ids) AND state <> 'finished' RETURNING target_id, term, state
 """)
 
 
+_SURVIVED = "Some of its processes could not be stopped and may still run."
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The end of an execution as its device tells it; the fields are those of the wire's `result`."""
@@ -129,7 +132,7 @@ def move_of(row: Row[*tuple[Any, ...]]) -> Move:
         event,
         term=row.term,
         reason=reason,
-        detail=row.detail,
+        detail=row.detail or (_SURVIVED if row.tree == "survived" else None),
         exit_code=row.exit_code,
         last_line=row.last_line,
         started_at=row.started_at,
