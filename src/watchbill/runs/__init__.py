@@ -30,7 +30,7 @@ from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
 from watchbill.runs.planning import Around, Plan, plan
-from watchbill.runs.preview import Coming, Preview, TargetCounts, preview
+from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.settling import carry_out, catch_up_pause, settle_job, surroundings
 from watchbill.runs.stopping import (
@@ -53,6 +53,7 @@ __all__ = [
     "Again",
     "Around",
     "Backfilled",
+    "Blocked",
     "Chunk",
     "Coming",
     "Delivery",

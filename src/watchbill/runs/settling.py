@@ -13,10 +13,11 @@ from watchbill.core.schedule import tzdata_version
 from watchbill.jobs import DueJob
 from watchbill.runs.not_run import record_held, record_missed, record_skipped
 from watchbill.runs.opening import open_occurrences
+from watchbill.runs.outages import JUMP_PAUSE
 from watchbill.runs.planning import Around, Plan, make_up, plan
 
 _IS_DUE = text("SELECT enabled AND deleted_at IS NULL AND next_due_at <= :now FROM jobs WHERE id = :job_id")
-_GUARD = text("SELECT to_at FROM outages WHERE guard = 'up'")
+_GUARD = text("SELECT kind, to_at FROM outages WHERE guard = 'up'")
 
 
 async def carry_out(tx: AsyncConnection, whole: Plan, now: datetime) -> set[uuid.UUID]:
@@ -56,12 +57,20 @@ async def settle_job(tx: AsyncConnection, job_id: int, now: datetime) -> set[uui
     if not (await tx.execute(_IS_DUE, {"job_id": job_id, "now": now})).scalar_one_or_none():
         return set()
     due = [await jobs.due_settings(tx, job_id)]
-    guard_until = (await tx.execute(_GUARD)).scalar_one_or_none()
-    around = await surroundings(tx, due, guard_until=guard_until)
+    around = await surroundings(tx, due, guard_until=await _guard_until(tx))
     whole = plan(
-        due, now, zones=around.zones, guard_until=guard_until, windows=around.windows, covering=around.covering
+        due, now, zones=around.zones, guard_until=around.guard_until, windows=around.windows, covering=around.covering
     )
     return await carry_out(tx, whole, now)
+
+
+async def _guard_until(tx: AsyncConnection) -> datetime | None:
+    """What a tick would heed, without feeling the pulse: nobody but a scheduler may count as one that looked."""
+    up = (await tx.execute(_GUARD)).one_or_none()
+    if up is None:
+        return None
+    until: datetime = up.to_at
+    return until + JUMP_PAUSE if up.kind == "clock_jump" else until
 
 
 async def catch_up_pause(

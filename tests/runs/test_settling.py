@@ -1,0 +1,141 @@
+"""Settling: what a tick writes, what one job owes before it changes, what a pause is made up for, and how a fault stays alone."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from tests.factories.scene import Scene
+from watchbill import jobs, runs
+from watchbill.kit.db import Database
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def _due(scene: Scene, hours: float = 0) -> datetime:
+    return (scene.now + MINUTE).replace(second=0, microsecond=0) + hours * HOUR
+
+
+async def _job(tx, scene: Scene, **changes) -> int:
+    if "alpha" not in scene.devices:
+        await scene.device(tx, "alpha")
+    return await scene.job(tx, "alpha", **{"schedule": scene.every("hourly"), **changes})
+
+
+async def _told(tx, scene: Scene, job: int) -> list[tuple[str, str | None, int]]:
+    return [(one.state, one.reason, one.range_count) for one in await scene.ledger(tx, job)]
+
+
+async def test_settling_one_job_is_its_next_tick(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        policies = {"catch_up": "latest", "catch_up_window_seconds": 2 * 3600}
+        settled, ticked = [await _job(tx, scene, policies=policies) for _ in range(2)]
+        now = _due(scene, 5.5)
+        (opened,) = await runs.settle_job(tx, settled, now)
+        after = await jobs.get(tx, scene.admin, settled)
+        assert (after.mark_at, after.next_due_at) == (now, _due(scene, 6))
+        await scene.tick(tx, now)
+        assert await _told(tx, scene, settled) == await _told(tx, scene, ticked)
+        assert (await scene.occurrence(tx, settled, opened)).scheduled_for_at == _due(scene, 5)
+        assert await runs.settle_job(tx, settled, now) == set(), "nothing is owed twice"
+
+
+async def test_a_job_that_is_not_due_paused_or_gone_owes_nothing(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        early, paused, gone = await _job(tx, scene), await _job(tx, scene, enabled=False), await _job(tx, scene)
+        assert await runs.settle_job(tx, early, scene.now) == set()
+        assert await runs.settle_job(tx, paused, _due(scene, 2)) == set()
+        await jobs.delete(tx, scene.admin, await jobs.lock(tx, scene.admin, gone), now=scene.now)
+        assert await runs.settle_job(tx, gone, _due(scene, 2)) == set()
+        assert await runs.settle_job(tx, 999_999, scene.now) == set()
+
+
+async def test_the_storm_guard_holds_what_an_edit_settles_too(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        job = await _job(tx, scene, policies={"catch_up": "latest", "catch_up_window_seconds": 6 * 3600})
+        now = _due(scene, 3.5)
+        await tx.execute(
+            text("""INSERT INTO outages (kind, from_at, to_at, noticed_at, guard)
+            VALUES ('outage', :begin, :now, :now, 'up')"""),
+            {"begin": scene.now, "now": now},
+        )
+        assert await runs.settle_job(tx, job, now) == set()
+        assert (await _told(tx, scene, job))[-1] == ("held", "storm_guard", 1)
+
+
+async def test_an_edit_and_a_tick_at_once_settle_once(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        job = await _job(tx, scene)
+
+    async def edit() -> int:
+        async with db.begin() as tx:
+            await jobs.lock(tx, scene.admin, job)
+            return len(await runs.settle_job(tx, job, _due(scene)))
+
+    async def tick() -> int:
+        async with db.begin() as tx:
+            return len(await scene.tick(tx, _due(scene)))
+
+    assert sum(await asyncio.gather(edit(), tick(), edit(), tick())) == 1
+    async with db.begin() as tx:
+        assert await _told(tx, scene, job) == [("open", None, 1)]
+
+
+@pytest.mark.parametrize(("catch_up", "hours"), [("latest", [5]), ("all", [1, 2, 3, 4, 5])])
+async def test_a_pause_is_made_up_for_as_asked_and_nothing_of_it_was_missed(
+    db: Database, scene: Scene, catch_up, hours
+) -> None:
+    async with db.begin() as tx:
+        job = await _job(tx, scene)
+        since, now = _due(scene, 0.5), _due(scene, 5.5)
+        opened = await runs.catch_up_pause(tx, job, since, catch_up, now)
+        ledger = await scene.ledger(tx, job)
+        assert [one.scheduled_for_at for one in ledger] == [_due(scene, hour) for hour in hours]
+        assert {(one.state, one.is_late) for one in ledger} == {("open", True)}
+        assert opened == {one.id for one in ledger}
+        assert await runs.catch_up_pause(tx, job, since, catch_up, now) == set()
+
+
+async def test_of_a_long_pause_the_last_seven_days_count(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        job = await _job(tx, scene, schedule=scene.every("daily"))
+        now = _due(scene) + timedelta(days=30, hours=1)
+        await runs.catch_up_pause(tx, job, scene.now, "all", now)
+        ledger = await scene.ledger(tx, job)
+        assert [one.scheduled_for_at for one in ledger] == [_due(scene) + timedelta(days=day) for day in range(24, 31)]
+
+
+async def test_what_a_window_closes_stays_closed_when_a_pause_is_made_up_for(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        job = await _job(tx, scene)
+        now = _due(scene, 1.5)
+        await scene.window(tx, 80, 60, when_closed="skip")
+        await runs.catch_up_pause(tx, job, scene.now, "latest", now)
+        assert await _told(tx, scene, job) == [("skipped", "blackout", 1)]
+
+
+async def test_a_count_that_stopped_at_its_cap_says_so(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        often = scene.every("every_5_minutes")
+        job = await _job(tx, scene, schedule=often, policies={"catch_up": "skip"})
+        await scene.tick(tx, scene.now + timedelta(days=12 * 365))
+        missed = [one for one in await scene.ledger(tx, job) if one.is_range_capped]
+        assert [(one.reason, one.range_count) for one in missed] == [("catch_up_window", 1_000_000)]
+
+
+async def test_a_fault_in_one_job_leaves_the_others_and_nothing_half(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        broken, sound = await _job(tx, scene), await _job(tx, scene)
+        await tx.execute(
+            text(
+                "UPDATE jobs SET definition = jsonb_set(definition, '{schedule,timezone}', '\"Moon/Base\"') WHERE id = :id"
+            ),
+            {"id": broken},
+        )
+        assert len(await scene.tick(tx, _due(scene))) == 1
+        after = await jobs.get(tx, scene.admin, broken)
+        assert (after.state, after.next_due_at) == ("error", None)
+        assert "Moon/Base" in (after.state_reason or "")
+        assert await _told(tx, scene, broken) == []
+        assert await _told(tx, scene, sound) == [("open", None, 1)]
