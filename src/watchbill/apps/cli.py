@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "assemblies": ("client.assemblies", "app", _CLIENT),
     "jobs": ("client.jobs", "app", _CLIENT),
     "runs": ("client.runs", "app", _CLIENT),
+    "occurrences": ("client.occurrences", "app", _CLIENT),
+    "away": ("client.occurrences", "away_app", _CLIENT),
     "windows": ("client.windows", "app", _CLIENT),
 }
 
