@@ -13,6 +13,11 @@ TINY = {
     "lateness": (["--jobs", "2"], "p50_ms p99_ms"),
     "dispatch": (["--jobs", "2"], "p50_ms p99_ms"),
     "footprint": (["--seconds", "1"], "ready_s engine_rss_mb engine_cpu_percent agent_rss_mb"),
+    "tick": (
+        ["--jobs", "200", "--due", "20", "--rounds", "1", "--idle-seconds", "1"],
+        "p50_ms p99_ms bare_p50_ms ratio idle_cpu_percent",
+    ),
+    "calendar": (["--schedules", "30", "--rounds", "1"], "schedules_per_s cron_per_s rrule_per_s worst_ms"),
     "freeze": (["--devices", "100", "--rounds", "1"], "targets seconds bare_seconds ratio preview_p95_ms"),
     "gateway": (
         ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],
