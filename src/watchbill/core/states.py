@@ -15,6 +15,24 @@ class OccurrenceState(StrEnum):
     MISSED = "missed"
 
 
+class OccurrenceReason(StrEnum):
+    """Why an occurrence is held, skipped or missed. Which go with which state is in OCCURRENCE_REASONS."""
+
+    HELD_BY_WINDOW = "held_by_window"
+    AWAITING_APPROVAL = "awaiting_approval"
+    STORM_GUARD = "storm_guard"
+    MISFIRE_HOLD = "misfire_hold"
+    OVERLAP = "overlap"
+    BLACKOUT = "blackout"
+    NO_DEVICES_TARGETED = "no_devices_targeted"
+    NO_ELIGIBLE_TARGETS = "no_eligible_targets"
+    PAUSED = "paused"
+    BY_OPERATOR = "by_operator"
+    JOB_GONE = "job_gone"
+    CATCH_UP_WINDOW = "catch_up_window"
+    MISFIRE_POLICY = "misfire_policy"
+
+
 class Outcome(StrEnum):
     SUCCESS = "success"
     WARNING = "warning"
@@ -88,6 +106,23 @@ class SkipReason(StrEnum):
     NOT_STARTED_BRAKE = "not_started_brake"
     NOT_STARTED_CANCELLED = "not_started_cancelled"
 
+
+_R = OccurrenceReason
+OCCURRENCE_REASONS: Mapping[OccurrenceState, tuple[OccurrenceReason, ...]] = {
+    OccurrenceState.HELD: (_R.HELD_BY_WINDOW, _R.AWAITING_APPROVAL, _R.STORM_GUARD, _R.MISFIRE_HOLD),
+    OccurrenceState.OPEN: (),
+    OccurrenceState.CLOSED: (),
+    OccurrenceState.SKIPPED: (
+        _R.OVERLAP,
+        _R.BLACKOUT,
+        _R.NO_DEVICES_TARGETED,
+        _R.NO_ELIGIBLE_TARGETS,
+        _R.PAUSED,
+        _R.BY_OPERATOR,
+        _R.JOB_GONE,
+    ),
+    OccurrenceState.MISSED: (_R.CATCH_UP_WINDOW, _R.MISFIRE_POLICY),
+}
 
 _S, _E = TargetState, TargetEvent
 _WAITING = (_S.PENDING, _S.WAITING_ONLINE)

@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, windows
+from watchbill.core.states import OccurrenceReason
 from watchbill.identity import Actor
 from watchbill.jobs import DueJob
 from watchbill.kit.errors import NotFoundError
@@ -62,6 +63,10 @@ WHERE o.id = g.id AND o.state = 'held'
 """)
 
 
+#: Why one is skipped after all, and the sentence behind it.
+_Why = tuple[OccurrenceReason, str | None]
+
+
 async def release_held(
     tx: AsyncConnection,
     occurrence_ids: Sequence[uuid.UUID],
@@ -97,7 +102,7 @@ async def skip_held(
     tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], now: datetime, *, by: int | None, detail: str | None
 ) -> set[uuid.UUID]:
     """A person decides that held occurrences shall not run; returns those for which this call did it."""
-    return await _skip(tx, dict.fromkeys(occurrence_ids, ("by_operator", detail)), now, by=by)
+    return await _skip(tx, dict.fromkeys(occurrence_ids, (OccurrenceReason.BY_OPERATOR, detail)), now, by=by)
 
 
 async def _release(
@@ -113,7 +118,7 @@ async def _release(
         for row in sorted(held, key=lambda row: row.scheduled_for_at)
         if row.id not in impossible
     ]
-    by_window = {row.id for row in held if row.reason == "held_by_window"}
+    by_window = {row.id for row in held if row.reason == OccurrenceReason.HELD_BY_WINDOW}
     allowed = await _past_windows(tx, openings, by_window, settings, now, actor=actor, reason=reason)
     return await open_occurrences(tx, allowed, now)
 
@@ -129,14 +134,14 @@ async def _settings(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, Du
     return found
 
 
-def _impossible(row: Row[Any], job: DueJob | None, actor: Actor | None) -> tuple[str, str | None] | None:
+def _impossible(row: Row[Any], job: DueJob | None, actor: Actor | None) -> _Why | None:
     """Why a held occurrence can no longer run: its reason and the sentence behind it."""
     if job is None:
-        return "job_deleted", "The job was deleted while this occurrence was held."
+        return OccurrenceReason.JOB_GONE, "The job was deleted while this occurrence was held."
     if job.schedule is None:
-        return "job_unreadable", f"The job can no longer be read: {job.error}"
+        return OccurrenceReason.JOB_GONE, f"The job can no longer be read: {job.error}"
     if actor is None and not row.enabled:
-        return "paused", "The job was paused when this occurrence was to be let go."
+        return OccurrenceReason.PAUSED, "The job was paused when this occurrence was to be let go."
     return None
 
 
@@ -211,14 +216,12 @@ async def _hold_until(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, datet
         await tx.execute(_HOLD_UNTIL, columns)
 
 
-async def _skip(
-    tx: AsyncConnection, why: Mapping[uuid.UUID, tuple[str, str | None]], now: datetime, *, by: int | None
-) -> set[uuid.UUID]:
+async def _skip(tx: AsyncConnection, why: Mapping[uuid.UUID, _Why], now: datetime, *, by: int | None) -> set[uuid.UUID]:
     if not why:
         return set()
     columns = {
         "ids": list(why),
-        "reasons": [reason for reason, _ in why.values()],
+        "reasons": [str(reason) for reason, _ in why.values()],
         "details": [detail for _, detail in why.values()],
     }
     rows = (await tx.execute(_SKIP, {**columns, "by": by, "now": now})).all()

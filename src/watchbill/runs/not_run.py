@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
+from watchbill.core.states import OccurrenceReason
 from watchbill.kit.clock import rfc3339
 from watchbill.runs.moves import publish_in_sites
 
@@ -129,7 +130,7 @@ def _held(one: Held) -> dict[str, object]:
         **_single(one.scheduled_for),
         "detail": one.detail,
         # What a window holds starts later by design; the others would have run long ago.
-        "is_late": one.reason != "held_by_window",
+        "is_late": one.reason != OccurrenceReason.HELD_BY_WINDOW,
         "held_until": rfc3339(one.held_until_at) if one.held_until_at else None,
     }
 
@@ -140,7 +141,7 @@ def _common(one: Missed | Skipped | Held, state: str) -> dict[str, object]:
         "job_id": one.job_id,
         "job_revision": one.job_revision,
         "state": state,
-        "reason": one.reason,
+        "reason": str(one.reason),
         "local_time": one.local_time.isoformat() if one.local_time else None,
     }
 

@@ -20,6 +20,7 @@ from watchbill.core.occurrence import (
     wave_timing,
 )
 from watchbill.core.schedule import Schedule, period_hint
+from watchbill.core.states import OccurrenceReason
 from watchbill.jobs import Advance, DueJob
 from watchbill.runs.not_run import Held, Missed, Skipped
 from watchbill.runs.to_open import Opening, Wave
@@ -121,14 +122,14 @@ def _placed(job: DueJob, result: Owed, now: datetime, around: Around) -> Plan:
         one = opening(job, "schedule", due.at, now=now, is_late=due.late, zones=around.zones)
         _place(own, job, one, now, around)
     why = "It was late, and the job leaves it to a person what becomes of it then."
-    own.held += [_held(job, at, "misfire_hold", why) for at in result.held]
+    own.held += [_held(job, at, OccurrenceReason.MISFIRE_HOLD, why) for at in result.held]
     return own
 
 
 def _place(own: Plan, job: DueJob, one: Opening, now: datetime, around: Around) -> None:
     if one.is_late and around.guard_until is not None and one.scheduled_for <= around.guard_until:
         why = "It was late after an outage, and the storm guard holds what is late until it is let go."
-        own.held.append(_held(job, one.scheduled_for, "storm_guard", why))
+        own.held.append(_held(job, one.scheduled_for, OccurrenceReason.STORM_GUARD, why))
         return
     blocked = blocked_by_window(job, one, now, around)
     if blocked is None:
@@ -152,12 +153,16 @@ def blocked_by_window(job: DueJob, one: Opening, now: datetime, around: Around) 
     if verdict.is_open:
         return None
     if verdict.action == "defer":
-        return _held(job, one.scheduled_for, "held_by_window", verdict.sentence, verdict.opens_at)
+        reason = OccurrenceReason.HELD_BY_WINDOW
+        return _held(job, one.scheduled_for, reason, verdict.sentence, verdict.opens_at)
     wall = _local_time(job.schedule, one.scheduled_for)
-    return Skipped(one.id, job.id, job.revision, one.scheduled_for, "blackout", verdict.sentence, wall)
+    reason = OccurrenceReason.BLACKOUT
+    return Skipped(one.id, job.id, job.revision, one.scheduled_for, reason, verdict.sentence, wall)
 
 
-def _held(job: DueJob, at: datetime, reason: str, detail: str | None, until: datetime | None = None) -> Held:
+def _held(
+    job: DueJob, at: datetime, reason: OccurrenceReason, detail: str | None, until: datetime | None = None
+) -> Held:
     wall = _local_time(job.schedule, at)
     return Held(public_id(job.id, "schedule", at, ""), job.id, job.revision, at, reason, detail, until, wall)
 
@@ -170,7 +175,7 @@ def _missed(job: DueJob, schedule: Schedule, gap: MissedRange) -> Missed:
         first=gap.first,
         last=gap.last,
         number=gap.count,
-        reason=gap.reason,
+        reason=OccurrenceReason(gap.reason),
         is_capped=gap.capped,
         local_time=_local_time(schedule, gap.first),
     )
