@@ -24,8 +24,14 @@ from watchbill.kit.clock import rfc3339
 
 #: Every kind of schedule; `start` and minute are set anew for what is to fall due.
 SCHEDULES: tuple[dict[str, object], ...] = (
-    *({"type": one} for one in ("every_5_minutes", "every_15_minutes", "every_30_minutes", "hourly")),
-    *({"type": one} for one in ("daily", "weekly", "monthly", "yearly")),
+    {"type": "every_5_minutes"},
+    {"type": "every_15_minutes"},
+    {"type": "every_30_minutes"},
+    {"type": "hourly"},
+    {"type": "daily"},
+    {"type": "weekly"},
+    {"type": "monthly"},
+    {"type": "yearly"},
     {"type": "cron", "expression": "0 * * * *", "start": None},
     {"type": "rrule", "rule": "FREQ=DAILY"},
 )
