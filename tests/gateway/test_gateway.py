@@ -1,164 +1,34 @@
 """The gateway from the outside: who gets in, what a device may do, what it is owed when it comes back."""
 
-import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import watchbill_wire as wire
-from tests.factories.scene import Scene
-from tests.flows.fleet import free_port, until
-from watchbill import agents, devices, runs
-from watchbill.agents import tokens
-from watchbill.apps.gateway import gateway
-from watchbill.apps.gateway.server import Gateway
-from watchbill.apps.wiring import Engine
+from tests.gateway.harbour import Harbour, token_for
+from watchbill import devices, runs
 from watchbill.core.states import TargetState as S
 from watchbill.devices import DeviceStatus
 from watchbill.identity import ENGINE
-from watchbill.kit.clock import Clock
-from watchbill.kit.db import Database
-from watchbill.kit.secrets import KeyRing
-from watchbill.kit.service import run_together
-from watchbill.kit.settings import load
-
-
-@dataclass
-class Peer:
-    """A device's end of the socket, in the test's hands."""
-
-    socket: ClientConnection
-    heard: list[wire.EngineMessage] = field(default_factory=list)
-
-    async def say(self, message: wire.AgentMessage) -> None:
-        await self.socket.send(wire.encode(message))
-
-    async def hear(self, kind: type[Any], seconds: float = 10) -> Any:
-        """The next message of a kind; others are kept in `heard`."""
-        async with asyncio.timeout(seconds):
-            while True:
-                message = wire.decode_from_engine(str(await self.socket.recv()))
-                self.heard.append(message)
-                if isinstance(message, kind):
-                    return message
-
-    async def order(self) -> wire.EnvelopePayload:
-        return wire.parse_payload((await self.hear(wire.Execute)).payload)
-
-    async def closed(self) -> int:
-        """The code it is closed with."""
-        async with asyncio.timeout(10):
-            with contextlib.suppress(ConnectionClosed):
-                while True:
-                    await self.socket.recv()
-        assert self.socket.close_code is not None
-        return self.socket.close_code
-
-
-@dataclass
-class Harbour:
-    """A running gateway and the scene its devices belong to."""
-
-    gateway: Gateway
-    scene: Scene
-    url: str
-    keys: KeyRing
-    db: Database
-
-    def token(self, device: uuid.UUID) -> str:
-        return token_for(self.keys, device, datetime.now(UTC) + timedelta(hours=1))
-
-    @asynccontextmanager
-    async def dial(self, device: uuid.UUID, *known: wire.Delivery, hello: bool = True) -> AsyncIterator[Peer]:
-        headers = {"Authorization": f"Bearer {self.token(device)}"}
-        async with connect(self.url, additional_headers=headers, max_size=2**21) as socket:
-            peer = Peer(socket)
-            if hello:
-                await peer.say(wire.Hello("0.1.0", "boot", tuple(known)))
-                await peer.hear(wire.Welcome)
-            yield peer
-
-    async def device(self, name: str = "alpha") -> uuid.UUID:
-        async with self.db.begin() as tx:
-            return await self.scene.device(tx, name, online=False)
-
-    async def job(self, *names: str) -> tuple[int, uuid.UUID]:
-        async with self.db.begin() as tx:
-            job = await self.scene.job(tx, *names)
-            return job, await self.scene.open(tx, job)
-
-    async def state(self, occurrence: uuid.UUID, name: str = "alpha") -> tuple[S, str | None]:
-        async with self.db.begin() as tx:
-            return (await self.scene.states(tx, occurrence))[name]
-
-    async def becomes(self, occurrence: uuid.UUID, *state: object, name: str = "alpha") -> None:
-        async def there() -> bool:
-            return await self.state(occurrence, name) == state
-
-        await until(there)
-
-
-@pytest.fixture
-async def harbour(
-    db: Database, database_url: str, keys: KeyRing, scene: Scene, tmp_path: Path
-) -> AsyncIterator[Harbour]:
-    port = free_port()
-    values = {
-        "WATCHBILL_DATA_DIR": str(tmp_path),
-        "WATCHBILL_DATABASE_URL": database_url,
-        "WATCHBILL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
-        "WATCHBILL_HEARTBEAT_SECONDS": "5",
-    }
-    async with db.begin() as tx:
-        await agents.ensure_signing_key(tx, keys, scene.now)
-    engine = Engine(load(values), Database(database_url, pool_size=5), Clock(), keys)
-    one = gateway(engine, None)
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(run_together(one.services, stop))
-        await until(lambda: _listens(port))
-        yield Harbour(one, scene, f"ws://127.0.0.1:{port}/agent/ws", keys, db)
-        stop.set()
-    await engine.db.close()
-
-
-def token_for(keys: KeyRing, device: uuid.UUID, expires_at: datetime) -> str:
-    """As the API hands it out for a proof of the device's key."""
-    return tokens._sealed(keys, tokens._TOKEN, device, expires_at, "nonce")
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer x.y", "Basic eDp5"])
 async def test_without_a_good_token_nobody_gets_past_the_upgrade(harbour: Harbour, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     with pytest.raises(InvalidStatus) as refused:
-        await connect(harbour.url, additional_headers=headers)
+        await connect(harbour.urls[0], additional_headers=headers)
     assert refused.value.response.status_code == 401
 
 
 async def test_a_token_that_ran_out_is_not_accepted(harbour: Harbour) -> None:
     old = token_for(harbour.keys, uuid.uuid4(), datetime.now(UTC) - timedelta(hours=1))
     with pytest.raises(InvalidStatus):
-        await connect(harbour.url, additional_headers={"Authorization": f"Bearer {old}"})
+        await connect(harbour.urls[0], additional_headers={"Authorization": f"Bearer {old}"})
 
 
 async def test_a_device_that_is_unknown_or_revoked_is_told_so(harbour: Harbour) -> None:
