@@ -44,9 +44,13 @@ _IMPOSSIBLE_RULES = ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=MINUTELY;BYMON
 
 
 def _worst_specs() -> list[dict[str, object]]:
-    crons = [{"type": "cron", "expression": one} for one in (*_RARE_CRONS, *_IMPOSSIBLE_CRONS)]
-    rules = [{"type": "rrule", "start": "2020-01-01T00:00", "rule": one} for one in (*_RARE_RULES, *_IMPOSSIBLE_RULES)]
-    return [spec | {"timezone": zone} for spec in (*crons, *rules) for zone in ("UTC", "America/Denver")]
+    crons = (*_RARE_CRONS, *_IMPOSSIBLE_CRONS)
+    rules = (*_RARE_RULES, *_IMPOSSIBLE_RULES)
+    zones = ("UTC", "America/Denver")
+    found: list[dict[str, object]] = []
+    found += [{"type": "cron", "expression": one, "timezone": zone} for one in crons for zone in zones]
+    begun = {"type": "rrule", "start": "2020-01-01T00:00"}
+    return found + [{**begun, "rule": one, "timezone": zone} for one in rules for zone in zones]
 
 
 def mixed(number: int, seed: int) -> list[Schedule]:
