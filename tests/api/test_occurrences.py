@@ -153,6 +153,7 @@ async def test_operators_see_the_jobs_of_their_sites(admin, operator, other, vie
     [
         ({"state": "lost"}, {"state.0.enum": None}),
         ({"sort": "name"}, {"sort": "literal_error"}),
+        ({"reason": "rain"}, {"reason.0": "enum"}),
         ({"colour": "red"}, {"colour": "extra_forbidden"}),
         ({"since": "2026-01-01T00:00:00"}, {"since": "timezone_aware"}),
         ({"since": "2026-01-01T00:00:00Z", "from": "2026-01-01T00:00:00Z"}, {"since": "given_twice"}),

@@ -13,7 +13,7 @@ from tests.factories import places
 from tests.factories.scene import Scene
 from watchbill import jobs, runs
 from watchbill.apps import doctor
-from watchbill.apps.scheduler import Housekeeper, Pulse, Starter, Ticker, Trickle, plan_within
+from watchbill.apps.scheduler import Housekeeper, Pulse, Reaper, Starter, Ticker, Trickle, plan_within
 from watchbill.kit.db import Database, Listener
 from watchbill.runs import Around, away, outages
 from watchbill.runs.outages import GuardSettings
@@ -305,4 +305,5 @@ async def test_a_person_lets_the_latest_of_each_job_go(db: Database, scene: Scen
         done = await away.decide(tx, scene.admin, outage, "latest", job_ids=None, reason="back", now=now)
         assert (done.released, done.skipped, done.left) == (3, len(held) - 3, 0)
         assert (await outages.get_outage(tx, scene.admin, None)).guard == "released"
+    await Reaper(engine_at(hours=3, minutes=5)).reap()
     assert await doctor.check(engine_at(hours=3, minutes=5)) == []

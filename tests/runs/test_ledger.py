@@ -14,6 +14,7 @@ from tests.factories import places
 from tests.factories.scene import Scene
 from watchbill import runs
 from watchbill.core.occurrence import public_id
+from watchbill.core.states import OccurrenceReason
 from watchbill.identity.actor import EVERY_SITE, SiteScope
 from watchbill.kit.db import Database
 from watchbill.kit.errors import InvalidError
@@ -57,9 +58,9 @@ async def fill(tx: AsyncConnection, scene: Scene) -> dict[str, int]:
 
     await runs.record_missed(tx, [Missed(*key(-90), at(-90), at(-60), 7, "catch_up_window")], scene.now)
     await runs.record_skipped(
-        tx, [Skipped(*key(-50), at(-50), "blackout", "blackout `Freeze` until 12:00 UTC")], scene.now
+        tx, [Skipped(*key(-50), at(-50), OccurrenceReason.BLACKOUT, "blackout `Freeze` until 12:00 UTC")], scene.now
     )
-    await runs.record_held(tx, [Held(*key(-40), at(-40), "misfire_hold", "It was late.")], scene.now)
+    await runs.record_held(tx, [Held(*key(-40), at(-40), OccurrenceReason.MISFIRE_HOLD, "It was late.")], scene.now)
     await scene.open(tx, alpha, -30, is_late=True)
     await scene.open(tx, ids["beta"], -20, kind="manual", request_id="once")
     return {**ids, "pier": pier}
@@ -255,6 +256,7 @@ AWAY = Circumstances("UTC", Absence(DAY - timedelta(minutes=5), DAY + timedelta(
         (Row("held", "storm_guard", "It was late."), Circumstances(), "Waits for a person: it was late."),
         (Row("held", "misfire_hold"), Circumstances(), "Waits for a person."),
         (Row("held", "awaiting_approval"), Circumstances(), "Waits for an approval."),
+        (Row("skipped", "job_gone", "The job was deleted."), Circumstances(), "Did not run: the job was deleted."),
         (Row("skipped", "overlap"), Circumstances(), "Did not run: an earlier run of this job was still active."),
         (Row("skipped", "blackout", "blackout `X`."), Circumstances(), "Did not run: blackout `X`."),
         (Row("skipped", "by_operator", "Not now"), Circumstances(), "Did not run: a person decided so (not now)."),

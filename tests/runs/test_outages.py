@@ -13,6 +13,7 @@ from tests.factories import people, places
 from tests.factories.scene import Scene
 from watchbill import jobs, runs
 from watchbill.core.occurrence import public_id
+from watchbill.core.states import OccurrenceReason
 from watchbill.identity import Role
 from watchbill.kit import events
 from watchbill.kit.db import Database
@@ -56,7 +57,7 @@ async def make_jobs(tx: AsyncConnection, scene: Scene, number: int, **changes: A
 async def hold(tx: AsyncConnection, scene: Scene, job_id: int, at: datetime, now: datetime) -> Any:
     at = at.replace(microsecond=0)
     one = public_id(job_id, "schedule", at, "")
-    assert await runs.record_held(tx, [Held(one, job_id, 1, at, "storm_guard", "held")], now) == {one}
+    assert await runs.record_held(tx, [Held(one, job_id, 1, at, OccurrenceReason.STORM_GUARD, "held")], now) == {one}
     return one
 
 
@@ -206,6 +207,14 @@ async def test_a_jump_of_the_clock_is_written_once_and_makes_everyone_wait_a_min
     assert (await feel(db, jumped + timedelta(seconds=60))).paused_until is None
 
 
+async def test_a_process_that_slept_while_others_looked_saw_no_jump(db: Database, scene: Scene) -> None:
+    for minutes in range(0, 181, 5):
+        await feel(db, scene.now + timedelta(minutes=minutes))
+    felt = await feel(db, scene.now + FAR + SOON, jumped_from=scene.now)
+    assert felt == Guard()
+    assert await kept(db, scene) == []
+
+
 async def test_a_jump_that_is_taken_back_leaves_no_pause_and_no_guard(db: Database, scene: Scene) -> None:
     await set_guard(db, scene)
     async with db.begin() as tx:
@@ -213,10 +222,10 @@ async def test_a_jump_that_is_taken_back_leaves_no_pause_and_no_guard(db: Databa
     await feel(db, scene.now)
     felt = await feel(db, scene.now + FAR, jumped_from=scene.now)
     assert felt.until == scene.now + FAR + timedelta(seconds=60)
-    back = await feel(db, scene.now + SOON)
+    back = await feel(db, scene.now)
     assert back.paused_until is None
     async with db.begin() as tx:
-        assert await outages.settle_guard(tx, scene.now + SOON) is not None
+        assert await outages.settle_guard(tx, scene.now) is not None
     assert {one.kind for one in await kept(db, scene)} == {"clock_jump", "clock_regressed"}
 
 

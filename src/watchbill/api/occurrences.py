@@ -13,7 +13,7 @@ from watchbill.api.common import Id, Instant, Model, Now, PageOf, PageQuery, Tx,
 from watchbill.api.run_shapes import OccurrenceReply, WallClock, occurrence_reply
 from watchbill.core.occurrence import Kind
 from watchbill.core.problems import Problem
-from watchbill.core.states import OccurrenceState, Outcome
+from watchbill.core.states import OccurrenceReason, OccurrenceState, Outcome
 from watchbill.identity import Permission
 from watchbill.kit.errors import InvalidError
 from watchbill.runs import away, ledger
@@ -22,7 +22,6 @@ from watchbill.runs.ledger import LedgerFilter, LedgerRow
 resource = router(prefix="/api", tags=["occurrences"])
 
 LedgerState = OccurrenceState | Literal["planned"]
-Reason = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z_]+$")]
 
 
 class OccurrencesQuery(PageQuery):
@@ -33,7 +32,7 @@ class OccurrencesQuery(PageQuery):
 
     state: list[LedgerState] = Field(default_factory=list)
     outcome: list[Outcome] = Field(default_factory=list)
-    reason: list[Reason] = Field(default_factory=list, max_length=50)
+    reason: list[OccurrenceReason] = Field(default_factory=list)
     kind: list[Kind] = Field(default_factory=list)
     job_id: Id | None = None
     site_id: Id | None = None
@@ -124,7 +123,7 @@ def _filter(wanted: OccurrencesQuery) -> LedgerFilter:
     return LedgerFilter(
         states=[str(one) for one in wanted.state],
         outcomes=[str(one) for one in wanted.outcome],
-        reasons=wanted.reason,
+        reasons=[str(one) for one in wanted.reason],
         kinds=wanted.kind,
         job_id=wanted.job_id,
         site_id=wanted.site_id,

@@ -254,10 +254,10 @@ async def decide(
     held, refused = await _held(tx, actor, outage, job_ids)
     chosen = _whole_jobs(held)
     keep = _newest(chosen) if action == "latest" else {row.id for row in chosen if action == "release"}
-    skipped = await skip_held(
-        tx, [row.id for row in chosen if row.id not in keep], now, by=actor.operator_id, detail=reason
-    )
+    # Letting go locks jobs before occurrences, and so does whoever else lets go: skipping comes after it.
     released = await release_held(tx, [row.id for row in chosen if row.id in keep], now, actor=actor, reason=reason)
+    given_up = [row.id for row in chosen if row.id not in keep]
+    skipped = await skip_held(tx, given_up, now, by=actor.operator_id, detail=reason)
     done = Decided(len(released), len(skipped), len(held) - len(chosen), refused)
     await _audit(tx, actor, outage, action, chosen, done, reason, now)
     await settle_guard(tx, now, actor.operator_id)

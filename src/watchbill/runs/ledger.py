@@ -33,6 +33,8 @@ Sort = Literal["time", "-time"]
 #: How far ahead instants are computed.
 FARTHEST: Final = timedelta(days=366)
 PLANNED: Final = "planned"
+#: The states of which a reason says why.
+_WITH_REASON: Final = ("held", "skipped", "missed")
 
 # A scope of one site and one of all of them need different plans; so do one state and any.
 _PLAN_FOR_VALUES = text("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -255,6 +257,8 @@ def _conditions(wanted: LedgerFilter) -> list[ColumnElement[bool]]:
         (table.kind, wanted.kinds),
     )
     conditions: list[ColumnElement[bool]] = [column.in_(values) for column, values in lists if values]
+    if wanted.reasons and not wanted.states:
+        conditions.append(table.state.in_(_WITH_REASON))  # an index knows them apart from the many that ran
     if wanted.job_id is not None:
         conditions.append(table.job_id == wanted.job_id)
     if wanted.late is not None:

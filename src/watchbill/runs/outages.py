@@ -56,9 +56,6 @@ _BEAT = text("""
 UPDATE scheduler_pulse p SET ticked_at = :now FROM (SELECT id FROM scheduler_pulse FOR UPDATE SKIP LOCKED) mine WHERE p.id = mine.id
 """)
 _SET = text("UPDATE scheduler_pulse SET ticked_at = :now")
-_COVERED = text(
-    "SELECT 1 FROM outages WHERE kind IN ('outage', 'clock_jump') AND to_at > :since AND noticed_at <= :now LIMIT 1"
-)
 # There is one guard at a time: what an older one still holds is decided with what the new one does.
 _HAND_OVER = text("UPDATE outages SET guard = 'released', released_at = :now WHERE guard = 'up'")
 _INSERT = text("""
@@ -98,8 +95,10 @@ _SET_SETTINGS = text("""
 UPDATE scheduler_pulse SET guard_enabled = :enabled, guard_after_seconds = :after_seconds, guard_least_jobs = :least_jobs,
   guard_trickle_per_minute = :trickle_per_minute
 """)
-_ZONES = text("SELECT zones_in_use FROM scheduler_pulse")
-_SET_ZONES = text("UPDATE scheduler_pulse SET zones_in_use = :zones")
+# The pulse before the jobs, as a tick locks them.
+_SET_ZONES = text(
+    "UPDATE scheduler_pulse SET zones_in_use = :zones WHERE zones_in_use <> CAST(:zones AS text[]) RETURNING 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +196,8 @@ async def _judge(tx: AsyncConnection, pulse: Row[Any], now: datetime, jumped_fro
         return []  # a new Engine was never away
     if ticked_at - now > _SLIGHT:
         return await _regressed(tx, ticked_at, now)
-    if jumped_from is not None:
-        if (await tx.execute(_COVERED, {"since": jumped_from, "now": now})).first() is not None:
-            return []  # another scheduler has seen it already
+    # Where somebody has looked since, either he has noticed the jump, or only this process was not running.
+    if jumped_from is not None and ticked_at - jumped_from < JUMP:
         detail = f"The clock went forward by {spoken(now - jumped_from)} in a moment."
         return [await _absent(tx, pulse, "clock_jump", jumped_from, now, detail)]
     if now - ticked_at > timedelta(seconds=pulse.guard_after_seconds):
@@ -354,8 +352,6 @@ async def set_guard(tx: AsyncConnection, actor: Actor, wanted: GuardSettings, no
 
 async def adopt_zones(tx: AsyncConnection, zones: frozenset[str], now: datetime) -> int | None:
     """Compute following jobs' due times anew if other zones are in use than before; how many moved, None when all is as before."""
-    if frozenset((await tx.execute(_ZONES)).scalar_one()) == zones:
+    if (await tx.execute(_SET_ZONES, {"zones": sorted(zones)})).first() is None:
         return None
-    moved = await jobs.recompute_following(tx, zones, now)
-    await tx.execute(_SET_ZONES, {"zones": sorted(zones)})
-    return moved
+    return await jobs.recompute_following(tx, zones, now)

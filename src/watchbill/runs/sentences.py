@@ -167,7 +167,7 @@ def _held(row: Told, around: Circumstances) -> str:
 def _skipped(row: Told) -> str:
     if row.reason == "by_operator":
         return f"Did not run: a person decided so{f' ({_bare(row.detail)})' if row.detail else ''}."
-    why = _SKIPPED.get(row.reason or "") or _bare(row.detail or row.reason or "it was skipped")
+    why = _bare(row.detail) if row.detail else _SKIPPED.get(row.reason or "", row.reason or "it was skipped")
     return f"Did not run: {why}."
 
 
