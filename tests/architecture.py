@@ -35,6 +35,7 @@ SQL_PLACES = {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
         *("overlap", "preview", "record"),
         *("settling", "stopping", "taking", "turns"),
+        "retention",
         *("away", "coming", "ledger", "outages", "setting_back"),
     },
     "sites": {"store"},

@@ -137,6 +137,9 @@ class Settings:
         "262144", _number(1024, 1 << 26), "Bytes kept from its end, beyond the beginning."
     )
     event_log_minutes: int = _setting("60", _number(5, 1440), "How far back a live view can resume.")
+    retention_days: int = _setting(
+        "90", _number(8, 3650), "Days that runs are kept, results and output with them; they go by whole weeks."
+    )
     clock_offset_seconds: int = _setting(
         "0", _number(-(10**10), 10**10), "Shifts the Engine's clock, for rehearsals. Never in production."
     )

@@ -32,6 +32,7 @@ from watchbill.runs.output import store as store_output
 from watchbill.runs.planning import Around, Plan, plan
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
+from watchbill.runs.retention import retain
 from watchbill.runs.settling import carry_out, catch_up_pause, settle_job, surroundings
 from watchbill.runs.stopping import (
     cancel_job,
@@ -121,6 +122,7 @@ __all__ = [
     "release_held",
     "require_whole",
     "rerun",
+    "retain",
     "runs_of",
     "settle_job",
     "skip_held",

@@ -68,8 +68,8 @@ WITH given AS (
   JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
   GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope
 ), run AS (
-  INSERT INTO runs (occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at)
-  SELECT id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now FROM content
+  INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at)
+  SELECT new_run_id(:now), id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now FROM content
   RETURNING id, occurrence_id, components->0->>'interpreter' AS interpreter
 ), setting AS (
   SELECT s.*, r.id AS run_id, r.interpreter, CAST(:now AS timestamptz) AS opens_at FROM given s JOIN run r ON r.occurrence_id = s.id

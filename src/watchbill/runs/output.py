@@ -19,26 +19,26 @@ WITH given AS (
   SELECT * FROM unnest(CAST(:executions AS uuid[]), CAST(:devices AS uuid[]), CAST(:streams AS smallint[]),
     CAST(:offsets AS bigint[]), CAST(:data AS bytea[])) AS g(execution_id, device_id, stream, at_offset, data)
 ), theirs AS (
-  SELECT g.* FROM given g JOIN executions e ON e.id = g.execution_id AND e.device_id = g.device_id
+  SELECT e.run_id, g.* FROM given g JOIN executions e ON e.id = g.execution_id AND e.device_id = g.device_id
   WHERE e.stored_bytes < :limit
 ), kept AS (
-  INSERT INTO output_chunks (execution_id, stream, at_offset, data)
-  SELECT execution_id, stream, at_offset, data FROM theirs ORDER BY execution_id, stream, at_offset
+  INSERT INTO output_chunks (run_id, execution_id, stream, at_offset, data)
+  SELECT run_id, execution_id, stream, at_offset, data FROM theirs ORDER BY execution_id, stream, at_offset
   ON CONFLICT DO NOTHING
-  RETURNING execution_id, stream, at_offset + length(data) AS ends, length(data) AS bytes
+  RETURNING run_id, execution_id, stream, at_offset + length(data) AS ends, length(data) AS bytes
 ), reached AS (
-  SELECT execution_id, max(ends) FILTER (WHERE stream = 1) AS stdout, max(ends) FILTER (WHERE stream = 2) AS stderr, sum(bytes) AS bytes
-  FROM kept GROUP BY execution_id ORDER BY execution_id
+  SELECT run_id, execution_id, max(ends) FILTER (WHERE stream = 1) AS stdout, max(ends) FILTER (WHERE stream = 2) AS stderr, sum(bytes) AS bytes
+  FROM kept GROUP BY run_id, execution_id ORDER BY execution_id
 )
 UPDATE executions e SET stored_bytes = e.stored_bytes + r.bytes,
   stdout_bytes = CASE WHEN e.state = 'finished' THEN e.stdout_bytes ELSE greatest(e.stdout_bytes, r.stdout) END,
   stderr_bytes = CASE WHEN e.state = 'finished' THEN e.stderr_bytes ELSE greatest(e.stderr_bytes, r.stderr) END
-FROM reached r WHERE e.id = r.execution_id
+FROM reached r WHERE e.run_id = r.run_id AND e.id = r.execution_id
 """)
 
 _READ = text("""
 SELECT at_offset, data FROM output_chunks
-WHERE execution_id = :id AND stream = :stream AND at_offset + length(data) > :after
+WHERE run_id = (SELECT run_id FROM executions WHERE id = :id) AND execution_id = :id AND stream = :stream AND at_offset + length(data) > :after
 ORDER BY at_offset LIMIT :limit
 """)
 

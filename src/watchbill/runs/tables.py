@@ -71,7 +71,8 @@ occurrence_counts = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # From new_run_id(:now): the day is in it, and so the partition of all that hangs on the run.
+    Column("id", BigInteger, primary_key=True),
     Column("occurrence_id", Uuid, nullable=False),
     Column("job_id", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
@@ -86,7 +87,7 @@ run_targets = Table(
     "run_targets",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("run_id", BigInteger, nullable=False),
+    Column("run_id", BigInteger, primary_key=True),
     Column("occurrence_id", Uuid, nullable=False),
     Column("job_id", BigInteger, nullable=False),
     Column("device_id", Uuid, nullable=False),
@@ -118,7 +119,7 @@ executions = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("target_id", BigInteger, nullable=False),
-    Column("run_id", BigInteger, nullable=False),
+    Column("run_id", BigInteger, primary_key=True),
     Column("device_id", Uuid, nullable=False),
     Column("site_id", BigInteger, nullable=False),
     Column("component", Integer, nullable=False),
@@ -146,6 +147,7 @@ executions = Table(
 output_chunks = Table(
     "output_chunks",
     metadata,
+    Column("run_id", BigInteger, primary_key=True),
     Column("execution_id", Uuid, primary_key=True),
     Column("stream", SmallInteger, primary_key=True),
     Column("at_offset", BigInteger, primary_key=True),
@@ -183,4 +185,14 @@ outages = Table(
     Column("guard", Text, nullable=False),
     Column("released_by", BigInteger),
     Column("released_at", DateTime(timezone=True)),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("id", Boolean, primary_key=True),
+    Column("looked_at", DateTime(timezone=True)),
+    Column("clock_at", DateTime(timezone=True)),
+    Column("first_open_day", Integer, nullable=False),
+    Column("dropped_below", BigInteger, nullable=False),
 )
