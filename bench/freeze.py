@@ -44,8 +44,8 @@ WITH occurrence AS (
   INSERT INTO occurrences (id, job_id, kind, scheduled_for_at, request_id, state, job_revision, created_at)
   VALUES (:id, :job, 'manual', :now, :request, 'open', 1, :now) RETURNING id
 )
-INSERT INTO runs (occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at)
-SELECT id, :job, 'script', 'system', '[]', 60, 'device', :now FROM occurrence RETURNING id
+INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at)
+SELECT new_run_id(:now), id, :job, 'script', 'system', '[]', 60, 'device', :now FROM occurrence RETURNING id
 """)
 _BARE = text(f"""
 INSERT INTO run_targets ({_COLUMNS})

@@ -145,7 +145,7 @@ async def began(db: Database, clock: Clock, run_id: int, target_id: int, device_
             "truncated": False,
         }
         await tx.execute(insert(executions).values(row))
-        chunk = {"execution_id": made, "stream": 1, "at_offset": 0, "data": b"hello\n"}
+        chunk = {"run_id": run_id, "execution_id": made, "stream": 1, "at_offset": 0, "data": b"hello\n"}
         await tx.execute(insert(output_chunks).values(chunk))
     return str(made)
 

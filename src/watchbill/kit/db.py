@@ -27,6 +27,10 @@ KEPT_CONNECTIONS = 2
 LOCK_SPACE = 0x5742
 MIGRATION_LOCK = 1
 
+# Statements are many and short: neither compiling one nor starting workers for it pays, and the planner, which guesses high where
+# a table has many partitions, would do both.
+_OPTIONS = "-c timezone=UTC -c jit=off -c max_parallel_workers_per_gather=0"
+
 _logger = log.get("db")
 
 
@@ -50,7 +54,7 @@ class Database:
             pool_timeout=30,
             pool_pre_ping=False,
             pool_use_lifo=True,
-            connect_args={"application_name": application_name, "options": "-c timezone=UTC -c jit=off"},
+            connect_args={"application_name": application_name, "options": _OPTIONS},
         )
 
     @asynccontextmanager

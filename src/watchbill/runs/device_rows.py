@@ -128,7 +128,7 @@ async def device_rows(
         query = query.where(tuple_(name, table.id) > tuple_(literal(host), literal(last)))
     rows = (await tx.execute(query.order_by(name, table.id).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.hostname.lower(), row.id))
-    done = await _executions_of(tx, [row.id for row in page.items])
+    done = await _executions_of(tx, page.items)
     return page.map(lambda row: _device_row(row, done.get(row.id, ())))
 
 
@@ -173,10 +173,11 @@ _PLAIN = (
 )
 
 
-async def _executions_of(tx: AsyncConnection, target_ids: Sequence[int]) -> dict[int, list[Execution]]:
+async def _executions_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, list[Execution]]:
     query = (
         select(*_EXECUTION)
-        .where(executions.c.target_id == any_(literal(list(target_ids), ARRAY(BigInteger))))
+        .where(executions.c.run_id == any_(literal(sorted({row.run_id for row in targets}), ARRAY(BigInteger))))
+        .where(executions.c.target_id == any_(literal([row.id for row in targets], ARRAY(BigInteger))))
         .order_by(executions.c.target_id, executions.c.attempt, executions.c.component)
     )
     found: dict[int, list[Execution]] = defaultdict(list)

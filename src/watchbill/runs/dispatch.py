@@ -27,7 +27,7 @@ WITH chosen AS (
   ORDER BY t.id LIMIT :limit FOR UPDATE OF t
 )
 UPDATE run_targets t SET released_at = :now, state = CASE WHEN c.gateway_id IS NULL THEN 'waiting_online' ELSE t.state END
-FROM chosen c WHERE t.id = c.id
+FROM chosen c WHERE t.run_id = :run_id AND t.id = c.id
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, c.state AS before, t.state AS after,
   c.gateway_id, t.is_awaited
 """)
@@ -38,7 +38,7 @@ WITH chosen AS (
   WHERE (CAST(:devices AS uuid[]) IS NULL OR t.device_id = ANY(:devices)) AND t.state = 'pending' AND t.released_at IS NOT NULL AND p.gateway_id IS NULL
   ORDER BY t.id FOR UPDATE OF t
 )
-UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id
+UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id AND t.deadline_at IS NOT NULL
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave
 """)
 
@@ -46,7 +46,7 @@ _OWED = text("""
 SELECT e.id, e.target_id, e.run_id, e.device_id, e.site_id, e.start_by_at, e.state, t.state AS target_state,
   t.cancel_requested_at IS NOT NULL AS is_cancelled, t.occurrence_id, t.job_id,
   e.stdout_bytes, e.stderr_bytes
-FROM executions e JOIN run_targets t ON t.id = e.target_id
+FROM executions e JOIN run_targets t ON t.run_id = e.run_id AND t.id = e.target_id
 WHERE e.device_id = ANY(:devices) AND e.state <> 'finished' AND t.term = e.term ORDER BY e.dispatched_at, e.id
 """)
 

@@ -58,9 +58,9 @@ class Moved:
 
 
 # Locked in a statement of its own, so that the update below sees each row as its last writer left it.
-_LOCK = text("SELECT id FROM run_targets WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+_LOCK = "SELECT t.id FROM run_targets t WHERE t.id = ANY(:ids) AND {which} ORDER BY t.id FOR UPDATE"
 
-_MOVE = text("""
+_MOVE = """
 WITH moves AS (
   -- Arrays, not JSON: the planner sees their length. It takes a JSON record set for 100 rows and nests loops over thousands.
   SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:terms AS bigint[]), CAST(:happened AS text[]), CAST(:reasons AS text[]),
@@ -71,7 +71,7 @@ WITH moves AS (
   SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:events AS text[]), CAST(:afters AS text[]), CAST(:terminals AS boolean[]))
     AS r(before, event, after, is_terminal)
 ), old AS (
-  SELECT t.id, t.state, t.term FROM moves m JOIN run_targets t ON t.id = m.target_id
+  SELECT t.id, t.state, t.term FROM moves m JOIN run_targets t ON t.id = m.target_id WHERE {which}
 )
 UPDATE run_targets t SET
   state = r.after,
@@ -89,10 +89,17 @@ UPDATE run_targets t SET
 FROM moves m
 JOIN old o ON o.id = m.target_id
 JOIN rules r ON r.before = o.state AND r.event = m.event       -- not in the state table: nothing happens
-WHERE t.id = m.target_id AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
+WHERE t.id = m.target_id AND {which} AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, o.state AS before, t.state AS after,
   t.reason, t.exit_code, t.is_awaited AND r.is_terminal AS frees
-""")
+"""
+# What has not ended is looked for first, where it can be: the planner leaves sealed partitions out. To what is not there nothing
+# happens, as a rule; but a lost target may learn the truth, however old it is.
+_BOUNDED = (
+    text(_LOCK.format(which="t.deadline_at IS NOT NULL")),
+    text(_MOVE.format(which="t.deadline_at IS NOT NULL")),
+)
+_ENDED = (text(_LOCK.format(which="t.deadline_at IS NULL")), text(_MOVE.format(which="t.deadline_at IS NULL")))
 
 _COUNT = text("""
 INSERT INTO occurrence_counts AS c (occurrence_id, site_id, wave, state, number)
@@ -138,9 +145,14 @@ async def move(tx: AsyncConnection, moves: Sequence[Move], now: datetime) -> lis
 
 async def apply(tx: AsyncConnection, moves: Sequence[Move], now: datetime) -> list[Moved]:
     """The same without what follows: the caller settles it, together with other changes of its transaction."""
-    await tx.execute(_LOCK, {"ids": [one.target_id for one in moves]})
-    rows = await tx.execute(_MOVE, {**_RULES, **_columns(moves), "now": now})
-    return [changed(row, row.before, row.after, row.reason, row.exit_code, frees=row.frees) for row in rows]
+    moved: list[Moved] = []
+    left = {one.target_id: one for one in moves}
+    for lock, change in (_BOUNDED, _ENDED):
+        found = (await tx.execute(lock, {"ids": list(left)})).scalars().all() if left else ()
+        chosen = [left.pop(target_id) for target_id in found]
+        rows = await tx.execute(change, {**_RULES, **_columns(chosen), "now": now}) if chosen else ()
+        moved += [changed(row, row.before, row.after, row.reason, row.exit_code, frees=row.frees) for row in rows]
+    return moved
 
 
 def changed(

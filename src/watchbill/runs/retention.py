@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill.core.states import TERMINAL_TARGET
 from watchbill.kit import log
 from watchbill.kit.db import LOCK_SPACE
 
@@ -27,21 +28,29 @@ SEAL_AFTER = timedelta(days=1)
 BATCH = 5000
 #: Between two looks when there is nothing to do.
 REST = timedelta(hours=1)
+#: The same when somebody was in the way: whoever reads for long, such as a backup, must not be met by us again at once.
+RETRY = timedelta(minutes=5)
 #: How far the clock that age is counted by follows the Engine's from one look to the next. A clock that jumps a year ahead by
 #: mistake does not take the history with it: there is time to put it right.
 PACE = timedelta(days=1)
 
 _RETENTION_LOCK = 40
 _TABLES = ("run_targets", "executions", "output_chunks")
-#: What no row of a sealed partition breaks, so that the planner leaves the partition out of queries about unfinished work.
-_SEALS = {"run_targets": "deadline_at IS NULL", "executions": "state = 'finished'"}
+_TERMINAL = ", ".join(f"'{state}'" for state in sorted(TERMINAL_TARGET))
+#: What no row of a sealed partition breaks, so that the planner leaves the partition out of queries that can find nothing in it:
+#: those about bounds, and those about states that have one.
+_SEALS = {
+    "run_targets": f"deadline_at IS NULL AND state IN ({_TERMINAL})",
+    "executions": "state = 'finished'",
+}
+_OPEN = {"run_targets": "deadline_at IS NOT NULL", "executions": "state <> 'finished'"}
 _STORAGE = {"run_targets": " WITH (fillfactor = 80)", "executions": " WITH (fillfactor = 80)", "output_chunks": ""}
 
 _logger = log.get("retention")
 
 _IS_MINE = text("SELECT pg_try_advisory_xact_lock(:space, :lock)")
 _LAST = text("SELECT looked_at, clock_at FROM retention")
-_LOOKED = text("UPDATE retention SET looked_at = :now, clock_at = :clock")
+_LOOKED = text("UPDATE retention SET looked_at = :at, clock_at = coalesce(:clock, clock_at)")
 # Shorter than PostgreSQL's deadlock_timeout of a second: where this and work wait for each other, it is this that gives way.
 _GIVE_WAY = text("SET LOCAL lock_timeout = '500ms'")
 _PARTITIONS = text(r"""
@@ -137,8 +146,8 @@ async def _step(tx: AsyncConnection, look: _Look) -> bool:
                     return True
         except _InTheWayError:
             is_whole = False
-    if is_whole:
-        await tx.execute(_LOOKED, {"now": look.now, "clock": look.clock})
+    looked = {"at": look.now, "clock": look.clock} if is_whole else {"at": look.now - REST + RETRY, "clock": None}
+    await tx.execute(_LOOKED, looked)
     return False
 
 
@@ -160,7 +169,7 @@ async def _make_weeks(tx: AsyncConnection, look: _Look) -> bool:
     if not missing:
         return False
     made = [_create(table, low, high) for low, high in missing for table in _TABLES]
-    await _define(tx, [_lock("runs", *_TABLES), *made])
+    await _define(tx, [_lock("SHARE ROW EXCLUSIVE", "runs", "devices"), _lock("ACCESS EXCLUSIVE", *_TABLES), *made])
     _logger.info("retention.made", weeks=len(missing))
     return True
 
@@ -194,11 +203,11 @@ async def _seal(tx: AsyncConnection, look: _Look) -> bool:
 
 async def _close(tx: AsyncConnection, one: _Partition) -> bool:
     """Let nothing unfinished into a partition that has nothing unfinished."""
-    names = {"table": sql.Identifier(one.name), "seal": sql.SQL(_SEALS[one.parent])}
-    unfinished = sql.SQL("SELECT EXISTS (SELECT FROM {table} WHERE NOT ({seal}))").format(**names)
+    names = {"table": sql.Identifier(one.name), "seal": sql.SQL(_SEALS[one.parent]), "open": sql.SQL(_OPEN[one.parent])}
+    unfinished = sql.SQL("SELECT EXISTS (SELECT FROM {table} WHERE {open})").format(**names)
     if (await tx.exec_driver_sql(unfinished.as_string())).scalar_one():
         return False
-    await _define(tx, [_lock(one.name)])
+    await _define(tx, [_lock("ACCESS EXCLUSIVE", one.name)])
     if (await tx.exec_driver_sql(unfinished.as_string())).scalar_one():
         return False
     await _define(tx, [sql.SQL("ALTER TABLE {table} ADD CONSTRAINT sealed CHECK ({seal}) NOT VALID").format(**names)])
@@ -215,7 +224,7 @@ async def _drop(tx: AsyncConnection, look: _Look) -> bool:
     if (await tx.execute(_UNFINISHED, {"low": low, "high": high})).scalar_one():
         return False
     names = [sql.Identifier(one.name) for one in old if one.high == high]
-    await _define(tx, [_lock("runs", *_TABLES), sql.SQL("DROP TABLE {}").format(sql.SQL(", ").join(names))])
+    await _define(tx, [_lock("ACCESS EXCLUSIVE", *_TABLES), sql.SQL("DROP TABLE {}").format(sql.SQL(", ").join(names))])
     await tx.execute(_DROPPED, {"high": high})
     _logger.info("retention.dropped", partitions=[one.name for one in old if one.high == high])
     return True
@@ -231,10 +240,10 @@ async def _delete(tx: AsyncConnection, look: _Look) -> bool:
     return bool(number)
 
 
-def _lock(*tables: str) -> sql.Composed:
-    """In one statement and before anything else, so that nothing is held while the rest is waited for longest."""
+def _lock(mode: str, *tables: str) -> sql.Composed:
+    """All at once and before anything is changed, so that others are kept waiting as briefly as can be."""
     names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(table)) for table in tables)
-    return sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names)
+    return sql.SQL("LOCK TABLE {} IN {} MODE").format(names, sql.SQL(mode))
 
 
 async def _define(tx: AsyncConnection, statements: Sequence[sql.Composed]) -> None:

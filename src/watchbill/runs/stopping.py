@@ -35,7 +35,7 @@ WHERE occurrence_id = ANY(:ids) AND deadline_at IS NOT NULL AND state <> 'cancel
 # What a gateway has to pass on: everything that waits for a device's answer to a stop.
 _TO_CANCEL = text("""
 SELECT e.id, e.device_id FROM run_targets t
-JOIN executions e ON e.target_id = t.id AND e.term = t.term AND e.state <> 'finished'
+JOIN executions e ON e.run_id = t.run_id AND e.target_id = t.id AND e.term = t.term AND e.state <> 'finished'
 JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
 WHERE t.state = 'cancelling'
 """)
