@@ -78,6 +78,12 @@ async def ended(db: Database, scene: Scene, deliveries: Sequence[Delivery]) -> N
         await runs.finished(tx, [scene.report(one, stdout_bytes=5) for one in deliveries], scene.now)
 
 
+@pytest.fixture(autouse=True)
+def in_the_middle_of_a_week(scene: Scene) -> None:
+    """So that what happens within minutes happens within one week."""
+    scene.now = retention.FIRST_DAY + WEEK * ((scene.now - retention.FIRST_DAY) // WEEK) + timedelta(days=3, hours=7)
+
+
 @pytest.fixture
 async def job(db: Database, scene: Scene) -> int:
     async with db.begin() as tx:
@@ -375,8 +381,10 @@ async def test_months_of_life_leave_a_sound_database(
         for kind in ("daily", "weekly", "monthly"):
             await scene.job(tx, "alpha", "away", schedule=scene.every(kind))
         await scene.job(tx, "alpha", schedule=scene.every("hourly"), policies={"catch_up": "skip"})
+    async with db.begin() as tx:
+        ahead = start - await Clock().now(tx)
     for week in range(14):
-        engine = Engine(settings, db, Clock(WEEK * week + timedelta(minutes=3)), keys)
+        engine = Engine(settings, db, Clock(ahead + WEEK * week + timedelta(minutes=3)), keys)
         scene.now = start + WEEK * week + timedelta(minutes=3)
         await Reaper(engine).reap()
         await Ticker(engine).tick()
