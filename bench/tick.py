@@ -77,8 +77,8 @@ WITH made AS (
   SELECT gen_random_uuid(), id, 'schedule', next_due_at, 'open', revision, :now FROM jobs WHERE id = ANY(:claimed)
   RETURNING id, job_id
 ), run AS (
-  INSERT INTO runs (occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, created_at)
-  SELECT id, job_id, 'script', 'system', '[]', 3600, :now FROM made RETURNING id, occurrence_id, job_id
+  INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, created_at)
+  SELECT new_run_id(:now), id, job_id, 'script', 'system', '[]', 3600, :now FROM made RETURNING id, occurrence_id, job_id
 )
 INSERT INTO run_targets (run_id, occurrence_id, job_id, device_id, site_id, hostname, state, deadline_at, expires_at)
 SELECT r.id, r.occurrence_id, r.job_id, d.id, d.site_id, d.hostname, 'pending', :later, :later
