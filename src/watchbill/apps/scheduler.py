@@ -275,6 +275,13 @@ class Housekeeper:
             await identity.prune(tx, now)
             await agents.expire_requests(tx, now)
         await self.watch_time()
+        await self.keep_history_short()
+
+    async def keep_history_short(self) -> None:
+        """One step of retention a beat: make weeks ahead, seal or drop old ones, delete what belonged to them."""
+        keep = timedelta(days=self.engine.settings.retention_days)
+        async with self.engine.db.begin() as tx:
+            await runs.retain(tx, await self.engine.clock.now(tx), keep=keep)
 
     async def watch_time(self) -> None:
         """The zones that jobs follow, the storm guard, and whether this host's clock is that of the database."""
