@@ -46,7 +46,7 @@ async def test_each_zone_is_a_wave_that_starts_by_its_own_clocks(db: Database, s
             "apple": (4, at(31)),
         }
         assert {row.state for row in rows.values()} == {S.PENDING}
-        assert all(row.expires_at == row.starts_at + timedelta(hours=24) for row in rows.values())
+        assert all(row.starts_at == row.expires_at - timedelta(hours=24) for row in rows.values())
         found = await scene.occurrence(tx, job, occurrence)
         assert (found.local_time, found.is_late) == (datetime(2026, 6, 2, 3), False)
         assert [(one.wave, one.timezone, one.starts_at, one.counts) for one in found.waves] == [

@@ -182,7 +182,9 @@ async def _past_windows(
         await _hold_until(
             tx, [(one, why.held_until_at, why.detail) for one, why in blocked.items() if isinstance(why, Held)]
         )
-        gone = {one: (why.reason, why.detail) for one, why in blocked.items() if isinstance(why, Skipped)}
+        gone = {
+            one: (OccurrenceReason(why.reason), why.detail) for one, why in blocked.items() if isinstance(why, Skipped)
+        }
         await _skip(tx, gone, now, by=None)
         return [one for one in openings if one.id not in blocked]
     if not closed.may_override(actor, reason):

@@ -97,7 +97,8 @@ WITH given AS (
   SELECT run_id, id, job_id, device_id, site_id, hostname, CASE WHEN reason IS NULL THEN 'pending' ELSE 'skipped' END, reason,
     CASE reason WHEN wave_reason THEN wave_detail END, wave_number, CASE WHEN reason IS NULL THEN ends_at END, ends_at,
     CASE WHEN reason IS NOT NULL THEN CAST(:now AS timestamptz) END, begins_at, stops_at
-  FROM resolved
+  -- Set apart by OFFSET, so that each device is judged once and not again for every column that depends on it.
+  FROM (SELECT * FROM resolved OFFSET 0) AS once
   ORDER BY scheduled_for, lower(hostname), device_id
   RETURNING run_id, occurrence_id, site_id, wave, state
 ), counted AS (

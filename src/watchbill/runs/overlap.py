@@ -17,30 +17,32 @@ from watchbill.runs.taking import KILL_GRACE, SILENCE
 from watchbill.runs.to_open import Opening
 from watchbill.runs.turns import gateway_channel
 
+# Whoever backfills asked for each of those instants; few occurrences are open at a time.
+_ASIDE = "SELECT e.id FROM occurrences e WHERE e.job_id = ANY(:jobs) AND e.state = 'open' AND e.kind = 'backfill'"
+
 # The rows before those of `new` on the same device. One whose own start is still to come (a zone further west) only gives way
 # then: until that moment the earlier one may run.
-_ON_DEVICES = text("""
-SELECT o.id, o.state IN ('pending', 'waiting_online') AS is_waiting, n.replaces, p.gateway_id,
-  CASE WHEN w.wave IS NOT NULL AND n.starts_at > :now THEN n.starts_at END AS gives_way_at
-FROM (
-  SELECT t.job_id, t.device_id, t.starts_at, t.wave, t.occurrence_id, t.occurrence_id = ANY(:replacing) AS replaces
-  FROM run_targets t WHERE t.occurrence_id = ANY(:new) AND t.state = 'pending'
-) n
+_ON_DEVICES = text(f"""
+SELECT o.id, o.state IN ('pending', 'waiting_online') AS is_waiting, n.occurrence_id = ANY(:replacing) AS replaces,
+  CASE WHEN n.occurrence_id = ANY(:following) AND n.starts_at > :now THEN n.starts_at END AS gives_way_at
+FROM run_targets n
 JOIN run_targets o ON o.job_id = n.job_id AND o.device_id = n.device_id AND o.deadline_at IS NOT NULL
-JOIN occurrences e ON e.id = o.occurrence_id AND e.kind <> 'backfill'
-LEFT JOIN occurrence_waves w ON w.occurrence_id = n.occurrence_id AND w.wave = n.wave
-LEFT JOIN device_presence p ON p.device_id = o.device_id
-WHERE NOT o.occurrence_id = ANY(:all_new) AND (n.replaces OR o.state IN ('pending', 'waiting_online'))
+WHERE n.occurrence_id = ANY(:new) AND n.state = 'pending' AND NOT o.occurrence_id = ANY(:all_new)
+  AND (o.state IN ('pending', 'waiting_online') OR n.occurrence_id = ANY(:replacing)) AND o.occurrence_id NOT IN ({_ASIDE})
 """)
 
 # One run of the whole job at a time: the rows before it on any device.
-_IN_JOBS = text("""
-SELECT o.id, o.state IN ('pending', 'waiting_online') AS is_waiting, n.replaces, p.gateway_id, NULL AS gives_way_at
+_IN_JOBS = text(f"""
+SELECT o.id, o.state IN ('pending', 'waiting_online') AS is_waiting, n.replaces, CAST(NULL AS timestamptz) AS gives_way_at
 FROM (SELECT job_id, bool_or(id = ANY(:replacing)) AS replaces FROM occurrences WHERE id = ANY(:new) GROUP BY job_id) n
 JOIN run_targets o ON o.job_id = n.job_id AND o.deadline_at IS NOT NULL
-JOIN occurrences e ON e.id = o.occurrence_id AND e.kind <> 'backfill'
-LEFT JOIN device_presence p ON p.device_id = o.device_id
-WHERE NOT o.occurrence_id = ANY(:all_new) AND (n.replaces OR o.state IN ('pending', 'waiting_online'))
+WHERE NOT o.occurrence_id = ANY(:all_new) AND (o.state IN ('pending', 'waiting_online') OR n.replaces)
+  AND o.occurrence_id NOT IN ({_ASIDE})
+""")
+
+_GATEWAYS = text("""
+SELECT DISTINCT p.gateway_id FROM run_targets t JOIN device_presence p ON p.device_id = t.device_id
+WHERE t.id = ANY(:ids) AND p.gateway_id IS NOT NULL ORDER BY p.gateway_id
 """)
 
 # What still runs at the new row's own start is stopped then, where the new row replaces it.
@@ -84,9 +86,15 @@ async def _before(
 ) -> Sequence[Row[Any]]:
     if not some:
         return ()
-    replacing = [one.id for one in some if one.overlap == "replace"]
-    values = {"new": [one.id for one in some], "replacing": replacing, "all_new": [one.id for one in begun]}
-    return (await tx.execute(statement, {**values, "now": now} if statement is _ON_DEVICES else values)).all()
+    values: dict[str, Any] = {
+        "new": [one.id for one in some],
+        "replacing": [one.id for one in some if one.overlap == "replace"],
+        "all_new": [one.id for one in begun],
+        "jobs": sorted({one.job_id for one in some}),
+    }
+    if statement is _ON_DEVICES:
+        values |= {"following": [one.id for one in some if one.waves], "now": now}
+    return (await tx.execute(statement, values)).all()
 
 
 async def _give_way_later(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> None:
@@ -109,6 +117,6 @@ async def _settle(tx: AsyncConnection, rows: Sequence[Row[Any]], now: datetime) 
         for row in rows
     }
     await move(tx, [moves[one] for one in sorted(moves)], now)
-    stopped = {row.gateway_id for row in rows if not row.is_waiting and row.gateway_id}
-    for gateway_id in sorted(stopped):
+    stopped = [row.id for row in rows if not row.is_waiting]
+    for gateway_id in (await tx.execute(_GATEWAYS, {"ids": stopped})).scalars() if stopped else ():
         await db.notify(tx, gateway_channel(gateway_id), "cancel")

@@ -32,10 +32,12 @@ considered AS (
   SELECT occurrence_id, device_id, bool_or(is_exclusion) AS is_excluded FROM spec
   GROUP BY occurrence_id, device_id HAVING bool_or(NOT is_exclusion)
 ), busy AS (
-  -- All active rows of these jobs at once, and not a look for every device.
-  SELECT b.job_id, b.device_id FROM run_targets b
+  -- All active rows of these jobs at once, and not a look for every device. Through an array, because the planner takes that to be
+  -- short: so it always hashes what it asks for every device, however many are active.
+  SELECT b.job_id, unnest(array_agg(b.device_id)) AS device_id FROM run_targets b
   WHERE b.job_id IN (SELECT s.job_id FROM setting s WHERE s.overlap = 'skip' AND s.overlap_scope = 'device')
     AND b.deadline_at IS NOT NULL AND b.state IN ('connecting', 'dispatched', 'running', 'cancelling')
+  GROUP BY b.job_id
 ), resolved AS (
   SELECT s.*, c.device_id, coalesce(d.site_id, 0) AS site_id, d.hostname, p.gateway_id IS NOT NULL AS is_online,
     coalesce(w.number, 1) AS wave_number, w.reason AS wave_reason, w.detail AS wave_detail,
