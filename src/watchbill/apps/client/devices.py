@@ -60,6 +60,7 @@ def show(session: Session, device: Device) -> None:
             "Connection": "online" if found["online"] else "offline",
             "Last seen": session.out.when(found["last_seen_at"]),
             "System": _system(found),
+            "Time zone": found["timezone"],
             "Agent": found["agent_version"],
             "Interpreters": found["interpreters"],
             "Inventory of": session.out.when(found["inventory_at"]),
