@@ -58,6 +58,39 @@ async def test_a_sound_database_gets_a_clean_bill(db: Database, scene: Scene, en
         ("occurrence_closed_early", "UPDATE occurrences SET state = 'closed', outcome = 'success'"),
         ("counts_differ", "UPDATE occurrence_counts SET number = number + 1 WHERE state = 'success'"),
         ("counts_differ", "DELETE FROM occurrence_counts"),
+        ("counts_differ", "UPDATE run_targets SET wave = 2 WHERE state = 'success'"),
+        ("target_outstays", "UPDATE run_targets SET stop_by_at = now() - interval '1 hour' WHERE state = 'running'"),
+        ("target_early", "UPDATE run_targets SET starts_at = now() + interval '1 hour' WHERE state = 'success'"),
+        (
+            "wave_differs",
+            "INSERT INTO occurrence_waves SELECT DISTINCT occurrence_id, 7, 'UTC', now() FROM run_targets",
+        ),
+        (
+            "wave_differs",
+            (
+                "INSERT INTO occurrence_waves SELECT DISTINCT occurrence_id, 1, 'UTC', now() + interval '1 hour' FROM executions"
+                " JOIN run_targets USING (run_id)"
+            ),
+        ),
+        (
+            "target_forgotten",
+            (
+                "WITH gone AS (UPDATE run_targets SET released_at = now() - interval '1 hour' WHERE state = 'waiting_online'"
+                " RETURNING device_id) INSERT INTO device_presence (device_id, gateway_id, connection_id, connected_at, last_seen_at)"
+                " SELECT device_id, gen_random_uuid(), gen_random_uuid(), now() - interval '1 hour', now() FROM gone"
+            ),
+        ),
+        (
+            "held_overdue",
+            "UPDATE occurrences SET state = 'held', held_until_at = now() - interval '1 hour' WHERE state = 'open'",
+        ),
+        (
+            "guard_holds_nothing",
+            (
+                "INSERT INTO outages (kind, from_at, to_at, noticed_at, guard)"
+                " SELECT 'outage', at, at, at, 'up' FROM (SELECT now() - interval '1 hour' AS at) t"
+            ),
+        ),
         (
             "target_overdue",
             "UPDATE run_targets SET deadline_at = now() - interval '1 hour' WHERE deadline_at IS NOT NULL",
@@ -114,3 +147,33 @@ async def test_each_kind_of_damage_is_found(
     found = {finding.code: finding for finding in await doctor.check(engine_at())}
     assert code in found
     assert found[code].number == len(found[code].examples) or found[code].number > 5
+
+
+async def test_what_became_of_an_instant_does_not_matter_as_long_as_it_is_kept(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    """Held, skipped and missed instants count like those that ran; a range that was not counted to its end says so."""
+    await _sound(db, scene, engine_at)
+    async with db.begin() as tx:
+        job = (await tx.execute(text("SELECT max(id) FROM jobs"))).scalar_one()
+        await tx.execute(text("DELETE FROM run_targets WHERE job_id = :id"), {"id": job})
+        await tx.execute(
+            text("DELETE FROM occurrence_counts c USING occurrences o WHERE o.id = c.occurrence_id AND o.job_id = :id"),
+            {"id": job},
+        )
+        await tx.execute(text("DELETE FROM runs WHERE job_id = :id"), {"id": job})
+        held = "UPDATE occurrences SET state = 'held', reason = 'misfire_hold' WHERE job_id = :id"
+        await tx.execute(text(held), {"id": job})
+    assert await doctor.check(engine_at()) == []
+    async with db.begin() as tx:
+        at = text("UPDATE jobs SET mark_at = mark_at + interval '1 hour' WHERE id = :id")
+        await tx.execute(at, {"id": job})
+        missed = (
+            "UPDATE occurrences SET state = 'missed', reason = 'misfire_policy', range_end_at = scheduled_for_at + interval '1 hour',"
+            " range_count = 5, is_range_capped = true, closed_at = now() WHERE job_id = :id"
+        )
+        await tx.execute(text(missed), {"id": job})
+    assert await doctor.check(engine_at()) == []
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE occurrences SET range_count = 50 WHERE job_id = :id"), {"id": job})
+    assert [finding.code for finding in await doctor.check(engine_at())] == ["ledger_differs"]
