@@ -143,7 +143,10 @@ async def test_where_a_window_is_closed_it_says_so_and_so_it_comes(
                 {"window": window_id, "job": job_id},
             )
     rows = await look(db, scene.now, scene.now + timedelta(minutes=20))
-    assert [(row.job_name, list(row.flags)) for row in rows] == [("skip", ["in_blackout"]), ("defer", ["in_blackout"])]
+    assert [(row.job_name, list(row.flags)) for row in rows] == [
+        ("skip", ["in_blackout"]),
+        ("defer", ["in_blackout", "held"]),
+    ]
     assert "will not run" in rows[0].sentence and "`Freeze skip`" in rows[0].sentence
     assert "waits until then" in rows[1].sentence
     assert rows[1].held_until_at == begin + timedelta(minutes=10)

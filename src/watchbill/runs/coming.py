@@ -18,7 +18,7 @@ from watchbill.jobs.definition import policies_of, read_schedule
 from watchbill.jobs.tables import jobs as jobs_table
 from watchbill.kit.errors import InvalidError
 from watchbill.runs.forecast import Coming, Forecast, Place
-from watchbill.runs.not_run import Held
+from watchbill.runs.not_run import Held, Skipped
 from watchbill.runs.planning import Around, blocked_by_window, opening
 from watchbill.runs.sentences import coming
 
@@ -141,13 +141,16 @@ def _row(one: Coming, name: str, timezone: str | None, around: Around) -> dict[s
         "created_at": None,
         "opened_at": None,
         "closed_at": None,
-        "flags": _flags(one, is_following=is_following, is_closed=blocked is not None),
+        "flags": _flags(one, blocked, is_following=is_following),
         "sentence": coming(one.due_at, timezone, wall, closed, is_deferred=isinstance(blocked, Held)),
     }
 
 
-def _flags(one: Coming, *, is_following: bool, is_closed: bool) -> list[str]:
+def _flags(one: Coming, blocked: Held | Skipped | None, *, is_following: bool) -> list[str]:
+    """Those of the calendar, and as in a preview: closed for the whole job, and beside it that it waits for the window to open."""
     flags: list[str] = []
     if one.job.schedule is not None and not is_following:
         flags += [flag for shown in calendar.upcoming(one.job.schedule, one.nominal - _TICK, 1) for flag in shown.flags]
-    return [*flags, "in_blackout"] if is_closed else flags
+    if blocked is not None:
+        flags += ["in_blackout", "held"] if isinstance(blocked, Held) else ["in_blackout"]
+    return flags
