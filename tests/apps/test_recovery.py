@@ -86,13 +86,25 @@ async def test_a_crash_in_the_recovering_tick_leaves_it_to_the_next(
     await Ticker(engine_at()).tick()
     back = engine_at(hours=3, minutes=4)
     with pytest.raises(ZeroDivisionError):
-        async with Pulse(back).step() as step:
+        async with Pulse(back).step(is_tick=True) as step:
             assert step.guard.until is not None
             raise ZeroDivisionError
     async with db.begin() as tx:
         assert (await outages.list_outages(tx, scene.admin, limit=9, cursor=None)).items == []
     await Ticker(back).tick()
     assert sorted(await states(db)) == [("held", "storm_guard")] * 3 + [("missed", "catch_up_window")] * 3
+
+
+async def test_others_do_not_beat_for_a_ticker_that_fails(db: Database, scene: Scene, engine_at: EngineAt) -> None:
+    await Ticker(engine_at()).tick()
+    for minutes in range(0, 40, 1):
+        engine = engine_at(minutes=minutes)
+        await Starter(engine, Pulse(engine)).step()
+        await Trickle(engine, Pulse(engine)).step()
+    await Ticker(engine_at(minutes=40)).tick()
+    async with db.begin() as tx:
+        (found,) = (await outages.list_outages(tx, scene.admin, limit=9, cursor=None)).items
+    assert found.to_at - found.from_at == timedelta(minutes=40)
 
 
 async def test_a_jump_of_the_clock_holds_automatic_runs_for_a_minute_and_by_hand_goes_on(
@@ -117,11 +129,10 @@ async def test_a_jump_of_the_clock_holds_automatic_runs_for_a_minute_and_by_hand
 async def test_a_jump_that_a_failed_tick_saw_is_seen_again(db: Database, scene: Scene, engine_at: EngineAt) -> None:
     moments = iter((100.0, 101.0, 102.0))
     pulse = Pulse(engine_at(), monotonic=lambda: next(moments))
-    async with pulse.step():
-        pass
+    await Ticker(engine_at(), pulse=pulse).tick()
     pulse.engine = engine_at(hours=3)
     with pytest.raises(ZeroDivisionError):
-        async with pulse.step():
+        async with pulse.step(is_tick=True):
             raise ZeroDivisionError
     async with pulse.step() as step:
         assert [one.kind for one in step.guard.noticed] == ["clock_jump"]

@@ -68,11 +68,12 @@ class Pulse:
     _drift: Drift = field(default_factory=Drift)
 
     @asynccontextmanager
-    async def step(self) -> AsyncIterator[Step]:
+    async def step(self, *, is_tick: bool = False) -> AsyncIterator[Step]:
+        feel = outages.notice if is_tick else outages.heed
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
             read_at = self.monotonic()
-            guard = await outages.notice(tx, now, jumped_from=self._drift.jumped_from(now, read_at))
+            guard = await feel(tx, now, jumped_from=self._drift.jumped_from(now, read_at))
             yield Step(tx, now, guard)
         # Once it is committed: a step that failed has noticed nothing.
         self._drift.seen(now, read_at)
@@ -111,7 +112,7 @@ class Ticker:
     async def tick(self) -> float:
         """One transaction: take, plan, write, advance. Returns how many seconds to rest."""
         assert self.pulse is not None
-        async with self.pulse.step() as step:
+        async with self.pulse.step(is_tick=True) as step:
             read_at = _monotonic()
             if step.guard.paused_until is not None:
                 return (step.guard.paused_until - step.now).total_seconds()

@@ -53,7 +53,7 @@ FROM scheduler_pulse p LEFT JOIN outages u ON u.guard = 'up'
 _LOCK = text("SELECT 1 FROM scheduler_pulse FOR UPDATE")
 # Whoever finds the row held leaves it: somebody else is writing the same.
 _BEAT = text("""
-UPDATE scheduler_pulse p SET ticked_at = :now FROM (SELECT id FROM scheduler_pulse FOR UPDATE SKIP LOCKED) mine WHERE p.id = mine.id
+UPDATE scheduler_pulse p SET ticked_at = greatest(p.ticked_at, :now) FROM (SELECT id FROM scheduler_pulse FOR UPDATE SKIP LOCKED) mine WHERE p.id = mine.id
 """)
 _SET = text("UPDATE scheduler_pulse SET ticked_at = :now")
 # There is one guard at a time: what an older one still holds is decided with what the new one does.
@@ -171,6 +171,13 @@ async def notice(tx: AsyncConnection, now: datetime, *, jumped_from: datetime | 
     if noticed:
         pulse = (await tx.execute(_LOOK, _looking(now))).one()
     return _guard(pulse, now, tuple(noticed))
+
+
+async def heed(tx: AsyncConnection, now: datetime, *, jumped_from: datetime | None = None) -> Guard:
+    """The same for whoever runs things by himself and is no tick: he does not beat for ticks that fail, nor judge their silence."""
+    if jumped_from is not None:
+        return await notice(tx, now, jumped_from=jumped_from)
+    return _guard((await tx.execute(_LOOK, _looking(now))).one(), now)
 
 
 def _looking(now: datetime) -> dict[str, datetime]:
