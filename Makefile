@@ -13,7 +13,7 @@ ON_DEVICES := src/watchbill_agent src/watchbill_wire
 # The other files in bench/ are what these stand on.
 BENCHES = $(filter-out common simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
 
-.PHONY: help setup demo up test check format bench lock
+.PHONY: help setup demo up test soak check format bench lock
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -28,6 +28,9 @@ up: $(STAMP) ## run the Engine of this machine until stopped; its data stays
 
 test: $(STAMP) ## run every test: real PostgreSQL, real agents, about ten minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; counts as JSON at the end
+	$(BIN)/python -m tests.simulation.soak --seconds $(or $(SECONDS_OF_SOAK),$(SECONDS),600) $(if $(SEED),--seed $(SEED))
 
 check: $(STAMP) ## format, lint, types, order of packages, architecture; changes nothing
 	$(BIN)/ruff format --check --quiet .
