@@ -139,3 +139,26 @@ async def test_a_fault_in_one_job_leaves_the_others_and_nothing_half(db: Databas
         assert "Moon/Base" in (after.state_reason or "")
         assert await _told(tx, scene, broken) == []
         assert await _told(tx, scene, sound) == [("open", None, 1)]
+
+
+async def test_the_limit_of_a_whole_run_counts_from_its_instant_or_from_when_it_is_started(
+    db: Database, scene: Scene
+) -> None:
+    async with db.begin() as tx:
+        limits = {"run_limit_seconds": 1800, "time_limit_seconds": 60, "expires_after_seconds": 7200}
+        job = await _job(tx, scene, duration=limits, policies={"catch_up_window_seconds": 7200, "overlap": "allow"})
+        late = _due(scene, 1) + 20 * MINUTE
+        await scene.tick(tx, _due(scene) + timedelta(seconds=5))
+        await scene.tick(tx, late)
+        await runs.open_manual(tx, scene.admin, job, now=late + MINUTE)
+        found = await tx.execute(text("SELECT stop_by_at, expires_at, starts_at FROM run_targets ORDER BY id"))
+        ends = [_due(scene) + 30 * MINUTE, late + 30 * MINUTE, (late + MINUTE).replace(microsecond=0) + 30 * MINUTE]
+        assert found.all() == [(end, end, None) for end in ends]
+
+
+async def test_without_a_limit_a_run_ends_by_itself(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        await _job(tx, scene, duration={"expires_after_seconds": 7200})
+        await scene.tick(tx, _due(scene))
+        found = await tx.execute(text("SELECT stop_by_at, expires_at FROM run_targets"))
+        assert found.one() == (None, _due(scene, 2))

@@ -51,7 +51,7 @@ WITH chosen AS (
   SELECT id, min(until) AS until, bool_or(replaces) AS replaces
   FROM unnest(CAST(:ids AS bigint[]), CAST(:until AS timestamptz[]), CAST(:replaces AS boolean[])) AS c(id, until, replaces) GROUP BY id
 ), locked AS (
-  SELECT t.id FROM run_targets t WHERE t.id = ANY(:ids) ORDER BY t.id FOR UPDATE
+  SELECT t.id FROM run_targets t WHERE t.id = ANY(:ids) AND t.deadline_at IS NOT NULL ORDER BY t.id FOR UPDATE
 )
 UPDATE run_targets t SET
   expires_at = CASE WHEN t.state IN ('pending', 'waiting_online') THEN least(t.expires_at, c.until) ELSE t.expires_at END,
