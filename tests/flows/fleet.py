@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from watchbill.apps import api, gateway, scheduler, site_worker, tls
 from watchbill.apps.wiring import Engine
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
+from watchbill.kit.instances import Heartbeat
 from watchbill.kit.secrets import KeyRing
 from watchbill.kit.service import Service, run_together
 from watchbill.kit.settings import load
@@ -50,10 +51,11 @@ async def until(condition: Callable[[], Any], *, patience: float = PATIENCE) -> 
 
 @dataclass
 class Agent:
-    """A real agent process with an identity of its own."""
+    """A real agent process with an identity of its own. `timezone` is what its machine's clocks are set to."""
 
     data_dir: Path
     device_id: str = ""
+    timezone: str = "UTC"
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -61,6 +63,7 @@ class Agent:
             self.process = await asyncio.create_subprocess_exec(
                 AGENT, "run", "--data-dir", str(self.data_dir),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, "TZ": self.timezone},
             )  # fmt: skip
 
     async def stop(self, number: int = 15) -> None:
@@ -71,8 +74,27 @@ class Agent:
 
 
 @dataclass
+class Crew:
+    """Services that can be stopped and started anew while the others go on, as their processes could be."""
+
+    group: asyncio.TaskGroup
+    make: Callable[[], list[Service]]
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._stop = asyncio.Event()
+        self._running = self.group.create_task(run_together(self.make(), self._stop))
+
+    async def stop(self) -> None:
+        self._stop.set()
+        if self._running is not None:
+            await self._running
+
+
+@dataclass
 class Fleet:
-    """The running whole. `http` is signed in as an admin."""
+    """The running whole. `http` is signed in as an admin; `heartbeats` are those of what runs from the beginning to the end."""
 
     url: str
     keys: KeyRing
@@ -81,8 +103,10 @@ class Fleet:
     settings: dict[str, str] = field(default_factory=dict)
     agents: list[Agent] = field(default_factory=list)
     site: dict[str, Any] = field(default_factory=dict)
-    db: Database = field(init=False)
     clock: Clock = field(default_factory=Clock)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
+    db: Database = field(init=False)
+    schedulers: Crew = field(init=False)
 
     def engine(self, **changes: str) -> Engine:
         values = {
@@ -93,11 +117,11 @@ class Fleet:
             **self.settings,
             **changes,
         }
-        return Engine(load(values), Database(self.url, pool_size=5), Clock(), self.keys)
+        return Engine(load(values), Database(self.url, pool_size=5), self.clock, self.keys)
 
-    async def enrol(self, name: str, *, start: bool = True) -> Agent:
+    async def enrol(self, name: str, *, start: bool = True, timezone: str = "UTC") -> Agent:
         """Enrol an agent through the normal approval."""
-        agent = Agent(self.folder / name)
+        agent = Agent(self.folder / name, timezone=timezone)
         asked = await asyncio.create_subprocess_exec(
             AGENT, "enroll", "--server", str(self.http.base_url).rstrip("/"), "--code", _code_of(self.site),
             "--data-dir", str(agent.data_dir), "--wait", "30",
@@ -184,14 +208,16 @@ class Fleet:
 
 
 @asynccontextmanager
-async def running(url: str, keys: KeyRing, folder: Path, *, is_tls: bool = False) -> AsyncIterator[Fleet]:
+async def running(
+    url: str, keys: KeyRing, folder: Path, *, is_tls: bool = False, clock: Clock | None = None
+) -> AsyncIterator[Fleet]:
     """Two schedulers, two gateways, two workers of one site, and an API."""
     async with AsyncExitStack() as stack:
         ports = {"api": free_port(), "one": free_port(), "two": free_port()}
         base = f"{'https' if is_tls else 'http'}://127.0.0.1:{ports['api']}"
         # The agents pin the certificate; what this client believes is of no interest here.
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=20, verify=False))
-        fleet = Fleet(url, keys, folder, http, {"WATCHBILL_TLS": "on" if is_tls else "off"})
+        fleet = Fleet(url, keys, folder, http, {"WATCHBILL_TLS": "on" if is_tls else "off"}, clock=clock or Clock())
         engines = [
             fleet.engine(
                 WATCHBILL_API_LISTEN=f"127.0.0.1:{ports['api']}", WATCHBILL_GATEWAY_LISTEN=f"127.0.0.1:{ports['one']}"
@@ -205,7 +231,11 @@ async def running(url: str, keys: KeyRing, folder: Path, *, is_tls: bool = False
         fleet.db = engines[0].db
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_together(_services(engines), stop))
+            lasting = _services(engines)
+            fleet.heartbeats = [one for one in lasting if isinstance(one, Heartbeat)]
+            group.create_task(run_together(lasting, stop))
+            fleet.schedulers = Crew(group, lambda: _schedulers(engines[2:4]))
+            fleet.schedulers.start()
             try:
                 await sign_in(fleet)
                 fleet.site = await _site(fleet)
@@ -216,6 +246,7 @@ async def running(url: str, keys: KeyRing, folder: Path, *, is_tls: bool = False
                 for agent in fleet.agents:
                     await agent.stop(9)
                 stop.set()
+                await fleet.schedulers.stop()
 
 
 async def _first_start(engine: Engine) -> None:
@@ -229,12 +260,14 @@ def _services(engines: list[Engine]) -> list[Service]:
     certificate = tls.ensure(engines[0].settings)
     contexts = [certificate.context() if certificate else None for _ in range(2)]
     gateways = [gateway.gateway(engine, context) for engine, context in zip(engines, contexts, strict=False)]
-    schedulers = [scheduler.services(engine)[0] for engine in engines[2:4]]
     return [
         *api.services(engines[0], certificate)[0],
         *[service for one in gateways for service in one.services],
-        *[service for one in schedulers for service in one],
     ]
+
+
+def _schedulers(engines: Sequence[Engine]) -> list[Service]:
+    return [service for engine in engines for service in scheduler.services(engine)[0]]
 
 
 def _worker(engine: Engine, site_id: int) -> SiteQueue:

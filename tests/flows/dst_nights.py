@@ -1,0 +1,305 @@
+"""Nights in which the clocks change, lived through by a whole Engine with a real agent: `python -m tests.flows.dst_nights [NIGHT…]`.
+
+Owns the nights, what is expected of each by the semantics, written down by hand, and the ledger that tells what happened.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.flows.clockwork import Rehearsal, rehearsing
+from tests.flows.fleet import until
+from watchbill import queue
+from watchbill.apps import doctor
+from watchbill.kit import db, log
+from watchbill.kit.postgres import EmbeddedPostgres
+from watchbill.kit.secrets import KeyRing, create_key_ring, load_key_ring
+
+#: The Engine is back this long before each stop, and runs through the due second in real time.
+LEAD = timedelta(seconds=2)
+#: D11: what comes later than this is late.
+ON_TIME = timedelta(seconds=60)
+WINDOW_SECONDS = 6 * 3600
+SCRIPT = 'echo "$WATCHBILL_SCHEDULED_FOR"; date +%s.%N'
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night in one zone. Jobs are saved on the `eve`; at each stop the Engine runs through that instant; what falls due between
+    stops, and between the last one and the `morning`, it finds when it is back. All instants are UTC.
+
+    `expected`, one line for each row of the ledger: job | instant, local time with offset, flags | what became of it. A job's name
+    is its schedule; it makes up for all that it was late for within six hours, or for nothing where `skip` follows.
+    """
+
+    name: str
+    zone: str
+    what: str
+    eve: datetime
+    stops: tuple[datetime, ...]
+    morning: datetime
+    expected: str
+
+    @property
+    def lines(self) -> list[str]:
+        return sorted(_in_columns(line) for line in self.expected.splitlines() if line.strip())
+
+    @property
+    def jobs(self) -> list[str]:
+        return sorted({line.split("|")[0].strip() for line in self.lines})
+
+
+def _in_columns(line: str) -> str:
+    job, instant, fate = (part.strip() for part in line.split("|"))
+    return f"{job:<34} | {instant:<32} | {fate}"
+
+
+def _night(name: str, zone: str, what: str, date: str, times: str, expected: str) -> Night:
+    eve, *stops, morning = (datetime.fromisoformat(f"{date}T{time}").replace(tzinfo=UTC) for time in times.split())
+    return Night(name, zone, what, eve, tuple(stops), morning, expected)
+
+
+NIGHTS = (
+    _night(
+        "denver-spring",
+        "America/Denver",
+        "02:00 MST is followed by 03:00 MDT at 09:00Z",
+        "2027-03-14",
+        "08:10 08:30 09:00 09:30 10:40",
+        """
+        daily 01:30                | 08:30Z 01:30-07:00             | on time, success
+        daily 02:30                | 09:30Z 03:30-06:00 shifted_gap | on time, success
+        daily 03:00                | 09:00Z 03:00-06:00             | on time, success
+        daily 04:00 skip           | 10:00Z 04:00-06:00             | missed, misfire_policy
+        daily 04:30                | 10:30Z 04:30-06:00             | late, success
+        cron 30 1 * * *            | 08:30Z 01:30-07:00             | on time, success
+        cron 30 2 * * *            | 09:00Z 03:00-06:00 shifted_gap | on time, success
+        cron 10,20,50 2 * * *      | 09:00Z 03:00-06:00 shifted_gap | on time, success
+        cron 30 3 * * *            | 09:30Z 03:30-06:00             | on time, success
+        cron */15 2 * * *          | -                              | nothing
+        cron 30 * * * *            | 08:30Z 01:30-07:00             | on time, success
+        cron 30 * * * *            | 09:30Z 03:30-06:00             | on time, success
+        cron 30 * * * *            | 10:30Z 04:30-06:00             | late, success
+        cron */30 * * * *          | 08:30Z 01:30-07:00             | on time, success
+        cron */30 * * * *          | 09:00Z 03:00-06:00             | on time, success
+        cron */30 * * * *          | 09:30Z 03:30-06:00             | on time, success
+        cron */30 * * * *          | 10:00Z 04:00-06:00             | late, success
+        cron */30 * * * *          | 10:30Z 04:30-06:00             | late, success
+        cron */30 * * * * skip     | 08:30Z 01:30-07:00             | on time, success
+        cron */30 * * * * skip     | 09:00Z 03:00-06:00             | on time, success
+        cron */30 * * * * skip     | 09:30Z 03:30-06:00             | on time, success
+        cron */30 * * * * skip     | 10:00Z 04:00-06:00             | missed 2 to 10:30Z, misfire_policy
+        every_30_minutes           | 08:30Z 01:30-07:00             | on time, success
+        every_30_minutes           | 09:00Z 03:00-06:00             | on time, success
+        every_30_minutes           | 09:30Z 03:30-06:00             | on time, success
+        every_30_minutes           | 10:00Z 04:00-06:00             | late, success
+        every_30_minutes           | 10:30Z 04:30-06:00             | late, success
+        """,
+    ),
+)
+
+
+@dataclass
+class Account:
+    """What a night came to. `problems` are what is wrong whatever was expected."""
+
+    night: Night
+    lines: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def differences(self) -> list[str]:
+        missing = [f"expected, not there: {line}" for line in self.night.lines if line not in self.lines]
+        extra = [f"there, not expected: {line}" for line in self.lines if line not in self.night.lines]
+        twice = [f"there twice: {line}" for line in set(self.lines) if self.lines.count(line) > 1]
+        return [*missing, *extra, *twice, *self.problems]
+
+    def text(self) -> str:
+        """The ledger of the night, for people; what differs from what is expected is told below it."""
+        night = self.night
+        head = f"{night.zone}, {night.stops[0]:%d %B %Y}: {night.what}"
+        stops = ", ".join(f"{stop:%H:%M}Z" for stop in night.stops)
+        about = f"saved {night.eve:%H:%M}Z; there at {stops} and from {night.morning:%H:%M}Z on"
+        return "\n".join(["", head, about, "", *self.told, "", *[f"!! {one}" for one in self.differences]])
+
+
+@dataclass
+class _Watch:
+    """A night while it passes."""
+
+    night: Night
+    rehearsal: Rehearsal
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shown: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    planned: dict[str, dict[str, str]] = field(default_factory=dict)
+    printed: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        reply = await self.rehearsal.fleet.http.get(path, params=query)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    async def prepare(self) -> None:
+        """An agent, the jobs, and what the Engine says will happen."""
+        fleet, night = self.rehearsal.fleet, self.night
+        agent = await fleet.enrol("alpha", timezone=night.zone)
+        script = await fleet.script(SCRIPT)
+        for name in night.jobs:
+            policies = {
+                "catch_up": "skip" if name.endswith(" skip") else "all",
+                "catch_up_window_seconds": WINDOW_SECONDS,
+            }
+            schedule = _schedule(name.removesuffix(" skip"), night)
+            self.jobs[name] = await fleet.job(script, agent, name=name, schedule=schedule, policies=policies)
+            preview = await self.get(f"/api/scheduled_jobs/{self.jobs[name]['id']}/preview")
+            for instant in preview["instants"]:
+                self.shown[name, instant["at"]] = instant
+            self.planned[name] = {
+                one["id"]: one["scheduled_for_at"]
+                for one in await self.ledger(name, state="planned", to=_z(night.morning))
+            }
+
+    async def ledger(self, name: str, **query: Any) -> list[dict[str, Any]]:
+        """The job's rows of the night."""
+        job_id = self.jobs[name]["id"]
+        reply = await self.get("/api/occurrences", job_id=job_id, sort="time", limit=200, **query)
+        return list(reply["items"])
+
+    async def live(self) -> None:
+        for stop in self.night.stops:
+            await self.rehearsal.set_clock(stop - LEAD)
+            await self._settled(stop)
+        await self.rehearsal.set_clock(self.night.morning)
+        await self._settled(self.night.morning)
+
+    async def _settled(self, at: datetime) -> None:
+        """Everything due up to `at` has been opened or written off, and what was opened has ended."""
+
+        async def is_over() -> bool:
+            if await self.rehearsal.now() <= at:
+                return False
+            jobs = (await self.get("/api/scheduled_jobs", limit=200))["items"]
+            if any(job["next_due_at"] and _instant(job["next_due_at"]) <= at for job in jobs):
+                return False
+            return not (await self.get("/api/occurrences", state="open"))["items"]
+
+        await until(is_over, patience=60)
+        await self._read_output()
+
+    async def _read_output(self) -> None:
+        for occurrence in (await self.get("/api/occurrences", state="closed", limit=500))["items"]:
+            if occurrence["id"] not in self.printed:
+                job = f"/api/scheduled_jobs/{occurrence['job_id']}"
+                (row,) = (await self.get(f"{job}/devices", occurrence=occurrence["id"]))["items"]
+                said, seconds = (await self.rehearsal.fleet.output(row)).split()
+                self.printed[occurrence["id"]] = said, self.rehearsal.as_engine_time(float(seconds))
+
+    async def account(self) -> Account:
+        told = Account(self.night)
+        for name in self.night.jobs:
+            rows = await self.ledger(name)
+            told.problems += self._against_plan(name, rows)
+            for row in rows:
+                self._tell(told, name, row)
+            if not rows:
+                told.lines.append(_in_columns(f"{name} | - | nothing"))
+                told.told.append(told.lines[-1])
+        told.problems += [f"doctor: {one}" for one in await doctor.check(self.rehearsal.fleet.engine())]
+        return told
+
+    def _tell(self, told: Account, name: str, row: dict[str, Any]) -> None:
+        at = _instant(row["scheduled_for_at"])
+        shown = self.shown.get((name, row["scheduled_for_at"]), {"local": "?" * 16, "offset": "?", "flags": []})
+        local = f"{at:%H:%M}Z {shown['local'][11:]}{shown['offset']} {' '.join(shown['flags'])}"
+        line = _in_columns(f"{name} | {local} | {_fate(row)}")
+        told.lines.append(line)
+        if row["id"] not in self.printed:
+            told.told.append(line)
+            return
+        said, began = self.printed[row["id"]]
+        after = (began - at).total_seconds()
+        told.told.append(f"{line:<92} printed {said}, began after {after:.2f} s")
+        if said != row["scheduled_for_at"]:
+            told.problems.append(f"its script believes to be for {said}: {line}")
+        if not 0 <= after < ON_TIME.total_seconds() and not row["is_late"]:
+            told.problems.append(f"on time, and began {after:.2f} s after it was due: {line}")
+
+    def _against_plan(self, name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+        """What was announced on the eve is what happened, under the same ids."""
+        planned = self.planned[name]
+        number = sum(row["range_count"] for row in rows)
+        problems = [f"{name}: {len(planned)} were announced, {number} are kept"] if number != len(planned) else []
+        strange = [row["scheduled_for_at"] for row in rows if planned.get(row["id"]) != row["scheduled_for_at"]]
+        return problems + [f"{name}: {at} was not announced" for at in strange]
+
+
+def _schedule(name: str, night: Night) -> dict[str, str]:
+    """`daily 02:30`, `cron 30 2 * * *`, `every_30_minutes` … A time without a date began on the first of the month."""
+    kind, _, rest = name.partition(" ")
+    zoned = {"type": kind, "timezone": night.zone}
+    if kind == "cron":
+        return {**zoned, "expression": rest}
+    if not rest:
+        return zoned
+    return {**zoned, "start": rest if "T" in rest else f"{night.eve:%Y-%m}-01T{rest}"}
+
+
+def _fate(row: dict[str, Any]) -> str:
+    if row["state"] == "closed":
+        return f"{'late' if row['is_late'] else 'on time'}, {row['outcome']}"
+    number = f" {row['range_count']} to {_instant(row['range_end_at']):%H:%M}Z" if row["range_count"] > 1 else ""
+    return f"{row['state']}{number}, {row['reason']}"
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _z(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def live_through(night: Night, url: str, keys: KeyRing, folder: Path) -> Account:
+    """The whole night, in well under a minute."""
+    async with rehearsing(url, keys, folder, night.eve) as rehearsal:
+        watch = _Watch(night, rehearsal)
+        await watch.prepare()
+        await watch.live()
+        return await watch.account()
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("nights", nargs="*", choices=[[], *(night.name for night in NIGHTS)], metavar="NIGHT")
+    chosen = parser.parse_args(arguments).nights
+    log.configure(level="error")
+    failed = 0
+    with EmbeddedPostgres.temporary() as server, tempfile.TemporaryDirectory(prefix="watchbill-nights-") as folder:
+        Path(folder).chmod(0o711)
+        for number, night in enumerate(one for one in NIGHTS if not chosen or one.name in chosen):
+            account = asyncio.run(_in_a_world(night, server, f"night_{number}", Path(folder) / night.name))
+            print(account.text(), flush=True)
+            failed += bool(account.differences)
+    print(f"{failed} of the nights differ from what is expected." if failed else "All as expected.")
+    return 1 if failed else 0
+
+
+async def _in_a_world(night: Night, server: EmbeddedPostgres, database: str, folder: Path) -> Account:
+    folder.mkdir(mode=0o711)
+    await asyncio.to_thread(server.create_database, database)
+    url = server.url(database)
+    await asyncio.to_thread(db.migrate, url)
+    await asyncio.to_thread(queue.converge_schema, url)
+    create_key_ring(folder / "ring.json")
+    return await live_through(night, url, load_key_ring(folder / "ring.json"), folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
