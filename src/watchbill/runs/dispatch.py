@@ -38,7 +38,7 @@ WITH chosen AS (
   WHERE (CAST(:devices AS uuid[]) IS NULL OR t.device_id = ANY(:devices)) AND t.state = 'pending' AND t.released_at IS NOT NULL AND p.gateway_id IS NULL
   ORDER BY t.id FOR UPDATE OF t
 )
-UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id AND t.deadline_at IS NOT NULL
+UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id AND t.state = 'pending'
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave
 """)
 

@@ -95,10 +95,10 @@ RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, 
 """
 # What has not ended is looked for first, where it can be: the planner leaves sealed partitions out. To what is not there nothing
 # happens, as a rule; but a lost target may learn the truth, however old it is.
-_BOUNDED = (
-    text(_LOCK.format(which="t.deadline_at IS NOT NULL")),
-    text(_MOVE.format(which="t.deadline_at IS NOT NULL")),
-)
+# By their states, not by their bounds: those have an index of their own, which the planner takes for empty whenever nothing was
+# unfinished at the time of its statistics, and then reads whole for each row. Measured: 500 results in 800 ms instead of 110.
+_UNFINISHED = "t.state IN ('pending', 'waiting_online', 'connecting', 'dispatched', 'running', 'cancelling')"
+_BOUNDED = (text(_LOCK.format(which=_UNFINISHED)), text(_MOVE.format(which=_UNFINISHED)))
 _ENDED = (text(_LOCK.format(which="t.deadline_at IS NULL")), text(_MOVE.format(which="t.deadline_at IS NULL")))
 
 _COUNT = text("""

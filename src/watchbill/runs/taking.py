@@ -72,7 +72,7 @@ _DELIVER = """taken AS (
     starts_at = CASE WHEN t.starts_at > :now THEN :now ELSE t.starts_at END,
     stop_by_at = least(t.stop_by_at, l.stop_at),
     stop_reason = CASE WHEN l.stop_at < coalesce(t.stop_by_at, 'infinity') THEN 'outside_window' ELSE t.stop_reason END
-  FROM locked l JOIN runs r ON r.id = l.run_id WHERE t.id = l.id AND t.run_id = l.run_id AND t.deadline_at IS NOT NULL
+  FROM locked l JOIN runs r ON r.id = l.run_id WHERE t.id = l.id AND t.run_id = l.run_id AND t.state IN ('pending', 'waiting_online')
   RETURNING t.id AS target_id, t.run_id, t.occurrence_id, t.job_id, t.device_id, t.site_id, t.wave, l.state AS before, t.term,
     t.attempt, least(t.expires_at, t.stop_by_at) AS start_by_at, gen_random_uuid() AS execution_id
 ), delivered AS (
@@ -154,7 +154,7 @@ _PUT_OFF = text("""
 UPDATE run_targets t SET starts_at = l.starts_at, reason = l.reason, detail = l.detail
 FROM unnest(CAST(:ids AS bigint[]), CAST(:starts AS timestamptz[]), CAST(:reasons AS text[]), CAST(:details AS text[]))
   AS l(id, starts_at, reason, detail)
-WHERE t.id = l.id
+WHERE t.id = l.id AND t.state IN ('pending', 'waiting_online')
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, t.state, t.reason, t.is_awaited
 """)
 

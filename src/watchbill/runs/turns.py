@@ -23,10 +23,10 @@ _DEVICES_IN_ONE = 200
 _LOCK = text("SELECT id FROM run_targets WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _MARK = text("""
 WITH standing AS (
-  SELECT id, is_awaited FROM run_targets WHERE id = ANY(:ids) AND deadline_at IS NOT NULL
+  SELECT id, run_id, is_awaited FROM run_targets WHERE id = ANY(:ids) AND deadline_at IS NOT NULL
     AND (starts_at IS NULL OR starts_at <= :now OR released_at IS NULL OR state NOT IN ('pending', 'waiting_online'))
 ), marked AS (
-  UPDATE run_targets t SET is_awaited = true FROM standing s WHERE t.id = s.id AND NOT s.is_awaited
+  UPDATE run_targets t SET is_awaited = true FROM standing s WHERE t.id = s.id AND t.run_id = s.run_id AND NOT s.is_awaited
 )
 SELECT count(*) FROM standing
 """)
