@@ -132,6 +132,16 @@ async def test_a_window_that_was_moved_holds_on_or_skips(db: Database, scene: Sc
         assert first != second
 
 
+async def test_however_often_a_window_is_moved_it_waits_no_longer_than_its_expiry(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        job, _, occurrence = await _held_by_window(tx, scene, minutes=50)
+        opens_at = scene.now.replace(second=0, microsecond=0) + 50 * MINUTE
+        await scene.window(tx, 40, 30, when_closed="defer")
+        assert await runs.open_due_held(tx, opens_at) == set()
+        row = await scene.occurrence(tx, job, occurrence)
+        assert (row.state, row.reason) == ("skipped", "blackout"), "it opens 70 minutes after, and an hour was allowed"
+
+
 async def test_a_window_that_opens_earlier_after_all_lets_it_go_then(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         _, window, occurrence = await _held_by_window(tx, scene)

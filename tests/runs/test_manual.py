@@ -45,6 +45,22 @@ async def test_what_cannot_be_repeated_is_refused_with_the_reason(db: Database, 
         assert [problem.code for problem in refused.value.problems] == ["device_not_in_occurrence"]
 
 
+async def test_the_latest_is_the_last_that_has_targets_and_not_one_that_was_shut_out(
+    db: Database, scene: Scene
+) -> None:
+    async with db.begin() as tx:
+        await scene.device(tx, "bad")
+        job = await scene.job(tx, "bad")
+        first = await scene.open(tx, job)
+        (delivery,) = await scene.take(tx)
+        shut_out = scene.opening(job, 5, overlap_scope="job")
+        await runs.open_occurrences(tx, [shut_out], scene.now)
+        await runs.finished(tx, [scene.report(delivery, exit_code=1)], scene.now)
+        assert (await scene.occurrence(tx, job, shut_out.id)).reason == "overlap"
+        again = await runs.rerun(tx, scene.admin, job, Again("failed"), now=scene.now + timedelta(minutes=9))
+        assert again.origin_occurrence_id == first
+
+
 async def test_an_old_list_never_reaches_beyond_the_sites_of_whoever_repeats_it(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         elsewhere = await places.make_site(tx, "Lighthouse", now=scene.now)

@@ -20,7 +20,7 @@ from watchbill.kit.errors import NotFoundError
 from watchbill.runs import closed
 from watchbill.runs.not_run import Held, Skipped, publish_to_sites
 from watchbill.runs.opening import open_occurrences
-from watchbill.runs.planning import Around, blocked_by_window, opening
+from watchbill.runs.planning import Around, blocked_by_window, expiry, opening
 from watchbill.runs.to_open import Opening
 
 _FIND = text("SELECT id, job_id FROM occurrences WHERE id = ANY(:ids) AND state = 'held'")
@@ -175,7 +175,7 @@ async def _past_windows(
         windows=await windows.load(tx) if waiting else windows.WindowSet(),
         covering=await windows.covering_jobs(tx, {one.job_id for one in waiting}) if waiting else {},
     )
-    blocked = {one.id: why for one in waiting if (why := blocked_by_window(settings[one.job_id], one, now, around))}
+    blocked = {one.id: why for one in waiting if (why := _blocked(settings[one.job_id], one, now, around))}
     if not blocked:
         return list(openings)
     if actor is None:
@@ -190,6 +190,13 @@ async def _past_windows(
     if not closed.may_override(actor, reason):
         raise closed.refusal([why.detail or why.reason for why in blocked.values()])
     return [replace(one, ignores_windows=one.id in blocked) for one in openings]
+
+
+def _blocked(job: DueJob, one: Opening, now: datetime, around: Around) -> Held | Skipped | None:
+    """However often it is held on: it waits no longer than its own instant allows."""
+    return blocked_by_window(
+        job, replace(one, expires_at=one.scheduled_for + expiry(job, one.scheduled_for)), now, around
+    )
 
 
 async def _look_again(tx: AsyncConnection, now: datetime) -> None:

@@ -237,7 +237,8 @@ async def find_occurrence(
     elif which is not None:
         query = query.where(table.scheduled_for_at == which)
     else:
-        query = query.where(table.state.not_in(("missed", "held")))
+        # What was never opened has none: missed, held, or shut out as a whole.
+        query = query.where(table.opened_at.is_not(None))
     row = (await tx.execute(query.order_by(*_NEWEST_FIRST).limit(1))).one_or_none()
     if row is None:
         return None
