@@ -30,7 +30,7 @@ test: $(STAMP) ## run every test: real PostgreSQL, real agents, about ten minute
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; counts as JSON at the end
-	$(BIN)/python -m tests.simulation.soak --seconds $(or $(SECONDS_OF_SOAK),$(SECONDS),600) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.simulation.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
 
 check: $(STAMP) ## format, lint, types, order of packages, architecture; changes nothing
 	$(BIN)/ruff format --check --quiet .

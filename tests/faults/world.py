@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -36,10 +37,15 @@ class Process:
     log: Path
     running: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
+        """`settings` go on top of its environment, for this time."""
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
-                [*CLI, *self.arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*CLI, *self.arguments],
+                env={**self.environment, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     def kill(self) -> None:
@@ -84,8 +90,9 @@ class World:
         self.postgres.stop()
         self.postgres.start()
 
-    async def findings(self) -> list[doctor.Finding]:
-        engine = self.engine()
+    async def findings(self, ahead: timedelta = timedelta()) -> list[doctor.Finding]:
+        """What the doctor finds when the clock is so far ahead."""
+        engine = self.engine(ahead)
         try:
             return await doctor.check(engine)
         finally:
@@ -94,19 +101,19 @@ class World:
     async def is_healthy(self) -> bool:
         return not await self.findings()
 
-    def engine(self) -> Engine:
+    def engine(self, ahead: timedelta = timedelta()) -> Engine:
         settings = load(self.environment)
         return Engine(
             settings,
             Database(self.environment["WATCHBILL_DATABASE_URL"], pool_size=2),
-            Clock(),
+            Clock(ahead),
             load_key_ring(settings.key_ring_path),
         )
 
 
 @asynccontextmanager
-async def standing(**settings: str) -> AsyncIterator[World]:
-    """Start everything; stop everything, whatever happened."""
+async def standing(*started: str, **settings: str) -> AsyncIterator[World]:
+    """Start everything, or of the processes only those named; stop everything, whatever happened."""
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="watchbill-faults-", dir="/tmp"))
         folder.chmod(0o711)
@@ -131,7 +138,8 @@ async def standing(**settings: str) -> AsyncIterator[World]:
         for name, arguments in _PROCESSES.items():
             own = {**environment, "WATCHBILL_GATEWAY_LISTEN": f"127.0.0.1:{free_port()}"}
             world.processes[name] = Process([arguments], own, folder / f"{name}.log")
-            world.processes[name].start()
+            if name in (started or _PROCESSES):
+                world.processes[name].start()
             stack.callback(world.processes[name].stop)
         stack.push_async_callback(_stop_agents, fleet)
         try:

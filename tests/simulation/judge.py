@@ -335,7 +335,8 @@ class Judge:
 
 
 def compare(job_id: int, owed: Iterable[datetime], entered: Iterable[datetime]) -> None:
-    lost, invented = sorted(set(owed) - set(entered)), sorted(set(entered) - set(owed))
+    named, there = set(owed), set(entered)
+    lost, invented = sorted(named - there), sorted(there - named)
     if lost:
         raise BrokenPromiseError(job_id, f"{len(lost)} instants never entered the ledger: {_some(lost)}")
     if invented:
