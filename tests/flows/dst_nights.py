@@ -1,6 +1,6 @@
 """Nights in which the clocks change, lived through by a whole Engine with a real agent: `python -m tests.flows.dst_nights [NIGHT…]`.
 
-Owns the nights, what is expected of each by the semantics, written down by hand, and the ledger that tells what happened.
+Owns how a night is lived through and the ledger that tells what happened in it; what is expected is in `tests.flows.nights`.
 """
 
 import argparse
@@ -9,12 +9,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.flows.clockwork import Rehearsal, rehearsing
 from tests.flows.fleet import until
+from tests.flows.nights import NIGHTS, Night, in_columns
 from watchbill import queue
 from watchbill.apps import doctor
 from watchbill.kit import db, log
@@ -27,82 +28,6 @@ LEAD = timedelta(seconds=2)
 ON_TIME = timedelta(seconds=60)
 WINDOW_SECONDS = 6 * 3600
 SCRIPT = 'echo "$WATCHBILL_SCHEDULED_FOR"; date +%s.%N'
-
-
-@dataclass(frozen=True)
-class Night:
-    """A night in one zone. Jobs are saved on the `eve`; at each stop the Engine runs through that instant; what falls due between
-    stops, and between the last one and the `morning`, it finds when it is back. All instants are UTC.
-
-    `expected`, one line for each row of the ledger: job | instant, local time with offset, flags | what became of it. A job's name
-    is its schedule; it makes up for all that it was late for within six hours, or for nothing where `skip` follows.
-    """
-
-    name: str
-    zone: str
-    what: str
-    eve: datetime
-    stops: tuple[datetime, ...]
-    morning: datetime
-    expected: str
-
-    @property
-    def lines(self) -> list[str]:
-        return sorted(_in_columns(line) for line in self.expected.splitlines() if line.strip())
-
-    @property
-    def jobs(self) -> list[str]:
-        return sorted({line.split("|")[0].strip() for line in self.lines})
-
-
-def _in_columns(line: str) -> str:
-    job, instant, fate = (part.strip() for part in line.split("|"))
-    return f"{job:<34} | {instant:<32} | {fate}"
-
-
-def _night(name: str, zone: str, what: str, date: str, times: str, expected: str) -> Night:
-    eve, *stops, morning = (datetime.fromisoformat(f"{date}T{time}").replace(tzinfo=UTC) for time in times.split())
-    return Night(name, zone, what, eve, tuple(stops), morning, expected)
-
-
-NIGHTS = (
-    _night(
-        "denver-spring",
-        "America/Denver",
-        "02:00 MST is followed by 03:00 MDT at 09:00Z",
-        "2027-03-14",
-        "08:10 08:30 09:00 09:30 10:40",
-        """
-        daily 01:30                | 08:30Z 01:30-07:00             | on time, success
-        daily 02:30                | 09:30Z 03:30-06:00 shifted_gap | on time, success
-        daily 03:00                | 09:00Z 03:00-06:00             | on time, success
-        daily 04:00 skip           | 10:00Z 04:00-06:00             | missed, misfire_policy
-        daily 04:30                | 10:30Z 04:30-06:00             | late, success
-        cron 30 1 * * *            | 08:30Z 01:30-07:00             | on time, success
-        cron 30 2 * * *            | 09:00Z 03:00-06:00 shifted_gap | on time, success
-        cron 10,20,50 2 * * *      | 09:00Z 03:00-06:00 shifted_gap | on time, success
-        cron 30 3 * * *            | 09:30Z 03:30-06:00             | on time, success
-        cron */15 2 * * *          | -                              | nothing
-        cron 30 * * * *            | 08:30Z 01:30-07:00             | on time, success
-        cron 30 * * * *            | 09:30Z 03:30-06:00             | on time, success
-        cron 30 * * * *            | 10:30Z 04:30-06:00             | late, success
-        cron */30 * * * *          | 08:30Z 01:30-07:00             | on time, success
-        cron */30 * * * *          | 09:00Z 03:00-06:00             | on time, success
-        cron */30 * * * *          | 09:30Z 03:30-06:00             | on time, success
-        cron */30 * * * *          | 10:00Z 04:00-06:00             | late, success
-        cron */30 * * * *          | 10:30Z 04:30-06:00             | late, success
-        cron */30 * * * * skip     | 08:30Z 01:30-07:00             | on time, success
-        cron */30 * * * * skip     | 09:00Z 03:00-06:00             | on time, success
-        cron */30 * * * * skip     | 09:30Z 03:30-06:00             | on time, success
-        cron */30 * * * * skip     | 10:00Z 04:00-06:00             | missed 2 to 10:30Z, misfire_policy
-        every_30_minutes           | 08:30Z 01:30-07:00             | on time, success
-        every_30_minutes           | 09:00Z 03:00-06:00             | on time, success
-        every_30_minutes           | 09:30Z 03:30-06:00             | on time, success
-        every_30_minutes           | 10:00Z 04:00-06:00             | late, success
-        every_30_minutes           | 10:30Z 04:30-06:00             | late, success
-        """,
-    ),
-)
 
 
 @dataclass
@@ -209,7 +134,7 @@ class _Watch:
             for row in rows:
                 self._tell(told, name, row)
             if not rows:
-                told.lines.append(_in_columns(f"{name} | - | nothing"))
+                told.lines.append(in_columns(f"{name} | - | nothing"))
                 told.told.append(told.lines[-1])
         told.problems += [f"doctor: {one}" for one in await doctor.check(self.rehearsal.fleet.engine())]
         return told
@@ -218,14 +143,14 @@ class _Watch:
         at = _instant(row["scheduled_for_at"])
         shown = self.shown.get((name, row["scheduled_for_at"]), {"local": "?" * 16, "offset": "?", "flags": []})
         local = f"{at:%H:%M}Z {shown['local'][11:]}{shown['offset']} {' '.join(shown['flags'])}"
-        line = _in_columns(f"{name} | {local} | {_fate(row)}")
+        line = in_columns(f"{name} | {local} | {_fate(row)}")
         told.lines.append(line)
         if row["id"] not in self.printed:
             told.told.append(line)
             return
         said, began = self.printed[row["id"]]
         after = (began - at).total_seconds()
-        told.told.append(f"{line:<92} printed {said}, began after {after:.2f} s")
+        told.told.append(f"{line:<78} printed {said}, began after {after:.2f} s")
         if said != row["scheduled_for_at"]:
             told.problems.append(f"its script believes to be for {said}: {line}")
         if not 0 <= after < ON_TIME.total_seconds() and not row["is_late"]:
@@ -241,14 +166,16 @@ class _Watch:
 
 
 def _schedule(name: str, night: Night) -> dict[str, str]:
-    """`daily 02:30`, `cron 30 2 * * *`, `every_30_minutes` … A time without a date began on the first of the month."""
+    """`daily 02:30`, `rrule FREQ=DAILY 02:30`, `cron 30 2 * * *`, `hourly` … A time without a date has begun with the month."""
     kind, _, rest = name.partition(" ")
     zoned = {"type": kind, "timezone": night.zone}
     if kind == "cron":
         return {**zoned, "expression": rest}
     if not rest:
         return zoned
-    return {**zoned, "start": rest if "T" in rest else f"{night.eve:%Y-%m}-01T{rest}"}
+    *rule, start = rest.split()
+    start = start if "T" in start else f"{night.eve:%Y-%m}-01T{start}"
+    return {**zoned, "start": start, "rule": rule[0]} if rule else {**zoned, "start": start}
 
 
 def _fate(row: dict[str, Any]) -> str:
