@@ -27,8 +27,8 @@ SILENCE = timedelta(minutes=2)
 LONGEST_REST = timedelta(seconds=30)
 #: NOTIFY channel for a bound that comes sooner than that.
 BOUNDS = "watchbill_bounds"
-#: Targets of a look that windows are asked about at a time.
-_PAGE = 500
+#: Targets that are judged at a time: as many as are handed out, or, where windows are asked again, whole fleets that stay put off.
+_PAGE, _PAGE_AGAIN = 500, 5000
 
 _IN_TIME = "{x}.expires_at > :now AND ({x}.stop_by_at IS NULL OR {x}.stop_by_at > :now)"
 _BEGUN = "({x}.starts_at IS NULL OR {x}.starts_at <= :now)"
@@ -111,7 +111,8 @@ _TAKE_STARTING = text(_TAKE.format(which="t.starts_at BETWEEN :since AND :now"))
 
 # What is left although it could start: it waits for a turn on its device, or for that of its run.
 _LEFT = text(f"""
-SELECT DISTINCT r.exclusivity = 'job' AS is_lone, (SELECT min(ahead.id) FROM ({_STANDS_AHEAD}) ahead) AS behind_id
+SELECT DISTINCT r.exclusivity = 'job' AS is_lone,
+  CASE WHEN r.exclusivity = 'device' OR CAST(:of_lone AS boolean) THEN (SELECT min(ahead.id) FROM ({_STANDS_AHEAD}) ahead) END AS behind_id
 {_MINE} AND {_ANY_LOOK} AND r.exclusivity <> 'none'
 """)
 _LONE = text(f"""
@@ -137,7 +138,7 @@ SELECT t.id, t.run_id, t.job_id, t.device_id, t.expires_at, t.starts_at, t.reaso
 {_FROM} JOIN occurrences o ON o.id = t.occurrence_id LEFT JOIN sites s ON s.id = d.site_id {_WHERE} AND {_ANY_LOOK}
   AND NOT t.id = ANY(:seen) AND (r.exclusivity <> 'job' OR t.run_id = ANY(:turns))
   AND (r.exclusivity = 'none' OR NOT EXISTS ({_AHEAD}))
-ORDER BY t.id LIMIT :page
+LIMIT :page
 """)
 _LOCK_TARGETS = text(
     "SELECT id FROM run_targets WHERE id = ANY(:ids) AND state IN ('pending', 'waiting_online') ORDER BY id FOR UPDATE SKIP LOCKED"
@@ -254,9 +255,9 @@ async def next_start(tx: AsyncConnection, gateway_id: uuid.UUID, since: datetime
     return found
 
 
-async def _left(tx: AsyncConnection, look: dict[str, Any]) -> tuple[bool, set[int]]:
+async def _left(tx: AsyncConnection, look: dict[str, Any], *, of_lone: bool = False) -> tuple[bool, set[int]]:
     """Whether some of the rest wants its job for itself, and whom the rest waits for on its devices."""
-    left = (await tx.execute(_LEFT, look)).all()
+    left = (await tx.execute(_LEFT, {**look, "of_lone": of_lone})).all()
     return any(row.is_lone for row in left), {row.behind_id for row in left if row.behind_id is not None}
 
 
@@ -277,15 +278,17 @@ async def _look_closely(
         values = {**look, "again": again}
         turn, behind = await _turns(tx, values) if is_lone else ([], [])
         while len(taken.deliveries) < limit:
-            page = await tx.execute(_CANDIDATES, {**values, "turns": turn, "seen": seen, "page": _PAGE})
-            some = [Candidate(*row) for row in page]
+            page = {"turns": turn, "seen": seen, "page": _PAGE_AGAIN if again else _PAGE}
+            some = [Candidate(*row) for row in await tx.execute(_CANDIDATES, {**values, **page})]
             if not some:
-                taken.behind = {*behind, *(await _left(tx, values))[1]}
+                taken.behind = {*behind, *(await _left(tx, values, of_lone=True))[1]}
                 break
             seen += [one.id for one in some]
             pairs = () if shut.is_empty else [(one.job_id, one.device_id) for one in some]
             covering = await windows.covering_devices(tx, pairs)
-            await _carry_out(tx, fates(some, shut, covering, look["now"]), taken, moved, look["now"])
+            judged = fates(some, shut, covering, look["now"])
+            del judged.going[max(limit - len(taken.deliveries), _PAGE) :]
+            await _carry_out(tx, judged, taken, moved, look["now"])
 
 
 async def _turns(tx: AsyncConnection, look: dict[str, Any]) -> tuple[list[int], list[int]]:
