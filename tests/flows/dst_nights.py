@@ -136,8 +136,15 @@ class _Watch:
             if not rows:
                 told.lines.append(in_columns(f"{name} | - | nothing"))
                 told.told.append(told.lines[-1])
-        told.problems += [f"doctor: {one}" for one in await doctor.check(self.rehearsal.fleet.engine())]
+        told.problems += [f"doctor: {one}" for one in await self._findings()]
         return told
+
+    async def _findings(self) -> list[doctor.Finding]:
+        engine = self.rehearsal.fleet.engine()
+        try:
+            return await doctor.check(engine)
+        finally:
+            await engine.db.close()
 
     def _tell(self, told: Account, name: str, row: dict[str, Any]) -> None:
         at = _instant(row["scheduled_for_at"])
