@@ -39,8 +39,7 @@ _TICK: Final = timedelta(microseconds=1)
 _REACH = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
-    CAST(:offline AS text) AS offline, CAST(:overlap AS text) AS overlap, CAST(:overlap_scope AS text) AS overlap_scope,
-    {COUNTED_ONLY},
+    CAST(:offline AS text) AS offline, {COUNTED_ONLY},
     (SELECT v.content->>'interpreter' FROM job_components c JOIN assemblies a ON a.id = c.assembly_id
       JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
       WHERE c.job_id = :job_id ORDER BY c.position LIMIT 1) AS interpreter
@@ -190,8 +189,7 @@ async def _reach(tx: AsyncConnection, one: Opening) -> tuple[int, int]:
         "job_id": one.job_id,
         "allowed": None if one.allowed_site_ids is None else list(one.allowed_site_ids),
         "offline": one.offline,
-        "overlap": one.overlap,
-        "overlap_scope": one.overlap_scope,
+        "skipping": [one.job_id] if (one.overlap, one.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],
     }
     row = (await tx.execute(_REACH, values)).one()

@@ -29,9 +29,9 @@ _OVERLAP_DETAIL: Final = (
 # `opened` is empty, and so is everything that follows from it. A held occurrence is let go by the update, also once.
 _OPEN = text(f"""
 WITH given AS (
-  SELECT s.*, s.overlap = 'skip' AND s.overlap_scope = 'job' AND EXISTS (
-      SELECT FROM run_targets b WHERE b.job_id = s.job_id AND b.deadline_at IS NOT NULL
-        AND b.state IN ('connecting', 'dispatched', 'running', 'cancelling')) AS is_blocked
+  SELECT s.*, s.overlap = 'skip' AND s.overlap_scope = 'job' AND s.job_id IN (
+      SELECT DISTINCT b.job_id FROM run_targets b WHERE b.job_id = ANY(CAST(:lone AS bigint[]))
+        AND b.deadline_at IS NOT NULL AND b.state IN ('connecting', 'dispatched', 'running', 'cancelling')) AS is_blocked
   FROM jsonb_to_recordset(:openings) {COLUMNS}
 ), opened AS (
   INSERT INTO occurrences (id, job_id, kind, scheduled_for_at, request_id, state, reason, detail, is_late, job_revision,
@@ -124,7 +124,13 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     The caller holds the rows of the jobs. An opening whose devices are all left out ends at once as `skipped`. With nothing to
     open the statement runs all the same: so the scheduler rehearses it just before something is due.
     """
-    values = {"openings": [as_json(one) for one in openings], "now": now, "overlap": _OVERLAP_DETAIL}
+    values = {
+        "openings": [as_json(one) for one in openings],
+        "now": now,
+        "overlap": _OVERLAP_DETAIL,
+        "skipping": _skipping(openings, "device"),
+        "lone": _skipping(openings, "job"),
+    }
     rows = (await tx.execute(_OPEN, {**values, **wave_columns(openings)})).all()
     new = {row.occurrence_id: row.occurrence_state for row in rows}
     eligible = [row for row in rows if row.state == "pending"]
@@ -141,3 +147,8 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     # What has no targets has no site of its own either.
     await publish_to_sites(tx, {one: jobs[one] for one in sorted(new.keys() - {place[1] for place in places})}, now)
     return set(new)
+
+
+def _skipping(openings: Sequence[Opening], scope: str) -> list[int]:
+    """The jobs that sit out while something of theirs is active: each device for itself, or the whole job."""
+    return sorted({one.job_id for one in openings if one.overlap == "skip" and one.overlap_scope == scope})

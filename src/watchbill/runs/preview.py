@@ -27,8 +27,7 @@ from watchbill.windows import Verdict, WindowSet
 _COUNT = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
-    CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline, CAST(:overlap AS text) AS overlap,
-    CAST(:overlap_scope AS text) AS overlap_scope, {COUNTED_ONLY}
+    CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline, {COUNTED_ONLY}
 ), spec AS (
   SELECT s.id AS occurrence_id, d.id AS device_id, true AS is_exclusion
   FROM setting s, devices d WHERE d.id = ANY(CAST(:exclusions AS uuid[]))
@@ -119,8 +118,7 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who) -> TargetCount
         "allowed": None if who.allowed_site_ids is None else list(who.allowed_site_ids),
         "interpreter": who.interpreter,
         "offline": who.offline,
-        "overlap": who.overlap,
-        "overlap_scope": who.overlap_scope,
+        "skipping": [who.job_id] if who.job_id and (who.overlap, who.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],
         "targets": list(who.targets),
         "exclusions": list(who.exclusions),

@@ -26,16 +26,17 @@ DELAY: Final = """SELECT (h.high * s.splay_seconds + ((h.low * s.splay_seconds) 
         ('x' || encode(substring(b.bytes FROM 5 FOR 4), 'hex'))::bit(32)::bigint AS low) AS h"""
 
 #: CTEs `considered`, `busy` and `resolved`. They read `spec` (occurrence_id, device_id, is_exclusion), `setting` (an opening's
-#: columns with `run_id`, `interpreter` and `opens_at`, which is now) and `wave`. Order of the reasons: the strongest first.
+#: columns with `run_id`, `interpreter` and `opens_at`, which is now) and `wave`, and the parameters `known_zones` and `skipping`: the
+#: jobs of which a device sits out while an earlier row of it is active. Order of the reasons: the strongest first.
 RESOLVE: Final = f"""
 considered AS (
   SELECT occurrence_id, device_id, bool_or(is_exclusion) AS is_excluded FROM spec
   GROUP BY occurrence_id, device_id HAVING bool_or(NOT is_exclusion)
 ), busy AS (
-  -- All active rows of these jobs at once, and not a look for every device. Through an array, because the planner takes that to be
-  -- short: so it always hashes what it asks for every device, however many are active.
+  -- All active rows of these jobs in one look, and none for each device or job. Through an array, because the planner takes that to
+  -- be short: so it always hashes what it asks for every device, however many are active.
   SELECT b.job_id, unnest(array_agg(b.device_id)) AS device_id FROM run_targets b
-  WHERE b.job_id IN (SELECT s.job_id FROM setting s WHERE s.overlap = 'skip' AND s.overlap_scope = 'device')
+  WHERE b.job_id = ANY(CAST(:skipping AS bigint[]))
     AND b.deadline_at IS NOT NULL AND b.state IN ('connecting', 'dispatched', 'running', 'cancelling')
   GROUP BY b.job_id
 ), resolved AS (
@@ -58,7 +59,7 @@ considered AS (
       WHEN d.interpreters IS NOT NULL AND NOT s.interpreter = ANY(d.interpreters) THEN 'interpreter_missing'
       WHEN w.reason IS NOT NULL THEN w.reason
       -- A wave that is still to come waits for its turn then: what is active now may have ended long before.
-      WHEN s.overlap = 'skip' AND s.overlap_scope = 'device' AND coalesce(w.from_at <= s.opens_at, true)
+      WHEN s.job_id = ANY(CAST(:skipping AS bigint[])) AND coalesce(w.from_at <= s.opens_at, true)
         AND (s.job_id, c.device_id) IN (SELECT b.job_id, b.device_id FROM busy b) THEN 'previous_run_active'
       WHEN s.offline = 'skip' AND coalesce(w.from_at <= s.opens_at, true) AND p.gateway_id IS NULL THEN 'offline_skip'
     END AS reason
