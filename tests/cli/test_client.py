@@ -223,7 +223,9 @@ def test_a_rerun_waits_for_its_device_and_can_be_cancelled(
     signed_in: Watchbill, job_file: Path, device: str, unique: str
 ):
     number = str(made(signed_in("jobs", "create", "-f", str(job_file), "--json")).json["id"])
-    occurrence = made(signed_in("jobs", "rerun", number, "--json")).json["id"]
+    started = made(signed_in("jobs", "rerun", number, "--reason", "the vendor asked", "--json")).json
+    occurrence = started["id"]
+    assert (started["start_reason"], started["ignores_windows"]) == ("the vendor asked", False)
     assert signed_in("jobs", "rerun", number, "--targets", "no-such-host").code == 5
     assert occurrence in made(signed_in("runs", "list", f"Job {unique}")).out
     rows = made(signed_in("runs", "devices", number, "--json")).json["items"]
