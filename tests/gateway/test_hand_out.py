@@ -4,16 +4,23 @@ import asyncio
 import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 import watchbill_wire as wire
+from tests.factories.scene import GATEWAY
 from tests.gateway.harbour import Harbour, Peer
 from watchbill import runs, windows
+from watchbill.apps.gateway.hub import Coming, Hub
+from watchbill.apps.wiring import Engine
 from watchbill.core.states import TargetState as S
 from watchbill.kit.clock import Clock
+from watchbill.kit.db import Database
+from watchbill.kit.secrets import KeyRing
+from watchbill.kit.settings import load
 
 #: What lies behind a start or a ring comes within this; the sweep, which hides a lost ring, comes every 60 s.
 SOON = 5.0
@@ -88,6 +95,24 @@ async def test_a_nearer_start_that_comes_later_is_not_slept_over(harbour: Harbou
         assert (await near.order()).issued_at >= soon
         with pytest.raises(TimeoutError):
             await far.hear(wire.Execute, seconds=0.3)
+
+
+async def test_a_start_that_comes_while_something_else_is_looked_at_is_not_forgotten(
+    harbour: Harbour, db: Database, keys: KeyRing, tmp_path: Path
+) -> None:
+    """The hub alone: the look for a new run is later than the start that it was going to wait for."""
+    await harbour.device()
+    now = await _now(harbour)
+    coming = now - timedelta(milliseconds=1)
+    await _starting(harbour, {"alpha": coming})
+    values = {"WATCHBILL_DATA_DIR": str(tmp_path), "WATCHBILL_DATABASE_URL": db.conninfo}
+    hub = Hub(Engine(load(values), db, Clock(), keys), GATEWAY)
+    async with db.begin() as tx:
+        await harbour.scene.connect(tx, "alpha")
+    hub._nearest, hub._looked_at = Coming(coming, 0.0), now
+    await hub._look_ahead()
+    assert hub._nearest is not None
+    assert hub._nearest.at == coming
 
 
 async def test_a_device_takes_its_start_along_to_another_gateway(two_gateways: Harbour) -> None:

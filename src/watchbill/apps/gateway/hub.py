@@ -277,9 +277,13 @@ class Hub:
         if self._looked_at is None:
             return
         loop = asyncio.get_running_loop()
+        since = self._looked_at
+        if self._nearest is not None:
+            # It may have started during that look, which was for something else.
+            since = min(since, self._nearest.at - timedelta(microseconds=1))
         async with self.engine.db.begin() as tx:
             now, read_at = await self.engine.clock.now(tx), loop.time()
-            nearest = await runs.next_start(tx, self.id, self._looked_at)
+            nearest = await runs.next_start(tx, self.id, since)
         self._looked_at = None
         if nearest is not None:
             self._nearest = Coming(nearest, read_at + (nearest - now).total_seconds())
