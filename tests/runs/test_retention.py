@@ -16,8 +16,8 @@ from watchbill import queue, runs
 from watchbill.apps import doctor
 from watchbill.apps.scheduler import Reaper, Ticker
 from watchbill.apps.wiring import Engine
+from watchbill.core.states import TargetEvent, WorkItemState
 from watchbill.core.states import TargetState as S
-from watchbill.core.states import WorkItemState
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
 from watchbill.kit.secrets import KeyRing
@@ -193,7 +193,7 @@ async def plan_of(tx: AsyncConnection, statement: TextClause, **values: Any) -> 
 
 _MOVE_VALUES: Mapping[str, Any] = {
     **moves._RULES,
-    **moves._columns([moves.Move(1, moves.TargetEvent.SUCCEED)]),
+    **moves._columns([moves.Move(1, TargetEvent.SUCCEED)]),
 }
 
 
