@@ -234,3 +234,10 @@ async def test_the_hot_queries_use_their_indexes(tx, world, keys):
         " ORDER BY paused_until LIMIT 500 FOR UPDATE SKIP LOCKED"
     )
     assert "jobs_resume" in "\n".join((await tx.execute(ended, {"now": world.now})).scalars())
+    nearest = text(
+        "EXPLAIN SELECT least((SELECT min(next_due_at) FROM jobs WHERE enabled AND deleted_at IS NULL),"
+        " (SELECT min(paused_until) FROM jobs WHERE deleted_at IS NULL))"
+    )
+    plan = "\n".join((await tx.execute(nearest)).scalars())
+    assert "Seq Scan" not in plan
+    assert "jobs_resume" in plan
