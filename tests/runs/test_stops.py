@@ -132,6 +132,33 @@ async def test_a_row_whose_turn_never_came_says_so_and_not_that_its_device_was_a
         await counters_hold(tx)
 
 
+async def test_a_row_that_other_devices_kept_from_its_turn_says_so_too(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        for name in ("alpha", "beta"):
+            await scene.device(tx, name)
+        job = await scene.job(tx, "alpha", "beta")
+        lone = {"overlap": "queue_one", "overlap_scope": "job"}
+        first = await scene.open(tx, job, **lone, expires_at=scene.now + 9 * HOUR)
+        await scene.take(tx, "alpha")
+        await tx.execute(
+            text("UPDATE run_targets SET deadline_at = :at WHERE state = 'dispatched'"), {"at": scene.now + 9 * HOUR}
+        )
+        second = await scene.open(tx, job, 5, **lone)
+        await runs.reap(tx, scene.now + 2 * HOUR)
+        assert (await scene.states(tx, first))["beta"] == (S.EXPIRED, "superseded")
+        assert set((await scene.states(tx, second)).values()) == {(S.SKIPPED, "previous_run_active")}
+
+
+async def test_what_may_not_run_any_longer_before_it_started_is_settled(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        await scene.device(tx, "away", online=False)
+        over = scene.now + timedelta(minutes=3)
+        occurrence = await scene.open(tx, await scene.job(tx, "away"), stop_by_at=over)
+        assert await runs.next_deadline(tx) == over
+        assert await runs.reap(tx, over) == 1
+        assert await scene.states(tx, occurrence) == {"away": (S.EXPIRED, "offline")}
+
+
 async def test_a_row_that_made_room_for_a_later_start_is_superseded(db: Database, scene: Scene) -> None:
     """The next run of a job that follows the clocks of its targets starts later today; until then this one may run."""
     async with db.begin() as tx:

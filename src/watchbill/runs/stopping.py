@@ -42,27 +42,27 @@ WHERE t.state = 'cancelling'
 # Past its bound, or still running when it is to be stopped. A row that never started may have made room for one that starts
 # at this very moment, or have waited for its turn all the time.
 _OVERDUE = text("""
-SELECT t.id, t.state, t.released_at, t.stop_reason, t.deadline_at <= :now AS is_overdue,
+SELECT t.id, t.job_id, t.run_id, t.state, t.released_at, t.stop_reason, t.deadline_at <= :now AS is_overdue, r.exclusivity,
   EXISTS (SELECT FROM run_targets n WHERE n.job_id = t.job_id AND n.device_id = t.device_id AND n.deadline_at IS NOT NULL
     AND n.id > t.id AND n.starts_at = t.expires_at) AS has_made_room,
-  EXISTS (SELECT FROM run_targets b JOIN runs r ON r.id = t.run_id AND r.exclusivity <> 'none'
-    WHERE b.job_id = t.job_id AND b.deadline_at IS NOT NULL AND b.run_id <> t.run_id
-      AND b.state IN ('connecting', 'dispatched', 'running', 'cancelling')
-      AND (b.device_id = t.device_id OR r.exclusivity = 'job')) AS waits_its_turn
-FROM run_targets t
+  r.exclusivity <> 'none' AND EXISTS (SELECT FROM run_targets b WHERE b.job_id = t.job_id AND b.device_id = t.device_id
+    AND b.deadline_at IS NOT NULL AND b.id <> t.id AND b.state IN ('connecting', 'dispatched', 'running', 'cancelling')) AS is_behind
+FROM run_targets t JOIN runs r ON r.id = t.run_id
 WHERE t.id IN (
   (SELECT id FROM run_targets WHERE deadline_at <= :now ORDER BY deadline_at LIMIT :limit)
   UNION ALL
-  (SELECT id FROM run_targets WHERE stop_by_at <= :now AND deadline_at IS NOT NULL AND state IN ('connecting', 'dispatched', 'running')
-   ORDER BY stop_by_at LIMIT :limit)
-) AND (t.deadline_at <= :now OR (t.stop_by_at <= :now AND t.state IN ('connecting', 'dispatched', 'running')))
+  (SELECT id FROM run_targets WHERE stop_by_at <= :now AND deadline_at IS NOT NULL AND state <> 'cancelling' ORDER BY stop_by_at LIMIT :limit)
+) AND (t.deadline_at <= :now OR (t.stop_by_at <= :now AND t.deadline_at IS NOT NULL AND t.state <> 'cancelling'))
 ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
+""")
+_ACTIVE_RUNS = text("""
+SELECT DISTINCT job_id, run_id FROM run_targets
+WHERE job_id = ANY(:jobs) AND deadline_at IS NOT NULL AND state IN ('connecting', 'dispatched', 'running', 'cancelling')
 """)
 _NEXT_DEADLINE = text("""
 SELECT least(
   (SELECT min(deadline_at) FROM run_targets WHERE deadline_at IS NOT NULL),
-  (SELECT min(stop_by_at) FROM run_targets
-   WHERE stop_by_at IS NOT NULL AND deadline_at IS NOT NULL AND state IN ('connecting', 'dispatched', 'running')))
+  (SELECT min(stop_by_at) FROM run_targets WHERE stop_by_at IS NOT NULL AND deadline_at IS NOT NULL AND state <> 'cancelling'))
 """)
 _GATEWAYS_OF = text("""
 SELECT DISTINCT p.gateway_id FROM run_targets t JOIN device_presence p ON p.device_id = t.device_id
@@ -123,15 +123,25 @@ async def to_cancel(tx: AsyncConnection, gateway_id: uuid.UUID) -> list[tuple[uu
 async def reap(tx: AsyncConnection, now: datetime, *, limit: int = 1000) -> int:
     """Settle targets whose bound has passed, and stop what is to have ended by now; returns how many were looked at."""
     rows = (await tx.execute(_OVERDUE, {"now": now, "limit": limit})).all()
-    moves = [_overdue(row, now) for row in rows]
+    shut_out = await _shut_out(tx, rows)
+    moves = [_overdue(row, now, waits_its_turn=row.is_behind or row.id in shut_out) for row in rows]
     await move(tx, moves, now)
     await _pass_on(tx, [one.target_id for one in moves if one.event is TargetEvent.CANCEL])
     return len(rows)
 
 
-def _overdue(row: Row[*tuple[Any, ...]], now: datetime) -> Move:
+async def _shut_out(tx: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]]) -> set[int]:
+    """Those that never started because another run of their job was at it, and only one at a time may be."""
+    lone = [row for row in rows if row.exclusivity == "job" and TargetState(row.state) not in ACTIVE_TARGET]
+    if not lone:
+        return set()
+    active = (await tx.execute(_ACTIVE_RUNS, {"jobs": sorted({row.job_id for row in lone})})).all()
+    return {row.id for row in lone if any(one.job_id == row.job_id and one.run_id != row.run_id for one in active)}
+
+
+def _overdue(row: Row[*tuple[Any, ...]], now: datetime, *, waits_its_turn: bool) -> Move:
     if TargetState(row.state) not in ACTIVE_TARGET:
-        return _never_started(row)
+        return _never_started(row, waits_its_turn=waits_its_turn)
     if row.is_overdue:
         detail = "The device did not answer within its bound; whether the script ran to its end is not known."
         return Move(row.id, TargetEvent.LOSE, reason="no_answer", detail=detail)
@@ -141,12 +151,12 @@ def _overdue(row: Row[*tuple[Any, ...]], now: datetime) -> Move:
     )
 
 
-def _never_started(row: Row[*tuple[Any, ...]]) -> Move:
+def _never_started(row: Row[*tuple[Any, ...]], *, waits_its_turn: bool) -> Move:
     if row.released_at is None:
         return Move(row.id, TargetEvent.SKIP, reason="late_start")
     if row.has_made_room:
         return Move(row.id, TargetEvent.SUPERSEDE, reason="superseded")
-    if row.waits_its_turn:
+    if waits_its_turn:
         detail = "An earlier run of the job was still active when its latest start had come."
         return Move(row.id, TargetEvent.SKIP, reason="previous_run_active", detail=detail)
     return Move(row.id, TargetEvent.EXPIRE, reason="offline")
