@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 from tests.flows.clockwork import Rehearsal, rehearsing
 from tests.flows.fleet import until
 from tests.flows.nights import NIGHTS, Night, in_columns
@@ -23,11 +25,15 @@ from watchbill.kit.postgres import EmbeddedPostgres
 from watchbill.kit.secrets import KeyRing, create_key_ring, load_key_ring
 
 #: The Engine is back this long before each stop, and runs through the due second in real time.
-LEAD = timedelta(seconds=2)
+LEAD = timedelta(seconds=1)
 #: D11: what comes later than this is late.
 ON_TIME = timedelta(seconds=60)
 WINDOW_SECONDS = 6 * 3600
 SCRIPT = 'echo "$WATCHBILL_SCHEDULED_FOR"; date +%s.%N'
+
+_UNSETTLED = text("""
+SELECT EXISTS (SELECT FROM jobs WHERE next_due_at <= :at) OR EXISTS (SELECT FROM occurrences WHERE state = 'open')
+""")
 
 
 @dataclass
@@ -108,12 +114,9 @@ class _Watch:
         """Everything due up to `at` has been opened or written off, and what was opened has ended."""
 
         async def is_over() -> bool:
-            if await self.rehearsal.now() <= at:
-                return False
-            jobs = (await self.get("/api/scheduled_jobs", limit=200))["items"]
-            if any(job["next_due_at"] and _instant(job["next_due_at"]) <= at for job in jobs):
-                return False
-            return not (await self.get("/api/occurrences", state="open"))["items"]
+            async with self.rehearsal.fleet.db.begin() as tx:
+                is_past = await self.rehearsal.fleet.clock.now(tx) > at
+                return is_past and not (await tx.execute(_UNSETTLED, {"at": at})).scalar_one()
 
         await until(is_over, patience=60)
         await self._read_output()
