@@ -13,11 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.states import TargetEvent
-from watchbill.kit import db
 from watchbill.runs.moves import Move, move
-from watchbill.runs.taking import KILL_GRACE, SILENCE
+from watchbill.runs.stopping import pass_on, stop_of
 from watchbill.runs.to_open import Opening
-from watchbill.runs.turns import gateway_channel
 
 # What is unfinished of these jobs is read once, and what is new is hashed, by way of an array that the planner takes to be short: it
 # knows least of rows that were written a moment ago, and a look for each of them can go through all of them each time.
@@ -52,11 +50,6 @@ UPDATE run_targets t SET
   stop_reason = CASE WHEN c.replaces AND c.until < coalesce(t.stop_by_at, 'infinity') THEN 'replaced' ELSE t.stop_reason END
 FROM chosen c JOIN locked l ON l.id = c.id
 WHERE t.id = c.id AND t.state IN ('pending', 'waiting_online', 'connecting', 'dispatched', 'running', 'cancelling')
-""")
-
-_GATEWAYS = text("""
-SELECT DISTINCT p.gateway_id FROM run_targets t JOIN device_presence p ON p.device_id = t.device_id
-WHERE t.id = ANY(:ids) AND t.state = 'cancelling' AND p.gateway_id IS NOT NULL ORDER BY p.gateway_id
 """)
 
 
@@ -123,14 +116,11 @@ async def _give_way_later(tx: AsyncConnection, some: Sequence[_Earlier]) -> None
 
 
 async def _give_way_now(tx: AsyncConnection, some: Sequence[_Earlier], now: datetime) -> None:
-    bound = now + KILL_GRACE + SILENCE
     moves = [
         Move(one.target_id, TargetEvent.SUPERSEDE, reason="superseded")
         if one.is_waiting
-        else Move(one.target_id, TargetEvent.CANCEL, reason="replaced", deadline_at=bound)
+        else stop_of(one.target_id, "replaced", now)
         for one in sorted(some, key=lambda one: one.target_id)
     ]
     await move(tx, moves, now)
-    stopped = [one.target_id for one in some if not one.is_waiting]
-    for gateway_id in (await tx.execute(_GATEWAYS, {"ids": stopped})).scalars() if stopped else ():
-        await db.notify(tx, gateway_channel(gateway_id), "cancel")
+    await pass_on(tx, [one.target_id for one in some if not one.is_waiting])

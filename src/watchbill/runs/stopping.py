@@ -101,7 +101,7 @@ async def _cancel_targets(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUI
         Move(row.id, TargetEvent.CANCEL, deadline_at=bound, reason=_reason(TargetState(row.state))) for row in rows
     ]
     moved = await move(tx, moves, now)
-    await _pass_on(tx, [one.target_id for one in moved if one.after is TargetState.CANCELLING])
+    await pass_on(tx, [one.target_id for one in moved if one.after is TargetState.CANCELLING])
     return len(moved)
 
 
@@ -126,7 +126,7 @@ async def reap(tx: AsyncConnection, now: datetime, *, limit: int = 1000) -> int:
     shut_out = await _shut_out(tx, rows)
     moves = [_overdue(row, now, waits_its_turn=row.is_behind or row.id in shut_out) for row in rows]
     await move(tx, moves, now)
-    await _pass_on(tx, [one.target_id for one in moves if one.event is TargetEvent.CANCEL])
+    await pass_on(tx, [one.target_id for one in moves if one.event is TargetEvent.CANCEL])
     return len(rows)
 
 
@@ -146,9 +146,13 @@ def _overdue(row: Row[*tuple[Any, ...]], now: datetime, *, waits_its_turn: bool)
         detail = "The device did not answer within its bound; whether the script ran to its end is not known."
         return Move(row.id, TargetEvent.LOSE, reason="no_answer", detail=detail)
     reason = row.stop_reason or "run_limit"
-    return Move(
-        row.id, TargetEvent.CANCEL, reason=reason, detail=_STOPPED.get(reason), deadline_at=now + KILL_GRACE + SILENCE
-    )
+    return stop_of(row.id, reason, now)
+
+
+def stop_of(target_id: int, reason: str, now: datetime) -> Move:
+    """The stop of what runs, for a reason that is not a person's. To be passed on to its gateway once it took place."""
+    bound = now + KILL_GRACE + SILENCE
+    return Move(target_id, TargetEvent.CANCEL, reason=reason, detail=_STOPPED.get(reason), deadline_at=bound)
 
 
 def _never_started(row: Row[*tuple[Any, ...]], *, waits_its_turn: bool) -> Move:
@@ -162,7 +166,7 @@ def _never_started(row: Row[*tuple[Any, ...]], *, waits_its_turn: bool) -> Move:
     return Move(row.id, TargetEvent.EXPIRE, reason="offline")
 
 
-async def _pass_on(tx: AsyncConnection, target_ids: Sequence[int]) -> None:
+async def pass_on(tx: AsyncConnection, target_ids: Sequence[int]) -> None:
     """Ring for the gateways that hold the devices of targets that are to be stopped."""
     if target_ids:
         for gateway_id in (await tx.execute(_GATEWAYS_OF, {"ids": list(target_ids)})).scalars().all():
