@@ -18,6 +18,7 @@ from tests.simulation.clockwork import Time
 from tests.simulation.judge import Judge, Row, instant
 
 _JOBS = "/api/scheduled_jobs"
+_BLACKOUTS = ("0 0,8,16 * * *", "30 1 * * *", "0 */6 * * *", "0 22 * * fri,sat")
 
 
 @dataclass
@@ -50,8 +51,17 @@ class Operator:
             return
         job = self.chance.choice(jobs)
         await self.chance.choices(
-            (self._change, self._toggle, self._delete, self._look, self._run_again, self._fill_back, self._guard),
-            weights=(4, 3, 1 if len(jobs) > 5 else 0, 3, 1, 1, 1),
+            (
+                self._change,
+                self._toggle,
+                self._delete,
+                self._look,
+                self._run_again,
+                self._fill_back,
+                self._guard,
+                self._close,
+            ),
+            weights=(4, 3, 1 if len(jobs) > 5 else 0, 3, 1, 1, 1, 3),
         )[0](job)
 
     async def save(self, density: str) -> None:
@@ -117,7 +127,26 @@ class Operator:
         self.tell(f"the operator fills it back from {begins} to {ends}", job["id"])
         await self.ask("POST", f"{_JOBS}/{job['id']}/backfill", {"from": begins.isoformat(), "to": ends.isoformat()})
 
-    async def _guard(self, _: Row) -> None:
+    async def _close(self, job: Row) -> None:
+        """A new blackout of the job, every few hours, or an old one taken away."""
+        live = [row for row in self.judge.closing.windows.values() if row["deleted_at"] is None]
+        if live and self.chance.random() < 0.5:
+            window = self.chance.choice(live)["id"]
+            self.tell(f"the operator deletes window {window}", None)
+            await self.ask("DELETE", f"/api/windows/{window}")
+            return
+        schedule = {"type": "cron", "expression": self.chance.choice(_BLACKOUTS), "timezone": "Europe/Berlin"}
+        body = {
+            "name": f"blackout {next(self._numbers)}",
+            "kind": "deny",
+            "spans": [{"schedule": schedule, "duration_seconds": self.chance.choice((600, 7200, 40_000))}],
+            "attachments": [{"kind": "job", "job_id": job["id"]}],
+            "when_closed": self.chance.choice(("skip", "defer")),
+        }
+        self.tell(f"the operator closes it: {body['when_closed']}, {body['spans']}", job["id"])
+        await self.ask("POST", "/api/windows", body)
+
+    async def guard(self) -> None:
         """A guard that goes up at a few jobs, now and then with a trickle."""
         self.trickle = self.chance.choice((None, None, 1, 60))
         body = {
@@ -140,6 +169,9 @@ class Operator:
         body = {"jobs": "all", "action": self.chance.choice((action, "latest")), "reason": "after the storm"}
         self.tell(f"the operator decides on all that is held: {body['action']}", None)
         await self.ask("POST", "/api/outages/latest/release", body)
+
+    async def _guard(self, _: Row) -> None:
+        await self.guard()
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         reply = await self.http.request(method, path, json=body)

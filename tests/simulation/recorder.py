@@ -25,6 +25,8 @@ CREATE TRIGGER sim_occurrences_changed AFTER UPDATE ON occurrences FOR EACH ROW 
   (OLD.state, OLD.reason, OLD.scheduled_for_at, OLD.range_end_at, OLD.range_count, OLD.is_late) IS DISTINCT FROM
   (NEW.state, NEW.reason, NEW.scheduled_for_at, NEW.range_end_at, NEW.range_count, NEW.is_late))
   EXECUTE FUNCTION sim_note();
+CREATE TRIGGER sim_windows AFTER INSERT OR UPDATE OR DELETE ON windows FOR EACH ROW EXECUTE FUNCTION sim_note();
+CREATE TRIGGER sim_attachments AFTER INSERT OR UPDATE OR DELETE ON window_attachments FOR EACH ROW EXECUTE FUNCTION sim_note();
 CREATE TRIGGER sim_outages AFTER INSERT OR UPDATE OR DELETE ON outages FOR EACH ROW EXECUTE FUNCTION sim_note();
 """
 _TAKE = "WITH taken AS (DELETE FROM sim_journal RETURNING *) SELECT rel, old, new FROM taken ORDER BY seq"

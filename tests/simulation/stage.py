@@ -148,6 +148,7 @@ async def _furnished(plan: Plan, around: Surroundings, clock: Time, observer: ps
     for density, number in plan.jobs.items():
         for _ in range(number):
             await operator.save(density)
+    await operator.guard()
     changes = await recorder.take(observer)
     judge.committed(Commit("setup", clock.wall, 0, "old", changes), 0)
     await db.close()
