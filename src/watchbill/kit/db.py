@@ -30,6 +30,10 @@ MIGRATION_LOCK = 1
 # Statements are many and short: neither compiling one nor starting workers for it pays, and the planner, which guesses high where
 # a table has many partitions, would do both.
 _OPTIONS = "-c timezone=UTC -c jit=off -c max_parallel_workers_per_gather=0"
+# Of a host that lost its power or its network nobody says goodbye: without these the server would keep its transaction, and the rows
+# it has locked, for hours. No transaction of ours rests for a minute.
+_OPTIONS += " -c idle_in_transaction_session_timeout=60s"
+_OPTIONS += " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 
 _logger = log.get("db")
 

@@ -5,7 +5,7 @@ Backfilled rows stand aside from this in both directions: whoever asked for each
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,11 @@ WHERE o.job_id = ANY(:jobs) AND o.deadline_at IS NOT NULL AND NOT o.occurrence_i
     WHERE n.occurrence_id = ANY(:new) AND n.state = 'pending' GROUP BY n.job_id))
   AND o.occurrence_id NOT IN (
     SELECT e.id FROM occurrences e WHERE e.job_id = ANY(:jobs) AND e.state = 'open' AND e.kind = 'backfill')
+""")
+# All at once and in the order in which everybody locks them. What a gateway took since they were looked for shows here.
+_LOCK = text("""
+SELECT id, state IN ('pending', 'waiting_online') AS is_waiting FROM run_targets
+WHERE id = ANY(:ids) AND deadline_at IS NOT NULL ORDER BY id FOR UPDATE
 """)
 _STILL_TO_COME = text("""
 SELECT job_id, device_id, min(starts_at) AS starts_at FROM run_targets
@@ -68,7 +73,7 @@ async def give_way(tx: AsyncConnection, begun: Sequence[Opening], now: datetime)
     strict = [one for one in begun if one.overlap != "allow" and one.kind != "backfill"]
     if not strict:
         return
-    earlier = await _earlier(tx, strict, now)
+    earlier = await _locked(tx, await _earlier(tx, strict, now))
     await _give_way_later(tx, [one for one in earlier if one.until is not None])
     await _give_way_now(tx, [one for one in earlier if one.until is None], now)
 
@@ -89,6 +94,16 @@ async def _earlier(tx: AsyncConnection, strict: Sequence[Opening], now: datetime
         _Earlier(row.id, row.is_waiting, row.job_id in replacing, turns.get((row.job_id, row.device_id)))
         for row in rows
     ]
+
+
+async def _locked(tx: AsyncConnection, some: Sequence[_Earlier]) -> list[_Earlier]:
+    """Those that are to give way still, as they are now that nobody else can change them."""
+    if not some:
+        return []
+    rows = await tx.execute(_LOCK, {"ids": [one.target_id for one in some]})
+    is_waiting = {row.id: row.is_waiting for row in rows}
+    there = [replace(one, is_waiting=is_waiting[one.target_id]) for one in some if one.target_id in is_waiting]
+    return [one for one in there if one.is_waiting or one.is_replaced]
 
 
 def _takes_the_job(one: Opening) -> bool:

@@ -20,7 +20,7 @@ _SECOND: Final = timedelta(seconds=1)
 
 _AHEAD = text("""
 SELECT id, mark_at, definition->'schedule' AS schedule, zone_source FROM jobs
-WHERE mark_at > :beyond AND next_due_at IS NOT NULL AND enabled AND deleted_at IS NULL ORDER BY id LIMIT :limit FOR UPDATE
+WHERE mark_at > :beyond AND (next_due_at IS NOT NULL OR state = 'completed') AND enabled AND deleted_at IS NULL ORDER BY id LIMIT :limit FOR UPDATE
 """)
 # What was written as missed by a clock that was ahead was not missed: it is looked at again.
 _FORGET = text("""
