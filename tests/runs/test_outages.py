@@ -422,3 +422,19 @@ class TestTheTrickle:
         assert await self.states(db) == ["gone", "gone"]
         (found,) = await kept(db, scene)
         assert found.guard == "released"
+
+
+async def test_a_job_that_a_clock_ahead_completed_goes_on_from_the_present(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        (once,) = await make_jobs(tx, scene, 1, schedule=scene.every("once"))
+        later = {"mark": scene.now + FAR, "id": once}
+        await tx.execute(
+            text("UPDATE jobs SET mark_at = :mark, next_due_at = NULL, state = 'completed' WHERE id = :id"), later
+        )
+    await feel(db, scene.now + FAR)
+    await feel(db, scene.now)
+    async with db.begin() as tx:
+        there = await jobs.get(tx, scene.admin, once)
+    assert there.state == "active"
+    assert there.next_due_at is not None
+    assert scene.now < there.next_due_at <= scene.now + timedelta(minutes=1)

@@ -1,5 +1,6 @@
 """Overlap: what a new occurrence does to the rows before it, per device and per job, and what it leaves alone."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -255,3 +256,33 @@ async def test_whoever_is_passed_over_is_judged_by_all_active_rows_of_the_job(db
             names[:15]
         )
         await counters_hold(tx)
+
+
+async def test_replace_stops_what_a_gateway_takes_at_that_very_moment(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        job = await _fleet(tx, scene, "alpha")
+        old = await _opened(tx, scene, job, 0, "replace")
+
+    async def open_the_next() -> UUID:
+        async with db.begin() as tx:
+            return await _opened(tx, scene, job, 5, "replace")
+
+    async with asyncio.TaskGroup() as group:
+        async with db.begin() as gateway:
+            assert [one.occurrence_id for one in await scene.take(gateway)] == [old]
+            opening = group.create_task(open_the_next())
+            async with asyncio.timeout(20):
+                while not await _somebody_waits_for_a_lock(db):
+                    await asyncio.sleep(0.01)
+    async with db.begin() as tx:
+        assert await scene.states(tx, old) == {"alpha": (S.CANCELLING, "replaced")}
+        assert await scene.states(tx, opening.result()) == {"alpha": (S.PENDING, None)}
+        await counters_hold(tx)
+
+
+async def _somebody_waits_for_a_lock(db: Database) -> bool:
+    async with db.begin() as tx:
+        waiting = text(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool((await tx.execute(waiting)).scalar_one())
