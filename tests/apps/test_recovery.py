@@ -138,6 +138,46 @@ async def test_a_jump_that_a_failed_tick_saw_is_seen_again(db: Database, scene: 
         assert [one.kind for one in step.guard.noticed] == ["clock_jump"]
 
 
+async def test_a_tick_feels_the_pulse_once_a_second_and_what_others_heeded_is_not_felt(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    async def pulses(*steps: tuple[float, bool]) -> list[float]:
+        """When the pulse is as old as each of these steps makes it; `seconds` by both clocks, and whether it is a tick."""
+        moments = iter([seconds for seconds, _ in steps])
+        pulse, written = Pulse(engine_at(), monotonic=lambda: next(moments)), []
+        for seconds, is_tick in steps:
+            async with db.begin() as tx:
+                old = scene.now + timedelta(seconds=seconds - 60)
+                await tx.execute(text("UPDATE scheduler_pulse SET ticked_at = :old"), {"old": old})
+            pulse.engine = engine_at(seconds=seconds)
+            async with pulse.step(is_tick=is_tick):
+                pass
+            async with db.begin() as tx:
+                at = (await tx.execute(text("SELECT ticked_at FROM scheduler_pulse"))).scalar_one()
+            written.append((at - scene.now).total_seconds() == seconds)
+        return written
+
+    assert await pulses((0, True), (0.5, True), (0.97, True), (1, True), (1.2, True), (0.9, True)) == [
+        True, False, False, True, False, True,
+    ]  # fmt: skip
+    assert await pulses((0, False), (0.1, True), (0.2, False), (0.3, True)) == [False, True, False, False]
+
+
+async def test_a_pause_that_ends_is_over_at_once(db: Database, scene: Scene, engine_at: EngineAt) -> None:
+    await make_jobs(db, scene, 1)
+    moments = iter((100.0, 101.0, 160.5, 161.0))
+    pulse = Pulse(engine_at(), monotonic=lambda: next(moments))
+    ticker = Ticker(engine_at(), pulse=pulse)
+    await ticker.tick()
+    rests = []
+    for seconds in (1, 60.5, 61):
+        pulse.engine = engine_at(hours=3, seconds=seconds)
+        rests.append(await ticker.tick())
+    assert 59 < rests[0] <= 60
+    assert 0 < rests[1] <= 0.5
+    assert [state for state, _ in await states(db)] != []
+
+
 @pytest.mark.parametrize("hours", [1, 3])
 async def test_a_clock_that_jumps_and_comes_back_runs_every_instant_once(
     db: Database, scene: Scene, engine_at: EngineAt, hours: int
@@ -175,6 +215,33 @@ async def test_what_a_window_held_is_opened_by_the_starter_when_its_time_comes(
     assert await states(db) == [("held", "held_by_window")]
     await asyncio.gather(*[step(minutes=10, seconds=1) for _ in range(3)])
     assert [state for state, _ in await states(db)] == ["open"]
+
+
+async def test_what_a_window_held_waits_for_the_tick_that_notices_the_outage_and_counts_for_the_storm(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    await set_guard(db, scene)
+    found = await make_jobs(db, scene, 3, schedule=scene.every("daily"))
+    at = (scene.now + timedelta(minutes=1)).replace(microsecond=0)
+    await Ticker(engine_at()).tick()
+    await Ticker(engine_at(minutes=2)).tick()
+    async with db.begin() as tx:
+        await tx.execute(text("DELETE FROM occurrences"))
+        until = at + timedelta(minutes=30)
+        rows = [runs.Held(scene.opening(job, 1).id, job, 1, at, "held_by_window", "closed", until) for job in found]
+        await runs.record_held(tx, rows, scene.now)
+    back = engine_at(hours=3)
+    starter = Starter(back, Pulse(back))
+    assert await starter.step() == 1.0
+    assert await states(db) == [("held", "held_by_window")] * 3
+    await Ticker(back).tick()
+    await starter.step()
+    assert await states(db) == [("held", "storm_guard")] * 3
+    async with db.begin() as tx:
+        outage = await outages.get_outage(tx, scene.admin, None)
+        assert outage.guard == "up"
+        done = await away.decide(tx, scene.admin, outage, "release", job_ids=None, reason=None, now=back.clock.at)  # type: ignore[attr-defined]
+        assert done.released == 3
 
 
 async def test_the_trickle_lets_go_what_the_guard_holds_one_by_one(

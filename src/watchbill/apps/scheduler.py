@@ -7,7 +7,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +18,7 @@ from watchbill.apps.wiring import Engine
 from watchbill.devices import presence
 from watchbill.jobs import Advance, DueJob
 from watchbill.kit import db, events, instances, log
-from watchbill.kit.budget import Budget, OverBudgetError
+from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, Wake, run_all, wait_any
@@ -34,14 +34,13 @@ LONGEST_REST = timedelta(seconds=60)
 WARM_UP = 0.03
 #: What is due and held by somebody else is not looked for in a tight loop.
 HELD_ELSEWHERE = 0.2
+#: How often whoever runs things by itself asks whether a tick has judged an absence; it is the first thing a tick does.
+UNNOTICED = 1.0
 HOUSEKEEPING = timedelta(seconds=10)
-#: The processor time that evaluating one job's schedule may take; beyond it the job is in error (D21).
-EVALUATION_SECONDS = 0.25
+#: The pulse is not felt again this soon.
+FRESH = timedelta(seconds=1)
 #: One tick evaluates for no longer than this: the jobs it holds are wanted by others too, and what is left is taken next.
 LONGEST_EVALUATION = 0.5
-
-#: What a fault in the evaluation of one job may raise; it ends in that job's `error`.
-_FAULTS = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RuntimeError)
 
 _logger = log.get("scheduler")
 
@@ -66,6 +65,7 @@ class Pulse:
     engine: Engine
     monotonic: Callable[[], float] = _monotonic
     _drift: Drift = field(default_factory=Drift)
+    _felt: tuple[datetime, float, Guard] | None = None
 
     @asynccontextmanager
     async def step(self, *, is_tick: bool = False) -> AsyncIterator[Step]:
@@ -73,11 +73,24 @@ class Pulse:
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
             read_at = self.monotonic()
-            guard = await feel(tx, now, jumped_from=self._drift.jumped_from(now, read_at))
+            jumped_from = self._drift.jumped_from(now, read_at)
+            felt = self._just_felt(now, read_at) if is_tick and jumped_from is None else None
+            guard = felt or await feel(tx, now, jumped_from=jumped_from)
             yield Step(tx, now, guard)
         # Once it is committed: a step that failed has noticed nothing.
         self._drift.seen(now, read_at)
+        if is_tick and felt is None:
+            self._felt = (now, read_at, guard)
         _tell(guard.noticed)
+
+    def _just_felt(self, now: datetime, read_at: float) -> Guard | None:
+        """What a tick felt a moment ago by both clocks: it looks in vain just before a due instant, and need not look again then."""
+        if self._felt is None:
+            return None
+        at, monotonic, guard = self._felt
+        is_fresh = timedelta() <= now - at < FRESH and 0 <= read_at - monotonic < FRESH.total_seconds()
+        is_over = guard.paused_until is not None and guard.paused_until <= now
+        return replace(guard, noticed=()) if is_fresh and not is_over else None
 
 
 def _tell(noticed: Sequence[Outage]) -> None:
@@ -116,8 +129,9 @@ class Ticker:
             read_at = _monotonic()
             if step.guard.paused_until is not None:
                 return (step.guard.paused_until - step.now).total_seconds()
-            resumed = await jobs.resume_paused(step.tx, step.now)
             due = await jobs.take_due(step.tx, step.now, limit=TICK_LIMIT)
+            # A pause that has ended is looked for when nothing else is due: the earliest due time says that there is one.
+            resumed = 0 if due else await jobs.resume_paused(step.tx, step.now)
             around = await runs.surroundings(step.tx, due, guard_until=step.guard.until)
             plan = plan_within(due, step.now, around)
             opened = await runs.carry_out(step.tx, plan, step.now)
@@ -150,23 +164,16 @@ def plan_within(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:
 
 
 def _planned(budget: Budget, job: DueJob, now: datetime, around: Around) -> Plan:
-    try:
-        return budget.run(
-            runs.plan,
-            [job],
-            now,
-            zones=around.zones,
-            guard_until=around.guard_until,
-            windows=around.windows,
-            covering=around.covering,
-        )
-    except OverBudgetError:
-        limit = round(EVALUATION_SECONDS * 1000)
-        return _broken(
-            job, f"Computing its due times took more than {limit} ms of processor time: simplify the schedule."
-        )
-    except _FAULTS as fault:
-        return _broken(job, f"Its due times cannot be computed: {type(fault).__name__}: {fault}")
+    planned = budget.attempt(
+        runs.plan,
+        [job],
+        now,
+        zones=around.zones,
+        guard_until=around.guard_until,
+        windows=around.windows,
+        covering=around.covering,
+    )
+    return _broken(job, planned.why) if isinstance(planned, Fault) else planned
 
 
 def _broken(job: DueJob, why: str) -> Plan:
@@ -197,7 +204,9 @@ class Starter:
         async with self.pulse.step() as step:
             if step.guard.paused_until is not None:
                 return (step.guard.paused_until - step.now).total_seconds()
-            opened = await runs.open_due_held(step.tx, step.now, TICK_LIMIT)
+            if step.guard.is_unnoticed:
+                return UNNOTICED
+            opened = await runs.open_due_held(step.tx, step.now, TICK_LIMIT, guard_until=step.guard.until)
             rest = _until(await runs.next_held(step.tx), step.now)
         if opened:
             _logger.info("held.opened", occurrences=len(opened))
