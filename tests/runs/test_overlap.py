@@ -267,13 +267,12 @@ async def test_replace_stops_what_a_gateway_takes_at_that_very_moment(db: Databa
         async with db.begin() as tx:
             return await _opened(tx, scene, job, 5, "replace")
 
-    async with asyncio.TaskGroup() as group:
-        async with db.begin() as gateway:
-            assert [one.occurrence_id for one in await scene.take(gateway)] == [old]
-            opening = group.create_task(open_the_next())
-            async with asyncio.timeout(20):
-                while not await _somebody_waits_for_a_lock(db):
-                    await asyncio.sleep(0.01)
+    async with asyncio.TaskGroup() as group, db.begin() as gateway:
+        assert [one.occurrence_id for one in await scene.take(gateway)] == [old]
+        opening = group.create_task(open_the_next())
+        async with asyncio.timeout(20):
+            while not await _somebody_waits_for_a_lock(db):
+                await asyncio.sleep(0.01)
     async with db.begin() as tx:
         assert await scene.states(tx, old) == {"alpha": (S.CANCELLING, "replaced")}
         assert await scene.states(tx, opening.result()) == {"alpha": (S.PENDING, None)}
