@@ -240,6 +240,18 @@ async def test_a_list_is_filtered_by_what_windows_cover(tx, world, keys):
     assert await names(tx, world.admin, enabled=False) == []
 
 
+async def test_a_filter_tells_nothing_of_what_lies_in_other_sites(tx, world, keys):
+    there = await make_job(tx, world, keys, "There", targets=[device(world.lamp)])
+    foreign = [("site", world.lighthouse), ("device", world.lamp), ("job", there)]
+    await save(tx, world, world.admin, window(("site", world.harbour), *foreign, name="mixed"))
+    await save(tx, world, world.admin, window(name="everywhere"))
+    for wanted in ({"site_id": world.lighthouse}, {"device_id": world.lamp}, {"job_id": there}):
+        assert await names(tx, world.admin, **wanted) == ["everywhere", "mixed"]
+        assert await names(tx, world.operator, **wanted) == ["everywhere"]
+    assert await names(tx, world.operator, site_id=world.harbour) == ["everywhere", "mixed"]
+    assert await names(tx, world.operator, device_id=world.crane) == ["everywhere", "mixed"]
+
+
 async def test_a_list_is_paged_by_name(tx, world):
     for name in ("b", "C", "a", "D"):
         await save(tx, world, world.admin, window(name=name))

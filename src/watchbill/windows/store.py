@@ -4,7 +4,7 @@ A window is visible when it is global, or attached to a site, a device or a job 
 run time is asked in `covering`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -107,7 +107,7 @@ async def list_page(
 ) -> Page[SavedWindow]:
     """By name."""
     name = func.lower(windows.c.name)
-    query = _query().where(_is_visible(scope), *_conditions(wanted))
+    query = _query().where(_is_visible(scope), *_conditions(scope, wanted))
     if cursor is not None:
         after, last_id = decode_cursor(cursor, (str, int))
         query = query.where(tuple_(name, windows.c.id) > tuple_(literal(after), literal(last_id, BigInteger)))
@@ -116,7 +116,7 @@ async def list_page(
     return Page(await _with_attachments(tx, scope, page.items), page.next_cursor)
 
 
-def _conditions(wanted: WindowFilter) -> list[ColumnElement[bool]]:
+def _conditions(scope: SiteScope, wanted: WindowFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.q:
         conditions.append(windows.c.name.icontains(wanted.q, autoescape=True))
@@ -124,16 +124,24 @@ def _conditions(wanted: WindowFilter) -> list[ColumnElement[bool]]:
         conditions.append(windows.c.kind == wanted.kind)
     if wanted.enabled is not None:
         conditions.append(windows.c.enabled == wanted.enabled)
+    return conditions + [
+        _has_attachment(or_(window_attachments.c.kind == "global", one)) for one in _covers(scope, wanted)
+    ]
+
+
+def _covers(scope: SiteScope, wanted: WindowFilter) -> Iterator[ColumnElement[bool]]:
+    """Attachments to what was asked for. What the reader does not see is as if it did not exist, its site too."""
     one = window_attachments.c
-    everywhere = one.kind == "global"
     if wanted.site_id is not None:
-        conditions.append(_has_attachment(or_(everywhere, one.site_id == cast(wanted.site_id, BigInteger))))
+        yield and_(one.site_id == cast(wanted.site_id, BigInteger), scope.clause(one.site_id))
     if wanted.job_id is not None:
-        conditions.append(_has_attachment(or_(everywhere, one.job_id == cast(wanted.job_id, BigInteger))))
+        its_jobs = true() if scope.site_ids is None else one.job_id.in_(jobs.visible_ids(scope))
+        yield and_(one.job_id == cast(wanted.job_id, BigInteger), its_jobs)
     if wanted.device_id is not None:
-        its_site = select(devices.c.site_id).where(devices.c.id == wanted.device_id).scalar_subquery()
-        conditions.append(_has_attachment(or_(everywhere, one.device_id == wanted.device_id, one.site_id == its_site)))
-    return conditions
+        its = devices.c.id == wanted.device_id
+        seen = exists().where(its, scope.clause(devices.c.site_id))
+        its_site = select(devices.c.site_id).where(its).scalar_subquery()
+        yield and_(or_(one.device_id == wanted.device_id, one.site_id == its_site), seen)
 
 
 async def _with_attachments(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]) -> list[SavedWindow]:
