@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import World, codes
+from watchbill.windows import saving
 
 SPAN = {
     "schedule": {"type": "weekly", "start": "2026-01-04T02:00", "timezone": "Europe/Berlin"},
@@ -317,6 +318,24 @@ async def test_what_is_given_beside_the_file_is_judged_too(admin, params, field)
     reply = await imported(admin, HOLIDAYS, **params)
     assert reply.status_code == 422
     assert field in codes(reply)
+
+
+async def test_reading_a_file_counts_against_the_time_that_a_window_may_take(admin, monkeypatch):
+    monkeypatch.setattr(saving, "EVALUATION_SECONDS", 0.05)
+    notes = ["DTSTART:20300501T060000Z", *[f"EXDATE:2031{month:02}01T060000Z" for month in range(1, 13)] * 200]
+    lines = ["BEGIN:VCALENDAR", *["BEGIN:VEVENT", *notes, "END:VEVENT"] * 4, "END:VCALENDAR"]
+    reply = await imported(admin, "\r\n".join([*lines[:-1], "BEGIN:VEVENT"]))
+    assert (reply.status_code, codes(reply)) == (422, {"spans": "too_slow"})
+
+
+async def test_a_file_full_of_faults_tells_the_first_hundred(admin):
+    unreadable = ["BEGIN:VEVENT", *["DTSTART;=:x"] * 5_000, "END:VEVENT"]
+    reply = await imported(admin, "\r\n".join(["BEGIN:VCALENDAR", *unreadable, "END:VCALENDAR"]))
+    assert reply.status_code == 422
+    assert len(reply.json()["errors"]) == 100
+    moved = ["BEGIN:VEVENT", "UID:1", "RECURRENCE-ID;RANGE=THISANDFUTURE:20300501T060000Z", "END:VEVENT"]
+    reply = await imported(admin, "\r\n".join(["BEGIN:VCALENDAR", *moved * 300, "END:VCALENDAR"]))
+    assert len(reply.json()["errors"]) == 100
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"hello", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"])

@@ -13,11 +13,9 @@ from watchbill.core import schedule as calendar
 from watchbill.core.problems import Problem
 from watchbill.core.window_rules import MAX_SPANS, is_over, read_span, stored_span
 from watchbill.core.windows import ZoneSource
-from watchbill.windows.calendar_lines import CalendarFile, Event, Property
+from watchbill.windows.calendar_lines import MOST_PROBLEMS, CalendarFile, Event, Property
 from watchbill.windows.calendar_times import Length, Time, TimeFaultError, Zones, length_of
 
-#: Reading stops here: whoever has so many problems has one problem.
-MOST_PROBLEMS: Final = 100
 #: Names one instant, its start: for events that are a list of dates.
 _START_ALONE: Final = "FREQ=DAILY;COUNT=1"
 _UNTIL_DATE: Final = re.compile(r"UNTIL=(\d{8})(?=;|$)")
@@ -70,6 +68,7 @@ def make_spans(file: CalendarFile, zones: Zones, now: datetime) -> Made:
     if len(made.spans) > MAX_SPANS:
         message = f"has {len(made.spans)} events that are not over; a window has at most {MAX_SPANS} spans"
         made.problems.append(Problem("spans", "too_many_spans", message))
+    del made.problems[MOST_PROBLEMS:]
     return made
 
 

@@ -7,6 +7,7 @@ host, and a file can hold rules that take for ever.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from watchbill.core.fields import shown
@@ -15,6 +16,8 @@ from watchbill.kit.errors import InvalidError
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_EVENTS: Final = 2_000
+#: Reading stops here: whoever has so many problems has one problem.
+MOST_PROBLEMS: Final = 100
 #: What of an event matters here; everything else may be as it likes.
 _SINGLE: Final = frozenset(
     {"UID", "SUMMARY", "STATUS", "DTSTART", "DTEND", "DURATION", "RRULE", "EXRULE", "RECURRENCE-ID", "SEQUENCE"}
@@ -75,6 +78,11 @@ class CalendarFile:
     problems: list[Problem] = field(default_factory=list)
 
 
+def prepare() -> None:
+    """Load what reading needs. Loading must not be interrupted, as reading may be."""
+    _content_line()
+
+
 def read_lines(content: bytes) -> CalendarFile:
     """The events of a file; InvalidError when it is no calendar at all."""
     if len(content) > MAX_BYTES:
@@ -86,6 +94,8 @@ def read_lines(content: bytes) -> CalendarFile:
     reading = _Reading()
     for number, line in _unfolded(text):
         reading.take(number, line)
+        if len(reading.file.problems) >= MOST_PROBLEMS:
+            return reading.file
     return reading.finished()
 
 
@@ -175,11 +185,16 @@ class _Reading:
         return self.file
 
 
-def _parsed(name: str, number: int, line: str) -> Property | None:
+@cache
+def _content_line() -> Callable[[str], Any]:
     # Ten megabytes and a third of a second that only an import needs, and many processes know windows.
     from icalendar.parser import Contentline
 
-    make: Callable[[str], Any] = Contentline
+    return Contentline
+
+
+def _parsed(name: str, number: int, line: str) -> Property | None:
+    make = _content_line()
     try:
         content = make(line)
         _, params, value = content.raw_parts()

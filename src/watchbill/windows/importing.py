@@ -13,7 +13,7 @@ from watchbill.identity import Actor, Permission
 from watchbill.kit.errors import InvalidError
 from watchbill.windows import saving
 from watchbill.windows.calendar_events import LeftOut, Made, make_spans
-from watchbill.windows.calendar_lines import CalendarFile, read_lines
+from watchbill.windows.calendar_lines import CalendarFile, prepare, read_lines
 from watchbill.windows.calendar_times import Zones
 from watchbill.windows.values import SavedWindow
 
@@ -42,7 +42,8 @@ async def import_calendar(
     `timezone` is for dates and times that have none. InvalidError lists every problem, each event's with its line.
     """
     actor.require(Permission.WINDOWS_WRITE)
-    file = read_lines(content)
+    prepare()
+    file = saving.within_budget(read_lines, content)
     follows_site = definition.get("zone_source") == "site"
     problems = list(_zone_problems(timezone, follows_site=follows_site))
     zones = _zones(file, timezone, follows_site=follows_site)
