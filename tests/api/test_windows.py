@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import World, codes
-from watchbill.windows import saving
+from watchbill.windows import looking, saving
 
 SPAN = {
     "schedule": {"type": "weekly", "start": "2026-01-04T02:00", "timezone": "Europe/Berlin"},
@@ -185,6 +185,31 @@ async def test_on_the_clocks_of_sites_a_preview_has_each_zone_that_the_caller_se
 async def test_a_preview_has_bounds(admin, params):
     saved = await made(admin, window())
     assert (await admin.get(f"/api/windows/{saved['id']}/preview", params=params)).status_code == 422
+
+
+async def test_a_preview_of_many_zones_is_cut_and_says_so(admin, make_site):
+    """Each zone gets its share of what one preview may hold."""
+    for hour in range(1, 13):
+        await make_site(f"Site {hour}", timezone=f"Etc/GMT-{hour}")
+    span = {"schedule": {"type": "hourly", "start": "2026-01-01T02:00"}, "duration_seconds": 600}
+    saved = await made(admin, window(zone_source="site", spans=[span]))
+    params = {"from": "2026-06-01T00:00:00Z", "to": "2026-07-01T00:00:00Z"}
+    reply = (await admin.get(f"/api/windows/{saved['id']}/preview", params=params)).json()
+    assert (len(reply["zones"]), reply["is_capped"]) == (10, True)
+    assert [(len(one["stretches"]), one["is_capped"]) for one in reply["zones"]] == [(50, True)] * 10
+    fixed = await made(admin, window(name="Fixed"))
+    reply = (await admin.get(f"/api/windows/{fixed['id']}/preview", params=params)).json()
+    assert (len(reply["zones"]), reply["is_capped"]) == (1, False)
+
+
+async def test_a_preview_that_takes_too_long_is_refused(admin, monkeypatch):
+    monkeypatch.setattr(looking, "PREVIEW_SECONDS", 0.02)
+    rule = "FREQ=DAILY;BYHOUR=1,2,3,4,5,6,7;BYMINUTE=1,2,3"
+    schedules = [{"type": "rrule", "start": f"2026-01-01T00:{minute:02}", "rule": rule} for minute in range(20)]
+    saved = await made(admin, window(spans=[{"schedule": one, "duration_seconds": 60} for one in schedules]))
+    params = {"from": "2026-06-01T00:00:00Z", "to": "2027-06-01T00:00:00Z"}
+    reply = await admin.get(f"/api/windows/{saved['id']}/preview", params=params)
+    assert (reply.status_code, codes(reply)) == (422, {"to": "too_slow"})
 
 
 # --- check ------------------------------------------------------------------------------------------------------------

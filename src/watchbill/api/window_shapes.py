@@ -149,11 +149,15 @@ class ZonePreviewReply(Model):
 
 
 class WindowPreviewReply(Model):
-    """When the window is open, or its blackout holds: once, or on the clocks of each zone that the caller's sites are in."""
+    """When the window is open, or its blackout holds: once, or on the clocks of each zone that the caller's sites are in.
+
+    `is_capped`: there are more zones than these; ask by `site_id`.
+    """
 
     from_at: Instant
     to_at: Instant
     zones: list[ZonePreviewReply]
+    is_capped: bool
 
 
 class CheckReply(Model):
@@ -209,7 +213,8 @@ def import_reply(imported: Imported, actor: Actor, now: datetime, zone_source: s
 
 
 def preview_reply(preview: Preview) -> WindowPreviewReply:
-    return WindowPreviewReply(from_at=preview.begin, to_at=preview.end, zones=[_zone(one) for one in preview.zones])
+    zones = [_zone(one) for one in preview.zones]
+    return WindowPreviewReply(from_at=preview.begin, to_at=preview.end, zones=zones, is_capped=preview.is_capped)
 
 
 def _zone(one: ZonePreview) -> ZonePreviewReply:

@@ -101,11 +101,12 @@ class ZonePreview:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The stretches of one window in [begin, end), by zone."""
+    """The stretches of one window in [begin, end), by zone. `is_capped`: the reader's sites are in more zones than these."""
 
     begin: datetime
     end: datetime
     zones: Sequence[ZonePreview]
+    is_capped: bool
 
 
 @dataclass(frozen=True, slots=True)
