@@ -240,7 +240,8 @@ async def test_what_a_window_held_waits_for_the_tick_that_notices_the_outage_and
     async with db.begin() as tx:
         outage = await outages.get_outage(tx, scene.admin, None)
         assert outage.guard == "up"
-        done = await away.decide(tx, scene.admin, outage, "release", job_ids=None, reason=None, now=back.clock.at)  # type: ignore[attr-defined]
+        now = await back.clock.now(tx)
+        done = await away.decide(tx, scene.admin, outage, "release", job_ids=None, reason=None, now=now)
         assert done.released == 3
 
 

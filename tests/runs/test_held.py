@@ -149,6 +149,56 @@ async def test_a_window_that_opens_earlier_after_all_lets_it_go_then(db: Databas
         assert await runs.open_due_held(tx, scene.now + 6 * MINUTE) == {occurrence}
 
 
+async def test_nobody_there_when_the_window_opened_makes_it_late_and_beyond_its_expiry_it_is_skipped(
+    db: Database, scene: Scene
+) -> None:
+    async with db.begin() as tx:
+        job, _, occurrence = await _held_by_window(tx, scene)
+        assert await runs.open_due_held(tx, scene.now + 50 * MINUTE) == {occurrence}
+        assert (await scene.occurrence(tx, job, occurrence)).is_late
+    async with db.begin() as tx:
+        other = await _job(tx, scene, name="Other")
+        at = _due(scene)
+        held = runs.Held(scene.opening(other).id, other, 1, at, "held_by_window", "closed", at + 20 * MINUTE)
+        await runs.record_held(tx, [held], scene.now)
+        assert await runs.open_due_held(tx, scene.now + timedelta(days=3)) == set()
+        (row,) = await scene.ledger(tx, other)
+        assert (row.state, row.reason) == ("skipped", "blackout")
+        assert "until its time was over" in (row.detail or "")
+
+
+async def test_what_a_window_let_go_during_an_outage_is_the_storm_guards(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        job, _, occurrence = await _held_by_window(tx, scene)
+        now = scene.now + 50 * MINUTE
+        assert await runs.open_due_held(tx, now, guard_until=now) == set()
+        row = await scene.occurrence(tx, job, occurrence)
+        assert (row.state, row.reason, row.is_late, row.held_until_at) == ("held", "storm_guard", True, None)
+        assert await runs.open_due_held(tx, now, guard_until=now) == set()
+        assert await runs.release_held(tx, [occurrence], now) == {occurrence}
+
+
+async def test_one_job_that_cannot_be_evaluated_keeps_no_other_from_going(
+    db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.begin() as tx:
+        jobs_of = [await _job(tx, scene, name=name, policies={"catch_up": "hold"}) for name in "ab"]
+        now = _due(scene) + 10 * MINUTE
+        await scene.tick(tx, now)
+        ids = [(await scene.ledger(tx, job))[0].id for job in jobs_of]
+
+        def expiry(job, instant):
+            if job.id == jobs_of[0]:
+                raise KeyError("nowhere")
+            return timedelta(hours=1)
+
+        monkeypatch.setattr(runs.held, "expiry", expiry)
+        assert await runs.release_held(tx, ids, now) == {ids[1]}
+        gone = await scene.occurrence(tx, jobs_of[0], ids[0])
+        assert (gone.state, gone.reason) == ("skipped", "job_gone")
+        assert "KeyError" in (gone.detail or "")
+
+
 async def test_the_storm_guard_holds_what_is_late_and_lets_pass_what_is_not(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         job = await _job(tx, scene, policies={"catch_up": "all", "catch_up_window_seconds": 6 * 3600})

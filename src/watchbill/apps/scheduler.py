@@ -106,6 +106,7 @@ class Ticker:
     engine: Engine
     wake: Wake = field(default_factory=Wake)
     pulse: Pulse | None = None
+    _resumed_at: float = float("-inf")
 
     def __post_init__(self) -> None:
         self.pulse = self.pulse or Pulse(self.engine)
@@ -130,8 +131,7 @@ class Ticker:
             if step.guard.paused_until is not None:
                 return (step.guard.paused_until - step.now).total_seconds()
             due = await jobs.take_due(step.tx, step.now, limit=TICK_LIMIT)
-            # A pause that has ended is looked for when nothing else is due: the earliest due time says that there is one.
-            resumed = 0 if due else await jobs.resume_paused(step.tx, step.now)
+            resumed = await self._resume(step, read_at, is_idle=not due)
             around = await runs.surroundings(step.tx, due, guard_until=step.guard.until)
             plan = plan_within(due, step.now, around)
             opened = await runs.carry_out(step.tx, plan, step.now)
@@ -146,6 +146,13 @@ class Ticker:
             rest = HELD_ELSEWHERE
         # The rest is counted from when the clock was read, not from now.
         return max(rest - (_monotonic() - read_at), 0.0)
+
+    async def _resume(self, step: Step, read_at: float, *, is_idle: bool) -> int:
+        """Resume the jobs whose pause has ended: when nothing else is due, for the earliest due time tells of them; else now and then."""
+        if not is_idle and read_at - self._resumed_at < FRESH.total_seconds():
+            return 0
+        self._resumed_at = read_at
+        return await jobs.resume_paused(step.tx, step.now)
 
 
 def plan_within(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:

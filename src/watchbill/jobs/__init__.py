@@ -6,6 +6,7 @@ from watchbill.jobs.differences import changes
 from watchbill.jobs.due import (
     advance,
     due_settings,
+    due_settings_of,
     earliest_due,
     recompute_following,
     recompute_for_new_zone_rules,
@@ -78,6 +79,7 @@ __all__ = [
     "create",
     "delete",
     "due_settings",
+    "due_settings_of",
     "earliest_due",
     "environment",
     "export_file",

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, any_, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
@@ -92,6 +92,15 @@ async def due_settings(tx: AsyncConnection, job_id: int) -> DueJob:
     if row is None:
         raise NotFoundError("There is no such job.", code="job_not_found")
     return _due_job(row)
+
+
+async def due_settings_of(tx: AsyncConnection, job_ids: Collection[int]) -> dict[int, DueJob]:
+    """The same of several, by their ids; a deleted one is left out."""
+    query = _due_query().where(
+        jobs.c.id == any_(literal(sorted(job_ids), ARRAY(BigInteger))), jobs.c.deleted_at.is_(None)
+    )
+    rows = await tx.execute(query.order_by(jobs.c.id).with_for_update())
+    return {row.id: _due_job(row) for row in rows}
 
 
 async def earliest_due(tx: AsyncConnection) -> datetime | None:

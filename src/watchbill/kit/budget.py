@@ -11,9 +11,21 @@ from typing import Any, ParamSpec, Self, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: The processor time that evaluating one job's schedule may take; beyond it the job is in error.
+EVALUATION_SECONDS = 0.25
+#: What a fault in a computation may raise: in its rules, or in what they make of a strange calendar.
+_FAULTS = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RuntimeError)
+
 
 class OverBudgetError(Exception):
     """A computation took more processor time than it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a computation ended in instead of a result, in words."""
+
+    why: str
 
 
 @dataclass
@@ -42,6 +54,16 @@ class Budget:
     def run(self, compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `compute`; OverBudgetError when it takes too long, raised in the middle of it."""
         return (self._interrupted if self._can_interrupt else self._measured)(compute, *args, **kwargs)
+
+    def attempt(self, compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Fault:
+        """The same, where one computation that fails or takes too long must not stop those of others."""
+        try:
+            return self.run(compute, *args, **kwargs)
+        except OverBudgetError:
+            limit = round(self.seconds * 1000)
+            return Fault(f"Computing its due times took more than {limit} ms of processor time: simplify the schedule.")
+        except _FAULTS as fault:
+            return Fault(f"Its due times cannot be computed: {type(fault).__name__}: {fault}")
 
     def _interrupted(self, compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:

@@ -125,7 +125,7 @@ def _of(outage: Outage) -> Any:
     table = occurrences.c
     # A following job's instant is the name of a wall clock, up to a day before the clocks of its targets show it.
     since = case((table.local_time.is_(None), literal(outage.from_at)), else_=literal(outage.from_at - LAST_WAVE))
-    return (
+    written = (
         (table.kind == "schedule")
         & (table.scheduled_for_at > outage.from_at - LAST_WAVE)
         & (table.scheduled_for_at > since)
@@ -133,6 +133,10 @@ def _of(outage: Outage) -> Any:
         & (table.created_at >= outage.noticed_at)
         & or_(table.state.in_(("missed", "held")), table.is_late)
     )
+    if outage.guard != "up":
+        return written
+    # There is one guard: it also has what windows held before the outage, and what the guard before it did not come to.
+    return written | ((table.state == "held") & (table.reason == "storm_guard"))
 
 
 def _sums() -> dict[str, Any]:

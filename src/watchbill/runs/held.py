@@ -13,10 +13,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, windows
+from watchbill.core.occurrence import ON_TIME
 from watchbill.core.states import OccurrenceReason
 from watchbill.identity import Actor
 from watchbill.jobs import DueJob
-from watchbill.kit.errors import NotFoundError
+from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
+from watchbill.kit.clock import rfc3339
 from watchbill.runs import closed
 from watchbill.runs.not_run import Held, Skipped, publish_to_sites
 from watchbill.runs.opening import open_occurrences
@@ -52,6 +54,9 @@ UPDATE occurrences o SET state = 'skipped', reason = g.reason, detail = coalesce
 FROM given g JOIN locked l ON l.id = g.id WHERE o.id = g.id AND o.state = 'held'
 RETURNING o.id, o.job_id
 """)
+_TO_GUARD = text("""
+UPDATE occurrences SET reason = 'storm_guard', detail = :detail, is_late = true, held_until_at = NULL WHERE id = ANY(:ids) AND state = 'held'
+""")
 _HOLD_UNTIL = text("""
 WITH locked AS (
   SELECT o.id FROM occurrences o WHERE o.id = ANY(:ids) AND o.state = 'held' ORDER BY o.id FOR UPDATE
@@ -83,13 +88,15 @@ async def release_held(
     return await _release(tx, occurrence_ids, now, actor=actor, reason=reason)
 
 
-async def open_due_held(tx: AsyncConnection, now: datetime, limit: int = 500) -> set[uuid.UUID]:
+async def open_due_held(
+    tx: AsyncConnection, now: datetime, limit: int = 500, *, guard_until: datetime | None = None
+) -> set[uuid.UUID]:
     """Let go what was held until now. Where the window has been moved meanwhile, it goes earlier, is held on, or is skipped beyond
-    its expiry.
+    its expiry. What should have gone by `guard_until` and could not is left to the storm guard.
     """
     await _look_again(tx, now)
     due = (await tx.execute(_DUE, {"now": now, "limit": limit})).scalars().all()
-    return await _release(tx, due, now, actor=None, reason=None) if due else set()
+    return await _release(tx, due, now, actor=None, reason=None, guard_until=guard_until) if due else set()
 
 
 async def next_held(tx: AsyncConnection) -> datetime | None:
@@ -106,32 +113,68 @@ async def skip_held(
 
 
 async def _release(
-    tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], now: datetime, *, actor: Actor | None, reason: str | None
+    tx: AsyncConnection,
+    occurrence_ids: Sequence[uuid.UUID],
+    now: datetime,
+    *,
+    actor: Actor | None,
+    reason: str | None,
+    guard_until: datetime | None = None,
 ) -> set[uuid.UUID]:
     there = (await tx.execute(_FIND, {"ids": list(occurrence_ids)})).all()
-    settings = await _settings(tx, sorted({row.job_id for row in there}))
-    held = (await tx.execute(_LOCK, {"ids": [row.id for row in there]})).all()
-    impossible = {row.id: why for row in held if (why := _impossible(row, settings.get(row.job_id), actor))}
+    settings = await jobs.due_settings_of(tx, {row.job_id for row in there})
+    rows = (await tx.execute(_LOCK, {"ids": [row.id for row in there]})).all()
+    held = await _guarded(tx, rows, now, guard_until) if actor is None else rows
+    openings, impossible = _openings(held, settings, now, actor=actor, reason=reason)
     await _skip(tx, impossible, now, by=None)
-    openings = [
-        _opening(row, settings[row.job_id], now, actor=actor, reason=reason)
-        for row in sorted(held, key=lambda row: row.scheduled_for_at)
-        if row.id not in impossible
-    ]
-    by_window = {row.id for row in held if row.reason == OccurrenceReason.HELD_BY_WINDOW}
+    by_window = {row.id for row in held if _is_by_window(row)}
     allowed = await _past_windows(tx, openings, by_window, settings, now, actor=actor, reason=reason)
     return await open_occurrences(tx, allowed, now)
 
 
-async def _settings(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, DueJob]:
-    """The jobs as they are now, held until the transaction ends; a deleted one is left out."""
-    found = {}
-    for job_id in job_ids:
-        try:
-            found[job_id] = await jobs.due_settings(tx, job_id)
-        except NotFoundError:
-            continue
-    return found
+async def _guarded(
+    tx: AsyncConnection, rows: Sequence[Row[Any]], now: datetime, guard_until: datetime | None
+) -> list[Row[Any]]:
+    """All but those that a window held until some time in an outage which the storm guard is up for: they wait on, for it."""
+    caught = {
+        row.id for row in rows if guard_until is not None and _is_overdue(row, now) and row.held_until_at <= guard_until
+    }
+    if caught:
+        why = "The window that held it opened during an outage, and the storm guard holds what is late until it is let go."
+        await tx.execute(_TO_GUARD, {"ids": list(caught), "detail": why})
+    return [row for row in rows if row.id not in caught]
+
+
+def _is_by_window(row: Row[Any]) -> bool:
+    return bool(row.reason == OccurrenceReason.HELD_BY_WINDOW)
+
+
+def _is_overdue(row: Row[Any], now: datetime) -> bool:
+    """Whether it should have gone by itself before now, and nobody was there to see to it."""
+    return _is_by_window(row) and row.held_until_at is not None and row.held_until_at < now - ON_TIME
+
+
+def _openings(
+    held: Sequence[Row[Any]], settings: Mapping[int, DueJob], now: datetime, *, actor: Actor | None, reason: str | None
+) -> tuple[list[Opening], dict[uuid.UUID, _Why]]:
+    """What goes, oldest first, and what can no longer run. A job that cannot be evaluated takes no other with it."""
+    openings: list[Opening] = []
+    impossible: dict[uuid.UUID, _Why] = {}
+    with Budget(EVALUATION_SECONDS) as budget:
+        for row in sorted(held, key=lambda row: row.scheduled_for_at):
+            job = settings.get(row.job_id)
+            found: Opening | _Why | Fault | None = _impossible(row, job, actor)
+            if found is None and job is not None:
+                found = budget.attempt(_opening, row, job, now, actor=actor, reason=reason)
+            if isinstance(found, Opening):
+                openings.append(found)
+            elif found is not None:
+                impossible[row.id] = _gone(found) if isinstance(found, Fault) else found
+    return openings, impossible
+
+
+def _gone(fault: Fault) -> _Why:
+    return OccurrenceReason.JOB_GONE, fault.why
 
 
 def _impossible(row: Row[Any], job: DueJob | None, actor: Actor | None) -> _Why | None:
@@ -145,12 +188,19 @@ def _impossible(row: Row[Any], job: DueJob | None, actor: Actor | None) -> _Why 
     return None
 
 
-def _opening(row: Row[Any], job: DueJob, now: datetime, *, actor: Actor | None, reason: str | None) -> Opening:
-    """It begins now, for every device: the starts by zone or splay that it once had are past."""
+def _opening(row: Row[Any], job: DueJob, now: datetime, *, actor: Actor | None, reason: str | None) -> Opening | _Why:
+    """It begins now, for every device: the starts by zone or splay that it once had are past.
+
+    What a window held does not go by itself once its own time is over.
+    """
+    ended = row.scheduled_for_at + expiry(job, row.scheduled_for_at)
+    if actor is None and _is_overdue(row, now) and now > ended:
+        return OccurrenceReason.BLACKOUT, f"A window held it until its time was over, at {rfc3339(ended)}."
     fresh = opening(job, "schedule", row.scheduled_for_at, now=now, is_late=True)
     return replace(
         fresh,
         id=row.id,
+        is_late=not _is_by_window(row) or _is_overdue(row, now),
         waves=(),
         starts_from=now,
         started_by=actor.operator_id if actor else None,
@@ -175,9 +225,11 @@ async def _past_windows(
         windows=await windows.load(tx) if waiting else windows.WindowSet(),
         covering=await windows.covering_jobs(tx, {one.job_id for one in waiting}) if waiting else {},
     )
-    blocked = {one.id: why for one in waiting if (why := _blocked(settings[one.job_id], one, now, around))}
+    blocked, faults = _judged(waiting, settings, now, around)
+    await _skip(tx, faults, now, by=None)
+    openings = [one for one in openings if one.id not in faults]
     if not blocked:
-        return list(openings)
+        return openings
     if actor is None:
         await _hold_until(
             tx, [(one, why.held_until_at, why.detail) for one, why in blocked.items() if isinstance(why, Held)]
@@ -192,11 +244,26 @@ async def _past_windows(
     return [replace(one, ignores_windows=one.id in blocked) for one in openings]
 
 
+def _judged(
+    waiting: Sequence[Opening], settings: Mapping[int, DueJob], now: datetime, around: Around
+) -> tuple[dict[uuid.UUID, Held | Skipped], dict[uuid.UUID, _Why]]:
+    """What closed windows make of these, and which of them could not be judged."""
+    blocked: dict[uuid.UUID, Held | Skipped] = {}
+    faults = {}
+    with Budget(EVALUATION_SECONDS) as budget:
+        for one in waiting:
+            why = budget.attempt(_blocked, settings[one.job_id], one, now, around)
+            if isinstance(why, Fault):
+                faults[one.id] = _gone(why)
+            elif why is not None:
+                blocked[one.id] = why
+    return blocked, faults
+
+
 def _blocked(job: DueJob, one: Opening, now: datetime, around: Around) -> Held | Skipped | None:
     """However often it is held on: it waits no longer than its own instant allows."""
-    return blocked_by_window(
-        job, replace(one, expires_at=one.scheduled_for + expiry(job, one.scheduled_for)), now, around
-    )
+    ends = one.scheduled_for + expiry(job, one.scheduled_for)
+    return blocked_by_window(job, replace(one, is_late=True, expires_at=ends), now, around)
 
 
 async def _look_again(tx: AsyncConnection, now: datetime) -> None:

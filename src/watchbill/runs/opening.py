@@ -46,7 +46,7 @@ WITH given AS (
 ), released AS (
   UPDATE occurrences o SET state = CASE WHEN s.is_blocked THEN 'skipped' ELSE 'open' END,
     reason = CASE WHEN s.is_blocked THEN 'overlap' END, detail = CASE WHEN s.is_blocked THEN :overlap ELSE o.detail END,
-    job_revision = s.job_revision, allowed_site_ids = s.allowed_site_ids, failure_threshold_percent = s.failure_threshold_percent,
+    is_late = o.is_late OR s.is_late, job_revision = s.job_revision, allowed_site_ids = s.allowed_site_ids, failure_threshold_percent = s.failure_threshold_percent,
     started_by = s.started_by, start_reason = s.start_reason, ignores_windows = s.ignores_windows,
     opened_at = CASE WHEN NOT s.is_blocked THEN CAST(:now AS timestamptz) END,
     closed_at = CASE WHEN s.is_blocked THEN CAST(:now AS timestamptz) END

@@ -4,7 +4,7 @@ A tick asks `notice` first. What fell due meanwhile is held by the planner, and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -64,10 +64,14 @@ RETURNING id, kind, from_at, to_at, noticed_at, detail, guard, released_by, rele
 """)
 # The latest due first: what fell due within its catch-up window is what is owed.
 _OVERDUE = text("""
-SELECT definition->'schedule' AS schedule, definition->'policies' AS policies, mark_at, zone_source FROM jobs
+SELECT id, definition->'schedule' AS schedule, definition->'policies' AS policies, mark_at, zone_source FROM jobs
 WHERE next_due_at < :late AND enabled AND deleted_at IS NULL AND definition->'policies'->>'catch_up' <> 'skip'
 ORDER BY next_due_at DESC LIMIT :limit
 """)
+# What a window held until some time that nobody saw come: it is late as well.
+_LET_GO_LATE = text(
+    "SELECT DISTINCT job_id FROM occurrences WHERE state = 'held' AND held_until_at < :late LIMIT :limit"
+)
 # Nothing is held any more, and nothing is still to be looked at that would be.
 _SETTLE = text("""
 UPDATE outages o SET guard = 'released', released_at = :now, released_by = :by
@@ -118,11 +122,15 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What a tick has to heed: late automatic instants up to `until` are held, and before `paused_until` nothing is opened."""
+    """What a tick has to heed: late automatic instants up to `until` are held, and before `paused_until` nothing is opened.
+
+    `is_unnoticed`: nobody has looked for so long that a tick has to judge first what that was.
+    """
 
     until: datetime | None = None
     paused_until: datetime | None = None
     noticed: Sequence[Outage] = ()
+    is_unnoticed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,12 @@ async def heed(tx: AsyncConnection, now: datetime, *, jumped_from: datetime | No
     """The same for whoever runs things by himself and is no tick: he does not beat for ticks that fail, nor judge their silence."""
     if jumped_from is not None:
         return await notice(tx, now, jumped_from=jumped_from)
-    return _guard((await tx.execute(_LOOK, _looking(now))).one(), now)
+    pulse = (await tx.execute(_LOOK, _looking(now))).one()
+    return replace(_guard(pulse, now), is_unnoticed=_is_silent(pulse, now))
+
+
+def _is_silent(pulse: Row[Any], now: datetime) -> bool:
+    return pulse.ticked_at is not None and now - pulse.ticked_at > timedelta(seconds=pulse.guard_after_seconds)
 
 
 def _looking(now: datetime) -> dict[str, datetime]:
@@ -207,7 +220,7 @@ async def _judge(tx: AsyncConnection, pulse: Row[Any], now: datetime, jumped_fro
     if jumped_from is not None and ticked_at - jumped_from < JUMP:
         detail = f"The clock went forward by {spoken(now - jumped_from)} in a moment."
         return [await _absent(tx, pulse, "clock_jump", jumped_from, now, detail)]
-    if now - ticked_at > timedelta(seconds=pulse.guard_after_seconds):
+    if _is_silent(pulse, now):
         detail = f"No scheduler looked for {spoken(now - ticked_at)}."
         return [await _absent(tx, pulse, "outage", ticked_at, now, detail)]
     return []
@@ -234,16 +247,20 @@ async def _absent(
 async def _is_storm(tx: AsyncConnection, now: datetime, least: int) -> bool:
     """Whether at least so many jobs are owed late runs."""
     limit = max(_COUNTED_JOBS, least) + 1
-    rows = (await tx.execute(_OVERDUE, {"late": now - ON_TIME, "limit": limit})).all()
-    if len(rows) < least:
-        return False
+    bounds = {"late": now - ON_TIME, "limit": limit}
+    waited = set((await tx.execute(_LET_GO_LATE, bounds)).scalars())
+    overdue = (await tx.execute(_OVERDUE, bounds)).all()
+    rows = [row for row in overdue if row.id not in waited]
+    least -= len(waited)
+    if len(rows) < least or least <= 0:
+        return least <= 0
     zones = await jobs.zones_in_use(tx) if any(row.zone_source != "fixed" for row in rows) else frozenset()
     try:
         with Budget(_COUNTING_SECONDS) as budget:
             is_met = budget.run(_are_owed, rows, now, zones, least)
     except OverBudgetError:
         return True  # too many to count in time: what is held can be let go, what has run cannot be taken back
-    return is_met or len(rows) == limit
+    return is_met or len(overdue) == limit
 
 
 def _are_owed(rows: Sequence[Row[Any]], now: datetime, zones: frozenset[str], least: int) -> bool:
