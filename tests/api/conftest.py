@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from tests.api.jobs import SCRIPT
 from tests.factories import people, places
 from watchbill.api import auth
 from watchbill.api.app import create_app
@@ -140,6 +141,19 @@ def make_site(db: Database, clock: Clock, keys: KeyRing) -> MakeSite:
             return await places.make_site(tx, name, now=await clock.now(tx), keys=keys, **options)
 
     return make
+
+
+@pytest.fixture
+async def fleet(admin: httpx.AsyncClient, make_device: MakeDevice, world: World) -> dict[str, str]:
+    """One device in each site and one in none, and an assembly with a secret."""
+    made = (await admin.post("/api/assemblies", json=SCRIPT)).json()
+    return {
+        "crane": str(await make_device("crane", world.site_a, online=True)),
+        "pump": str(await make_device("pump", world.site_a)),
+        "lamp": str(await make_device("lamp", world.site_b, online=True)),
+        "loner": str(await make_device("loner", None)),
+        "assembly": made["id"],
+    }
 
 
 def codes(reply: httpx.Response) -> dict[str, str]:

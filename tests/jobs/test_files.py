@@ -38,7 +38,7 @@ SCHEDULES = [
 ]  # fmt: skip
 
 
-def some_job(world: World, chance: random.Random) -> dict:
+def some_job(world: World, chance: random.Random):
     devices = [device(one) for one in (world.crane, world.pump, world.lamp, world.loner)]
     targets = chance.sample(devices, chance.randint(1, 4))
     variables = {

@@ -1,0 +1,93 @@
+"""Previews through HTTP: the scheduler's own instants with flags, waves and windows, and what stands in a job's way."""
+
+from sqlalchemy import text
+
+from tests.api.jobs import PATH, create, device, job
+
+
+async def test_a_preview_of_an_unsaved_job_saves_nothing(operator, viewer, fleet, make_device, world):
+    disabled = str(await make_device("old", world.site_a, status="disabled"))
+    body = job(
+        fleet,
+        targets=[device(one) for one in (fleet["crane"], fleet["pump"], disabled)],
+        schedule={"type": "daily", "start": "2027-03-27T02:30", "timezone": "Europe/Berlin"},
+    )
+    reply = await operator.post(f"{PATH}/preview", json=body)
+    shown = reply.json()
+    assert reply.status_code == 200
+    assert shown["blockers"] == []
+    assert len(shown["instants"]) == 10
+    assert shown["instants"][0] == {
+        "at": "2027-03-27T01:30:00Z", "local": "2027-03-27T02:30", "offset": "+01:00", "flags": [], "passed_over": [],
+        "blocked": [], "first_start_at": None, "last_start_at": None, "splay_seconds": 0,
+    }  # fmt: skip
+    assert shown["instants"][1]["flags"] == ["shifted_gap"]
+    assert shown["instants"][1]["local"] == "2027-03-28T03:30"
+    assert shown["targets"] == {"devices": 2, "online": 1, "offline": 1, "left_out": {"device_disabled": 1}}
+    assert (await viewer.get(PATH)).json()["items"] == []
+
+
+async def test_a_preview_shows_what_it_can_and_names_what_blocks(operator, fleet):
+    body = job(fleet, name="", components=[], schedule={"type": "hourly"}, targets=[device(fleet["pump"]), device("x")])
+    shown = (await operator.post(f"{PATH}/preview", json=body)).json()
+    assert {one["field"]: one["code"] for one in shown["blockers"]} == {
+        "name": "length", "components": "length", "targets.1.device_id": "wrong_type",
+    }  # fmt: skip
+    assert len(shown["instants"]) == 10
+    assert shown["targets"]["offline"] == 1
+    nothing = (await operator.post(f"{PATH}/preview", json={})).json()
+    assert (nothing["schedule_text"], nothing["instants"]) == (None, [])
+    assert {one["field"] for one in nothing["blockers"]} == {"name", "components", "targets", "schedule"}
+    assert (await operator.post(f"{PATH}/preview", json=[])).json()["blockers"]
+
+
+async def test_a_preview_of_a_saved_job_says_why_it_would_not_run(operator, viewer, fleet):
+    made = await create(operator, fleet)
+    path = f"{PATH}/{made['id']}"
+    shown = (await viewer.get(f"{path}/preview")).json()
+    assert shown["blockers"] == []
+    assert shown["instants"][0]["at"] == made["next_due_at"]
+    assert shown["schedule_text"] == made["schedule_text"]
+    await operator.post(f"{path}/toggle", json={"enabled": False})
+    assert [one["code"] for one in (await viewer.get(f"{path}/preview")).json()["blockers"]] == ["paused"]
+
+
+async def test_a_preview_tells_when_the_waves_of_a_wall_clock_start(operator, fleet, db):
+    async with db.begin() as tx:
+        for name, zone in (("crane", "Asia/Tokyo"), ("pump", "America/Denver")):
+            await tx.execute(text("UPDATE devices SET timezone = :z WHERE hostname = :n"), {"z": zone, "n": name})
+    schedule = {"type": "daily", "start": "2030-01-31T03:00", "timezone_source": "device"}
+    shown = (await operator.post(f"{PATH}/preview", json=job(fleet, schedule=schedule))).json()
+    first = shown["instants"][0]
+    assert (first["local"], first["offset"], first["blocked"]) == ("2030-01-31T03:00", None, [])
+    assert (first["first_start_at"], first["last_start_at"]) == ("2030-01-30T18:00:00Z", "2030-01-31T10:00:00Z")
+    made = await create(operator, fleet, schedule=schedule)
+    assert made["next_due_at"] == first["first_start_at"]
+    assert made["schedule"] == schedule | {"end": None, "count": None}
+    again = (await operator.get(f"{PATH}/{made['id']}/preview")).json()
+    assert again["instants"] == shown["instants"]
+
+
+async def test_a_preview_cuts_a_splay_before_the_next_instant(operator, fleet):
+    often = {"type": "cron", "expression": "0,50 * * * *"}
+    shown = (
+        await operator.post(f"{PATH}/preview", json=job(fleet, schedule=often, policies={"splay_seconds": 1200}))
+    ).json()
+    assert shown["blockers"] == []
+    assert {(one["local"][-2:], one["splay_seconds"]) for one in shown["instants"]} == {("00", 1200), ("50", 599)}
+
+
+async def test_a_preview_names_the_window_that_closes_an_instant(admin, operator, fleet):
+    blackout = {
+        "name": "Freeze",
+        "kind": "deny",
+        "spans": [{"schedule": {"type": "once", "start": "2030-01-31T00:00"}, "duration_seconds": 86400}],
+        "attachments": [{"kind": "global"}],
+        "when_closed": "skip",
+    }
+    assert (await admin.post("/api/windows", json=blackout)).status_code == 201
+    made = await create(operator, fleet, schedule={"type": "daily", "start": "2030-01-31T03:00"})
+    first, second = (await operator.get(f"{PATH}/{made['id']}/preview")).json()["instants"][:2]
+    assert first["flags"] == ["in_blackout"]
+    assert first["blocked"] == [{"window": "Freeze", "kind": "deny", "devices": 2}]
+    assert (second["flags"], second["blocked"]) == ([], [])
