@@ -126,6 +126,19 @@ async def test_a_name_belongs_to_one_window_and_is_free_again_when_that_is_delet
         await windows.get(tx, world.admin, first.id)
 
 
+async def test_a_name_that_is_taken_where_one_does_not_look_is_free(tx, world):
+    await save(tx, world, world.admin, window(("site", world.lighthouse), name="Freeze"))
+    mine = await save(tx, world, world.operator, window(("site", world.harbour), name="freeze"))
+    assert await names(tx, world.admin) == ["Freeze", "freeze"]
+    assert await refused(tx, world, world.operator, window(("site", world.harbour), name="FREEZE")) == {
+        "name": "name_taken"
+    }
+    assert await refused(tx, world, world.admin, window(name="Freeze")) == {"name": "name_taken"}
+    # Whoever sees both can still change either, as long as it keeps its name.
+    changed = window(("site", world.harbour), name="freeze", description="of the harbour")
+    assert (await windows.update(tx, world.admin, mine, changed, now=world.now)).is_changed
+
+
 async def test_there_is_a_most_of_windows(tx, world, monkeypatch):
     monkeypatch.setattr(windows.saving, "MAX_WINDOWS", 1)
     await save(tx, world, world.admin, window())

@@ -83,12 +83,17 @@ async def judge(
     facts = await _facts(tx, actor, reading.draft, now, before)
     settled = within_budget(settle, reading.draft, facts)
     problems = [*reading.problems, *settled.problems]
-    name = reading.draft.name
-    if name:
-        await store.hold_name(tx, name)
-        if await store.is_named(tx, name, other_than=before.id if before else None):
-            problems.append(Problem("name", "name_taken", "another window has this name (case does not count)"))
+    await store.hold_saving(tx)
+    if await _is_name_taken(tx, actor, reading.draft.name, before):
+        problems.append(Problem("name", "name_taken", "another window has this name (case does not count)"))
     return Judged(reading.draft, settled.spans, problems)
+
+
+async def _is_name_taken(tx: AsyncConnection, actor: Actor, name: str | None, before: SavedWindow | None) -> bool:
+    """Names are told apart only among the windows that the writer sees: of others not even that is told."""
+    if not name or (before is not None and name.lower() == before.name.lower()):
+        return False
+    return await store.is_named(tx, actor.scope, name, other_than=before.id if before else None)
 
 
 def within_budget(compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

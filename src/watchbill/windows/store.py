@@ -220,17 +220,16 @@ async def usable_jobs(tx: AsyncConnection, scope: SiteScope, ids: Collection[int
     return {row.id: not row.spans for row in await tx.execute(query)}
 
 
-async def hold_name(tx: AsyncConnection, name: str) -> None:
-    """Whoever gives a window this name waits here for the other: so that a look before the insert can be trusted."""
-    statement = text("SELECT pg_advisory_xact_lock(hashtextextended('window ' || lower(:name), 0))")
-    await tx.execute(statement, {"name": name})
+async def hold_saving(tx: AsyncConnection) -> None:
+    """Whoever saves a window waits here for whoever does: so that what is counted and looked for before can be trusted."""
+    await tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('windows', 0))"))
 
 
-async def is_named(tx: AsyncConnection, name: str, *, other_than: int | None) -> bool:
-    """Whether another window has this name; case does not count."""
+async def is_named(tx: AsyncConnection, scope: SiteScope, name: str, *, other_than: int | None) -> bool:
+    """Whether another window that is visible in the scope has this name; case does not count."""
     same = func.lower(windows.c.name) == func.lower(name)
     query = select(windows.c.id).where(same, windows.c.deleted_at.is_(None), windows.c.id != (other_than or 0))
-    return (await tx.execute(query.limit(1))).first() is not None
+    return (await tx.execute(query.where(_is_visible(scope)).limit(1))).first() is not None
 
 
 async def count_all(tx: AsyncConnection) -> int:
