@@ -19,7 +19,7 @@ class Closing:
 
     windows: dict[int, Row] = field(default_factory=dict)
     covered: dict[tuple[int, int], int] = field(default_factory=dict)
-    changed: int = 0
+    changed: int = -1
 
     def note(self, table: str, old: Row | None, new: Row | None, step: int) -> None:
         self.changed = step

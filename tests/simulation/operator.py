@@ -49,7 +49,8 @@ class Operator:
         if self.judge.held_rows and self.chance.random() < 0.4:
             await self._decide()
             return
-        job = self.chance.choice(jobs)
+        paused = [job for job in jobs if not job["enabled"]]
+        job = self.chance.choice(paused if paused and self.chance.random() < 0.3 else jobs)
         await self.chance.choices(
             (
                 self._change,

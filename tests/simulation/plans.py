@@ -76,10 +76,10 @@ def _night(seed: int, chance: Random, steps: int) -> Plan:
         steps=steps,
         calendar=timedelta(days=6),
         schedulers=chance.choice((2, 3)),
-        outage_every=4 * _HOUR,
-        step_every=2 * _HOUR,
-        edit_every=_HOUR / 2,
-        move_every=12 * _HOUR,
+        outage_every=2 * _HOUR,
+        step_every=_HOUR,
+        edit_every=_HOUR / 4,
+        move_every=4 * _HOUR,
         release_at=chance.choice((0.0, 0.0, 3 * _HOUR)),
     )
 
@@ -87,17 +87,17 @@ def _night(seed: int, chance: Random, steps: int) -> Plan:
 def _weeks(seed: int, chance: Random, steps: int) -> Plan:
     return Plan(
         seed=seed,
-        jobs={"daily": 20, "sparse": 6, "short": 1},
+        jobs={"daily": 20, "sparse": 6},
         begins=_begin(chance),
         steps=steps,
         calendar=timedelta(days=200),
         schedulers=chance.choice((2, 3)),
         outage_every=2 * _DAY,
         step_every=_DAY,
-        edit_every=6 * _HOUR,
+        edit_every=4 * _HOUR,
         move_every=3 * _DAY,
-        reap_every=_DAY,
-        release_at=chance.choice((0.0, 0.0, _DAY)),
+        reap_every=2 * _DAY,
+        release_at=chance.choice((0.0, 0.0, 3 * _DAY)),
     )
 
 
@@ -109,10 +109,10 @@ def _years(seed: int, chance: Random, steps: int) -> Plan:
         steps=steps,
         calendar=timedelta(days=365 * 12),
         schedulers=2,
-        outage_every=30 * _DAY,
-        step_every=20 * _DAY,
-        edit_every=5 * _DAY,
-        move_every=60 * _DAY,
+        outage_every=20 * _DAY,
+        step_every=15 * _DAY,
+        edit_every=4 * _DAY,
+        move_every=40 * _DAY,
         reap_every=20 * _DAY,
         release_at=chance.choice((0.0, 0.0, 100 * _DAY)),
     )
