@@ -6,10 +6,11 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from tests.factories import people
 from tests.jobs.conftest import device
 from tests.windows.conftest import window
 from watchbill import jobs, sites, windows
-from watchbill.identity import ENGINE, Permission
+from watchbill.identity import ENGINE, Permission, Role
 from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from watchbill.runs import GATEWAYS
 from watchbill.windows import WindowFilter
@@ -144,6 +145,34 @@ async def test_there_is_a_most_of_windows(tx, world, monkeypatch):
     await save(tx, world, world.admin, window())
     with pytest.raises(ConflictError, match="which is the most"):
         await save(tx, world, world.admin, window(name="One more"))
+
+
+async def test_who_uses_up_the_windows_of_some_sites_takes_none_from_others(tx, world, monkeypatch):
+    monkeypatch.setattr(windows.saving, "MAX_WINDOWS", 1)
+    monkeypatch.setattr(windows.saving, "MAX_WINDOWS_OF_SITES", 1)
+    other = await people.make_actor(tx, "olga", Role.OPERATOR, now=world.now, site_ids=(world.lighthouse,))
+    await save(tx, world, world.operator, window(("site", world.harbour)))
+    await save(tx, world, other, window(("site", world.lighthouse)))
+    await save(tx, world, world.admin, window(name="Everywhere"))
+    for actor, site in [(world.operator, world.harbour), (other, world.lighthouse)]:
+        with pytest.raises(ConflictError, match="which is the most") as error:
+            await save(tx, world, actor, window(("site", site), name="One more"))
+        assert error.value.code == "too_many_windows"
+
+
+async def test_the_spans_of_all_windows_of_some_sites_are_bounded_together(tx, world, monkeypatch):
+    monkeypatch.setattr(windows.saving, "MAX_SPANS_OF_SITES", 3)
+    one = window()["spans"]
+    first = await save(tx, world, world.operator, window(("site", world.harbour), name="first", spans=one * 2))
+    with pytest.raises(ConflictError, match="3 spans") as error:
+        await save(tx, world, world.operator, window(("site", world.harbour), name="second", spans=one * 2))
+    assert error.value.code == "too_many_spans"
+    await save(tx, world, world.operator, window(("site", world.harbour), name="second", spans=one))
+    longer = window(("site", world.harbour), name="first", spans=one * 3)
+    with pytest.raises(ConflictError, match="3 spans"):
+        await windows.update(tx, world.operator, first, longer, now=world.now)
+    shorter = window(("site", world.harbour), name="first", spans=one)
+    assert (await windows.update(tx, world.operator, first, shorter, now=world.now)).is_changed
 
 
 async def test_spans_that_take_too_long_are_refused(tx, world, monkeypatch):

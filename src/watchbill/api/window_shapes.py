@@ -24,6 +24,8 @@ _SECONDS_LOW, _SECONDS_HIGH = DURATION_SECONDS
 _DAYS_LOW, _DAYS_HIGH = DURATION_DAYS
 _CUTOFF_LOW, _CUTOFF_HIGH = CUTOFF_SECONDS
 
+_TEXTS_IN_LISTS = 5
+
 WindowKind = Literal["allow", "deny"]
 
 
@@ -98,7 +100,7 @@ class Current(Model):
     until_at: Instant | None
 
 
-class WindowReply(_Window):
+class _WindowReply(_Window):
     """A window as it stands. Of what it covers only that is told which the caller sees; `covers` names it in the same order.
 
     `current` is null where it differs from site to site.
@@ -107,8 +109,6 @@ class WindowReply(_Window):
     id: Id
     revision: int
     enabled: bool
-    spans: list[dict[str, Any]]
-    span_texts: list[str | None]
     attachments: list[dict[str, Any]]
     covers: list[str]
     spans_other_sites: bool
@@ -118,6 +118,20 @@ class WindowReply(_Window):
     created_at: Instant
     updated_at: Instant
     allowed_actions: list[WindowAction]
+
+
+class WindowReply(_WindowReply):
+    """A window as it stands, whole."""
+
+    spans: list[dict[str, Any]]
+    span_texts: list[str | None]
+
+
+class WindowRow(_WindowReply):
+    """A window in a list: how many spans it has, and the first few in words."""
+
+    span_count: int
+    span_texts: list[str | None]
 
 
 class LeftOutEvent(Model):
@@ -186,17 +200,25 @@ _ORIGIN = ("id", "revision", "created_by", "updated_by", "created_at", "updated_
 
 
 def window_reply(window: SavedWindow, actor: Actor, now: datetime) -> WindowReply:
+    texts = _texts(window.spans, window.zone_source)
+    return WindowReply.model_validate({**_shown(window, actor, now), "spans": list(window.spans), "span_texts": texts})
+
+
+def window_row(window: SavedWindow, actor: Actor, now: datetime) -> WindowRow:
+    texts = _texts(window.spans[:_TEXTS_IN_LISTS], window.zone_source)
+    shown = {**_shown(window, actor, now), "span_count": len(window.spans), "span_texts": texts}
+    return WindowRow.model_validate(shown)
+
+
+def _shown(window: SavedWindow, actor: Actor, now: datetime) -> dict[str, Any]:
     stage = windows.current(window, now)
-    return WindowReply.model_validate(
-        {
-            **window.definition,
-            **{name: getattr(window, name) for name in _ORIGIN},
-            "span_texts": _texts(window.spans, window.zone_source),
-            "covers": [f"{one.attachment.kind} {one.name}" if one.name else "everything" for one in window.attachments],
-            "current": Current(is_inside=stage.is_inside, until_at=stage.until) if stage else None,
-            "allowed_actions": windows.allowed_actions(actor, window),
-        }
-    )
+    return {
+        **{name: value for name, value in window.definition.items() if name != "spans"},
+        **{name: getattr(window, name) for name in _ORIGIN},
+        "covers": [f"{one.attachment.kind} {one.name}" if one.name else "everything" for one in window.attachments],
+        "current": Current(is_inside=stage.is_inside, until_at=stage.until) if stage else None,
+        "allowed_actions": windows.allowed_actions(actor, window),
+    }
 
 
 def _texts(spans: Sequence[Any], zone_source: object) -> list[str | None]:

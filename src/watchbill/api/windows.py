@@ -19,10 +19,12 @@ from watchbill.api.window_shapes import (
     WindowKind,
     WindowPreviewReply,
     WindowReply,
+    WindowRow,
     check_reply,
     import_reply,
     preview_reply,
     window_reply,
+    window_row,
 )
 from watchbill.windows import WindowFilter
 
@@ -45,11 +47,11 @@ class WindowQuery(SearchQuery):
 
 
 @resource.get("")
-async def list_windows(tx: Tx, caller: Caller, now: Now, query: Annotated[WindowQuery, Query()]) -> PageOf[WindowReply]:
-    """The windows that reach the caller's sites, by name."""
+async def list_windows(tx: Tx, caller: Caller, now: Now, query: Annotated[WindowQuery, Query()]) -> PageOf[WindowRow]:
+    """The windows that reach the caller's sites, by name. Their spans are told one by one: a calendar of them is long."""
     wanted = WindowFilter(query.q, query.kind, query.enabled, query.site_id, query.device_id, query.job_id)
     page = await windows.list_windows(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
-    return PageOf[WindowReply].of(page, lambda window: window_reply(window, caller, now))
+    return PageOf[WindowRow].of(page, lambda window: window_row(window, caller, now))
 
 
 @resource.post("", status_code=201)

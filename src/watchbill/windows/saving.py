@@ -29,8 +29,13 @@ T = TypeVar("T")
 
 #: Processor time that the spans of one window may take to be checked.
 EVALUATION_SECONDS: Final = 2.0
-#: All of them are read at each tick of the scheduler.
+#: All of them are read at each tick of the scheduler: those of people who see every site, and those of any sites by themselves,
+#: so that nobody can use up what others need.
 MAX_WINDOWS: Final = 500
+MAX_WINDOWS_OF_SITES: Final = 100
+#: The spans of all these windows bound what it takes to find out whether work may start.
+MAX_SPANS: Final = 10_000
+MAX_SPANS_OF_SITES: Final = 2_000
 #: Where all gateways listen; the feature that runs work knows it by the same name, and a test holds them together.
 GATEWAYS: Final = "watchbill_gateways"
 _SPANS: Final = "This window covers more than your sites."
@@ -96,6 +101,20 @@ async def _is_name_taken(tx: AsyncConnection, actor: Actor, name: str | None, be
     return await store.is_named(tx, actor.scope, name, other_than=before.id if before else None)
 
 
+async def _check_room(tx: AsyncConnection, actor: Actor, judged: Judged, before: SavedWindow | None = None) -> None:
+    """Refuse one window too many, or more spans than all may have together. What shrinks may always be saved."""
+    is_whole = actor.scope.site_ids is None
+    most_windows, most_spans = (MAX_WINDOWS, MAX_SPANS) if is_whole else (MAX_WINDOWS_OF_SITES, MAX_SPANS_OF_SITES)
+    whose = "for every site" if is_whole else "for your sites"
+    number, spans = await store.count_saved(tx, actor.scope, other_than=before.id if before else None)
+    if before is None and number >= most_windows:
+        raise ConflictError(f"There are {number} windows {whose}, which is the most.", code="too_many_windows")
+    is_more = before is None or len(judged.spans) > len(before.spans)
+    if is_more and spans + len(judged.spans) > most_spans:
+        message = f"All windows {whose} may have {most_spans} spans together, and the others have {spans}."
+        raise ConflictError(message, code="too_many_spans")
+
+
 def within_budget(compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of evaluating somebody's spans; refused when that takes too long, as schedulers would have to do it too."""
     try:
@@ -118,8 +137,7 @@ async def create(tx: AsyncConnection, actor: Actor, definition: object, *, now: 
 async def insert(tx: AsyncConnection, actor: Actor, judged: Judged, *, now: datetime) -> SavedWindow:
     """Save a window that was judged in this transaction and has no problems."""
     actor.require(Permission.WINDOWS_WRITE)
-    if await store.count_all(tx) >= MAX_WINDOWS:
-        raise ConflictError(f"There are {MAX_WINDOWS} windows, which is the most.", code="too_many_windows")
+    await _check_room(tx, actor, judged)
     enabled = judged.draft.enabled is not False
     values = _columns(actor, judged, enabled=enabled, now=now)
     first = {"revision": 1, "created_by": actor.operator_id, "created_at": now}
@@ -139,6 +157,7 @@ async def update(tx: AsyncConnection, actor: Actor, before: SavedWindow, definit
     enabled = before.enabled if judged.draft.enabled is None else judged.draft.enabled
     if _definition(judged, enabled=enabled) == before.definition:
         return Saved(before, is_changed=False)
+    await _check_room(tx, actor, judged, before)
     reached = await store.sites_reached(tx, before.id)
     revision = before.revision + 1
     values = _columns(actor, judged, enabled=enabled, now=now)

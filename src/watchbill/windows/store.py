@@ -232,10 +232,17 @@ async def is_named(tx: AsyncConnection, scope: SiteScope, name: str, *, other_th
     return (await tx.execute(query.where(_is_visible(scope)).limit(1))).first() is not None
 
 
-async def count_all(tx: AsyncConnection) -> int:
-    query = select(func.count()).select_from(windows).where(windows.c.deleted_at.is_(None))
-    number: int = (await tx.execute(query)).scalar_one()
-    return number
+async def count_saved(tx: AsyncConnection, scope: SiteScope, *, other_than: int | None) -> tuple[int, int]:
+    """How many windows, with how many spans, were saved by those who see some of the scope's sites; or every site, as it does."""
+    mine = scope.as_list()
+    reach = windows.c.allowed_site_ids
+    of_mine = reach.is_(None) if mine is None else reach.overlap(literal(mine, ARRAY(BigInteger)))
+    spans = func.coalesce(func.sum(func.jsonb_array_length(windows.c.spans)), 0)
+    query = select(func.count(), spans).where(
+        of_mine, windows.c.deleted_at.is_(None), windows.c.id != (other_than or 0)
+    )
+    row = (await tx.execute(query)).one()
+    return int(row[0]), int(row[1])
 
 
 # --- writing ------------------------------------------------------------------------------------------------------------

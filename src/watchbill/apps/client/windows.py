@@ -76,15 +76,16 @@ def list_windows(
         Column("name", "name"),
         Column("kind", "kind"),
         Column("covers", lambda row: _few(row["covers"])),
-        Column("when", lambda row: _few(row["span_texts"])),
+        Column("when", lambda row: _few(row["span_texts"], row["span_count"])),
         Column("now", lambda row: _now(session, row)),
     ]
     session.out.listing(page.items, columns, is_more=page.is_more, empty="There are no windows.")
 
 
-def _few(texts: Sequence[str | None]) -> str:
-    shown = "; ".join(one or "unreadable" for one in texts[:2])
-    return f"{shown} and {len(texts) - 2} more" if len(texts) > 2 else shown
+def _few(texts: Sequence[str | None], number: int | None = None) -> str:
+    """The first two of so many."""
+    shown, left = "; ".join(one or "unreadable" for one in texts[:2]), (number or len(texts)) - 2
+    return f"{shown} and {left} more" if left > 0 else shown
 
 
 def _now(session: Session, window: Mapping[str, Any]) -> str:
@@ -145,6 +146,8 @@ def _show_stretches(session: Session, preview: Mapping[str, Any]) -> None:
     ]
     sys.stdout.write("\n")
     session.out.table(rows, columns)
+    if preview["is_capped"]:
+        session.out.say("Your sites are in more zones than these.")
 
 
 @command(app, "add")
