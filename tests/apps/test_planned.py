@@ -157,6 +157,7 @@ async def test_where_a_window_is_closed_it_says_so_and_so_it_comes(
         }
     assert [stored[one].state for one in made] == ["skipped", "held"]
     assert stored[made[1]].held_until_at == rows[1].held_until_at
+    await Ticker(engine_at(minutes=6)).tick()
     later = engine_at(minutes=12)
     await Starter(later, Pulse(later)).step()
     async with db.begin() as tx:
