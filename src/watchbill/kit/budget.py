@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 #: The processor time that evaluating one job's schedule may take; beyond it the job is in error.
 EVALUATION_SECONDS = 0.25
+_AGAIN = 0.05
 #: What a fault in a computation may raise: in its rules, or in what they make of a strange calendar.
 _FAULTS = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RuntimeError)
 
@@ -68,7 +69,8 @@ class Budget:
     def _interrupted(self, compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             self._is_armed = True
-            signal.setitimer(signal.ITIMER_PROF, self.seconds)
+            # Again and again: an exception raised while the collector calls something back is swallowed there.
+            signal.setitimer(signal.ITIMER_PROF, self.seconds, _AGAIN)
             return compute(*args, **kwargs)
         finally:
             self._is_armed = False
