@@ -29,7 +29,7 @@ LEAD = timedelta(seconds=1)
 #: D11: what comes later than this is late.
 ON_TIME = timedelta(seconds=60)
 WINDOW_SECONDS = 6 * 3600
-SCRIPT = 'echo "$WATCHBILL_SCHEDULED_FOR"; date +%s.%N'
+SCRIPT = 'echo "$WATCHBILL_SCHEDULED_FOR $(date +%s.%N)"'
 
 _UNSETTLED = text("""
 SELECT EXISTS (SELECT FROM jobs WHERE next_due_at <= :at) OR EXISTS (SELECT FROM occurrences WHERE state = 'open')
@@ -69,7 +69,7 @@ class _Watch:
     rehearsal: Rehearsal
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     shown: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    planned: dict[str, dict[str, str]] = field(default_factory=dict)
+    planned: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     printed: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     async def get(self, path: str, **query: Any) -> Any:
@@ -90,18 +90,13 @@ class _Watch:
             schedule = _schedule(name.removesuffix(" skip"), night)
             self.jobs[name] = await fleet.job(script, agent, name=name, schedule=schedule, policies=policies)
             preview = await self.get(f"/api/scheduled_jobs/{self.jobs[name]['id']}/preview")
-            for instant in preview["instants"]:
-                self.shown[name, instant["at"]] = instant
-            self.planned[name] = {
-                one["id"]: one["scheduled_for_at"]
-                for one in await self.ledger(name, state="planned", to=_z(night.morning))
-            }
+            self.shown |= {(name, instant["at"]): instant for instant in preview["instants"]}
+        self.planned = await self.ledger(state="planned", to=_z(night.morning))
 
-    async def ledger(self, name: str, **query: Any) -> list[dict[str, Any]]:
-        """The job's rows of the night."""
-        job_id = self.jobs[name]["id"]
-        reply = await self.get("/api/occurrences", job_id=job_id, sort="time", limit=200, **query)
-        return list(reply["items"])
+    async def ledger(self, **query: Any) -> dict[str, list[dict[str, Any]]]:
+        """Rows by job."""
+        rows = (await self.get("/api/occurrences", sort="time", limit=500, **query))["items"]
+        return {name: [row for row in rows if row["job_name"] == name] for name in self.jobs}
 
     async def live(self) -> None:
         for stop in self.night.stops:
@@ -118,7 +113,7 @@ class _Watch:
                 is_past = await self.rehearsal.fleet.clock.now(tx) > at
                 return is_past and not (await tx.execute(_UNSETTLED, {"at": at})).scalar_one()
 
-        await until(is_over, patience=60)
+        await until(is_over, patience=60, every=0.1)
         await self._read_output()
 
     async def _read_output(self) -> None:
@@ -126,13 +121,12 @@ class _Watch:
             if occurrence["id"] not in self.printed:
                 job = f"/api/scheduled_jobs/{occurrence['job_id']}"
                 (row,) = (await self.get(f"{job}/devices", occurrence=occurrence["id"]))["items"]
-                said, seconds = (await self.rehearsal.fleet.output(row)).split()
+                said, seconds = row["last_line"].split()
                 self.printed[occurrence["id"]] = said, self.rehearsal.as_engine_time(float(seconds))
 
     async def account(self) -> Account:
         told = Account(self.night)
-        for name in self.night.jobs:
-            rows = await self.ledger(name)
+        for name, rows in (await self.ledger()).items():
             told.problems += self._against_plan(name, rows)
             for row in rows:
                 self._tell(told, name, row)
@@ -168,7 +162,7 @@ class _Watch:
 
     def _against_plan(self, name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
         """What was announced on the eve is what happened, under the same ids."""
-        planned = self.planned[name]
+        planned = {one["id"]: one["scheduled_for_at"] for one in self.planned[name]}
         number = sum(row["range_count"] for row in rows)
         problems = [f"{name}: {len(planned)} were announced, {number} are kept"] if number != len(planned) else []
         strange = [row["scheduled_for_at"] for row in rows if planned.get(row["id"]) != row["scheduled_for_at"]]

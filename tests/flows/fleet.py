@@ -35,7 +35,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def until(condition: Callable[[], Any], *, patience: float = PATIENCE) -> Any:
+async def until(condition: Callable[[], Any], *, patience: float = PATIENCE, every: float = 0.03) -> Any:
     """Wait for `condition()` (or what it awaits) to be true; its value. The interval is a test's, not the product's."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + patience
@@ -46,7 +46,7 @@ async def until(condition: Callable[[], Any], *, patience: float = PATIENCE) -> 
         if found:
             return found
         assert loop.time() < ends, "waited in vain"
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(every)
 
 
 @dataclass
@@ -216,7 +216,11 @@ async def running(
         ports = {"api": free_port(), "one": free_port(), "two": free_port()}
         base = f"{'https' if is_tls else 'http'}://127.0.0.1:{ports['api']}"
         # The agents pin the certificate; what this client believes is of no interest here.
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=20, verify=False))
+        # Its idle connections end well before the server ends them, or a request would now and then meet one that just closed.
+        limits = httpx.Limits(keepalive_expiry=2)
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=base, timeout=20, verify=False, limits=limits)
+        )
         fleet = Fleet(url, keys, folder, http, {"WATCHBILL_TLS": "on" if is_tls else "off"}, clock=clock or Clock())
         engines = [
             fleet.engine(

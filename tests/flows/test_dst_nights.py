@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.dst_nights import NIGHTS, Night, live_through
+from tests.flows.dst_nights import live_through
+from tests.flows.nights import NIGHTS, Night
 from watchbill.kit.secrets import KeyRing
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("night", [pytest.param(night, id=night.name) for night in NIGHTS])
 async def test_the_night_passes_as_the_semantics_say(
     night: Night, database_url: str, keys: KeyRing, tmp_path: Path

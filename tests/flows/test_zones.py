@@ -18,6 +18,8 @@ from tests.flows.fleet import Agent, until
 from watchbill.apps import doctor
 from watchbill.kit.secrets import KeyRing
 
+pytestmark = pytest.mark.timeout(240)
+
 #: The script began at its start, not at somebody's next look around, which comes every 60 s.
 SOON = timedelta(seconds=30)
 LEAD = timedelta(seconds=1)
@@ -68,7 +70,7 @@ async def ended(rehearsal: Rehearsal, job: dict[str, Any], agent: Agent) -> dict
         row = await row_of(rehearsal, job, agent)
         return row if row["finished_at"] else None
 
-    row = dict(await until(there))
+    row = dict(await until(there, patience=60, every=0.2))
     assert row["state"] == "success", row
     return row
 
@@ -93,7 +95,7 @@ async def test_one_occurrence_starts_on_each_device_when_its_own_clock_is_there(
         east = await fleet.enrol("east", timezone="Asia/Kolkata")  # UTC+5:30
         west = await fleet.enrol("west", timezone="Asia/Karachi")  # UTC+5
         for agent in (east, west):
-            await until(partial(tells_its_zone, rehearsal, agent))
+            await until(partial(tells_its_zone, rehearsal, agent), every=0.2)
         schedule = {"type": "daily", "start": "2027-06-01T03:00", "timezone_source": "device"}
         job = await fleet.job(await fleet.script(SCRIPT), east, west, schedule=schedule)
         assert instant(job["next_due_at"]) == at("21:30")
@@ -131,7 +133,7 @@ async def test_a_time_that_one_zone_skips_tonight_starts_there_by_the_rules_of_i
         berlin = await fleet.enrol("berlin", timezone="Europe/Berlin")
         lagos = await fleet.enrol("lagos", timezone="Africa/Lagos")
         for agent in (berlin, lagos):
-            await until(partial(tells_its_zone, rehearsal, agent))
+            await until(partial(tells_its_zone, rehearsal, agent), every=0.2)
         script = await fleet.script(SCRIPT)
         following = {"timezone_source": "device"}
         cron = {"type": "cron", "expression": "30 2 * * *", **following}
@@ -223,7 +225,7 @@ async def test_a_blackout_keeps_a_device_back_until_it_is_lifted(rehearse: Rehea
             row = await row_of(rehearsal, job, agent)
             return row if row["starts_at"] else None
 
-        row = await until(kept_back)
+        row = await until(kept_back, every=0.2)
         assert (row["state"], instant(row["starts_at"]), row["executions"]) == ("pending", at("13:00"), [])
         assert "closing time" in row["detail"]
         assert (await occurrence_of(rehearsal, job))["state"] == "open"
