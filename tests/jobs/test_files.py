@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.jobs.conftest import SECRET, World, device, make_world
 from watchbill import jobs
-from watchbill.kit.errors import ConflictError
+from watchbill.kit.errors import ConflictError, ForbiddenError
 
 AWKWARD = [
     "yes",
@@ -137,3 +137,24 @@ async def test_a_target_that_was_revoked_is_named_as_such(tx, world, keys):
     file = await jobs.export_file(tx, world.admin, saved)
     planned = await jobs.plan_file(tx, world.admin, file, keys=keys, now=world.now)
     assert [(one.field, one.code) for one in planned.problems] == [("targets.1.hostname", "device_not_found")]
+
+
+async def test_an_exclusion_in_a_site_one_does_not_see_is_neither_told_nor_lost(tx, world, keys):
+    hidden = world.job(exclusions=[device(world.lamp)])
+    number = (await jobs.create(tx, world.admin, hidden, keys=keys, now=world.now)).job.id
+    seen = await jobs.get(tx, world.operator, number)
+    with pytest.raises(ForbiddenError) as refused:
+        await jobs.export_file(tx, world.operator, seen)
+    assert refused.value.code == "job_spans_other_sites"
+    file = await jobs.export_file(tx, world.admin, await jobs.get(tx, world.admin, number))
+    own = file.split("exclusions:")[0] + "schedule:" + file.split("schedule:")[1]
+    planned = await jobs.plan_file(tx, world.operator, own, keys=keys, now=world.now)
+    assert "job_spans_other_sites" in [one.code for one in planned.problems]
+    assert planned.changes == ()
+    locked = await jobs.lock(tx, world.operator, number)
+    with pytest.raises(ForbiddenError):
+        await jobs.update(tx, world.operator, locked, hidden | {"exclusions": []}, keys=keys, now=world.now)
+    [update] = [one for one in jobs.allowed_actions(world.operator, seen) if one.action == "update"]
+    assert (update.allowed, update.reason) == (False, "This job leaves out devices in sites that you do not see.")
+    paused = await jobs.toggle(tx, world.operator, locked, {"enabled": False}, now=world.now)
+    assert paused.job.definition["exclusions"] == [device(world.lamp)]

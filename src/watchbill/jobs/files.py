@@ -24,7 +24,7 @@ from watchbill.jobs.saving import Saved
 from watchbill.jobs.store import DeviceName
 from watchbill.jobs.values import SavedJob
 from watchbill.kit import yaml_file
-from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError
+from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.kit.secrets import KeyRing
 from watchbill.kit.yaml_file import YamlDocument
 
@@ -35,8 +35,7 @@ _LISTS: Final = ("targets", "exclusions")
 
 async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
     """The job as one YAML file that `read_file` reads. Only whole: a file of some of its devices is another job."""
-    if job.spans_other_sites:
-        raise ForbiddenError("This job has devices in sites that you do not see.", code="job_spans_other_sites")
+    saving.require_whole(job)
     definition = shown(job.definition)
     named = await name_devices(tx, actor, devices_in(definition))
     document = {
@@ -61,7 +60,10 @@ async def _named_component(tx: AsyncConnection, actor: Actor, component: Mapping
 
 async def name_devices(tx: AsyncConnection, actor: Actor, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
     """Each device as a file names it: by site and host name, or by its id where another one has the same."""
-    named = {one: DeviceName(hostname, site) for one, (site, hostname) in (await store.names_of(tx, ids)).items()}
+    named = {
+        one: DeviceName(hostname, site)
+        for one, (site, hostname) in (await store.names_of(tx, actor.scope, ids)).items()
+    }
     found = await store.devices_named(tx, actor.scope, list(dict.fromkeys(named.values())))
     return {device_id: _as_written(device_id, name, found[name]) for device_id, name in named.items()}
 
@@ -128,7 +130,7 @@ async def _find_before(
         message = f"{len(found)} jobs have this name (numbers {numbers}): rename all but one"
         return None, [Problem("name", "job_ambiguous", message)]
     before = await listing.find(tx, actor.scope, found[0], for_update=True) if found else None
-    if before is not None and before.spans_other_sites:
+    if before is not None and (before.spans_other_sites or before.spares_other_sites):
         return None, [Problem("name", "job_spans_other_sites", "the job has devices in sites that you do not see")]
     return before, []
 

@@ -44,13 +44,15 @@ _PLAIN = (
     "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids",
 )  # fmt: skip
 
-# `inside` is what the reader may know of: NULL sites = everything. Devices of other sites only leave the mark `spans`.
+# `inside` is what the reader may know of: NULL sites = everything. Devices of other sites only leave the marks
+# `spans` (to run on) and `spares` (left out).
 _SUMMARY = text("""
 SELECT t.job_id,
   count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded) AS devices,
   count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.is_excluded) AS excluded,
   count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded AND t.is_online) AS online,
   coalesce(bool_or(NOT t.inside AND NOT t.is_exclusion), false) AS spans,
+  coalesce(bool_or(NOT t.inside AND t.is_exclusion), false) AS spares,
   CASE WHEN CAST(:sites AS bigint[]) IS NOT NULL THEN array_agg(t.device_id) FILTER (WHERE t.inside) END AS visible
 FROM (
   SELECT s.job_id, s.is_exclusion, s.device_id, p.gateway_id IS NOT NULL AS is_online, x.job_id IS NOT NULL AS is_excluded,
@@ -235,5 +237,6 @@ def _job(row: Row[Any], summary: Row[Any] | None) -> SavedJob:
         job,
         targets=TargetSummary(summary.devices, summary.excluded, summary.online),
         spans_other_sites=summary.spans,
+        spares_other_sites=summary.spares,
         visible_devices=None if summary.visible is None else frozenset(str(one) for one in summary.visible),
     )

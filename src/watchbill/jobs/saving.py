@@ -37,6 +37,7 @@ from watchbill.kit.secrets import KeyRing
 #: An edit of a thousand devices is told by the revisions; the audit row names the first fields.
 _FIELDS_IN_AUDIT: Final = 50
 _SPANS = "This job has devices in sites that you do not see."
+_SPARES = "This job leaves out devices in sites that you do not see."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,12 @@ async def lock(tx: AsyncConnection, actor: Actor, job_id: int, *needed: Permissi
     return job
 
 
+def require_whole(job: SavedJob) -> None:
+    """Who does not see all of a job can neither write it down nor save it anew: an exclusion unseen would be lost."""
+    if job.spans_other_sites or job.spares_other_sites:
+        raise ForbiddenError(_SPANS if job.spans_other_sites else _SPARES, code="job_spans_other_sites")
+
+
 #: What a reader needs for each action on a job.
 NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
     "update": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
@@ -125,6 +132,8 @@ def _action(actor: Actor, job: SavedJob, name: str, *, has_run: bool) -> Action:
         return Action(name, allowed=False, reason=f"This needs the permission {' and '.join(lacking)}.")
     if job.spans_other_sites:
         return Action(name, allowed=False, reason=_SPANS)
+    if name == "update" and job.spares_other_sites:
+        return Action(name, allowed=False, reason=_SPARES)
     if name == "cancel" and not has_run:
         return Action(name, allowed=False, reason="It has not run yet.")
     return Action(name, allowed=True)
@@ -197,6 +206,7 @@ async def change(
 ) -> Saved:
     """Save a locked job anew as it was judged in this transaction."""
     actor.require(Permission.JOBS_WRITE)
+    require_whole(before)
     require_context(actor, job)
     enabled = before.enabled if job.enabled is None else job.enabled
     after = stored(job, job_id=before.id, enabled=enabled, keys=keys, before=before.definition)

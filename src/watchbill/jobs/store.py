@@ -173,10 +173,11 @@ ORDER BY w.place, d.id
 """)
 
 
-async def names_of(tx: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, tuple[str | None, str]]:
-    """Site name and host name of devices."""
+async def names_of(tx: AsyncConnection, scope: SiteScope, ids: Collection[UUID]) -> dict[UUID, tuple[str | None, str]]:
+    """Site name and host name of the devices in the scope."""
     query = text("""
         SELECT d.id, s.name, d.hostname FROM devices d LEFT JOIN sites s ON s.id = d.site_id
-        WHERE d.id = ANY(CAST(:ids AS uuid[]))
+        WHERE d.id = ANY(CAST(:ids AS uuid[])) AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
     """)
-    return {row.id: (row.name, row.hostname) for row in await tx.execute(query, {"ids": list(ids)})}
+    rows = await tx.execute(query, {"ids": list(ids), "sites": scope.as_list()})
+    return {row.id: (row.name, row.hostname) for row in rows}

@@ -45,6 +45,8 @@ class SavedJob:
     targets: TargetSummary = TargetSummary()
     #: Whether devices of sites that the reader does not see are among its targets.
     spans_other_sites: bool = False
+    #: Whether devices of such sites are among its exclusions: who saved it anew would let it run on them.
+    spares_other_sites: bool = False
     #: The devices the reader may know of; None = all.
     visible_devices: frozenset[str] | None = None
 
