@@ -85,6 +85,10 @@ async def test_it_is_on_record_who_filled_what(admin, operator, job) -> None:
             {"from": "2026-03-01T00:00", "to": "2026-03-02T00:00"},
             {"from": "timezone_missing", "to": "timezone_missing"},
         ),
+        (
+            {"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"},
+            {"from": "out_of_range", "to": "out_of_range"},
+        ),
         ({**RANGE, "overlap": "twice"}, {"overlap": "literal_error"}),
         ({**RANGE, "splay": 1}, {"splay": "extra_forbidden"}),
         ({"from": RANGE["to"], "to": RANGE["from"]}, {"to": "before_from"}),

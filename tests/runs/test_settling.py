@@ -162,3 +162,27 @@ async def test_without_a_limit_a_run_ends_by_itself(db: Database, scene: Scene) 
         await scene.tick(tx, _due(scene))
         found = await tx.execute(text("SELECT stop_by_at, expires_at FROM run_targets"))
         assert found.one() == (None, _due(scene, 2))
+
+
+async def test_what_has_a_row_already_is_not_missed_again_and_the_rest_of_the_range_is(
+    db: Database, scene: Scene
+) -> None:
+    async with db.begin() as tx:
+        job = await _job(tx, scene, policies={"catch_up": "skip", "overlap": "allow"})
+        for hours in (0, 2):
+            await scene.tick(tx, _due(scene, hours))
+            await tx.execute(text("UPDATE jobs SET mark_at = :to"), {"to": _due(scene, hours + 0.5)})
+        back = {"to": _due(scene, -0.5), "due": _due(scene)}
+        await tx.execute(text("DELETE FROM occurrences WHERE state = 'missed'"))
+        await tx.execute(text("UPDATE jobs SET mark_at = :to, next_due_at = :due"), back)
+        await scene.tick(tx, _due(scene, 5.5))
+        told = [
+            (one.scheduled_for_at, one.range_end_at, one.state, one.range_count) for one in await scene.ledger(tx, job)
+        ]
+    assert told == [
+        (_due(scene, 0), None, "open", 1),
+        (_due(scene, 1), _due(scene, 1), "missed", 1),
+        (_due(scene, 2), None, "open", 1),
+        (_due(scene, 3), _due(scene, 4), "missed", 2),
+        (_due(scene, 5), _due(scene, 5), "missed", 1),
+    ]

@@ -242,3 +242,17 @@ async def test_only_zones_of_its_own_targets_are_waves(db: Database, scene: Scen
         (one,) = await scene.ledger(tx, few)
         found = await scene.occurrence(tx, few, one.id)
         assert [(wave.wave, wave.timezone) for wave in found.waves] == [(1, "Europe/Berlin"), (2, "America/New_York")]
+
+
+async def test_a_pause_made_up_for_by_the_latest_runs_one_instant_in_every_zone_it_passed(
+    db: Database, scene: Scene
+) -> None:
+    async with db.begin() as tx:
+        await scene.device(tx, "kiwi", timezone=WORLD["kiwi"])
+        hourly = {"type": "cron", "expression": "0 3,4 * * *", "timezone_source": "device"}
+        job = await scene.job(tx, "kiwi", schedule=hourly, policies={"catch_up": "skip", "overlap": "allow"})
+        since, now = scene.now, scene.now + timedelta(days=2)
+        opened = await runs.catch_up_pause(tx, job, since, "latest", now)
+        (one,) = [row for row in await scene.ledger(tx, job) if row.state == "open"]
+        assert opened == {one.id}
+        assert {row.reason for row in (await scene.rows(tx, one.id)).values()} == {None}

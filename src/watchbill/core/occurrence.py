@@ -34,6 +34,7 @@ __all__ = [
     "Owed",
     "first_mark",
     "fitting_splay",
+    "missed_between",
     "next_start",
     "owed",
     "public_id",
@@ -176,6 +177,11 @@ def _chosen(
         case "all" | "hold":
             return tuple(islice(instants_between(schedule, after, until), MOST_PER_RECOVERY))
     assert_never(catch_up)
+
+
+def missed_between(schedule: Schedule, after: datetime, until: datetime, reason: MissedReason) -> MissedRange | None:
+    """All instants in (after, until] as one row; None when there are none."""
+    return next(_missed(schedule, after, until, reason), None)
 
 
 def _missed(schedule: Schedule, after: datetime, until: datetime, reason: MissedReason) -> Iterator[MissedRange]:

@@ -34,6 +34,7 @@ MOST_ROWS: Final = 1_000_000
 #: How long its rows wait for their devices and for each other.
 LASTING: Final = timedelta(days=7)
 _SECONDS: Final = 1.0
+_YEARS: Final = range(1970, 2401)
 _TICK: Final = timedelta(microseconds=1)
 
 _REACH = text(f"""
@@ -145,6 +146,10 @@ def _instants(schedule: Schedule, wanted: Range, now: datetime) -> list[datetime
 def _misfits(schedule: Schedule, wanted: Range) -> list[Problem]:
     """Ends of the range that are not of the kind that this schedule is read by."""
     ends = (("from", wanted.begin), ("to", wanted.end))
+    if far := [field for field, at in ends if at.year not in _YEARS]:
+        # What lies further off cannot be reckoned with: dates end somewhere.
+        what = f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}"
+        return [Problem(field, "out_of_range", what) for field in far]
     if schedule.is_following:
         what = (
             "must be a wall clock without offset, such as 2026-05-04T05:00: this job follows the clocks of its targets"

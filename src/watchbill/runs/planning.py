@@ -1,7 +1,7 @@
 """What a due job means in rows: occurrences to open, to hold or to skip, what was missed, and where the job goes on. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -93,15 +93,19 @@ def _plan_one(job: DueJob, now: datetime, around: Around) -> Plan:
     schedule = readable(job)
     result = owed(schedule, job.mark_at, now, _policy(job), around.zones)
     own = _placed(job, result, now, around)
-    own.missed = [_missed(job, schedule, gap) for gap in result.missed]
+    own.missed = [missed(job, schedule, gap) for gap in result.missed]
     own.advances = [_advance(job, result, _newest(own))]
     return own
 
 
 def make_up(job: DueJob, since: datetime, catch_up: CatchUp, now: datetime, around: Around) -> Plan:
     """What a job that was paused runs after all, because a person asks for it. What it does not run was not missed."""
-    policy = CatchUpPolicy(catch_up, LONGEST_CATCH_UP_SECONDS)
-    return _placed(job, owed(readable(job), since, now, policy, around.zones), now, around)
+    schedule, policy = readable(job), CatchUpPolicy(catch_up, LONGEST_CATCH_UP_SECONDS)
+    result = owed(schedule, since, now, policy, around.zones)
+    if schedule.is_following and catch_up == "latest":
+        # Several wall clocks may be in time somewhere still; one run was asked for.
+        result = replace(result, open=result.open[-1:])
+    return _placed(job, result, now, around, policy)
 
 
 def readable(job: DueJob) -> Schedule:
@@ -115,11 +119,11 @@ def _policy(job: DueJob) -> CatchUpPolicy:
     return CatchUpPolicy(job.policies.catch_up, job.policies.catch_up_window_seconds)
 
 
-def _placed(job: DueJob, result: Owed, now: datetime, around: Around) -> Plan:
-    """What is owed and not missed, each instant where it belongs: opened, held or skipped."""
+def _placed(job: DueJob, result: Owed, now: datetime, around: Around, policy: CatchUpPolicy | None = None) -> Plan:
+    """What is owed and not missed, each instant where it belongs: opened, held or skipped. `policy` None = the job's own."""
     own = Plan()
     for due in result.open:
-        one = opening(job, "schedule", due.at, now=now, is_late=due.late, zones=around.zones)
+        one = opening(job, "schedule", due.at, now=now, is_late=due.late, zones=around.zones, policy=policy)
         _place(own, job, one, now, around)
     why = "It was late, and the job leaves it to a person what becomes of it then."
     own.held += [_held(job, at, OccurrenceReason.MISFIRE_HOLD, why) for at in result.held]
@@ -167,7 +171,8 @@ def _held(
     return Held(public_id(job.id, "schedule", at, ""), job.id, job.revision, at, reason, detail, until, wall)
 
 
-def _missed(job: DueJob, schedule: Schedule, gap: MissedRange) -> Missed:
+def missed(job: DueJob, schedule: Schedule, gap: MissedRange) -> Missed:
+    """The row of neighbouring instants that will not run."""
     return Missed(
         id=public_id(job.id, "schedule", gap.first, ""),
         job_id=job.id,
@@ -228,15 +233,16 @@ def opening(
     is_late: bool = False,
     request_id: str = "",
     zones: Collection[str] = (),
+    policy: CatchUpPolicy | None = None,
 ) -> Opening:
-    """An occurrence of `job` for `instant` with the policies of its present revision.
+    """An occurrence of `job` for `instant` with the policies of its present revision, but for a `policy` of late waves.
 
     Only what the schedule itself starts is spread or follows zones; what a person starts begins now, everywhere.
     """
     begin = max(instant, now) if is_late else instant
     stop_by = begin + timedelta(seconds=job.run_limit_seconds) if job.run_limit_seconds else None
     is_own = kind == "schedule"
-    waves = _waves(job, instant, now, zones) if is_own else ()
+    waves = _waves(job, instant, now, zones, policy or _policy(job)) if is_own else ()
     return Opening(
         id=public_id(job.id, kind, instant, request_id),
         job_id=job.id,
@@ -262,11 +268,13 @@ def opening(
     )
 
 
-def _waves(job: DueJob, nominal: datetime, now: datetime, zones: Collection[str]) -> tuple[Wave, ...]:
+def _waves(
+    job: DueJob, nominal: datetime, now: datetime, zones: Collection[str], policy: CatchUpPolicy
+) -> tuple[Wave, ...]:
     schedule = job.schedule
     if schedule is None or not schedule.is_following:
         return ()
-    expires_after, policy = expiry(job, nominal), _policy(job)
+    expires_after = expiry(job, nominal)
     return tuple(_wave(job, schedule, nominal, now, zone, expires_after, policy) for zone in sorted({"UTC", *zones}))
 
 

@@ -1,33 +1,86 @@
 """Carrying out what the planner says, for a tick, for one job before it is edited, and for a pause that is made up for."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, windows
-from watchbill.core.occurrence import CatchUp
+from watchbill.core.occurrence import CatchUp, MissedReason, missed_between
 from watchbill.core.schedule import tzdata_version
+from watchbill.core.states import OccurrenceReason
 from watchbill.jobs import DueJob
-from watchbill.runs.not_run import record_held, record_missed, record_skipped
+from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
+from watchbill.runs.not_run import Missed, record_held, record_missed, record_skipped
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.outages import JUMP_PAUSE
-from watchbill.runs.planning import Around, Plan, make_up, plan
+from watchbill.runs.planning import Around, Plan, make_up, missed, plan, readable
 
+_TICK: Final = timedelta(microseconds=1)
+
+# Rows within each range, and the range before it where that reaches into it.
+_KNOWN = text("""
+SELECT w.id, o.scheduled_for_at AS first, coalesce(o.range_end_at, o.scheduled_for_at) AS last
+FROM unnest(CAST(:ids AS uuid[]), CAST(:jobs AS bigint[]), CAST(:firsts AS timestamptz[]), CAST(:lasts AS timestamptz[]))
+  AS w(id, job_id, first, last)
+CROSS JOIN LATERAL (
+  SELECT * FROM (SELECT i.scheduled_for_at, i.range_end_at FROM occurrences i WHERE i.job_id = w.job_id AND i.kind = 'schedule'
+    AND i.scheduled_for_at BETWEEN w.first AND w.last) AS inside
+  UNION ALL
+  SELECT * FROM (SELECT b.scheduled_for_at, b.range_end_at FROM occurrences b WHERE b.job_id = w.job_id AND b.kind = 'schedule'
+    AND b.scheduled_for_at < w.first ORDER BY b.scheduled_for_at DESC LIMIT 1) AS before WHERE range_end_at >= w.first
+) AS o
+ORDER BY w.id, o.scheduled_for_at
+""")
 _IS_DUE = text("SELECT enabled AND deleted_at IS NULL AND next_due_at <= :now FROM jobs WHERE id = :job_id")
 _GUARD = text("SELECT kind, to_at FROM outages WHERE guard = 'up'")
 
 
 async def carry_out(tx: AsyncConnection, whole: Plan, now: datetime) -> set[uuid.UUID]:
     """Write all of a plan; returns the occurrences that were opened. The caller holds the rows of the jobs."""
-    await record_missed(tx, whole.missed, now)
+    await record_missed(tx, await _without_known(tx, whole.missed), now)
     await record_skipped(tx, whole.skipped, now)
     await record_held(tx, whole.held, now)
     opened = await open_occurrences(tx, whole.openings, now)
     await jobs.advance(tx, whole.advances, tzdata_version(), now)
     return opened
+
+
+async def _without_known(tx: AsyncConnection, gaps: Sequence[Missed]) -> list[Missed]:
+    """What was missed, less the instants that have a row: where a clock went back, some of them ran, and each is told once."""
+    if not gaps:
+        return []
+    columns = {"ids": [gap.id for gap in gaps], "jobs": [gap.job_id for gap in gaps]}
+    ends = {"firsts": [gap.first for gap in gaps], "lasts": [gap.last for gap in gaps]}
+    known: dict[uuid.UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
+    for row in await tx.execute(_KNOWN, {**columns, **ends}):
+        known[row.id].append((row.first, row.last))
+    if not known:
+        return list(gaps)
+    settings = await jobs.due_settings_of(tx, {gap.job_id for gap in gaps if gap.id in known})
+    pieces: list[Missed] = []
+    with Budget(EVALUATION_SECONDS) as budget:
+        for gap in gaps:
+            found = budget.attempt(_pieces, settings[gap.job_id], gap, known[gap.id]) if gap.id in known else [gap]
+            pieces += [gap] if isinstance(found, Fault) else found
+    return pieces
+
+
+def _pieces(job: DueJob, gap: Missed, known: Sequence[tuple[datetime, datetime]]) -> list[Missed]:
+    """What lies between the rows that are known, oldest first."""
+    schedule, after = readable(job), gap.first - _TICK
+    reason: MissedReason = "misfire_policy" if gap.reason == OccurrenceReason.MISFIRE_POLICY else "catch_up_window"
+    pieces: list[Missed] = []
+    for first, last in [*known, (gap.last + _TICK, gap.last)]:
+        if first > after + _TICK:
+            between = missed_between(schedule, after, first - _TICK, reason)
+            pieces += [missed(job, schedule, between)] if between else []
+        after = max(after, last)
+    return pieces
 
 
 async def surroundings(tx: AsyncConnection, due: Sequence[DueJob], *, guard_until: datetime | None = None) -> Around:
