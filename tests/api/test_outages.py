@@ -222,6 +222,23 @@ async def test_what_is_held_is_released_skipped_or_made_up_for_by_the_latest(adm
     }  # fmt: skip
 
 
+async def test_what_a_window_holds_is_left_to_the_window_by_whoever_decides_for_all(admin, db, fleet, outage, now):
+    at = now.replace(second=0, microsecond=0) - timedelta(minutes=10)
+    async with db.begin() as tx:
+        closed = Held(
+            public_id(fleet["all"], "schedule", at, ""), fleet["all"], 1, at, "held_by_window", "closed", now + AWAY
+        )
+        await runs.record_held(tx, [closed], now)
+    before = (await read(admin))["totals"]["held"]
+    done = await decide(admin, outage, jobs="all", action="release", reason="after the outage")
+    assert (done["released"], done["left"]) == (before, 0)
+    async with db.begin() as tx:
+        rows = (await tx.execute(text("SELECT id, reason FROM occurrences WHERE state = 'held'"))).all()
+        freed = await tx.execute(text("SELECT count(*) FROM occurrences WHERE ignores_windows"))
+        assert freed.scalar_one() == 0
+    assert [(row.id, row.reason) for row in rows] == [(closed.id, "held_by_window")]
+
+
 async def test_two_people_who_decide_at_once_decide_each_row_once(admin, signed_in: SignIn, world: World, db, outage):
     second = await signed_in(world.admin)
     first_done, second_done = await asyncio.gather(

@@ -214,6 +214,20 @@ async def test_bad_reruns_are_refused_with_the_field(operator, fleet) -> None:
     assert (await rerun(operator, job, 409, targets="failed", occurrence=first["id"]))["code"] == "nothing_to_rerun"
     reply = await operator.post(f"{PATH}/{job['id']}/rerun", json={"reason": ""})
     assert codes(reply) == {"reason": "string_too_short"}
+    reply = await operator.post(f"{PATH}/{job['id']}/rerun", json={"reason": "  \t"})
+    assert codes(reply) == {"reason": "string_too_short"}
+
+
+@pytest.mark.parametrize("targets", ["all", "failed"])
+async def test_who_names_an_occurrence_that_there_is_not_starts_nothing(operator, fleet, targets) -> None:
+    job = await make_job(operator, fleet)
+    for unknown in (str(uuid.uuid4()), "0001-01-01T00:00:00Z", "2031-05-04T07:00:00Z"):
+        refused = await rerun(operator, job, 404, targets=targets, occurrence=unknown)
+        assert refused["code"] == "occurrence_not_found"
+    for number in ("123", "1700000000", "-5", "12.5"):
+        reply = await operator.post(f"{PATH}/{job['id']}/rerun", json={"targets": targets, "occurrence": number})
+        assert codes(reply) == {"occurrence": "invalid"}
+    assert (await operator.get(f"{PATH}/{job['id']}/runs")).json()["items"] == []
 
 
 async def test_who_may_not_run_it_does_not(viewer, other, operator, fleet) -> None:

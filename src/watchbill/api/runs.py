@@ -1,6 +1,7 @@
 """What became of jobs: occurrences with their runs, device rows, executions and output; rerun, cancel, clear."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, jobs, runs
@@ -74,7 +75,7 @@ class ChosenDevices(Model):
     device_ids: list[UUID] = Field(min_length=1, max_length=10_000)
 
 
-Reason = Annotated[str, Field(min_length=1, max_length=1_000)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
 
 
 class RerunRequest(Model):
@@ -318,11 +319,12 @@ def _which(text: str | None) -> UUID | datetime | None:
 
 
 def _instant(text: str) -> datetime:
-    try:
-        return _INSTANT.validate_python(text)
-    except ValidationError:
-        problem = Problem("occurrence", "invalid", "must be an occurrence id, a due instant with offset, or `latest`")
-        raise InvalidError.of([problem], what="The request") from None
+    # A bare number would be read as seconds since 1970.
+    if ":" in text:
+        with suppress(ValidationError):
+            return _INSTANT.validate_python(text)
+    problem = Problem("occurrence", "invalid", "must be an occurrence id, a due instant with offset, or `latest`")
+    raise InvalidError.of([problem], what="The request")
 
 
 def _aware(field: str, value: datetime | None) -> datetime | None:

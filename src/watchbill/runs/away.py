@@ -35,6 +35,8 @@ Proposal = Literal["run_latest", "run_all", "skip", "decide", "none"]
 #: What one request decides at most; the rest is told, and asked for again.
 MOST_AT_ONCE: Final = 1_000
 _JOBS_IN_AUDIT: Final = 100
+#: What a window holds goes by itself when that opens: to let it go before overrides the window, which is done one at a time.
+_DECIDED: Final = ("storm_guard", "misfire_hold")
 _PROPOSALS: Final[dict[str, Proposal]] = {"latest": "run_latest", "all": "run_all", "skip": "skip", "hold": "decide"}
 #: What each action needs: letting go is starting work, skipping is not.
 NEEDED: Final[dict[Action, Sequence[Permission]]] = {
@@ -131,7 +133,7 @@ def _of(outage: Outage) -> Any:
         & (table.scheduled_for_at > since)
         & (table.scheduled_for_at <= outage.to_at + JUMP_PAUSE)
         & (table.created_at >= outage.noticed_at)
-        & or_(table.state.in_(("missed", "held")), table.is_late)
+        & or_(table.state == "missed", (table.state == "held") & table.reason.in_(_DECIDED), table.is_late)
     )
     if outage.guard != "up":
         return written

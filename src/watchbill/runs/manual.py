@@ -91,7 +91,10 @@ async def rerun(
 
     Refused where a window keeps one of its devices from starting now, unless a reason is given by somebody who may override it.
     """
-    before = await history.find_occurrence(tx, actor.scope, job_id, again.of)
+    if again.of is None:
+        before = await history.find_occurrence(tx, actor.scope, job_id, None)
+    else:
+        before = await history.get_occurrence(tx, actor.scope, job_id, again.of)
     if again.which == "all":
         device_ids = None
     elif before is None:
