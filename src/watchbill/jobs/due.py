@@ -14,6 +14,7 @@ from sqlalchemy.sql import bindparam
 
 from watchbill.core import schedule as calendar
 from watchbill.core.occurrence import first_mark, next_start
+from watchbill.core.schedule import Schedule
 from watchbill.identity import ENGINE, audit
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import policies_of, read_schedule
@@ -21,6 +22,7 @@ from watchbill.jobs.store import insert_revisions
 from watchbill.jobs.tables import jobs
 from watchbill.jobs.values import Advance, DueJob
 from watchbill.jobs.zones import zones_in_use
+from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.db import notify
 from watchbill.kit.errors import NotFoundError
@@ -151,7 +153,7 @@ async def recompute_for_new_zone_rules(tx: AsyncConnection, now: datetime, limit
     )
     old = [_due_job(row) for row in await tx.execute(query)]
     zones = await zones_in_use(tx) if any(job.zone_source != "fixed" for job in old) else frozenset()
-    await advance(tx, [_recomputed(job, zones) for job in old], version, now)
+    await advance(tx, _all_recomputed(old, zones), version, now)
     if old:
         await notify(tx, CHANNEL)
     return len(old)
@@ -166,7 +168,8 @@ async def recompute_following(tx: AsyncConnection, zones: Collection[str], now: 
     while True:
         query = _due_query().where(*_is_following(), jobs.c.id > last_id).order_by(jobs.c.id).limit(limit)
         seen = [_due_job(row) for row in await tx.execute(query)]
-        stale = [job.id for job in seen if _recomputed(job, zones).next_due_at != job.next_due_at]
+        anew = _all_recomputed(seen, zones)
+        stale = [job.id for job, one in zip(seen, anew, strict=True) if one.next_due_at != job.next_due_at]
         moved += await _move(tx, stale, zones, now)
         if len(seen) < limit:
             return moved
@@ -178,7 +181,7 @@ async def _move(tx: AsyncConnection, job_ids: Sequence[int], zones: Collection[s
         return 0
     query = _due_query().where(jobs.c.id.in_(job_ids), *_is_following()).order_by(jobs.c.id).with_for_update()
     held = [_due_job(row) for row in await tx.execute(query)]
-    await advance(tx, [_recomputed(job, zones) for job in held], calendar.tzdata_version(), now)
+    await advance(tx, _all_recomputed(held, zones), calendar.tzdata_version(), now)
     await notify(tx, CHANNEL)
     return len(held)
 
@@ -187,13 +190,18 @@ def _is_following() -> tuple[ColumnElement[bool], ...]:
     return jobs.c.zone_source != "fixed", jobs.c.next_due_at.is_not(None), _is_live()
 
 
-def _recomputed(job: DueJob, zones: Collection[str]) -> Advance:
+def _all_recomputed(some: Sequence[DueJob], zones: Collection[str]) -> list[Advance]:
+    """Each by itself: one whose rules fail or take too long ends in `error` and keeps no other from going on."""
+    with Budget(EVALUATION_SECONDS) as budget:
+        return [_recomputed(budget, job, zones) for job in some]
+
+
+def _recomputed(budget: Budget, job: DueJob, zones: Collection[str]) -> Advance:
     if job.schedule is None:
         return Advance(job.id, job.mark_at, None, "error", job.error, None)
-    try:
-        next_due = next_start(job.schedule, job.mark_at, zones)
-    except (ValueError, ArithmeticError) as error:
-        return Advance(job.id, job.mark_at, None, "error", str(error), None)
+    next_due = budget.attempt(next_start, job.schedule, job.mark_at, zones)
+    if isinstance(next_due, Fault):
+        return Advance(job.id, job.mark_at, None, "error", next_due.why, None)
     return Advance(job.id, job.mark_at, next_due, "active" if next_due else "completed", None, None)
 
 
@@ -213,7 +221,8 @@ async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
     if not ended:
         return 0
     zones = await zones_in_use(tx) if any(row.zone_source != "fixed" for row in ended) else frozenset()
-    rows = [_resumed(row.id, row.schedule, row.paused_until, zones) for row in ended]
+    with Budget(EVALUATION_SECONDS) as budget:
+        rows = [_resumed(budget, row.id, row.schedule, row.paused_until, zones) for row in ended]
     parameters = {"rows": rows, "tzdata_version": calendar.tzdata_version(), "now": now}
     resumed = (await tx.execute(_RESUME, parameters)).all()
     await insert_revisions(tx, [(row.id, row.revision, row.definition) for row in resumed], by=None, now=now)
@@ -224,15 +233,21 @@ async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
     return len(rows)
 
 
-def _resumed(job_id: int, stored_schedule: Any, until: datetime, zones: Collection[str]) -> dict[str, object]:
+def _goes_on(schedule: Schedule, until: datetime, zones: Collection[str]) -> tuple[datetime, datetime | None]:
+    mark = first_mark(schedule, until, zones)
+    return mark, next_start(schedule, mark, zones)
+
+
+def _resumed(
+    budget: Budget, job_id: int, stored_schedule: Any, until: datetime, zones: Collection[str]
+) -> dict[str, object]:
     schedule, error = read_schedule(stored_schedule)
     mark, next_due = until, None
-    try:
-        if schedule:
-            mark = first_mark(schedule, until, zones)
-            next_due = next_start(schedule, mark, zones)
-    except (ValueError, ArithmeticError) as fault:
-        error = str(fault)
+    found = budget.attempt(_goes_on, schedule, until, zones) if schedule else None
+    if isinstance(found, Fault):
+        error = found.why
+    elif found is not None:
+        mark, next_due = found
     return {
         "job_id": job_id,
         "mark_at": rfc3339(mark),
