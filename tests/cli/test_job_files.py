@@ -188,6 +188,23 @@ def test_prune_deletes_what_the_plan_names_and_nothing_without_being_asked_to(si
     ended(signed_in("jobs", "plan", str(folder), "--prune"), NOTHING)
 
 
+def test_prune_keeps_the_jobs_of_files_in_folders_below_and_of_endings_in_capitals(signed_in, folder, unique):
+    for name in ("Top", "Below", "Loud"):
+        folder.write(name)
+    ended(signed_in("jobs", "apply", str(folder), "--yes"), 0)
+    below = folder.path / "harbour"
+    below.mkdir()
+    (folder.path / "below.yaml").rename(below / "below.yaml")
+    (folder.path / "loud.yaml").rename(folder.path / "loud.YAML")
+    hidden = folder.path / ".git"
+    hidden.mkdir()
+    (hidden / "other.yaml").write_text("name: 5")
+    ended(signed_in("jobs", "apply", str(folder), "--prune", "--yes"), 0)
+    assert len(signed_in("jobs", "list", "-q", unique, "--json").json["items"]) == 3
+    planned = ended(signed_in("jobs", "plan", str(folder), "--prune", "--json"), NOTHING).json
+    assert [one["file"] for one in planned["files"]] == ["harbour/below.yaml", "loud.YAML", "top.yaml"]
+
+
 @pytest.mark.parametrize("words", [("plan",), ("apply", "--yes"), ("apply", "--yes", "--prune")])
 def test_an_empty_folder_is_a_mistake_and_deletes_nothing(signed_in, folder, words):
     done = ended(signed_in("jobs", words[0], str(folder), *words[1:]), ERRORS)

@@ -35,6 +35,8 @@ class JobFile:
     text: str
     plan: Mapping[str, Any] | None
     problems: Sequence[str]
+    #: How it is told: its path below the folder.
+    label: str
 
     @property
     def action(self) -> str | None:
@@ -115,7 +117,8 @@ def export_jobs(api: Api, folder: Path, only: int | None) -> Exported:
     for job in jobs:
         if only in (None, job["id"]):
             _export_one(api, folder / names[job["id"]], job, done)
-    done.strange = [path.name for path in _paths(folder) if path.name not in names.values()]
+    top = [path.name for path in _paths(folder) if path.parent == folder]
+    done.strange = [name for name in top if name not in names.values()]
     return done
 
 
@@ -159,7 +162,8 @@ def plan_folder(api: Api, place: Path, *, prune: bool) -> FolderPlan:
     paths = _paths(place) if place.is_dir() else [place]
     if not paths:
         raise CliError(f"There are no .yaml files in {place}.")
-    files = _without_twins([_plan_one(api, path) for path in paths])
+    base = place if place.is_dir() else place.parent
+    files = _without_twins([_plan_one(api, path, str(path.relative_to(base))) for path in paths])
     if not place.is_dir():
         return FolderPlan(files)
     named = {one.name for one in files}
@@ -176,11 +180,16 @@ def plan_folder(api: Api, place: Path, *, prune: bool) -> FolderPlan:
 
 
 def _paths(folder: Path) -> list[Path]:
-    found = (path for path in folder.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
+    """The files of a folder and of those in it, whatever the case of their endings; what is hidden is none of them."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in found if not _is_hidden(path.relative_to(folder)) and path.is_file())
 
 
-def _plan_one(api: Api, path: Path) -> JobFile:
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _plan_one(api: Api, path: Path, label: str) -> JobFile:
     text = ""
     try:
         text = documents.read_text(str(path))
@@ -188,8 +197,8 @@ def _plan_one(api: Api, path: Path) -> JobFile:
     except CliError as error:
         if error.exit_code not in (ExitCode.FAILED, ExitCode.USAGE):
             raise
-        return JobFile(path, text, None, error.problems or (error.message,))
-    return JobFile(path, text, plan, [f"{one['field']}: {one['message']}" for one in plan["problems"]])
+        return JobFile(path, text, None, error.problems or (error.message,), label)
+    return JobFile(path, text, plan, [f"{one['field']}: {one['message']}" for one in plan["problems"]], label)
 
 
 def _without_twins(files: Sequence[JobFile]) -> list[JobFile]:
@@ -199,8 +208,9 @@ def _without_twins(files: Sequence[JobFile]) -> list[JobFile]:
 
 
 def _twin(one: JobFile, files: Sequence[JobFile]) -> JobFile:
-    others = ", ".join(other.path.name for other in files if other.name == one.name and other is not one)
-    return JobFile(one.path, one.text, one.plan, [*one.problems, f"name: {one.name} is also the name in {others}"])
+    others = ", ".join(other.label for other in files if other.name == one.name and other is not one)
+    problems = [*one.problems, f"name: {one.name} is also the name in {others}"]
+    return JobFile(one.path, one.text, one.plan, problems, one.label)
 
 
 def _why_not_deleted(job: Job) -> str | None:
@@ -233,6 +243,6 @@ def _save(api: Api, one: JobFile) -> Mapping[str, Any]:
     try:
         saved = api.send("POST", f"{JOBS}/import", query=query, body=one.text.encode(), headers=headers).json()
     except CliError as error:
-        error.message = f"{one.path.name}: {error.message}"
+        error.message = f"{one.label}: {error.message}"
         raise
-    return {"action": plan["action"], "id": saved["id"], "name": saved["name"], "file": one.path.name}
+    return {"action": plan["action"], "id": saved["id"], "name": saved["name"], "file": one.label}

@@ -26,7 +26,7 @@ def summary(plan: FolderPlan) -> str:
 def as_json(plan: FolderPlan) -> dict[str, Any]:
     """The same for scripts."""
     files = [
-        {"file": one.path.name, **{name: (one.plan or {}).get(name) for name in ("name", "job_id", "changes")},
+        {"file": one.label, **{name: (one.plan or {}).get(name) for name in ("name", "job_id", "changes")},
          "action": one.action, "problems": list(one.problems)}
         for one in plan.files
     ]  # fmt: skip
@@ -49,14 +49,14 @@ def lines(plan: FolderPlan) -> Iterator["Text"]:
 
 
 def _refused(one: JobFile) -> Iterator["Text"]:
-    yield _line("!", f"{one.path.name}:")
+    yield _line("!", f"{one.label}:")
     for problem in one.problems:
         yield _line(" ", problem, depth=2)
 
 
 def _saved(one: JobFile) -> Iterator["Text"]:
     plan = one.plan or {}
-    yield _line(_MARKS[plan["action"]], f"{plan['name']} ({one.path.name})")
+    yield _line(_MARKS[plan["action"]], f"{plan['name']} ({one.label})")
     if plan["action"] == "create" and plan["schedule_text"]:
         yield _line(" ", plan["schedule_text"], depth=1)
     for change in plan["changes"]:

@@ -243,7 +243,7 @@ def apply(session: Session, place: Place, *, yes: Yes = False, prune: Prune = Fa
     if not session.out.is_json:
         _show_plan(session, found, prune=prune)
     if found.faulty:
-        problems = [f"{one.path.name}: {problem}" for one in found.faulty for problem in one.problems]
+        problems = [f"{one.label}: {problem}" for one in found.faulty for problem in one.problems]
         raise CliError("Nothing was changed, as a file is refused.", problems=problems if session.out.is_json else ())
     if found.has_changes:
         asking.sure("Bring these changes into force?", is_sure=yes)
