@@ -193,6 +193,18 @@ async def test_a_resumption_may_ask_for_what_the_pause_left_out(tx, world, keys)
     assert again.make_up is None, "it is on already: nothing was left out"
 
 
+async def test_making_up_for_a_pause_needs_what_a_rerun_needs(tx, world, keys):
+    job = (await jobs.create(tx, world.admin, world.job(), keys=keys, now=world.now)).job
+    await toggle(tx, world.admin, job.id, now=world.now, enabled=False)
+    for lacking in (Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM):
+        editor = replace(world.admin, permissions=frozenset(Permission) - {lacking})
+        for catch_up in ("latest", "all"):
+            with pytest.raises(ForbiddenError):
+                await toggle(tx, editor, job.id, now=world.now, enabled=True, catch_up=catch_up)
+        assert (await toggle(tx, editor, job.id, now=world.now, enabled=True, catch_up="hold")).enabled
+        await toggle(tx, editor, job.id, now=world.now, enabled=False)
+
+
 async def test_a_new_schedule_in_a_pause_makes_up_for_nothing_before_it(tx, world, keys):
     job = await create(tx, world, keys)
     await toggle(tx, world.admin, job.id, now=world.now, enabled=False)

@@ -37,6 +37,8 @@ from watchbill.kit.secrets import KeyRing
 #: An edit of a thousand devices is told by the revisions; the audit row names the first fields.
 _FIELDS_IN_AUDIT: Final = 50
 _SPANS = "This job has devices in sites that you do not see."
+#: A resumption that makes up for the pause in these ways starts the job, as a rerun does.
+_STARTS: Final = frozenset({"latest", "all"})
 _SPARES = "This job leaves out devices in sites that you do not see."
 
 
@@ -244,6 +246,8 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
         raise InvalidError.of(problems, what="The request")
     if _is_so_already(before, wanted):
         return Toggled(before)
+    if wanted.enabled and wanted.catch_up in _STARTS:
+        actor.require(*NEEDED["rerun"])
     zones = await zones_for(tx, schedule)
     if not wanted.enabled:
         mark = before.mark_at if not before.enabled else first_mark(schedule, now, zones) if schedule else now
