@@ -59,6 +59,14 @@ async def test_each_instant_is_opened_once_for_a_request(operator, job) -> None:
     assert (await operator.post(f"{job}/backfill", json=RANGE)).json()["opened"] == 5
 
 
+async def test_two_people_with_the_same_key_each_get_what_they_asked_for(admin, operator, job) -> None:
+    replies = [
+        await one.post(f"{job}/backfill", json=RANGE, headers={"Idempotency-Key": "tap"}) for one in (admin, operator)
+    ]
+    assert [reply.status_code for reply in replies] == [202, 202]
+    assert replies[0].json()["opened"] == replies[1].json()["opened"] > 0
+
+
 async def test_the_cadence_and_the_next_due_time_stay(operator, job) -> None:
     before = (await operator.get(job)).json()
     await operator.post(f"{job}/backfill", json=RANGE)

@@ -23,7 +23,7 @@ from watchbill.identity import Actor
 from watchbill.jobs import DueJob
 from watchbill.kit.budget import Budget, OverBudgetError
 from watchbill.kit.errors import ConflictError, InvalidError
-from watchbill.runs.manual import allowed_sites
+from watchbill.runs.manual import allowed_sites, request_of
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import opening
 from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE
@@ -101,7 +101,7 @@ async def backfill(
     if job.schedule is None:
         raise ConflictError(f"The job's schedule cannot be read: {job.error}", code="job_unreadable")
     instants = _instants(job.schedule, wanted, now)
-    first = _opening(job, instants[0], wanted, actor, now, request_id or uuid.uuid4().hex)
+    first = _opening(job, instants[0], wanted, actor, now, request_of(actor, request_id))
     rows, devices = await _reach(tx, first)
     if rows * len(instants) > MOST_ROWS:
         raise _too_many_rows(len(instants), rows)

@@ -66,7 +66,7 @@ async def open_manual(
     job = await jobs.due_settings(tx, job_id)
     kind: Kind = "rerun" if repeat else "manual"
     new = replace(
-        opening(job, kind, now.replace(microsecond=0), now=now, request_id=request_id or uuid.uuid4().hex),
+        opening(job, kind, now.replace(microsecond=0), now=now, request_id=request_of(actor, request_id)),
         allowed_site_ids=allowed_sites(actor, job.allowed_site_ids),
         started_by=actor.operator_id,
     )
@@ -74,6 +74,11 @@ async def open_manual(
         new = replace(new, device_ids=repeat.device_ids, origin=repeat.origin, start_reason=repeat.reason)
     await open_occurrences(tx, [new], now)
     return await history.get_occurrence(tx, actor.scope, job_id, new.id)
+
+
+def request_of(actor: Actor, request_id: str) -> str:
+    """What tells one request from all others: two people may choose the same key."""
+    return f"{actor.operator_id}:{request_id}" if request_id else uuid.uuid4().hex
 
 
 def allowed_sites(actor: Actor, saved: Sequence[int] | None) -> list[int] | None:
