@@ -392,6 +392,9 @@ def test_one_fault_never_hides_another(part, value):
         ({"enabled": True, "catch_up": "some"}, [("catch_up", "not_allowed")]),
         ({"enabled": False, "catch_up": "all"}, [("catch_up", "not_allowed")]),
         ({"enabled": False, "until": "tomorrow"}, [("until", "invalid_time")]),
+        ({"enabled": False, "until": "9999-12-31T23:59:59-14:00"}, [("until", "out_of_range")]),
+        ({"enabled": False, "until": "2401-01-01T00:00:00Z"}, [("until", "out_of_range")]),
+        ({"enabled": False, "until": "0001-01-01T00:00:00+14:00"}, [("until", "in_the_past")]),
         ({"enabled": False, "until": "2026-05-05T00:00:00"}, [("until", "invalid_time")]),
         (
             {"enabled": False, "until": "2026-05-04T07:00:00Z", "x": 1},

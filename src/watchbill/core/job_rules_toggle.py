@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from watchbill.core.fields import Fields
 from watchbill.core.job_rules_values import CATCH_UPS, CatchUp
 from watchbill.core.problems import Problem
+
+#: As far as calendars are computed; in UTC the very last instants that a text can name are beyond what can be stored.
+_LAST_YEAR: Final = 2400
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +57,6 @@ def _until(fields: Fields, now: datetime) -> datetime | None:
         fields.refuse("until", "invalid_time", "must be an instant with its offset such as 2026-05-04T07:00:00Z")
     elif until <= now:
         fields.refuse("until", "in_the_past", "must lie in the future")
+    elif until.year > _LAST_YEAR:
+        fields.refuse("until", "out_of_range", f"must lie in the year {_LAST_YEAR} or earlier")
     return until
