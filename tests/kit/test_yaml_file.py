@@ -59,6 +59,8 @@ def test_a_script_is_written_as_a_readable_block():
         ("[a]: 1", "malformed_yaml"),
         ("a: [1", "malformed_yaml"),
         ("a: \x00", "malformed_yaml"),
+        ('a: 1\nb: "x\\0y"', "not_text"),
+        ('"a\\0": 1', "not_text"),
         ("[" * 5000, "too_deep"),
         ("[" + "1," * 200_000 + "]", "too_large"),
         ("a" * 3_000_000, "too_large"),
@@ -89,3 +91,9 @@ def test_problems_are_placed_at_the_nearest_field_in_the_order_of_lines():
     assert [problem.message for problem in document.placed(problems)] == [
         "line 1: missing", "line 3: odd", "line 4: bad",
     ]  # fmt: skip
+
+
+def test_a_null_character_is_refused_at_its_line():
+    with pytest.raises(InvalidError) as refused:
+        yaml_file.read('a: 1\nb: "x\\0y"')
+    assert [one.message.split(":")[0] for one in refused.value.problems] == ["line 2, column 4"]

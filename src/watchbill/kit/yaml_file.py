@@ -127,6 +127,8 @@ class _Builder:
         self._open.append(_Open(path, inner))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
+        if "\0" in event.value:
+            raise _refused("not_text", "must not have the character U+0000 in it", event.start_mark)
         holder = self._open[-1] if self._open else None
         if holder is None or not isinstance(holder.value, dict) or holder.key is not None:
             self._place(event, _plain(event))
