@@ -3,11 +3,15 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Engine, Result, Watchbill
 from tests.factories import places
-from watchbill.apps.client.job_files import file_names
+from watchbill.apps.client import job_files
+from watchbill.apps.client.connection import Api
+from watchbill.apps.client.job_files import FolderPlan, JobFile, file_names
+from watchbill.apps.commands.exits import CliError
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
 
@@ -237,3 +241,17 @@ def test_file_names_follow_from_the_names_of_jobs():
     expected = ["clear-print-spool", "clear-print-spool-2", "ünïcode", "job", "x" * 50, f"{'x' * 50}-6"]
     assert [*file_names(jobs).values()] == [f"{name}.yaml" for name in expected]
     assert file_names(jobs[::-1]) == file_names(jobs)
+
+
+def test_what_stops_halfway_says_how_far_it_came():
+    answers = iter([httpx.Response(201, json={"id": 1, "name": "One"}), httpx.Response(409, json={})])
+    api = Api("http://engine")
+    api.client = httpx.Client(base_url="http://engine", transport=httpx.MockTransport(lambda _: next(answers)))
+    plan = {"action": "create"}
+    files = [JobFile(Path(name), "", plan, (), name) for name in ("one.yaml", "two.yaml", "three.yaml")]
+    steps = job_files.apply(api, FolderPlan(files))
+    assert next(steps)["name"] == "One"
+    with pytest.raises(CliError) as stopped:
+        next(steps)
+    assert stopped.value.message.startswith("two.yaml: ")
+    assert stopped.value.hint == "1 of 3 changes are done; run it again for the others."

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -224,13 +225,26 @@ def _why_not_deleted(job: Job) -> str | None:
 
 
 def apply(api: Api, plan: FolderPlan) -> Iterator[Mapping[str, Any]]:
-    """Do what was planned, one request per job, and tell each; a job that changed since then is refused."""
-    for one in plan.files:
-        if one.action in ("create", "update"):
-            yield _save(api, one)
-    for job in plan.deleted:
-        api.send("DELETE", f"{JOBS}/{job['id']}", headers={"If-Match": f'"{job["revision"]}"'})
-        yield {"action": "delete", "id": job["id"], "name": job["name"], "file": None}
+    """Do what was planned, one request per job, and tell each; a job that changed since then is refused.
+
+    The first that fails ends it: what was done stays, and the error says how far it came.
+    """
+    saved = [one for one in plan.files if one.action in ("create", "update")]
+    steps = [*(partial(_save, api, one) for one in saved), *(partial(_delete, api, job) for job in plan.deleted)]
+    for number, step in enumerate(steps):
+        try:
+            done = step()
+        except CliError as error:
+            error.hint = (
+                f"{number} of {len(steps)} changes are done; run it again for the others. {error.hint}".rstrip()
+            )
+            raise
+        yield done
+
+
+def _delete(api: Api, job: Job) -> Mapping[str, Any]:
+    api.send("DELETE", f"{JOBS}/{job['id']}", headers={"If-Match": f'"{job["revision"]}"'})
+    return {"action": "delete", "id": job["id"], "name": job["name"], "file": None}
 
 
 def _save(api: Api, one: JobFile) -> Mapping[str, Any]:
