@@ -8,9 +8,11 @@ import pytest
 
 from tests.cli.conftest import Engine, Result, Watchbill
 from tests.factories import places
-from watchbill.apps.client import job_files
+from watchbill.apps.client import job_files, jobs
 from watchbill.apps.client.connection import Api
 from watchbill.apps.client.job_files import FolderPlan, JobFile, file_names
+from watchbill.apps.client.output import Out
+from watchbill.apps.client.session import Session
 from watchbill.apps.commands.exits import CliError
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
@@ -255,3 +257,21 @@ def test_what_stops_halfway_says_how_far_it_came():
         next(steps)
     assert stopped.value.message.startswith("two.yaml: ")
     assert stopped.value.hint == "1 of 3 changes are done; run it again for the others."
+
+
+def test_a_job_made_of_a_file_is_asked_for_again_under_one_key_when_the_reply_is_lost(tmp_path):
+    keys = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        if len(keys) == 1:
+            raise httpx.ReadError("the connection broke")
+        return httpx.Response(201, json={"id": 1, "name": "Nightly", "next_due_at": None})
+
+    api = Api("http://engine")
+    api.client = httpx.Client(base_url="http://engine", transport=httpx.MockTransport(answer))
+    path = tmp_path / "job.yaml"
+    path.write_text("name: Nightly\ntargets:\n  - {kind: device, hostname: web}\n")
+    jobs.create(Session(None, None, Out(is_json=False, is_utc=True), api), file=str(path))
+    assert len(keys) == 2
+    assert len(set(keys)) == 1

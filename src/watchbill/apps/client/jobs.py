@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -134,7 +135,7 @@ def _create(session: Session, document: "Document") -> Any:
 
 
 def _import(session: Session, document: "Document") -> Any:
-    headers = {"Content-Type": "text/yaml"}
+    headers = {"Content-Type": "text/yaml", "Idempotency-Key": uuid4().hex}
     return session.api.send("POST", f"{PATH}/import", body=document.text.encode(), headers=headers).json()
 
 
