@@ -193,7 +193,7 @@ class TestHeld:
         assert (done.actor, done.object_id, done.detail) == (
             "otto",
             str(one),
-            {"job_id": fleet["a"], "reason": "checked"},
+            {"job_id": fleet["a"], "reason": "checked", "ignores_windows": False},
         )
 
     async def test_a_held_occurrence_is_skipped(self, operator, fleet, db, now):

@@ -290,7 +290,7 @@ async def decide_one(
     after = await get_occurrence(tx, actor.scope, job_id, occurrence_id)
     if not done and after.state in {"held", before.state}:
         raise ConflictError(f"This occurrence is not held: it is {after.state}.", code="occurrence_not_held")
-    detail = {"job_id": job_id, "reason": reason}
+    detail = {"job_id": job_id, "reason": reason, "ignores_windows": after.ignores_windows}
     await audit.record(tx, actor, f"occurrence.{action}", "occurrence", occurrence_id, now=now, detail=detail)
     await settle_guard(tx, now, actor.operator_id)
     return after
