@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchbill.core.json_diff import ABSENT, Change, diff, same
+from watchbill.core.json_diff import ABSENT, Change, Keys, diff, same
 
-KEYS = {("targets",): "id"}
+KEYS: Keys = {("targets",): "id"}
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, "", "a", "1"])
 documents = st.recursive(
     scalars,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ async def opened(scene: Scene, db: Database, keys: KeyRing, folder: Path, number
             engine = Engine(load(values), Database(db.conninfo, pool_size=5), Clock(), keys)
             stack.push_async_callback(engine.db.close)
             group.create_task(run_together(gateway(engine, None).services, stop))
-            await until(lambda port=port: _listens(port))
+            await until(partial(_listens, port))
             urls.append(f"ws://127.0.0.1:{port}/agent/ws")
         try:
             yield Harbour(scene, urls, keys, db)

@@ -82,7 +82,7 @@ async def test_outside_its_window_a_device_is_put_off_until_it_opens(db: Databas
         assert opens is not None
         assert timedelta(minutes=29) < opens - scene.now <= timedelta(minutes=30)
         assert (await runs.take(tx, GATEWAY, opens - timedelta(seconds=1), since=opens)).deliveries == []
-        (delivery,) = (await runs.take(tx, GATEWAY, opens, since=opens)).deliveries
+        (delivery,) = (await runs.take(tx, GATEWAY, opens, runs.Look(since=opens))).deliveries
         assert delivery.occurrence_id == occurrence
         (row,) = (await runs.device_rows(tx, scene.admin.scope, occurrence, limit=5)).items
         assert (row.state, row.reason, row.detail) == (S.DISPATCHED, None, None)
@@ -114,12 +114,13 @@ async def test_each_kind_of_attachment_covers_its_own(db: Database, scene: Scene
         await scene.device(tx, "covered")
         await scene.device(tx, "other", site=elsewhere)
         jobs = [await scene.job(tx, "covered"), await scene.job(tx, "other")]
-        target = {
+        kinds: dict[str, dict[str, Any]] = {
             "site": {"kind": "site", "site_id": scene.site},
             "device": _of(scene, "covered"),
             "job": {"kind": "job", "job_id": jobs[0]},
             "global": {"kind": "global"},
-        }[attached]
+        }
+        target = kinds[attached]
         await _window(tx, scene, "deny", target, begins=-60, minutes=120, when_closed="skip")
         for job in jobs:
             one = scene.opening(job)
@@ -166,8 +167,10 @@ async def test_a_window_that_is_lifted_lets_go_what_it_had_put_off(db: Database,
         assert await scene.take(tx) == []
         await _let_go(tx, scene, window)
         devices = list(scene.devices.values())
-        assert (await runs.take(tx, GATEWAY, scene.now, device_ids=devices)).deliveries == [], "it was put off"
-        (delivery,) = (await runs.take(tx, GATEWAY, scene.now, device_ids=devices, again=True)).deliveries
+        assert (await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=devices))).deliveries == [], (
+            "it was put off"
+        )
+        (delivery,) = (await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=devices, again=True))).deliveries
         assert delivery.occurrence_id == occurrence
         started = await tx.execute(text("SELECT starts_at <= :now FROM run_targets"), {"now": scene.now})
         assert started.scalar_one()
@@ -180,7 +183,7 @@ async def test_a_window_that_moves_moves_what_it_had_put_off(db: Database, scene
         await _opened(tx, scene, "alpha")
         assert await scene.take(tx) == []
         await _window(tx, scene, "allow", begins=20, minutes=10, when_closed="defer")
-        again = await runs.take(tx, GATEWAY, scene.now, device_ids=list(scene.devices.values()), again=True)
+        again = await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=list(scene.devices.values()), again=True))
         assert again.deliveries == []
         opens = await runs.next_start(tx, GATEWAY, scene.now)
         assert opens is not None
@@ -195,7 +198,7 @@ async def test_to_look_again_changes_nothing_where_nothing_changed(db: Database,
         await _opened(tx, scene, "alpha")
         await scene.take(tx)
         before = (await tx.execute(text("SELECT xmin, ctid, * FROM run_targets"))).all()
-        found = await runs.take(tx, GATEWAY, scene.now, device_ids=list(scene.devices.values()), again=True)
+        found = await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=list(scene.devices.values()), again=True))
         assert (found.deliveries, found.behind) == ([], set())
         assert (await tx.execute(text("SELECT xmin, ctid, * FROM run_targets"))).all() == before
 
@@ -241,7 +244,7 @@ async def test_many_devices_under_few_windows_are_judged_together(db: Database, 
         for run in await runs.runs_of(tx, [one.id]):
             for site in (scene.site, elsewhere):
                 await runs.release(tx, run.id, site, scene.now)
-        found = await runs.take(tx, GATEWAY, scene.now, device_ids=list(scene.devices.values()))
+        found = await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=list(scene.devices.values())))
         assert (len(found.deliveries), found.has_later) == (30, True)
         states = await scene.states(tx, one.id)
         assert sorted(set(states.values())) == [(S.DISPATCHED, None), (S.PENDING, "blackout")]

@@ -59,7 +59,8 @@ async def test_at_the_end_of_the_whole_run_what_still_runs_is_stopped(db: Databa
 
 
 async def _gateway(tx) -> uuid.UUID:
-    return (await tx.execute(text("SELECT gateway_id FROM device_presence"))).scalar_one()
+    found: uuid.UUID = (await tx.execute(text("SELECT gateway_id FROM device_presence"))).scalar_one()
+    return found
 
 
 @pytest.mark.parametrize("reason", ["outside_window", "replaced"])
@@ -137,7 +138,7 @@ async def test_a_row_that_other_devices_kept_from_its_turn_says_so_too(db: Datab
         for name in ("alpha", "beta"):
             await scene.device(tx, name)
         job = await scene.job(tx, "alpha", "beta")
-        lone = {"overlap": "queue_one", "overlap_scope": "job"}
+        lone: dict[str, Any] = {"overlap": "queue_one", "overlap_scope": "job"}
         first = await scene.open(tx, job, **lone, expires_at=scene.now + 9 * HOUR)
         await scene.take(tx, "alpha")
         await tx.execute(
