@@ -141,7 +141,7 @@ async def _daily(tx: AsyncConnection, job: int, now: datetime) -> None:
         (("occurrences", "list", "--state", "lost"), 1),
         (("occurrences", "release", "999999", "00000000-0000-4000-8000-000000000000"), 5),
         (("away", "999999"), 5),
-        (("away", "--release", "Atlantis"), 5),
+        (("away", "--release", "Atlantis", "--yes"), 5),
     ],
 )
 def test_exit_codes_tell_what_went_wrong(
@@ -176,13 +176,20 @@ def test_the_away_view_shows_each_job_and_asks_for_nothing(signed_in: Watchbill,
 
 
 def test_what_is_held_is_decided_in_one_command(signed_in: Watchbill, harbour: Harbour) -> None:
-    done = signed_in("away", str(harbour.outage), "--latest", harbour.name, "--reason", "back again")
+    words = ("away", str(harbour.outage), "--latest", harbour.name, "--reason", "back again")
+    asked = signed_in(*words)
+    assert (asked.code, asked.out) == (2, "")
+    assert f"latest what is held of {harbour.name}" in asked.err
+    assert "--yes" in asked.err
+    held = signed_in("occurrences", "list", "--job", harbour.name, "--state", "held", "--json").json["items"]
+    assert len(held) == 2
+    done = signed_in(*words, "--yes")
     assert (done.code, done.out) == (0, "Let 1 go and skipped 1 of what was held.\n"), done.err
     rows = signed_in("occurrences", "list", "--job", harbour.name, "--json").json["items"]
     assert [(row["state"], row["id"]) for row in rows if row["state"] != "missed"] == [
         ("open", harbour.held[1]),
         ("skipped", harbour.held[0]),
     ]
-    assert signed_in("away", str(harbour.outage), "--skip", "all", "--json").json == {
+    assert signed_in("away", str(harbour.outage), "--skip", "all", "--yes", "--json").json == {
         "released": 0, "skipped": 0, "refused": [],
     }  # fmt: skip

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from watchbill.apps.client import asking
 from watchbill.apps.client.output import Column, counts
-from watchbill.apps.client.session import Limit, Session, command, group
+from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
 from watchbill.kit.clock import rfc3339
 
@@ -127,11 +128,12 @@ def away(
         list[str] | None, typer.Option("--skip", metavar="JOB|all", help="Skip what is held of it; may be repeated.")
     ] = None,
     reason: Reason = None,
+    yes: Yes = False,
     limit: Limit = 100,
 ) -> None:
     """What was missed while the Engine was away, job by job, with what is proposed; and what shall become of it.
 
-    Asks for nothing: without --release, --latest or --skip it only looks.
+    Without --release, --latest or --skip it only looks.
     """
     wanted = [("skip", skip_jobs), ("latest", latest_jobs), ("release", release_jobs)]
     decisions = [(action, jobs) for action, jobs in wanted if jobs]
@@ -139,6 +141,8 @@ def away(
     if number is None:
         return
     if decisions:
+        told = "; ".join(f"{action} what is held of {', '.join(jobs)}" for action, jobs in decisions)
+        asking.sure(f"Outage {number}: {told}. Go on?", is_sure=yes)
         _carry_out(session, number, decisions, reason)
     else:
         _show(session, number, limit)
