@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.cli.conftest import Engine, Watchbill
 from tests.factories import places
 from watchbill import runs
+from watchbill.apps.client import jobs, occurrences
+from watchbill.apps.client.connection import Api
+from watchbill.apps.client.output import Out
+from watchbill.apps.client.session import Session
 from watchbill.core.occurrence import public_id
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
@@ -193,3 +198,17 @@ def test_what_is_held_is_decided_in_one_command(signed_in: Watchbill, harbour: H
     assert signed_in("away", str(harbour.outage), "--skip", "all", "--yes", "--json").json == {
         "released": 0, "skipped": 0, "refused": [],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("ignores", "words"), [(True, " although a window is closed"), (False, "")])
+def test_an_override_of_windows_is_said(capsys, ignores: bool, words: str) -> None:
+    reply = {"id": "one", "state": "open", "ignores_windows": ignores}
+    api = Api("http://engine")
+    answer = httpx.MockTransport(lambda _: httpx.Response(202, json=reply))
+    api.client = httpx.Client(base_url="http://engine", transport=answer)
+    session = Session(None, None, Out(is_json=False, is_utc=True), api)
+    jobs.rerun(session, "5", reason="urgent")
+    occurrences.release(session, "5", "one", reason="urgent")
+    assert capsys.readouterr().out == (
+        f"Started the occurrence one{words}.\nLet the occurrence one go{words}: it is open.\n"
+    )

@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 
 from watchbill.apps.client import asking, documents
-from watchbill.apps.client.output import Column, counts
+from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
 
@@ -376,7 +376,7 @@ def rerun(
     if follow:
         _follow(session, job_id, started["id"])
         return
-    session.out.done(f"Started the occurrence {started['id']}.", started)
+    session.out.done(f"Started the occurrence {started['id']}{against_windows(started)}.", started)
 
 
 def _targets(session: Session, text: str) -> object:

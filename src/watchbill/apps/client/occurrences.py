@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from watchbill.apps.client import asking
-from watchbill.apps.client.output import Column, counts
+from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
 from watchbill.kit.clock import rfc3339
@@ -94,7 +94,7 @@ def _ahead(session: Session, hours: int) -> dict[str, object]:
 def release(session: Session, job: Job, occurrence: Held, *, reason: Reason = None) -> None:
     """Let a held occurrence run now. Where a window holds it, that needs a reason and the permission for it."""
     reply = _decide(session, job, occurrence, "release", reason)
-    session.out.done(f"Let the occurrence {occurrence} go: it is {reply['state']}.", reply)
+    session.out.done(f"Let the occurrence {occurrence} go{against_windows(reply)}: it is {reply['state']}.", reply)
 
 
 @command(app, "skip")

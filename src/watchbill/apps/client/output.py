@@ -194,3 +194,8 @@ def size(number: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} GiB"
+
+
+def against_windows(occurrence: Mapping[str, Any]) -> str:
+    """Said of one that was started by overriding what keeps it back."""
+    return " although a window is closed" if occurrence["ignores_windows"] else ""
