@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Select, TextClause, UpdateBase
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,7 +30,7 @@ class GatedConnection(AsyncConnection):
     pid: int
 
     async def execute(self, statement: Executable, parameters: Any = None, **options: Any) -> Any:
-        said = str(statement)
+        said = _told(statement)
         await self._pass("before", said, parameters)
         result = await super().execute(statement, parameters, **options)
         await self._pass("after", said, parameters)
@@ -53,6 +53,19 @@ class GatedConnection(AsyncConnection):
         driver: Any = (await self.get_raw_connection()).driver_connection
         self.pid = driver.info.backend_pid
         return self
+
+
+def _told(statement: Executable) -> str:
+    """A statement in a few words. Its whole text would cost as much as the statement."""
+    match statement:
+        case TextClause(text=said):
+            return said
+        case Select():
+            return f"SELECT {', '.join(statement.selected_columns.keys()[:6])}"
+        case UpdateBase():
+            return f"{type(statement).__name__.upper()} {statement.table}"
+        case _:
+            return type(statement).__name__
 
 
 class GatedEngine(AsyncEngine):

@@ -16,6 +16,8 @@ from watchbill.kit.service import Wake
 
 #: How many of the looks that find nothing are done all the same.
 _LOOKS_IN_VAIN = 0.05
+#: How fast who sleeps is awake, in seconds: at times nearly together with the others, at times after them.
+_AWAKE_WITHIN = (0.03, 0.3)
 
 
 @dataclass
@@ -60,7 +62,7 @@ class SleepingWake(Wake):
         looks_at = began + self._longer(seconds)
         while True:
             if not self._event.is_set():
-                late = room.chance.uniform(0.0, 0.04)
+                late = room.chance.uniform(0.0, room.chance.choice(_AWAKE_WITHIN))
                 await room.conductor.sleep(self._actor, looks_at - room.time.passed + late)
             self._event.clear()
             quiet = self._quiet()

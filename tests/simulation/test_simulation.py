@@ -10,15 +10,15 @@ import pytest
 from tests.simulation.plans import plan_of
 from tests.simulation.stage import Stage
 
-#: One world after the other: nights in which clocks change, weeks, years; found good for meeting every kind of trouble.
-SEEDS = (3, 4, 5, 6, 7, 8)
+#: Two nights in which clocks change, some weeks, some years: every kind of trouble is met in one of them.
+SEEDS = (3, 6, 7, 8)
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("simulation")]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_instant_enters_the_ledger_once_whatever_happens(stage: Stage, seed: int) -> None:
-    world, took = stage.run(plan_of(seed, steps=2500))
+    world, took = stage.run(plan_of(seed, steps=2000))
     figures = world.figures()
     print(f"seed {seed}, {took:.1f} s: {json.dumps(figures)}")
     assert figures["instants"] > 0
@@ -26,5 +26,5 @@ def test_every_instant_enters_the_ledger_once_whatever_happens(stage: Stage, see
 
 
 def test_the_same_seed_is_the_same_run(stage: Stage) -> None:
-    traces = {stage.run(plan_of(9, steps=500))[0].conductor.trace for _ in range(2)}
+    traces = {stage.run(plan_of(9, steps=400))[0].conductor.trace for _ in range(2)}
     assert len(traces) == 1
