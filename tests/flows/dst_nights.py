@@ -86,6 +86,7 @@ class _Watch:
             policies = {
                 "catch_up": "skip" if name.endswith(" skip") else "all",
                 "catch_up_window_seconds": WINDOW_SECONDS,
+                "overlap": "allow",  # what was late may still run when the next one is due
             }
             schedule = _schedule(name.removesuffix(" skip"), night)
             self.jobs[name] = await fleet.job(script, agent, name=name, schedule=schedule, policies=policies)
