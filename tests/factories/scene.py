@@ -111,7 +111,7 @@ class Scene:
 
     async def take(self, tx: AsyncConnection, *names: str, gateway: uuid.UUID = GATEWAY) -> list[Delivery]:
         devices = [self.devices[name] for name in names or self.devices]
-        return (await runs.take(tx, gateway, self.now, device_ids=devices)).deliveries
+        return (await runs.take(tx, gateway, self.now, runs.Look(device_ids=devices))).deliveries
 
     def report(self, delivery: Delivery, **changes: Any) -> Report:
         values: dict[str, Any] = {

@@ -37,15 +37,15 @@ async def _hosts(scene: Scene, deliveries: list[runs.Delivery]) -> set[str]:
 async def test_a_target_goes_at_its_start_and_not_before(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         occurrence = await _starting(tx, scene, early=-1, exact=0, late=10)
-        found = await runs.take(tx, GATEWAY, scene.now, device_ids=list(scene.devices.values()))
+        found = await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=list(scene.devices.values())))
         assert await _hosts(scene, found.deliveries) == {"early", "exact"}
         assert found.has_later
         assert (await scene.states(tx, occurrence))["late"] == (S.PENDING, None)
         start = await runs.next_start(tx, GATEWAY, scene.now)
         assert start == scene.now + timedelta(minutes=10)
-        a_moment_before = await runs.take(tx, GATEWAY, start - timedelta(microseconds=1), since=start)
+        a_moment_before = await runs.take(tx, GATEWAY, start - timedelta(microseconds=1), runs.Look(since=start))
         assert a_moment_before.deliveries == []
-        then = await runs.take(tx, GATEWAY, start, since=start)
+        then = await runs.take(tx, GATEWAY, start, runs.Look(since=start))
         assert await _hosts(scene, then.deliveries) == {"late"}
         assert not then.has_later
         assert await runs.next_start(tx, GATEWAY, start) is None
@@ -65,8 +65,8 @@ async def test_each_gateway_waits_for_the_starts_of_its_own_devices(db: Database
         assert await runs.next_start(tx, GATEWAY, scene.now) == scene.now + timedelta(minutes=10)
         assert await runs.next_start(tx, OTHER, scene.now) == scene.now + timedelta(minutes=5)
         at = scene.now + timedelta(minutes=5)
-        assert (await runs.take(tx, GATEWAY, at, since=at)).deliveries == []
-        assert await _hosts(scene, (await runs.take(tx, OTHER, at, since=at)).deliveries) == {"there"}
+        assert (await runs.take(tx, GATEWAY, at, runs.Look(since=at))).deliveries == []
+        assert await _hosts(scene, (await runs.take(tx, OTHER, at, runs.Look(since=at))).deliveries) == {"there"}
 
 
 async def test_a_gateway_that_takes_a_device_over_keeps_the_promise(db: Database, scene: Scene) -> None:
@@ -76,7 +76,7 @@ async def test_a_gateway_that_takes_a_device_over_keeps_the_promise(db: Database
         await runs.devices_went_offline(tx, None, scene.now)
         assert await runs.next_start(tx, GATEWAY, scene.now) is None
         await scene.connect(tx, "alpha", OTHER)
-        greeting = await runs.take(tx, OTHER, scene.now, device_ids=[scene.devices["alpha"]])
+        greeting = await runs.take(tx, OTHER, scene.now, runs.Look(device_ids=[scene.devices["alpha"]]))
         assert (greeting.deliveries, greeting.has_later) == ([], True)
         assert await runs.next_start(tx, OTHER, scene.now) == scene.now + timedelta(minutes=5)
 
@@ -87,8 +87,10 @@ async def test_a_device_that_comes_after_its_start_goes_at_once_and_before_it_wa
         await _starting(tx, scene, away=5)
         await scene.connect(tx, "away")
         devices = [scene.devices["away"]]
-        assert (await runs.take(tx, GATEWAY, scene.now, device_ids=devices)).deliveries == []
-        (delivery,) = (await runs.take(tx, GATEWAY, scene.now + timedelta(minutes=7), device_ids=devices)).deliveries
+        assert (await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=devices))).deliveries == []
+        (delivery,) = (
+            await runs.take(tx, GATEWAY, scene.now + timedelta(minutes=7), runs.Look(device_ids=devices))
+        ).deliveries
         assert delivery.start_by_at == scene.now.replace(microsecond=0) + timedelta(hours=1), "expiry stays"
 
 
@@ -96,7 +98,7 @@ async def test_what_starts_only_after_its_bound_never_goes(db: Database, scene: 
     async with db.begin() as tx:
         occurrence = await _starting(tx, scene, alpha=90)
         at = scene.now + timedelta(minutes=90)
-        assert (await runs.take(tx, GATEWAY, at, since=at)).deliveries == []
+        assert (await runs.take(tx, GATEWAY, at, runs.Look(since=at))).deliveries == []
         await runs.reap(tx, at)
         assert await scene.states(tx, occurrence) == {"alpha": (S.EXPIRED, "offline")}
 
@@ -107,8 +109,8 @@ async def test_nothing_goes_when_it_should_have_ended_already(db: Database, scen
         await tx.execute(text("UPDATE run_targets SET stop_by_at = :at"), {"at": scene.now + timedelta(minutes=3)})
         at = scene.now + timedelta(minutes=3)
         devices = [scene.devices["alpha"]]
-        assert (await runs.take(tx, GATEWAY, at, device_ids=devices)).deliveries == []
-        (delivery,) = (await runs.take(tx, GATEWAY, scene.now, device_ids=devices)).deliveries
+        assert (await runs.take(tx, GATEWAY, at, runs.Look(device_ids=devices))).deliveries == []
+        (delivery,) = (await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=devices))).deliveries
         assert delivery.start_by_at == at, "the device itself refuses to begin after that"
 
 

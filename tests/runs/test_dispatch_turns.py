@@ -57,7 +57,7 @@ async def _look(db: Database, scene: Scene, *names: str, gateway: uuid.UUID = GA
     devices = [scene.devices[name] for name in names or scene.devices]
     while True:
         async with db.begin() as tx:
-            found = await runs.take(tx, gateway, scene.now, device_ids=devices)
+            found = await runs.take(tx, gateway, scene.now, runs.Look(device_ids=devices))
         if not found.behind:
             return found.deliveries
         async with db.begin() as tx:
@@ -76,7 +76,7 @@ async def test_the_oldest_goes_first_even_when_a_newer_one_is_looked_at_alone(db
         first, second = await _open(tx, scene, await scene.job(tx, "alpha"), 2)
         ids = {run.occurrence_id: run.id for run in await runs.runs_of(tx, [first, second])}
         await runs.release(tx, ids[second], scene.site, scene.now)
-        found = await runs.take(tx, GATEWAY, scene.now, run_id=ids[second])
+        found = await runs.take(tx, GATEWAY, scene.now, runs.Look(run_id=ids[second]))
         (target,) = (
             await tx.execute(text("SELECT id FROM run_targets WHERE run_id = :id"), {"id": ids[first]})
         ).scalars()
@@ -149,7 +149,7 @@ async def test_a_turn_that_comes_while_it_is_waited_for_is_not_lost(db: Database
 
 async def _take(db: Database, scene: Scene) -> runs.Taken:
     async with db.begin() as tx:
-        return await runs.take(tx, GATEWAY, scene.now, device_ids=list(scene.devices.values()))
+        return await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=list(scene.devices.values())))
 
 
 async def _mark(db: Database, scene: Scene, behind: set[int]) -> bool:
@@ -281,7 +281,7 @@ async def test_two_gateways_that_look_at_two_runs_of_a_lone_job_begin_one(db: Da
 
     async def look(name: str, gateway: uuid.UUID) -> list[runs.Delivery]:
         async with db.begin() as tx:
-            found = await runs.take(tx, gateway, scene.now, device_ids=[scene.devices[name]])
+            found = await runs.take(tx, gateway, scene.now, runs.Look(device_ids=[scene.devices[name]]))
             await asyncio.sleep(0.05)
             return found.deliveries
 
@@ -304,9 +304,11 @@ async def test_a_lone_run_waits_for_an_older_one_that_is_not_released_yet(db: Da
     async with _listening(db) as ear:
         async with db.begin() as tx:
             await _release(tx, scene, [first])
-        ids = {run.occurrence_id: str(run.id) for run in await _runs(db, [first, second])}
-        heard = [payload for channel, payload in await _heard(ear) if payload.isdigit()]
-    assert heard.index(ids[first]) < heard.index(ids[second])
+        (run,) = await _runs(db, [first])
+        heard = await _heard(ear)
+    own = heard.index((runs.gateway_channel(GATEWAY), str(run.id)))
+    later = [runs.job_in(payload) for channel, payload in heard[own + 1 :] if channel == runs.GATEWAYS]
+    assert later[-1] is not None, "the whole job is looked at once its oldest run is there"
     assert [one.occurrence_id for one in await _look(db, scene, "alpha")] == [first]
 
 

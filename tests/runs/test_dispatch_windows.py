@@ -81,7 +81,7 @@ async def test_outside_its_window_a_device_is_put_off_until_it_opens(db: Databas
         opens = await runs.next_start(tx, GATEWAY, scene.now)
         assert opens is not None
         assert timedelta(minutes=29) < opens - scene.now <= timedelta(minutes=30)
-        assert (await runs.take(tx, GATEWAY, opens - timedelta(seconds=1), since=opens)).deliveries == []
+        assert (await runs.take(tx, GATEWAY, opens - timedelta(seconds=1), runs.Look(since=opens))).deliveries == []
         (delivery,) = (await runs.take(tx, GATEWAY, opens, runs.Look(since=opens))).deliveries
         assert delivery.occurrence_id == occurrence
         (row,) = (await runs.device_rows(tx, scene.admin.scope, occurrence, limit=5)).items

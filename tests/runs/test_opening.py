@@ -168,6 +168,6 @@ async def test_work_is_released_in_batches_and_only_its_own_gateway_takes_it(db:
         assert [await runs.release(tx, run.id, scene.site, scene.now, limit=2) for _ in range(4)] == [2, 2, 1, 0]
         stranger = GATEWAY.int + 1
         assert await scene.take(tx, gateway=type(GATEWAY)(int=stranger)) == []
-        assert len((await runs.take(tx, GATEWAY, scene.now, run_id=run.id, limit=3)).deliveries) == 3
-        assert len((await runs.take(tx, GATEWAY, scene.now, run_id=run.id, limit=3)).deliveries) == 2
+        assert len((await runs.take(tx, GATEWAY, scene.now, runs.Look(run_id=run.id), limit=3)).deliveries) == 3
+        assert len((await runs.take(tx, GATEWAY, scene.now, runs.Look(run_id=run.id), limit=3)).deliveries) == 2
         await counters_hold(tx)

@@ -42,9 +42,9 @@ from watchbill.runs.stopping import (
     reap,
     to_cancel,
 )
-from watchbill.runs.taking import BOUNDS, KILL_GRACE, LONGEST_REST, Delivery, Taken, next_start, take
+from watchbill.runs.taking import BOUNDS, KILL_GRACE, LONGEST_REST, Delivery, Look, Taken, next_start, take
 from watchbill.runs.to_open import Opening, Wave
-from watchbill.runs.turns import GATEWAYS, await_turn, devices_in, gateway_channel
+from watchbill.runs.turns import GATEWAYS, await_turn, devices_in, gateway_channel, job_in
 
 __all__ = [
     "BOUNDS",
@@ -63,6 +63,7 @@ __all__ = [
     "Held",
     "JobHistory",
     "Ledger",
+    "Look",
     "Missed",
     "Occurrence",
     "Opening",
@@ -101,6 +102,7 @@ __all__ = [
     "get_execution",
     "get_occurrence",
     "get_run",
+    "job_in",
     "last_occurrences",
     "list_occurrences",
     "never_came",

@@ -59,6 +59,7 @@ _WHERE = f"""
 _MINE = _FROM + _WHERE
 # The closer look is rare: one statement for every kind of look, planned for the one at hand.
 _ANY_LOOK = """(CAST(:run_id AS bigint) IS NULL OR t.run_id = :run_id)
+    AND (CAST(:job_id AS bigint) IS NULL OR (t.job_id = :job_id AND t.deadline_at IS NOT NULL))
     AND (CAST(:devices AS uuid[]) IS NULL OR t.device_id = ANY(:devices))
     AND (CAST(:since AS timestamptz) IS NULL OR t.starts_at BETWEEN :since AND :now)"""
 
@@ -106,13 +107,14 @@ FROM (
 ) notes
 """
 _TAKE_OF_RUN = text(_TAKE.format(which="t.run_id = :run_id"))
+_TAKE_OF_JOB = text(_TAKE.format(which="t.job_id = :job_id AND t.deadline_at IS NOT NULL"))
 _TAKE_OF_DEVICES = text(_TAKE.format(which="t.device_id = ANY(:devices)"))
 _TAKE_STARTING = text(_TAKE.format(which="t.starts_at BETWEEN :since AND :now"))
 
 # What is left although it could start: it waits for a turn on its device, or for that of its run.
 _LEFT = text(f"""
 SELECT DISTINCT r.exclusivity = 'job' AS is_lone,
-  CASE WHEN r.exclusivity = 'device' OR CAST(:of_lone AS boolean) THEN (SELECT min(ahead.id) FROM ({_STANDS_AHEAD}) ahead) END AS behind_id
+  CASE WHEN r.exclusivity = 'device' OR CAST(:of_lone AS boolean) THEN ({_STANDS_AHEAD} LIMIT 1) END AS behind_id
 {_MINE} AND {_ANY_LOOK} AND r.exclusivity <> 'none'
 """)
 _LONE = text(f"""
@@ -181,6 +183,20 @@ class Delivery:
     start_by_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """At which targets a gateway looks, one of: those of a run or of a job, on some devices, or with a start from `since` on.
+
+    `again`: what a window has put off is judged again.
+    """
+
+    run_id: int | None = None
+    job_id: int | None = None
+    device_ids: Sequence[uuid.UUID] | None = None
+    since: datetime | None = None
+    again: bool = False
+
+
 @dataclass
 class Taken:
     """What a look brought. `behind`: targets that others wait for, to be given to `await_turn` once this is committed.
@@ -193,26 +209,23 @@ class Taken:
     has_later: bool = False
 
 
-async def take(
-    tx: AsyncConnection,
-    gateway_id: uuid.UUID,
-    now: datetime,
-    *,
-    run_id: int | None = None,
-    device_ids: Sequence[uuid.UUID] | None = None,
-    since: datetime | None = None,
-    again: bool = False,
-    limit: int = 500,
-) -> Taken:
-    """Hand ready targets of this gateway's devices out: of one run, of the given devices, or of what starts from `since` on.
+async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: Look, *, limit: int = 500) -> Taken:
+    """Hand ready targets of this gateway's devices out; those that another gateway is taking are passed over.
 
-    `again`: what a window has put off is judged again. Targets that another gateway is taking are passed over. Some `limit`
-    targets at most; fewer mean that there are no more of them.
+    Some `limit` targets at most; fewer mean that there are no more of them.
     """
-    look = {"gateway_id": gateway_id, "now": now, "again": again, "run_id": run_id, "since": since}
-    values = {**look, "devices": None if device_ids is None else list(device_ids)}
-    statement, used = _look(run_id, since)
-    rows = await tx.execute(statement, {**{name: values[name] for name in used}, "limit": limit, **_SILENCE})
+    values = {
+        "gateway_id": gateway_id,
+        "now": now,
+        "again": look.again,
+        "run_id": look.run_id,
+        "job_id": look.job_id,
+        "devices": None if look.device_ids is None else list(look.device_ids),
+        "since": look.since,
+    }
+    statement, which = _statement(look)
+    used = {name: values[name] for name in ("gateway_id", "now", "again", which)}
+    rows = await tx.execute(statement, {**used, "limit": limit, **_SILENCE})
     taken, moved, notes = Taken(), list[Moved](), set[str]()
     for row in rows:
         if row.what == "delivered":
@@ -233,12 +246,14 @@ async def take(
 _SILENCE = {"silence": KILL_GRACE + SILENCE}
 
 
-def _look(run_id: int | None, since: datetime | None) -> tuple[TextClause, tuple[str, ...]]:
-    if run_id is not None:
-        return _TAKE_OF_RUN, ("gateway_id", "now", "again", "run_id")
-    if since is not None:
-        return _TAKE_STARTING, ("gateway_id", "now", "again", "since")
-    return _TAKE_OF_DEVICES, ("gateway_id", "now", "again", "devices")
+def _statement(look: Look) -> tuple[TextClause, str]:
+    if look.run_id is not None:
+        return _TAKE_OF_RUN, "run_id"
+    if look.job_id is not None:
+        return _TAKE_OF_JOB, "job_id"
+    if look.since is not None:
+        return _TAKE_STARTING, "since"
+    return _TAKE_OF_DEVICES, "devices"
 
 
 def _add(taken: Taken, moved: list[Moved], row: Row[*tuple[Any, ...]]) -> None:

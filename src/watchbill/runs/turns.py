@@ -12,10 +12,10 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-#: NOTIFY channel of all gateways, for what may have become ready on any of them; the payload is a run id, or "" = look at everything.
+#: NOTIFY channel of all gateways, for what may have become ready on any of them; the payload is a run id, a job, or "" = everything.
 GATEWAYS = "watchbill_gateways"
 
-_DEVICES = "devices:"
+_DEVICES, _JOB = "devices:", "job:"
 #: A payload has less than 8,000 bytes.
 _DEVICES_IN_ONE = 200
 
@@ -33,11 +33,12 @@ SELECT count(*) FROM standing
 
 # Runs of the whole job at a time may wait on any gateway; devices on the one that holds them.
 _WHO_WAITS = text("""
-SELECT p.gateway_id, p.device_id, CAST(NULL AS bigint) AS run_id FROM device_presence p
+SELECT p.gateway_id, p.device_id, CAST(NULL AS bigint) AS job_id FROM device_presence p
 WHERE p.device_id = ANY(:devices) AND p.gateway_id IS NOT NULL
 UNION ALL
-SELECT NULL, NULL, r.id FROM occurrences o JOIN runs r ON r.occurrence_id = o.id AND r.exclusivity = 'job'
-WHERE o.job_id = ANY(:jobs) AND o.state = 'open'
+SELECT NULL, NULL, j.job_id FROM unnest(CAST(:jobs AS bigint[])) AS j(job_id)
+WHERE EXISTS (SELECT FROM occurrences o JOIN runs r ON r.occurrence_id = o.id AND r.exclusivity = 'job'
+  WHERE o.job_id = j.job_id AND o.state = 'open')
 ORDER BY 1, 2, 3
 """)
 _RING = text(
@@ -57,6 +58,11 @@ def devices_in(payload: str) -> list[uuid.UUID] | None:
     return [uuid.UUID(part) for part in payload.removeprefix(_DEVICES).split(",")]
 
 
+def job_in(payload: str) -> int | None:
+    """The job of which a run may go now; None when the payload says something else."""
+    return int(payload.removeprefix(_JOB)) if payload.startswith(_JOB) else None
+
+
 async def await_turn(tx: AsyncConnection, target_ids: Collection[int], now: datetime) -> bool:
     """Mark rows that others wait for; False when some of them is out of the way already, so that it is worth to look again.
 
@@ -74,10 +80,10 @@ async def ring(tx: AsyncConnection, freed: Sequence[tuple[int, uuid.UUID]]) -> N
     devices: dict[uuid.UUID, list[uuid.UUID]] = {}
     told: list[tuple[str, str]] = []
     for row in await tx.execute(_WHO_WAITS, values):
-        if row.run_id is None:
+        if row.job_id is None:
             devices.setdefault(row.gateway_id, []).append(row.device_id)
         else:
-            told.append((GATEWAYS, str(row.run_id)))
+            told.append((GATEWAYS, f"{_JOB}{row.job_id}"))
     for gateway_id, held in devices.items():
         for begin in range(0, len(held), _DEVICES_IN_ONE):
             names = ",".join(device.hex for device in held[begin : begin + _DEVICES_IN_ONE])

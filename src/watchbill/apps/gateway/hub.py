@@ -22,7 +22,7 @@ from watchbill.core.states import TargetEvent, TargetState
 from watchbill.devices import presence
 from watchbill.kit import log
 from watchbill.kit.service import Wake, wait_any
-from watchbill.runs import Delivery, Owed
+from watchbill.runs import Delivery, Look, Owed
 
 #: Devices greeted, or deliveries handed out, by one transaction.
 GREETING, HANDFUL = 500, 500
@@ -71,7 +71,7 @@ class Hub:
         self._arrived: list[Connection] = []
         self._left: list[Connection] = []
         self._seen: set[uuid.UUID] = set()
-        self._runs: OrderedDict[int, None] = OrderedDict()  # in the order in which they were announced
+        self._looks: OrderedDict[Look, None] = OrderedDict()  # in the order in which they were announced
         self._freed: set[uuid.UUID] = set()
         self._sweep = True
         #: The time of the earliest look since `_nearest` was asked for; None = nothing that starts later was seen.
@@ -107,9 +107,11 @@ class Hub:
 
     def heard(self, payload: str) -> None:
         """A NOTIFY: a run with something ready, devices on which something may go, a stop to pass on, or (empty) look for yourself."""
-        devices = runs.devices_in(payload)
+        devices, job = runs.devices_in(payload), runs.job_in(payload)
         if payload.isdigit():
-            self._runs[int(payload)] = None
+            self._looks[Look(run_id=int(payload))] = None
+        elif job is not None:
+            self._looks[Look(job_id=job, again=True)] = None
         elif payload == "cancel":
             self._cancels = True
         elif devices is not None:
@@ -160,15 +162,15 @@ class Hub:
                 raise
         if self._nearest is not None and not self._rest():
             since, self._nearest = self._nearest.at, None
-            await self._hand_out(since=since)
-        while self._runs:
-            await self._hand_out(run_id=self._runs.popitem(last=False)[0])
+            await self._hand_out(Look(since=since))
+        while self._looks:
+            await self._hand_out(self._looks.popitem(last=False)[0])
         if self._freed:
             freed, self._freed = self._freed, set()
-            await self._hand_out(device_ids=sorted(freed), again=True)
+            await self._hand_out(Look(device_ids=sorted(freed), again=True))
         if self._sweep:
             self._sweep = False
-            await self._hand_out(device_ids=list(self.held), again=True)
+            await self._hand_out(Look(device_ids=list(self.held), again=True))
         if self._cancels:
             self._cancels = False
             await self._pass_cancels_on()
@@ -203,7 +205,7 @@ class Hub:
             self._welcome(connection, greeting, known[connection.device_id].inventory_digest)
         await self._send_orders(greeting.again, now)
         # Windows may have changed while nobody held these devices.
-        await self._hand_out(device_ids=[one.device_id for one in welcome], again=True)
+        await self._hand_out(Look(device_ids=[one.device_id for one in welcome], again=True))
 
     async def _prepare(self, tx: AsyncConnection, welcome: Sequence[Connection], now: datetime) -> Greeting:
         """Compare what newcomers say they have with what they were sent: settle what is over, and note what to send again."""
@@ -239,24 +241,15 @@ class Hub:
 
     # Work.
 
-    async def _hand_out(
-        self,
-        *,
-        run_id: int | None = None,
-        device_ids: Sequence[uuid.UUID] | None = None,
-        since: datetime | None = None,
-        again: bool = False,
-    ) -> None:
-        """Take and send what may go: of one run, on some devices, or what has started since an instant."""
-        if run_id is None and since is None and not device_ids:
+    async def _hand_out(self, look: Look) -> None:
+        """Take and send what may go."""
+        if look.device_ids is not None and not look.device_ids:
             return
         limit = FIRST_HANDFUL
         while True:
             async with self.engine.db.begin() as tx:
                 now = await self.engine.clock.now(tx)
-                taken = await runs.take(
-                    tx, self.id, now, run_id=run_id, device_ids=device_ids, since=since, again=again, limit=limit
-                )
+                taken = await runs.take(tx, self.id, now, look, limit=limit)
                 await self._envelopes.prepare(tx, taken.deliveries)
             await self._send_orders(taken.deliveries, now)
             if taken.has_later and (self._looked_at is None or now < self._looked_at):
