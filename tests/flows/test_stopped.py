@@ -106,7 +106,9 @@ async def test_work_ends_with_its_window_and_so_does_its_process_tree(fleet: Fle
 
 async def test_what_takes_longer_than_its_whole_run_may_is_stopped(fleet: Fleet) -> None:
     agent = await fleet.enrol("alpha")
-    job = await fleet.job(await fleet.script(SLEEPER), agent, duration={"time_limit_seconds": 60, "run_limit_seconds": 60})
+    job = await fleet.job(
+        await fleet.script(SLEEPER), agent, duration={"time_limit_seconds": 60, "run_limit_seconds": 60}
+    )
     row = await fleet.in_state(job, "running")
     child = await _grandchild(fleet, row)
     async with fleet.db.begin() as tx:
