@@ -209,13 +209,16 @@ async def live_through(night: Night, url: str, keys: KeyRing, folder: Path) -> A
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("nights", nargs="*", choices=[[], *(night.name for night in NIGHTS)], metavar="NIGHT")
+    names = {night.name: night for night in NIGHTS}
+    parser.add_argument("nights", nargs="*", help=", ".join(names))
     chosen = parser.parse_args(arguments).nights
+    if strange := [name for name in chosen if name not in names]:
+        parser.error(f"no such night: {', '.join(strange)}; there are {', '.join(names)}")
     log.configure(level="error")
     failed = 0
     with EmbeddedPostgres.temporary() as server, tempfile.TemporaryDirectory(prefix="watchbill-nights-") as folder:
         Path(folder).chmod(0o711)
-        for number, night in enumerate(one for one in NIGHTS if not chosen or one.name in chosen):
+        for number, night in enumerate(names[name] for name in chosen or names):
             account = asyncio.run(_in_a_world(night, server, f"night_{number}", Path(folder) / night.name))
             print(account.text(), flush=True)
             failed += bool(account.differences)
