@@ -1,6 +1,8 @@
-"""`python -m tests.simulation.soak --seconds 600`: one fresh world after the other; the counts as a line of JSON at the end.
+"""`make soak` or `python -m tests.simulation.soak --seconds 600`: one fresh world after the other, counts as JSON at the end.
 
-A failing seed ends it: seed and story are printed, and `--seed N --worlds 1` plays it again.
+A failing seed ends it: seed and story are printed, and `--seed N --worlds 1 --steps S` plays it again. Of one seed every run is the
+same, statement for statement, as long as the code and PostgreSQL are: time, chance and who moves come from the seed. Two things
+do not: which of three that wait for one lock gets it first, and a schedule that takes more processor time than it may.
 """
 
 import argparse
