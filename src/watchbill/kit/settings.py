@@ -55,7 +55,10 @@ def _listen(text: str) -> Listen:
 
 
 def _absolute(text: str) -> Path:
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~somebody whom this machine does not know
+        raise ValueError("must be an absolute path; there is no such home directory") from None
     if not path.is_absolute():
         raise ValueError("must be an absolute path")
     return path
