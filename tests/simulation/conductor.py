@@ -86,6 +86,11 @@ class Actor:
     fault: BaseException | None = None
     was_blocked: bool = False
 
+    @property
+    def is_at_beginning(self) -> bool:
+        """Whether a transaction begins: the one before has ended, in whatever way."""
+        return self.where.endswith("AS read_clock")
+
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualClock(Clock):
@@ -216,12 +221,13 @@ class Conductor:
         self.on_turn(actor.process)
         self._go(actor)
         await self._settle(actor)
+        if actor.has_committed or actor.connection is None or actor.state is State.ENDED or actor.is_at_beginning:
+            await self._look_at_blocked()
         if actor.has_committed:
             actor.has_committed = False
             if self.on_commit is not None:
                 await self.on_commit(actor)
             actor.rung.clear()
-        await self._look_at_blocked()
 
     def _go(self, actor: Actor, fault: BaseException | None = None) -> None:
         actor.state = State.MOVING
