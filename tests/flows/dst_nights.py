@@ -25,7 +25,7 @@ from watchbill.kit.postgres import EmbeddedPostgres
 from watchbill.kit.secrets import KeyRing, create_key_ring, load_key_ring
 
 #: The Engine is back this long before each stop, and runs through the due second in real time.
-LEAD = timedelta(seconds=1)
+LEAD = timedelta(seconds=0.5)
 #: D11: what comes later than this is late.
 ON_TIME = timedelta(seconds=60)
 WINDOW_SECONDS = 6 * 3600
@@ -80,7 +80,7 @@ class _Watch:
     async def prepare(self) -> None:
         """An agent, the jobs, and what the Engine says will happen."""
         fleet, night = self.rehearsal.fleet, self.night
-        agent = await fleet.enrol("alpha", timezone=night.zone)
+        agent = await fleet.enrol("alpha", timezone=night.zone, start=False)
         script = await fleet.script(SCRIPT)
         for name in night.jobs:
             policies = {
