@@ -18,6 +18,20 @@ from watchbill.kit.secrets import KeyRing, create_key_ring, load_key_ring
 from watchbill.kit.settings import Settings, load
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests counted, from whichever process: they say it by `record_property("counted", …)`."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    counted = sorted(
+        f"{report.nodeid.rpartition('::')[2]}: {value}"
+        for report in reports
+        for name, value in report.user_properties
+        if name == "counted" and report.when == "call"
+    )
+    if counted:
+        terminalreporter.section("counted")
+        terminalreporter.write_line("\n".join(counted))
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """URL of a database of the test server from which others can be created."""

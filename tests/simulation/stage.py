@@ -1,6 +1,7 @@
 """Builds worlds and plays them, each on a fresh database of one server, in an event loop on virtual time."""
 
 import asyncio
+import logging
 import tempfile
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import httpx
 import psycopg
+import structlog
 
 from tests.conftest import named, on_server
 from tests.factories import people, places
@@ -34,7 +36,6 @@ from watchbill.api.common import Deps
 from watchbill.identity import Role
 from watchbill.identity.sessions import actor_of
 from watchbill.kit import db as kit_db
-from watchbill.kit import log
 from watchbill.kit.db import Database
 from watchbill.kit.postgres import EmbeddedPostgres
 from watchbill.kit.secrets import KeyRing, create_key_ring, load_key_ring
@@ -58,7 +59,6 @@ class Stage:
 
     def run(self, plan: Plan) -> tuple[World, float]:
         """Play one plan; the world afterwards, and the seconds it took."""
-        log.configure(level="critical")
         name = f"wb_sim_{uuid.uuid4().hex[:12]}"
         on_server(self.server_url, f"CREATE DATABASE {name} TEMPLATE {self.template} STRATEGY FILE_COPY")
         url = named(self.server_url, name)
@@ -67,12 +67,25 @@ class Stage:
         began = time.monotonic()
         try:
             clock = Time(plan.begins)
-            with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner:
+            with _quiet(), asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner:
                 world = runner.run(_play(plan, around, clock))
             return world, time.monotonic() - began
         finally:
             self.steps = around.steps
             on_server(self.server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Crashes are what is played here, and nobody reads their logs. Loggers are not kept: later tests read theirs."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=False
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 @contextmanager
@@ -83,7 +96,6 @@ def standing() -> Iterator[Stage]:
         EmbeddedPostgres.temporary() as server,
     ):
         folder, url = Path(place), server.url("postgres")
-        log.configure(level="critical")
         on_server(url, "CREATE DATABASE wb_sim_template")
         kit_db.migrate(named(url, "wb_sim_template"))
         queue.converge_schema(named(url, "wb_sim_template"))

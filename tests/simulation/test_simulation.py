@@ -4,6 +4,7 @@ Each commit is held against a perfect scheduler. `make soak` goes on with fresh 
 """
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -17,10 +18,12 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("simulation")]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_instant_enters_the_ledger_once_whatever_happens(stage: Stage, seed: int) -> None:
+def test_every_instant_enters_the_ledger_once_whatever_happens(
+    stage: Stage, seed: int, record_property: Callable[[str, object], None]
+) -> None:
     world, took = stage.run(plan_of(seed, steps=2000))
     figures = world.figures()
-    print(f"seed {seed}, {took:.1f} s: {json.dumps(figures)}")
+    record_property("counted", f"{took:.1f} s, {json.dumps(figures)}")
     assert figures["instants"] > 0
     assert figures["crashes"] > 0
 
