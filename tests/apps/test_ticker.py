@@ -7,9 +7,10 @@ from sqlalchemy import text
 
 from tests.apps.conftest import EngineAt
 from tests.factories.scene import Scene
+from tests.flows.fleet import until
 from watchbill import jobs, runs
 from watchbill.apps import doctor
-from watchbill.apps.scheduler import Reaper, Ticker
+from watchbill.apps.scheduler import TICK_LIMIT, Reaper, Relief, Ticker
 from watchbill.kit.db import Database, Listener
 from watchbill.runs import Ledger
 
@@ -142,3 +143,45 @@ async def test_a_clock_that_goes_back_opens_nothing_twice(db: Database, scene: S
     for minutes in (1, 6, 2, 1, 6):
         await Ticker(engine_at(minutes=minutes)).tick()
     assert [one[0] for one in await _ledger(db, scene, job)] == ["open", "open"]
+
+
+async def test_while_more_is_due_than_one_tick_takes_a_second_one_helps(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    first = await _job(db, scene)
+    async with db.begin() as tx:
+        columns = "name, job_kind, revision, enabled, state, schedule_type, mark_at, next_due_at, tzdata_version, created_at, updated_at"
+        made = await tx.execute(
+            text(
+                f"INSERT INTO jobs ({columns}, definition) SELECT name || n, {columns.removeprefix('name, ')}, definition"
+                " FROM jobs, generate_series(1, :more) n WHERE id = :first RETURNING id"
+            ),
+            {"more": TICK_LIMIT, "first": first},
+        )
+        copies = {"ids": list(made.scalars()), "first": first}
+        for table, rest in (
+            ("job_revisions", "revision, definition, changed_at"),
+            ("job_targets", "position, kind, is_exclusion, device_id"),
+            ("job_components", "position, assembly_id, variables"),
+        ):
+            await tx.execute(
+                text(
+                    f"INSERT INTO {table} (job_id, {rest}) SELECT i, {rest} FROM {table}, unnest(CAST(:ids AS bigint[])) i WHERE job_id = :first"
+                ),
+                copies,
+            )
+    ticker, stop = Ticker(engine_at(minutes=1)), asyncio.Event()
+    relief = asyncio.ensure_future(Relief(ticker).run(stop))
+    rest = await ticker.tick()
+    assert rest < 1, "more is due"
+    await until(lambda: _is_opened(db, TICK_LIMIT + 1))
+    stop.set()
+    await relief
+    assert await doctor.check(engine_at(minutes=1)) == []
+
+
+async def _is_opened(db: Database, number: int) -> bool:
+    async with db.begin() as tx:
+        return bool(
+            (await tx.execute(text("SELECT count(*) FROM occurrences WHERE state = 'open'"))).scalar_one() == number
+        )

@@ -106,6 +106,8 @@ class Ticker:
     engine: Engine
     wake: Wake = field(default_factory=Wake)
     pulse: Pulse | None = None
+    #: Rung when a tick could not take all that is due.
+    is_full: Wake = field(default_factory=Wake)
     _resumed_at: float = float("-inf")
 
     def __post_init__(self) -> None:
@@ -123,6 +125,11 @@ class Ticker:
         async with self.engine.db.begin() as tx:
             return await jobs.recompute_for_new_zone_rules(tx, await self.engine.clock.now(tx))
 
+    async def catch_up(self, stop: asyncio.Event) -> None:
+        """Ticks until one has taken all that is left."""
+        while not stop.is_set() and not await self.tick():
+            continue
+
     async def tick(self) -> float:
         """One transaction: take, plan, write, advance. Returns how many seconds to rest."""
         assert self.pulse is not None
@@ -131,6 +138,8 @@ class Ticker:
             if step.guard.paused_until is not None:
                 return (step.guard.paused_until - step.now).total_seconds()
             due = await jobs.take_due(step.tx, step.now, limit=TICK_LIMIT)
+            if len(due) == TICK_LIMIT:
+                self.is_full.ring()
             resumed = await self._resume(step, read_at, is_idle=not due)
             around = await runs.surroundings(step.tx, due, guard_until=step.guard.until)
             plan = plan_within(due, step.now, around)
@@ -153,6 +162,18 @@ class Ticker:
             return 0
         self._resumed_at = read_at
         return await jobs.resume_paused(step.tx, step.now)
+
+
+@dataclass
+class Relief:
+    """Ticks beside the ticker while more is due than one tick takes: one plans while the rows of the other are written."""
+
+    ticker: Ticker
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.ticker.is_full.wait(stop, LONGEST_REST.total_seconds())
+            await self.ticker.catch_up(stop)
 
 
 def plan_within(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:
@@ -330,7 +351,7 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
         listener.on(jobs.CHANNEL, service.wake.ring)
     listener.on(runs.BOUNDS, reaper.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
-    return [listener, heartbeat, ticker, starter, trickle, reaper, Housekeeper(engine), workers], heartbeat
+    return [listener, heartbeat, ticker, Relief(ticker), starter, trickle, reaper, Housekeeper(engine), workers], heartbeat
 
 
 async def main(engine: Engine) -> None:
