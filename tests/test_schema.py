@@ -58,7 +58,9 @@ _CHECKS = text(
 
 
 def shape(column: Column[object]) -> tuple[str, bool]:
-    return column.type.compile(dialect=postgresql.dialect()).lower(), not column.nullable
+    # What a type is called without how it is collated, as format_type says it.
+    made = re.sub(r" collate .*", "", column.type.compile(dialect=postgresql.dialect()).lower())
+    return made, not column.nullable
 
 
 @pytest.fixture
