@@ -28,7 +28,8 @@ SQL_PLACES = {
     "assemblies": {"store"},
     "devices": {"store", "inventory", "presence"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
-    "jobs": {"store", "due", "listing", "zones"},
+    "filters": {"store", "visible"},
+    "jobs": {"store", "due", "listing", "scope", "zones"},
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
     "runs": {

@@ -17,14 +17,15 @@ from watchbill.core.job_rules_conflicts import conflicts, run_limit_fault
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
     CATCH_UPS,
+    CHANGE_DEVICES,
+    CHANGE_PERCENT,
     COMPONENT_KINDS,
     CONTEXT_MATRIX,
     DEFAULT_CONTEXT,
-    EXCLUSION_KINDS,
     EXPIRES_AFTER_SECONDS,
     JOB_KINDS,
     MAX_COMPONENTS,
-    MAX_TARGETS,
+    NO_TARGETS,
     OFFLINES,
     OVERLAP_SCOPES,
     OVERLAPS,
@@ -33,7 +34,6 @@ from watchbill.core.job_rules_values import (
     RUN_LIMIT_SECONDS,
     SPLAY_MODES,
     SPLAY_SECONDS,
-    TARGET_KINDS,
     TIME_LIMIT_SECONDS,
     CatchUp,
     Component,
@@ -44,6 +44,7 @@ from watchbill.core.job_rules_values import (
     Fit,
     Job,
     JobDraft,
+    NoTargets,
     Offline,
     Overlap,
     OverlapScope,
@@ -52,6 +53,14 @@ from watchbill.core.job_rules_values import (
 )
 from watchbill.core.job_rules_variables import settle_variables
 from watchbill.core.problems import Problem, under
+from watchbill.core.targets import (
+    EXCLUSION_KINDS,
+    TARGET_KINDS,
+    TargetFacts,
+    judge_targets,
+    nothing_is_left,
+    read_targets,
+)
 
 _MOST_COMPONENTS_READ: Final = 50
 
@@ -75,11 +84,11 @@ class AssemblyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a job is judged against. `devices` are those that exist, are not revoked and lie in the actor's sites."""
+    """What a job is judged against. `targets` are those that exist in the sites of whoever saves it, devices only if not revoked."""
 
     now: datetime
     assemblies: Mapping[UUID, AssemblyFacts]
-    devices: frozenset[UUID]
+    targets: TargetFacts
     #: For each component of the stored job: its assembly and the names of the secrets it holds.
     stored_secrets: Sequence[tuple[UUID, frozenset[str]]] = ()
     #: An edit that leaves the schedule alone must not fail because its instants have passed meanwhile.
@@ -106,8 +115,8 @@ def read(definition: object) -> ReadJob:
         description=fields.text("description", most=10_000, default=""),
         job_kind=fields.choice("job_kind", JOB_KINDS, default="automation") or "automation",
         components=components,
-        targets=_devices(fields, "targets", TARGET_KINDS, least=1),
-        exclusions=_devices(fields, "exclusions", EXCLUSION_KINDS, least=0),
+        targets=read_targets(fields, "targets", TARGET_KINDS, least=1),
+        exclusions=read_targets(fields, "exclusions", EXCLUSION_KINDS, least=0),
         schedule=_schedule(fields),
         execution_context=_context(fields, components),
         duration=_duration(fields.object("duration")),
@@ -117,7 +126,7 @@ def read(definition: object) -> ReadJob:
     fields.only("credential_id", "must be null: a script runs with the agent's rights and takes no credential")
     fields.only("use_service_account", "must be false: service accounts are for playbooks", allowed=False)
     problems += conflicts(draft)
-    if draft.targets and draft.targets.keys() <= draft.exclusions.keys():
+    if nothing_is_left(draft.targets, draft.exclusions):
         fields.refuse("exclusions", "nothing_left", "exclude every target: nothing is left to run on")
     fields.refuse_unknown("a job", READ_ONLY)
     return ReadJob(draft, tuple(problems))
@@ -127,8 +136,8 @@ def settle(draft: JobDraft, facts: Facts) -> Settled:
     """Judge what a job refers to, fill in what follows from it, and anchor its schedule."""
     settled = Settled(None)
     components = [_settle_component(position, facts, draft, settled.problems) for position in _positions(draft)]
-    _judge_devices("targets", draft.targets, facts, settled.problems)
-    _judge_devices("exclusions", draft.exclusions, facts, settled.problems)
+    settled.problems += judge_targets("targets", draft.targets, facts.targets)
+    settled.problems += judge_targets("exclusions", draft.exclusions, facts.targets)
     schedule = _settle_schedule(draft, facts, settled.problems)
     whole = [component for component in components if component is not None]
     if draft.duration.time_limit_seconds is None and whole:
@@ -200,23 +209,6 @@ def _revision(fields: Fields) -> int | None:
     return None
 
 
-def _devices(fields: Fields, name: str, kinds: Choice, *, least: int) -> dict[UUID, int]:
-    """The device ids of targets or exclusions, each once, and where in the list it stands."""
-    found: dict[UUID, int] = {}
-    for position, item in enumerate(fields.items(name, least=least, most=MAX_TARGETS)):
-        one = Fields.of(item, fields.problems, join(fields.path, f"{name}.{position}"))
-        if one.choice("kind", kinds) is None:
-            continue  # which fields belong to it depends on its kind
-        device_id = one.identifier("device_id")
-        one.refuse_unknown("a device target")
-        if device_id is None:
-            continue
-        first = found.setdefault(device_id, position)
-        if first != position:
-            one.refuse("device_id", "duplicate", f"{device_id} is listed already at {name}.{first}")
-    return found
-
-
 def _schedule(fields: Fields) -> calendar.Schedule | None:
     value = fields.take("schedule")
     if value is None:
@@ -283,6 +275,9 @@ def _policies(fields: Fields) -> Policies:
         continue_on_failure=False,
         concurrency=None,
         failure_threshold_percent=fields.integer("failure_threshold_percent", 0, 100, default=0),
+        no_targets=cast("NoTargets", word("no_targets", NO_TARGETS, "skip")),
+        max_change_percent=fields.optional_integer("max_change_percent", *CHANGE_PERCENT),
+        max_change_devices=fields.optional_integer("max_change_devices", *CHANGE_DEVICES),
     )
     fields.refuse_unknown("policies")
     return policies
@@ -331,14 +326,6 @@ def _find_declared(
         message = f"there is no revision {component.revision}; the assembly has 1 to {known.latest}"
         problems.append(Problem(f"{path}.revision", "revision_not_found", message))
     return declared
-
-
-def _judge_devices(name: str, devices: Mapping[UUID, int], facts: Facts, problems: list[Problem]) -> None:
-    for device_id, position in devices.items():
-        if device_id not in facts.devices:
-            # One text for unknown, revoked and foreign devices: what one may not see does not exist.
-            message = f"there is no device {device_id}"
-            problems.append(Problem(f"{name}.{position}.device_id", "device_not_found", message))
 
 
 def _settle_schedule(draft: JobDraft, facts: Facts, problems: list[Problem]) -> calendar.Schedule | None:

@@ -11,12 +11,14 @@ from uuid import UUID
 
 from watchbill.core.fields import Choice
 from watchbill.core.schedule import Schedule
+from watchbill.core.targets import Placed, Target
 
 Overlap = Literal["skip", "queue_one", "replace", "allow"]
 OverlapScope = Literal["device", "job"]
 SplayMode = Literal["fixed", "per_occurrence"]
 CatchUp = Literal["skip", "latest", "all", "hold"]
 Offline = Literal["wait", "skip"]
+NoTargets = Literal["skip", "fail"]
 
 
 class ComponentKind(StrEnum):
@@ -60,21 +62,21 @@ DEFAULT_CONTEXT: Final = _C.SYSTEM
 
 JOB_KINDS: Final = Choice(("automation",), ("onboarding", "agent_maintenance"))
 COMPONENT_KINDS: Final = Choice((_K.SCRIPT,), (_K.PLAYBOOK, _K.WORKFLOW, _K.DEVICE_ONBOARDING))
-TARGET_KINDS: Final = Choice(("device",), ("filter", "site", "all_devices", "onboarding_scope"))
-EXCLUSION_KINDS: Final = Choice(("device",), ("filter", "site"))
 OVERLAPS: Final = Choice(("skip", "queue_one", "replace", "allow"))
 OVERLAP_SCOPES: Final = Choice(("device", "job"))
 CATCH_UPS: Final = Choice(("latest", "skip", "all", "hold"))
 SPLAY_MODES: Final = Choice(("fixed", "per_occurrence"))
 OFFLINES: Final = Choice(("wait", "skip"))
+NO_TARGETS: Final = Choice(("skip", "fail"))
 
 MAX_COMPONENTS: Final = 1
-MAX_TARGETS: Final = 10_000
 TIME_LIMIT_SECONDS: Final = (1, 7 * 86_400)
 EXPIRES_AFTER_SECONDS: Final = (60, 30 * 86_400)
 CATCH_UP_WINDOW_SECONDS: Final = (60, 7 * 86_400)
 RUN_LIMIT_SECONDS: Final = (60, 30 * 86_400)
 SPLAY_SECONDS: Final = (0, 86_400)
+CHANGE_PERCENT: Final = (0, 100)
+CHANGE_DEVICES: Final = (0, 1_000_000)
 RETRY_DELAY_SECONDS: Final = 60
 
 #: What a reply adds to a job.
@@ -131,6 +133,15 @@ class Policies:
     concurrency: int | None
     failure_threshold_percent: int
     splay_mode: SplayMode = "fixed"
+    #: What an occurrence is that finds no device to run on: skipped, or failed.
+    no_targets: NoTargets = "skip"
+    #: An occurrence is held for a person when the devices it finds differ by more from those of the one before. None = any.
+    max_change_percent: int | None = None
+    max_change_devices: int | None = None
+
+    @property
+    def is_guarded(self) -> bool:
+        return self.max_change_percent is not None or self.max_change_devices is not None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -147,6 +158,9 @@ class Policies:
             "concurrency": self.concurrency,
             "waves": None,
             "failure_threshold_percent": self.failure_threshold_percent,
+            "no_targets": self.no_targets,
+            "max_change_percent": self.max_change_percent,
+            "max_change_devices": self.max_change_devices,
         }
 
 
@@ -166,15 +180,15 @@ class Duration:
 class JobDraft:
     """A job as read: every value is right by itself; what it refers to is still to be looked up.
 
-    Devices come with their place in the list. `enabled` None = not said. `schedule` None only where it was faulty.
+    Targets come with their place in the list. `enabled` None = not said. `schedule` None only where it was faulty.
     """
 
     name: str
     description: str
     job_kind: str
     components: tuple[ComponentDraft, ...]
-    targets: Mapping[UUID, int]
-    exclusions: Mapping[UUID, int]
+    targets: Placed
+    exclusions: Placed
     schedule: Schedule | None
     execution_context: ExecutionContext
     duration: Duration
@@ -190,8 +204,8 @@ class Job:
     description: str
     job_kind: str
     components: tuple[Component, ...]
-    targets: tuple[UUID, ...]
-    exclusions: tuple[UUID, ...]
+    targets: tuple[Target, ...]
+    exclusions: tuple[Target, ...]
     schedule: Schedule
     execution_context: ExecutionContext
     time_limit_seconds: int

@@ -3,14 +3,16 @@
 Objects are compared name by name, lists of objects by a key that the caller names or else by position, other lists as a whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 Place = str | int
-#: Where a list of objects stands -> the name in its objects that tells them apart.
-Keys = Mapping[tuple[Place, ...], str]
+#: The name in an object that tells it from its neighbours, or what says so of the whole object.
+Key = str | Callable[[Mapping[str, object]], object]
+#: Where a list of objects stands -> what tells them apart.
+Keys = Mapping[tuple[Place, ...], Key]
 
 
 class Absent(Enum):
@@ -77,15 +79,19 @@ def _differ_lists(
         yield Change(path, before, after)
 
 
-def _by_key(items: Sequence[object], key: str) -> dict[str, object] | None:
+def _by_key(items: Sequence[object], key: Key) -> dict[str, object] | None:
     """The objects of a list by their key; None when one has none or two share it."""
     found: dict[str, object] = {}
     for item in items:
-        name = item.get(key) if isinstance(item, Mapping) else None
+        name = _name(item, key) if isinstance(item, Mapping) else None
         if not isinstance(name, str) or name in found:
             return None
         found[name] = item
     return found
+
+
+def _name(item: Mapping[str, object], key: Key) -> object:
+    return item.get(key) if isinstance(key, str) else key(item)
 
 
 def _is_same_scalar(before: object, after: object) -> bool:

@@ -3,7 +3,7 @@
 A sealed value is bound to its job, component and variable: moved elsewhere, it cannot be opened.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,10 +11,12 @@ from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft, as_text
 from watchbill.core.job_rules_values import Component, Job, Policies
 from watchbill.core.job_rules_variables import IS_SET
+from watchbill.core.targets import SeenTargets, Target, from_json, to_json
 from watchbill.kit.secrets import KeyRing
 
 #: A stored definition: what `stored` made, read back from the database.
 Definition = Mapping[str, Any]
+TARGET_LISTS: Final = ("targets", "exclusions")
 _SEALED: Final = "sealed"
 _FIELDS: Final = (
     "name", "description", "job_kind", "components", "targets", "exclusions", "schedule", "execution_context",
@@ -35,8 +37,8 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
         "components": [
             _component(component, job_id, position, keys, before) for position, component in enumerate(job.components)
         ],
-        "targets": [_device(device_id) for device_id in job.targets],
-        "exclusions": [_device(device_id) for device_id in job.exclusions],
+        "targets": [to_json(target) for target in job.targets],
+        "exclusions": [to_json(target) for target in job.exclusions],
         "schedule": calendar.to_json(job.schedule),
         "execution_context": job.execution_context.value,
         "credential_id": None,
@@ -72,13 +74,13 @@ def _in_order(given: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
     return {name: given[name] for name in names}
 
 
-def shown(definition: Definition, devices: Collection[str] | None = None) -> dict[str, Any]:
-    """The definition as the API shows it: no secrets, and of the devices only these (None = all)."""
+def shown(definition: Definition, seen: SeenTargets | None = None) -> dict[str, Any]:
+    """The definition as the API shows it: no secrets, and of the targets only those seen (None = all)."""
     public = complete(definition)
     public["components"] = [{**one, "variables": masked(one["variables"])} for one in public["components"]]
-    if devices is not None:
-        for name in ("targets", "exclusions"):
-            public[name] = [one for one in definition[name] if one["device_id"] in devices]
+    if seen is not None:
+        for name in TARGET_LISTS:
+            public[name] = [one for one in definition[name] if seen.holds(one)]
     return public
 
 
@@ -155,10 +157,6 @@ def _context(job_id: int, position: int, name: str) -> str:
     return f"job:{job_id}:{position}:{name}"
 
 
-def _device(device_id: UUID) -> dict[str, str]:
-    return {"kind": "device", "device_id": str(device_id)}
-
-
 def is_sealed(value: object) -> bool:
     """Whether the stored value of a variable is a sealed secret."""
     return isinstance(value, Mapping) and value.keys() == {_SEALED}
@@ -168,11 +166,11 @@ def masked(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {name: dict(IS_SET) if is_sealed(value) else value for name, value in variables.items()}
 
 
-def device_ids(listed: Sequence[Mapping[str, str]]) -> list[UUID]:
-    """The devices of `targets` or `exclusions`, in order."""
-    return [UUID(one["device_id"]) for one in listed]
+def targets_of(definition: Definition, name: str) -> list[Target]:
+    """The stored `targets` or `exclusions`, in order."""
+    return [from_json(one) for one in definition[name]]
 
 
-def devices_in(definition: Definition) -> list[UUID]:
-    """Every device that a definition names."""
-    return [*device_ids(definition["targets"]), *device_ids(definition["exclusions"])]
+def targets_in(definition: Definition) -> list[Target]:
+    """Every target and exclusion that a definition names."""
+    return [one for name in TARGET_LISTS for one in targets_of(definition, name)]

@@ -1,16 +1,17 @@
-"""What one save of a job changed, as its reader may see it: devices of other sites and the values of secrets stay hidden."""
+"""What one save of a job changed, as its reader may see it: targets of other sites and the values of secrets stay hidden."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.json_diff import Absent, Change, Keys, diff
+from watchbill.core.targets import SeenTargets, label
 from watchbill.jobs.definition import Definition, complete, is_sealed
 from watchbill.jobs.values import Difference
 
-_DEVICES: Final = ("targets", "exclusions")
-_KEYS: Final[Keys] = {(name,): "device_id" for name in _DEVICES}
+_TARGETS: Final = ("targets", "exclusions")
+_KEYS: Final[Keys] = {(name,): label for name in _TARGETS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,18 @@ class _Secret:
     sealed: str = field(repr=False)
 
 
-def changes(before: Definition, after: Definition, devices: Collection[str] | None = None) -> list[Difference]:
-    """From one stored definition to another; of the devices only these (None = all). Empty when they say the same."""
+def changes(before: Definition, after: Definition, seen: SeenTargets | None = None) -> list[Difference]:
+    """From one stored definition to another; of the targets only those seen (None = all). Empty when they say the same."""
     found = diff(_closed(complete(before)), _closed(complete(after)), _KEYS)
-    return [_difference(one) for one in found if devices is None or _is_visible(one, devices)]
+    return [_difference(one) for one in found if seen is None or _is_visible(one, seen)]
 
 
-def _is_visible(change: Change, devices: Collection[str]) -> bool:
-    return change.is_order or change.path[0] not in _DEVICES or change.path[1] in devices
+def _is_visible(change: Change, seen: SeenTargets) -> bool:
+    if change.is_order or change.path[0] not in _TARGETS:
+        return True
+    # A target differs as a whole: it is there on one side only.
+    target = change.before if isinstance(change.before, Mapping) else change.after
+    return isinstance(target, Mapping) and seen.holds(target)
 
 
 def _difference(change: Change) -> Difference:

@@ -18,6 +18,7 @@ from watchbill.core.schedule import Schedule
 from watchbill.identity import ENGINE, audit
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import policies_of, read_schedule
+from watchbill.jobs.scope import scope_left
 from watchbill.jobs.store import insert_revisions
 from watchbill.jobs.tables import jobs
 from watchbill.jobs.values import Advance, DueJob
@@ -46,12 +47,15 @@ FROM jsonb_to_recordset(:rows) AS a(job_id bigint, mark_at timestamptz, next_due
 WHERE j.id = a.job_id RETURNING j.id, j.revision, j.definition
 """).bindparams(bindparam("rows", type_=JSONB))
 
+# Where the rules of a job without bounds may find something is known only when they are asked: nobody is woken for that.
 _SITES_DUE = text("""
-SELECT DISTINCT coalesce(d.site_id, 0) FROM jobs j
+SELECT DISTINCT coalesce(d.site_id, t.site_id, a.site_id, 0) FROM jobs j
 JOIN job_targets t ON t.job_id = j.id AND NOT t.is_exclusion
-JOIN devices d ON d.id = t.device_id
+LEFT JOIN devices d ON d.id = t.device_id
+LEFT JOIN LATERAL unnest(j.allowed_site_ids) AS a(site_id) ON t.kind IN ('filter', 'all_devices')
 WHERE j.next_due_at <= :until AND j.enabled AND j.deleted_at IS NULL
-  AND (j.allowed_site_ids IS NULL OR d.site_id = ANY(j.allowed_site_ids))
+  AND (t.device_id IS NOT NULL OR t.site_id IS NOT NULL OR a.site_id IS NOT NULL)
+  AND (j.allowed_site_ids IS NULL OR coalesce(d.site_id, t.site_id, a.site_id) = ANY(j.allowed_site_ids))
 """)
 
 
@@ -65,7 +69,8 @@ def _due_query() -> Select[Any]:
         jobs.c.definition["duration"].label("duration"),
         jobs.c.mark_at,
         jobs.c.next_due_at,
-        jobs.c.allowed_site_ids,
+        jobs.c.allowed_site_ids.label("reach_site_ids"),
+        scope_left().label("allowed_site_ids"),
         jobs.c.tzdata_version,
         jobs.c.zone_source,
     )
@@ -82,14 +87,14 @@ async def take_due(tx: AsyncConnection, now: datetime, limit: int = 500) -> list
         .where(jobs.c.next_due_at <= now, _is_live())
         .order_by(jobs.c.next_due_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=jobs)
     )
     return [_due_job(row) for row in await tx.execute(query)]
 
 
 async def due_settings(tx: AsyncConnection, job_id: int) -> DueJob:
     """The same of one job, for a run that a person starts; held until the transaction ends."""
-    query = _due_query().where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None)).with_for_update()
+    query = _due_query().where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None)).with_for_update(of=jobs)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise NotFoundError("There is no such job.", code="job_not_found")
@@ -101,7 +106,7 @@ async def due_settings_of(tx: AsyncConnection, job_ids: Collection[int]) -> dict
     query = _due_query().where(
         jobs.c.id == any_(literal(sorted(job_ids), ARRAY(BigInteger))), jobs.c.deleted_at.is_(None)
     )
-    rows = await tx.execute(query.order_by(jobs.c.id).with_for_update())
+    rows = await tx.execute(query.order_by(jobs.c.id).with_for_update(of=jobs))
     return {row.id: _due_job(row) for row in rows}
 
 
@@ -149,7 +154,7 @@ async def recompute_for_new_zone_rules(tx: AsyncConnection, now: datetime, limit
         .where(jobs.c.next_due_at.is_not(None), jobs.c.tzdata_version != version, _is_live())
         .order_by(jobs.c.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=jobs)
     )
     old = [_due_job(row) for row in await tx.execute(query)]
     zones = await zones_in_use(tx) if any(job.zone_source != "fixed" for job in old) else frozenset()
@@ -179,7 +184,7 @@ async def recompute_following(tx: AsyncConnection, zones: Collection[str], now: 
 async def _move(tx: AsyncConnection, job_ids: Sequence[int], zones: Collection[str], now: datetime) -> int:
     if not job_ids:
         return 0
-    query = _due_query().where(jobs.c.id.in_(job_ids), *_is_following()).order_by(jobs.c.id).with_for_update()
+    query = _due_query().where(jobs.c.id.in_(job_ids), *_is_following()).order_by(jobs.c.id).with_for_update(of=jobs)
     held = [_due_job(row) for row in await tx.execute(query)]
     await advance(tx, _all_recomputed(held, zones), calendar.tzdata_version(), now)
     await notify(tx, CHANNEL)
@@ -215,7 +220,7 @@ async def resume_paused(tx: AsyncConnection, now: datetime) -> int:
         .where(jobs.c.paused_until <= now, jobs.c.deleted_at.is_(None))
         .order_by(jobs.c.paused_until)
         .limit(_RESUMED_AT_ONCE)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=jobs)
     )
     ended = (await tx.execute(query)).all()
     if not ended:
@@ -273,6 +278,7 @@ def _due_job(row: Row[Any]) -> DueJob:
         run_limit_seconds=row.duration.get("run_limit_seconds"),
         zone_source=row.zone_source,
         allowed_site_ids=row.allowed_site_ids,
+        reach_site_ids=row.reach_site_ids,
         failure_threshold_percent=policies.failure_threshold_percent,
         tzdata_version=row.tzdata_version,
     )

@@ -1,19 +1,22 @@
-"""Turns the names in a job's file into ids: assemblies by name, devices by host name and site. What leads nowhere is told."""
+"""Turns the names in a job's file into ids, and back: assemblies, filters and sites by name, devices by host name and site.
 
-from collections.abc import Mapping
-from typing import Any, Final
+What leads nowhere is told.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import assemblies
+from watchbill import assemblies, filters, sites
 from watchbill.core.fields import shown as quoted
 from watchbill.core.problems import Problem
+from watchbill.core.targets import FilterTarget, SiteTarget, Target, devices_among, to_json
 from watchbill.identity import Actor
 from watchbill.jobs import store
+from watchbill.jobs.definition import TARGET_LISTS
 from watchbill.jobs.store import DeviceName
-
-_LISTS: Final = ("targets", "exclusions")
 
 
 class Resolved:
@@ -43,8 +46,10 @@ async def resolve(tx: AsyncConnection, actor: Actor, definition: object) -> Reso
     for place, component in resolved.items("components"):
         if "assembly" in component:
             await _resolve_assembly(tx, resolved, place, component)
-    for name in _LISTS:
+    for name in TARGET_LISTS:
         await _resolve_devices(tx, actor, resolved, name)
+        await _resolve_filters(tx, actor, resolved, name)
+        await _resolve_sites(tx, actor, resolved, name)
     return resolved
 
 
@@ -61,7 +66,7 @@ async def _resolve_assembly(tx: AsyncConnection, resolved: Resolved, place: int,
 async def _resolve_devices(tx: AsyncConnection, actor: Actor, resolved: Resolved, name: str) -> None:
     named: dict[int, tuple[dict[str, Any], DeviceName]] = {}
     for place, item in resolved.items(name):
-        if "hostname" in item:
+        if "hostname" in item and item.get("kind", "device") == "device":
             hostname, anywhere = item.pop("hostname"), "site" not in item
             site = item.pop("site", None)
             if isinstance(hostname, str) and (site is None or isinstance(site, str)):
@@ -86,3 +91,79 @@ def _take_device(resolved: Resolved, path: str, item: dict[str, Any], device: De
     else:
         message = f"there is no device named {quoted(device.hostname)}{where}"
         resolved.refuse(f"{path}.hostname", f"{path}.device_id", "device_not_found", message)
+
+
+async def _resolve_filters(tx: AsyncConnection, actor: Actor, resolved: Resolved, name: str) -> None:
+    named = _taken(resolved, name, "filter")
+    found = await filters.ids_named(tx, actor.scope, list({given for _, given in named.values()}))
+    for place, (item, given) in named.items():
+        ids, path = found[given], f"{name}.{place}"
+        if len(ids) == 1:
+            item["filter_id"] = ids[0]
+        elif ids:
+            numbers = ", ".join(str(one) for one in ids)
+            message = f"{len(ids)} filters are named {quoted(given)} (numbers {numbers})"
+            resolved.refuse(f"{path}.filter", f"{path}.filter_id", "filter_ambiguous", message)
+        else:
+            message = f"there is no filter named {quoted(given)}"
+            resolved.refuse(f"{path}.filter", f"{path}.filter_id", "filter_not_found", message)
+
+
+async def _resolve_sites(tx: AsyncConnection, actor: Actor, resolved: Resolved, name: str) -> None:
+    named = _taken(resolved, name, "site")
+    found = await sites.ids_named(tx, {given for _, given in named.values()}, actor.scope)
+    for place, (item, given) in named.items():
+        if given in found:
+            item["site_id"] = found[given]
+        else:
+            path = f"{name}.{place}"
+            message = f"there is no site named {quoted(given)}"
+            resolved.refuse(f"{path}.site", f"{path}.site_id", "site_not_found", message)
+
+
+def _taken(resolved: Resolved, name: str, kind: str) -> dict[int, tuple[dict[str, Any], str]]:
+    """The targets of a kind that give a name, with the name taken out; by their place."""
+    taken: dict[int, tuple[dict[str, Any], str]] = {}
+    for place, item in resolved.items(name):
+        if item.get("kind") == kind and kind in item:
+            given = item.pop(kind)
+            if isinstance(given, str):
+                taken[place] = (item, given)
+            else:
+                path = f"{name}.{place}"
+                resolved.refuse(f"{path}.{kind}", f"{path}.{kind}_id", "wrong_type", "must be a text")
+    return taken
+
+
+async def name_targets(tx: AsyncConnection, actor: Actor, targets: Sequence[Target]) -> dict[Target, dict[str, Any]]:
+    """Each target as a file names it; by its id where the name is another one's too, or not to be seen."""
+    devices = await _name_devices(tx, actor, devices_among(targets))
+    rules = await filters.names_of(tx, actor.scope, {one.filter_id for one in targets if isinstance(one, FilterTarget)})
+    same = await filters.ids_named(tx, actor.scope, list(set(rules.values())))
+    places = await sites.names_of(tx, {one.site_id for one in targets if isinstance(one, SiteTarget)}, actor.scope)
+
+    def written(target: Target) -> dict[str, Any]:
+        match target:
+            case FilterTarget(filter_id) if len(same.get(rules.get(filter_id, ""), ())) == 1:
+                return {"kind": "filter", "filter": rules[filter_id]}
+            case SiteTarget(site_id) if site_id in places:
+                return {"kind": "site", "site": places[site_id]}
+            case _:
+                plain = to_json(target)
+                return devices.get(plain.get("device_id"), plain)
+
+    return {target: written(target) for target in targets}
+
+
+async def _name_devices(tx: AsyncConnection, actor: Actor, ids: list[UUID]) -> dict[str | None, dict[str, Any]]:
+    """The devices that a file can name by site and host name: those whose name no other one has there."""
+    named = {
+        one: DeviceName(hostname, site)
+        for one, (site, hostname) in (await store.names_of(tx, actor.scope, ids)).items()
+    }
+    found = await store.devices_named(tx, actor.scope, list(dict.fromkeys(named.values())))
+    return {
+        str(device_id): {"kind": "device", "site": name.site, "hostname": name.hostname}
+        for device_id, name in named.items()
+        if len(found[name]) == 1
+    }

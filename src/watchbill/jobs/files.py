@@ -7,7 +7,7 @@ always the same bytes.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,10 +18,9 @@ from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import listing, saving, store
-from watchbill.jobs.definition import device_ids, devices_in, secrets_in, shown
-from watchbill.jobs.file_names import resolve
+from watchbill.jobs.definition import TARGET_LISTS, secrets_in, shown, targets_in, targets_of
+from watchbill.jobs.file_names import name_targets, resolve
 from watchbill.jobs.saving import Saved
-from watchbill.jobs.store import DeviceName
 from watchbill.jobs.values import SavedJob
 from watchbill.kit import yaml_file
 from watchbill.kit.errors import ConflictError, InvalidError
@@ -30,18 +29,17 @@ from watchbill.kit.yaml_file import YamlDocument
 
 #: What a file does when a visible job has its name: make another one, refuse, or save that job anew.
 OnExisting = Literal["create", "refuse", "update"]
-_LISTS: Final = ("targets", "exclusions")
 
 
 async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
     """The job as one YAML file that `read_file` reads. Only whole: a file of some of its devices is another job."""
     saving.require_whole(job)
     definition = shown(job.definition)
-    named = await name_devices(tx, actor, devices_in(definition))
+    named = await name_targets(tx, actor, targets_in(definition))
     document = {
         **{name: definition[name] for name in ("name", "description", "job_kind")},
         "components": [await _named_component(tx, actor, component) for component in definition["components"]],
-        **{name: [named[device_id] for device_id in device_ids(definition[name])] for name in _LISTS},
+        **{name: [named[target] for target in targets_of(definition, name)] for name in TARGET_LISTS},
         **{name: definition[name] for name in ("schedule", "execution_context", "duration", "policies", "enabled")},
     }
     return yaml_file.write(document)
@@ -56,22 +54,6 @@ async def _named_component(tx: AsyncConnection, actor: Actor, component: Mapping
         "revision": component["revision"],
         "variables": open_values,
     }
-
-
-async def name_devices(tx: AsyncConnection, actor: Actor, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Each device as a file names it: by site and host name, or by its id where another one has the same."""
-    named = {
-        one: DeviceName(hostname, site)
-        for one, (site, hostname) in (await store.names_of(tx, actor.scope, ids)).items()
-    }
-    found = await store.devices_named(tx, actor.scope, list(dict.fromkeys(named.values())))
-    return {device_id: _as_written(device_id, name, found[name]) for device_id, name in named.items()}
-
-
-def _as_written(device_id: UUID, name: DeviceName, found: list[UUID]) -> dict[str, Any]:
-    if len(found) > 1:
-        return {"kind": "device", "device_id": str(device_id)}
-    return {"kind": "device", "site": name.site, "hostname": name.hostname}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +113,7 @@ async def _find_before(
         return None, [Problem("name", "job_ambiguous", message)]
     before = await listing.find(tx, actor.scope, found[0], for_update=True) if found else None
     if before is not None and (before.spans_other_sites or before.spares_other_sites):
-        return None, [Problem("name", "job_spans_other_sites", "the job has devices in sites that you do not see")]
+        return None, [Problem("name", "job_spans_other_sites", "the job reaches sites that you do not see")]
     return before, []
 
 

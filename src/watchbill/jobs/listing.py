@@ -1,6 +1,6 @@
 """Reading jobs as one reader sees them: the site scope is part of every statement, and a page costs three whatever its length.
 
-A job is visible when at least one of its devices, not left out by an exclusion, lies in the reader's sites.
+A job is visible where it may run in one of the reader's sites: a device of it, not left out, lies there, or its rules look there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
-from watchbill.devices.tables import devices
+from watchbill.core.targets import SeenTargets
+from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
-from watchbill.jobs.tables import job_targets, jobs
+from watchbill.jobs.scope import scope_left
+from watchbill.jobs.tables import job_reach, jobs
 from watchbill.jobs.values import JobFilter, SavedJob, TargetSummary
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.errors import InvalidError
@@ -41,24 +43,39 @@ _CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
 _NEVER: ColumnElement[datetime] = literal_column("'infinity'::timestamptz")
 _PLAIN = (
     "id", "revision", "definition", "enabled", "state", "state_reason", "paused_until", "mark_at", "next_due_at",
-    "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids",
+    "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids", "scope_left",
 )  # fmt: skip
 
-# `inside` is what the reader may know of: NULL sites = everything. Devices of other sites only leave the marks
-# `spans` (to run on) and `spares` (left out).
-_SUMMARY = text("""
+# `inside` is what the reader may know of: NULL sites = everything. What is not leaves the marks `spans` (to run on) and `spares`
+# (left out) only. A rule reaches wherever the job's scope does.
+_SUMMARY = text(f"""
 SELECT t.job_id,
-  count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded) AS devices,
-  count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.is_excluded) AS excluded,
-  count(*) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded AND t.is_online) AS online,
-  coalesce(bool_or(NOT t.inside AND NOT t.is_exclusion), false) AS spans,
+  count(t.device_id) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded) AS devices,
+  count(t.device_id) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.is_excluded) AS excluded,
+  count(t.device_id) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded AND t.is_online) AS online,
+  coalesce(array_agg(t.filter ORDER BY t.position) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.filter IS NOT NULL), '{{}}') AS filters,
+  coalesce(array_agg(t.site ORDER BY t.position) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.site IS NOT NULL), '{{}}') AS sites,
+  bool_or(t.kind = 'all_devices') AS all_devices,
+  coalesce(bool_or(NOT t.is_exclusion AND CASE WHEN t.kind IN ('filter', 'all_devices') THEN NOT t.reaches_inside OR NOT t.inside
+    ELSE NOT t.inside END), false) AS spans,
   coalesce(bool_or(NOT t.inside AND t.is_exclusion), false) AS spares,
-  CASE WHEN CAST(:sites AS bigint[]) IS NOT NULL THEN array_agg(t.device_id) FILTER (WHERE t.inside) END AS visible
+  array_agg(t.device_id) FILTER (WHERE t.inside AND t.device_id IS NOT NULL) AS seen_devices,
+  array_agg(t.site_id) FILTER (WHERE t.inside AND t.site_id IS NOT NULL) AS seen_sites,
+  array_agg(t.filter_id) FILTER (WHERE t.inside AND t.filter_id IS NOT NULL) AS seen_filters
 FROM (
-  SELECT s.job_id, s.is_exclusion, s.device_id, p.gateway_id IS NOT NULL AS is_online, x.job_id IS NOT NULL AS is_excluded,
-    CAST(:sites AS bigint[]) IS NULL OR coalesce(d.site_id = ANY(:sites), false) AS inside
+  SELECT s.job_id, s.kind, s.position, s.is_exclusion, s.device_id, s.site_id, s.filter_id, f.name AS filter, y.name AS site,
+    p.gateway_id IS NOT NULL AS is_online, x.job_id IS NOT NULL AS is_excluded,
+    CAST(:sites AS bigint[]) IS NULL OR (j.allowed_site_ids <@ CAST(:sites AS bigint[])) IS TRUE AS reaches_inside,
+    CAST(:sites AS bigint[]) IS NULL OR CASE s.kind
+      WHEN 'device' THEN coalesce(d.site_id = ANY(:sites), false)
+      WHEN 'site' THEN s.site_id = ANY(:sites)
+      WHEN 'filter' THEN {IS_SEEN}
+      ELSE true END AS inside
   FROM job_targets s
-  JOIN devices d ON d.id = s.device_id
+  JOIN jobs j ON j.id = s.job_id
+  LEFT JOIN devices d ON d.id = s.device_id
+  LEFT JOIN device_filters f ON f.id = s.filter_id
+  LEFT JOIN sites y ON y.id = s.site_id
   LEFT JOIN device_presence p ON p.device_id = d.id
   LEFT JOIN job_targets x ON x.job_id = s.job_id AND x.is_exclusion AND x.device_id = s.device_id
   WHERE s.job_id = ANY(:ids)
@@ -102,32 +119,20 @@ def visible_ids(scope: SiteScope) -> Select[tuple[int]]:
 
 
 def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
-    if scope.site_ids is None:
-        return true()
-    return _has_device(scope.clause(devices.c.site_id))
+    return true() if scope.site_ids is None else _reaches(scope.clause(job_reach.c.site_id))
 
 
-def _has_device(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a job has a device that it runs on and that meets `condition`."""
-    excluded = job_targets.alias("excluded")
-    left_out = exists().where(
-        excluded.c.job_id == job_targets.c.job_id,
-        excluded.c.is_exclusion,
-        excluded.c.device_id == job_targets.c.device_id,
-    )
-    found = (
-        select(literal(1))
-        .select_from(job_targets.join(devices, devices.c.id == job_targets.c.device_id))
-        .where(job_targets.c.job_id == jobs.c.id, ~job_targets.c.is_exclusion, condition, ~left_out)
-    )
-    return found.exists()
+def _reaches(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a job may run in a site that meets `condition`."""
+    return exists().where(job_reach.c.job_id == jobs.c.id, condition)
 
 
 def _query() -> Select[Any]:
-    columns = [jobs.c[name] for name in _PLAIN if not name.endswith("_by")]
+    columns = [jobs.c[name] for name in _PLAIN if name in jobs.c and not name.endswith("_by")]
     return (
         select(
             *columns,
+            scope_left().label("scope_left"),
             func.lower(jobs.c.name).label("sort_name"),
             _CREATOR.c.username.label("created_by"),
             _EDITOR.c.username.label("updated_by"),
@@ -217,8 +222,8 @@ def _conditions(scope: SiteScope, wanted: JobFilter) -> list[ColumnElement[bool]
     if wanted.enabled is not None:
         conditions.append(jobs.c.enabled == wanted.enabled)
     if wanted.site_id is not None:
-        site = devices.c.site_id == cast(wanted.site_id, BigInteger)
-        conditions.append(_has_device(and_(site, scope.clause(devices.c.site_id))))
+        site = job_reach.c.site_id == cast(wanted.site_id, BigInteger)
+        conditions.append(_reaches(and_(site, scope.clause(job_reach.c.site_id))))
     return conditions
 
 
@@ -226,17 +231,23 @@ async def _with_targets(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Ro
     ids = [row.id for row in rows]
     found = await tx.execute(_SUMMARY, {"ids": ids, "sites": scope.as_list()}) if ids else ()
     summaries = {row.job_id: row for row in found}
-    return [_job(row, summaries.get(row.id)) for row in rows]
+    return [_job(row, summaries.get(row.id), scope) for row in rows]
 
 
-def _job(row: Row[Any], summary: Row[Any] | None) -> SavedJob:
+def _job(row: Row[Any], summary: Row[Any] | None, scope: SiteScope) -> SavedJob:
     job = SavedJob(**{name: getattr(row, name) for name in _PLAIN})
     if summary is None:
         return job
+    names = ("devices", "excluded", "online", "filters", "sites", "all_devices")
     return replace(
         job,
-        targets=TargetSummary(summary.devices, summary.excluded, summary.online),
+        targets=TargetSummary(**{name: getattr(summary, name) for name in names}),
         spans_other_sites=summary.spans,
         spares_other_sites=summary.spares,
-        visible_devices=None if summary.visible is None else frozenset(str(one) for one in summary.visible),
+        seen=None if scope.site_ids is None else _seen(summary),
     )
+
+
+def _seen(summary: Row[Any]) -> SeenTargets:
+    devices = frozenset(str(one) for one in summary.seen_devices or ())
+    return SeenTargets(devices, frozenset(summary.seen_sites or ()), frozenset(summary.seen_filters or ()))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,15 +13,15 @@ from watchbill.core import schedule as calendar
 from watchbill.core.job_rules import read
 from watchbill.core.job_rules_values import Job
 from watchbill.core.problems import Problem
+from watchbill.core.targets import label, to_json
 from watchbill.identity import Actor
 from watchbill.jobs import saving
-from watchbill.jobs.definition import Definition, devices_in, stored
+from watchbill.jobs.definition import TARGET_LISTS, Definition, stored, targets_in
 from watchbill.jobs.differences import changes
-from watchbill.jobs.files import FileReading, name_devices, read_file
+from watchbill.jobs.file_names import name_targets
+from watchbill.jobs.files import FileReading, read_file
 from watchbill.jobs.values import Difference
 from watchbill.kit.secrets import KeyRing
-
-_DEVICES: Final = ("targets", "exclusions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +94,33 @@ def _least(job: Job) -> dict[str, Any]:
 async def _by_names(
     tx: AsyncConnection, actor: Actor, before: Mapping[str, Any], after: Definition
 ) -> list[Difference]:
-    """The differences, with devices and assemblies told by their names."""
-    named = await name_devices(tx, actor, [*devices_in(before), *devices_in(after)])
-    labels = {str(device_id): _label(written) for device_id, written in named.items()}
+    """The differences, with targets and assemblies told by their names."""
+    named = await name_targets(tx, actor, [*targets_in(before), *targets_in(after)])
+    labels = {label(to_json(target)): _label(written) for target, written in named.items()}
     for assembly_id in {one["assembly_id"] for one in [*before["components"], *after["components"]]} - {None}:
         labels[assembly_id] = (await assemblies.get(tx, actor, UUID(assembly_id))).draft.name
     return [_named(one, labels) for one in changes(before, after)]
 
 
 def _label(written: Mapping[str, Any]) -> str:
-    if "device_id" in written:
-        return str(written["device_id"])
-    return f"{written['site'] or '(no site)'}/{written['hostname']}"
+    match written:
+        case {"hostname": hostname, "site": site}:
+            return f"{site or '(no site)'}/{hostname}"
+        case {"kind": "all_devices"}:
+            return "all devices"
+        case {"device_id": device_id}:
+            return str(device_id)
+        case {"kind": kind}:
+            return f"{kind} {written.get(kind, written.get(f'{kind}_id'))}"
+        case _:
+            return str(dict(written))
 
 
 def _named(one: Difference, labels: Mapping[str, str]) -> Difference:
     first, _, place = one.field.partition(".")
-    if first in _DEVICES and place in labels:
-        label = labels[place]
-        return Difference(first, label if one.before else None, label if one.after else None)
+    if first in TARGET_LISTS and place in labels:
+        named = labels[place]
+        return Difference(first, named if one.before else None, named if one.after else None)
     if one.field.endswith(".assembly_id"):
         before, after = (labels.get(str(value)) for value in (one.before, one.after))
         return Difference(one.field.removesuffix("_id"), before, after)

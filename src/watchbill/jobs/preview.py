@@ -17,9 +17,10 @@ from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_values import Duration, JobDraft, Policies
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
+from watchbill.core.targets import Target
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import saving
-from watchbill.jobs.definition import complete, device_ids, policies_of, read_schedule, variables_of
+from watchbill.jobs.definition import TARGET_LISTS, complete, policies_of, read_schedule, targets_of, variables_of
 from watchbill.jobs.values import SavedJob
 from watchbill.jobs.zones import zones_for
 
@@ -31,13 +32,15 @@ PREVIEWED: Final = 10
 class Who:
     """The targets of a job as one reader sees them, and the policies that decide who is left out."""
 
-    targets: Sequence[UUID]
-    exclusions: Sequence[UUID]
+    targets: Sequence[Target]
+    exclusions: Sequence[Target]
     interpreter: str | None
     overlap: str
     offline: str
     job_id: int | None = None
+    #: As in `DueJob`; for a job that is not saved, the scope of its writer.
     allowed_site_ids: Sequence[int] | None = None
+    reach_site_ids: Sequence[int] | None = None
     overlap_scope: str = "device"
 
 
@@ -76,6 +79,7 @@ async def outlook(
     draft = judged.draft
     interpreter = await _interpreter(tx, [(one.assembly_id, one.revision) for one in draft.components])
     who = _who(list(draft.targets), list(draft.exclusions), interpreter, draft.policies)
+    who = replace(who, allowed_site_ids=actor.scope.as_list(), reach_site_ids=actor.scope.as_list())
     times = _timetable(_sound_schedule(draft, judged.problems), now, await zones_for(tx, draft.schedule))
     return _outlook(times, who, judged.problems, draft.policies, draft.duration)
 
@@ -84,11 +88,14 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     """Of a saved job as it stands."""
     schedule, error = read_schedule(job.definition["schedule"])
     components = [(assembly_id, revision) for assembly_id, revision, _ in variables_of(job.definition)]
-    targets, exclusions = (device_ids(job.definition[name]) for name in ("targets", "exclusions"))
+    targets, exclusions = (targets_of(job.definition, name) for name in TARGET_LISTS)
     policies = policies_of(job.definition["policies"])
     interpreter = await _interpreter(tx, components)
     who = replace(
-        _who(targets, exclusions, interpreter, policies), job_id=job.id, allowed_site_ids=job.allowed_site_ids
+        _who(targets, exclusions, interpreter, policies),
+        job_id=job.id,
+        allowed_site_ids=job.scope_left,
+        reach_site_ids=job.allowed_site_ids,
     )
     problems = []
     if error:
@@ -99,7 +106,7 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     return _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
 
 
-def _who(targets: Sequence[UUID], exclusions: Sequence[UUID], interpreter: str | None, policies: Policies) -> Who:
+def _who(targets: Sequence[Target], exclusions: Sequence[Target], interpreter: str | None, policies: Policies) -> Who:
     return Who(
         targets, exclusions, interpreter, policies.overlap, policies.offline, overlap_scope=policies.overlap_scope
     )

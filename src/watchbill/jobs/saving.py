@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import assemblies
+from watchbill import assemblies, filters, sites
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
 from watchbill.core.job_rules_conflicts import HOLD_NEEDS_A_FIXED_ZONE
@@ -20,10 +20,11 @@ from watchbill.core.job_rules_values import CatchUp, ExecutionContext, Job, JobD
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
+from watchbill.core.targets import FilterTarget, SeenTargets, SiteTarget, Target, TargetFacts, devices_among
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs import listing, store
 from watchbill.jobs.changes import CHANNEL, changed
-from watchbill.jobs.definition import devices_in, read_schedule, secrets_in, shown, stored, variables_of
+from watchbill.jobs.definition import read_schedule, secrets_in, shown, stored, targets_in, variables_of
 from watchbill.jobs.differences import changes
 from watchbill.jobs.timing import Timing, paused, started
 from watchbill.jobs.values import Action, JobFilter, JobRevision, SavedJob, StoredRevision
@@ -82,20 +83,20 @@ async def list_jobs(
 async def list_revisions(
     tx: AsyncConnection, actor: Actor, job_id: int, *, limit: int, cursor: str | None
 ) -> Page[JobRevision]:
-    """Newest first, with what each changed; of the devices they name, only those of the reader's sites are shown."""
+    """Newest first, with what each changed; of the targets they name, only those that the reader sees are shown."""
     await get(tx, actor, job_id)
     page = await store.list_revisions(tx, job_id, limit=limit, cursor=cursor)
     if actor.scope.site_ids is None:
         return page.map(lambda one: _revision(one, None))
     definitions = [kept for one in page.items for kept in (one.definition, one.before) if kept is not None]
-    named = {device for definition in definitions for device in devices_in(definition)}
-    visible = await store.devices_in_scope(tx, actor.scope, named)
-    return page.map(lambda one: _revision(one, visible))
+    named = {target for definition in definitions for target in targets_in(definition)}
+    seen = await store.seen_of(tx, actor.scope, named)
+    return page.map(lambda one: _revision(one, seen))
 
 
-def _revision(one: StoredRevision, visible: Collection[str] | None) -> JobRevision:
-    made = changes(one.before, one.definition, visible) if one.before is not None else ()
-    return JobRevision(one.revision, shown(one.definition, visible), one.changed_by, one.changed_at, made)
+def _revision(one: StoredRevision, seen: SeenTargets | None) -> JobRevision:
+    made = changes(one.before, one.definition, seen) if one.before is not None else ()
+    return JobRevision(one.revision, shown(one.definition, seen), one.changed_by, one.changed_at, made)
 
 
 async def lock(tx: AsyncConnection, actor: Actor, job_id: int, *needed: Permission) -> SavedJob:
@@ -330,10 +331,21 @@ async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: dateti
     return Facts(
         now=now,
         assemblies=facts,
-        devices=await store.usable_devices(tx, actor.scope, {*draft.targets, *draft.exclusions}),
+        targets=await _target_facts(tx, actor, [*draft.targets, *draft.exclusions]),
         stored_secrets=secrets_in(before.definition) if before else (),
         stored_schedule=stored_schedule,
         zones=zones,
+    )
+
+
+async def _target_facts(tx: AsyncConnection, actor: Actor, targets: Sequence[Target]) -> TargetFacts:
+    named = {one.site_id for one in targets if isinstance(one, SiteTarget)}
+    return TargetFacts(
+        devices=await store.usable_devices(tx, actor.scope, devices_among(targets)),
+        sites=frozenset(await sites.existing(tx, named, actor.scope)) if named else frozenset(),
+        filters=await filters.facts_of(
+            tx, actor.scope, {one.filter_id for one in targets if isinstance(one, FilterTarget)}
+        ),
     )
 
 
@@ -345,6 +357,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,
         "allowed_site_ids": actor.scope.as_list(),
+        "scope_of": actor.operator_id,
         "updated_by": actor.operator_id,
         "updated_at": now,
     }

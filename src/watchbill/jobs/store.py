@@ -13,7 +13,9 @@ from sqlalchemy import Select, Uuid, and_, any_, delete, exists, func, insert, l
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill.core.targets import DeviceTarget, FilterTarget, SeenTargets, SiteTarget, Target, kind_of
 from watchbill.devices.tables import devices
+from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
 from watchbill.jobs.tables import job_components, job_revisions, job_targets, jobs
@@ -21,14 +23,14 @@ from watchbill.jobs.values import StoredRevision
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 _INSERT_TARGETS = text("""
-INSERT INTO job_targets (job_id, position, kind, is_exclusion, device_id)
-SELECT :job_id, t.place - 1, 'device', :is_exclusion, t.device_id
-FROM unnest(CAST(:devices AS uuid[])) WITH ORDINALITY AS t(device_id, place)
+INSERT INTO job_targets (job_id, position, kind, is_exclusion, device_id, filter_id, site_id)
+SELECT :job_id, t.place - 1, t.kind, :is_exclusion, t.device_id, t.filter_id, t.site_id
+FROM unnest(CAST(:kinds AS text[]), CAST(:devices AS uuid[]), CAST(:filters AS bigint[]), CAST(:sites AS bigint[])) WITH ORDINALITY
+  AS t(kind, device_id, filter_id, site_id, place)
 """)
 
 _SITES = text("""
-SELECT t.job_id, array_agg(DISTINCT d.site_id) AS sites FROM job_targets t JOIN devices d ON d.id = t.device_id
-WHERE t.job_id = ANY(:job_ids) AND NOT t.is_exclusion GROUP BY t.job_id
+SELECT job_id, array_agg(DISTINCT nullif(site_id, 0)) AS sites FROM job_reach WHERE job_id = ANY(:job_ids) GROUP BY job_id
 """)
 
 
@@ -60,14 +62,25 @@ async def insert_revisions(
 
 
 async def replace_targets(
-    tx: AsyncConnection, job_id: int, targets: Sequence[UUID], exclusions: Sequence[UUID]
+    tx: AsyncConnection, job_id: int, targets: Sequence[Target], exclusions: Sequence[Target]
 ) -> None:
-    """The job's devices as rows; one statement a list, whatever its length."""
+    """The job's targets as rows; one statement a list, whatever its length."""
     await tx.execute(delete(job_targets).where(job_targets.c.job_id == job_id))
     for is_exclusion, chosen in ((False, targets), (True, exclusions)):
         if chosen:
-            row = {"job_id": job_id, "is_exclusion": is_exclusion, "devices": list(chosen)}
-            await tx.execute(_INSERT_TARGETS, row)
+            await tx.execute(
+                _INSERT_TARGETS, {"job_id": job_id, "is_exclusion": is_exclusion, **target_columns(chosen)}
+            )
+
+
+def target_columns(targets: Sequence[Target]) -> dict[str, list[Any]]:
+    """Targets as arrays of their columns."""
+    return {
+        "kinds": [kind_of(one) for one in targets],
+        "devices": [one.device_id if isinstance(one, DeviceTarget) else None for one in targets],
+        "filters": [one.filter_id if isinstance(one, FilterTarget) else None for one in targets],
+        "sites": [one.site_id if isinstance(one, SiteTarget) else None for one in targets],
+    }
 
 
 async def replace_components(
@@ -97,7 +110,7 @@ async def usable_devices(tx: AsyncConnection, scope: SiteScope, ids: Collection[
 
 
 async def sites_of(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, list[int | None]]:
-    """The sites of each job's devices; None for devices without one."""
+    """The sites that each job reaches; None for devices without one."""
     return {row.job_id: row.sites for row in await tx.execute(_SITES, {"job_ids": list(job_ids)})} if job_ids else {}
 
 
@@ -130,11 +143,23 @@ async def list_revisions(tx: AsyncConnection, job_id: int, *, limit: int, cursor
     return page_of(rows, limit, lambda row: (row.revision,)).map(lambda row: StoredRevision(*row))
 
 
-async def devices_in_scope(tx: AsyncConnection, scope: SiteScope, ids: Collection[UUID]) -> frozenset[str]:
-    """Of these devices, those that the reader may know of, revoked ones too."""
-    wanted = devices.c.id == any_(literal(list(ids), ARRAY(Uuid)))
-    rows = await tx.execute(select(devices.c.id).where(wanted, scope.clause(devices.c.site_id)))
-    return frozenset(str(one) for one in rows.scalars())
+_SEEN = text(f"""
+SELECT ARRAY(SELECT d.id FROM devices d WHERE d.id = ANY(CAST(:devices AS uuid[])) AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites)))
+    AS devices,
+  ARRAY(SELECT f.id FROM device_filters f WHERE f.id = ANY(CAST(:filters AS bigint[])) AND {IS_SEEN}) AS filters
+""")
+
+
+async def seen_of(tx: AsyncConnection, scope: SiteScope, targets: Collection[Target]) -> SeenTargets:
+    """Of these targets, those that the reader may know of, revoked devices too."""
+    wanted = {
+        "devices": [one.device_id for one in targets if isinstance(one, DeviceTarget)],
+        "filters": [one.filter_id for one in targets if isinstance(one, FilterTarget)],
+        "sites": scope.as_list(),
+    }
+    row = (await tx.execute(_SEEN, wanted)).one()
+    sites = frozenset(one.site_id for one in targets if isinstance(one, SiteTarget) and scope.allows(one.site_id))
+    return SeenTargets(frozenset(str(one) for one in row.devices), sites, frozenset(row.filters))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ jobs = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
     Column("zone_source", Text, nullable=False),
+    Column("scope_of", BigInteger),
 )
 
 job_revisions = Table(
@@ -49,6 +50,16 @@ job_targets = Table(
     Column("kind", Text, nullable=False),
     Column("is_exclusion", Boolean, primary_key=True),
     Column("device_id", Uuid),
+    Column("filter_id", BigInteger),
+    Column("site_id", BigInteger),
+)
+
+#: A view: the sites in which a job may run, 0 = none.
+job_reach = Table(
+    "job_reach",
+    metadata,
+    Column("job_id", BigInteger),
+    Column("site_id", BigInteger),
 )
 
 job_components = Table(

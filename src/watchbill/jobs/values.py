@@ -9,6 +9,7 @@ from uuid import UUID
 from watchbill.core.job_rules_values import Policies
 from watchbill.core.schedule import Schedule
 from watchbill.core.schedule_types import ZoneSource
+from watchbill.core.targets import SeenTargets
 
 JobState = Literal["active", "paused", "completed", "error"]
 Sort = Literal["name", "-name", "next_due", "-next_due", "updated", "-updated", "id", "-id"]
@@ -16,11 +17,16 @@ Sort = Literal["name", "-name", "next_due", "-next_due", "updated", "-updated", 
 
 @dataclass(frozen=True, slots=True)
 class TargetSummary:
-    """Devices of a job in the reader's sites: to run on, left out by exclusion, and of the first how many are online."""
+    """The targets of a job that its reader sees. Devices: those named one by one, left out by name, and of the first how many are
+    online. `filters` and `sites` by their names; whom these find is known when they are asked.
+    """
 
     devices: int = 0
     excluded: int = 0
     online: int = 0
+    filters: Sequence[str] = ()
+    sites: Sequence[str] = ()
+    all_devices: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,16 @@ class SavedJob:
     updated_by: str | None
     created_at: datetime
     updated_at: datetime
-    #: The site scope it was saved with; None = every site.
+    #: The site scope it was saved with, None = every site; and what is left of it to whoever saved it.
     allowed_site_ids: Sequence[int] | None
+    scope_left: Sequence[int] | None = None
     targets: TargetSummary = TargetSummary()
-    #: Whether devices of sites that the reader does not see are among its targets.
+    #: Whether its targets reach, or may reach, devices of sites that the reader does not see.
     spans_other_sites: bool = False
-    #: Whether devices of such sites are among its exclusions: who saved it anew would let it run on them.
+    #: Whether what the reader does not see is among its exclusions: who saved it anew would let it run there.
     spares_other_sites: bool = False
-    #: The devices the reader may know of; None = all.
-    visible_devices: frozenset[str] | None = None
+    #: The targets the reader may know of; None = all.
+    seen: SeenTargets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,9 @@ class DueJob:
     run_limit_seconds: int | None
     #: Whose clocks the schedule is read on: `fixed`, `site` or `device`.
     zone_source: ZoneSource
+    #: The sites that whoever saved it still has, None = all; and those it was saved for.
     allowed_site_ids: Sequence[int] | None
+    reach_site_ids: Sequence[int] | None
     failure_threshold_percent: int
     tzdata_version: str
 

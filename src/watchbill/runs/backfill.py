@@ -26,7 +26,7 @@ from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.runs.manual import allowed_sites, request_of
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import opening
-from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE
+from watchbill.runs.resolving import AIMED, COUNTED_ONLY, NO_WAVES, RESOLVE, SPEC
 from watchbill.runs.to_open import Opening
 
 MOST_INSTANTS: Final = 1_000
@@ -40,13 +40,14 @@ _TICK: Final = timedelta(microseconds=1)
 _REACH = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
+    CAST(:reach AS bigint[]) AS reach_site_ids, CAST(NULL AS uuid[]) AS device_ids,
     CAST(:offline AS text) AS offline, {COUNTED_ONLY},
     (SELECT v.content->>'interpreter' FROM job_components c JOIN assemblies a ON a.id = c.assembly_id
       JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
       WHERE c.job_id = :job_id ORDER BY c.position LIMIT 1) AS interpreter
-), spec AS (
-  SELECT s.id AS occurrence_id, t.device_id, t.is_exclusion FROM setting s JOIN job_targets t ON t.job_id = s.job_id
-), wave AS (
+), aimed AS (
+  {AIMED}
+), {SPEC}, wave AS (
   {NO_WAVES}
 ), {RESOLVE}
 SELECT count(*) AS rows, count(*) FILTER (WHERE reason IS NULL) AS devices FROM resolved
@@ -102,7 +103,7 @@ async def backfill(
         raise ConflictError(f"The job's schedule cannot be read: {job.error}", code="job_unreadable")
     instants = _instants(job.schedule, wanted, now)
     first = _opening(job, instants[0], wanted, actor, now, request_of(actor, request_id))
-    rows, devices = await _reach(tx, first)
+    rows, devices = await _reach(tx, first, now)
     if rows * len(instants) > MOST_ROWS:
         raise _too_many_rows(len(instants), rows)
     of_zones = job.schedule.is_following
@@ -187,12 +188,14 @@ def _opening(job: DueJob, at: datetime, wanted: Range, actor: Actor, now: dateti
     )
 
 
-async def _reach(tx: AsyncConnection, one: Opening) -> tuple[int, int]:
+async def _reach(tx: AsyncConnection, one: Opening, now: datetime) -> tuple[int, int]:
     """Target rows of one such occurrence, and devices that would run it."""
     values = {
         "id": one.id,
         "job_id": one.job_id,
+        "now": now,
         "allowed": None if one.allowed_site_ids is None else list(one.allowed_site_ids),
+        "reach": None if one.reach_site_ids is None else list(one.reach_site_ids),
         "offline": one.offline,
         "skipping": [one.job_id] if (one.overlap, one.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],

@@ -18,7 +18,7 @@ from watchbill.queue import Lane, NewItem
 from watchbill.runs import overlap
 from watchbill.runs.moves import publish_in_sites
 from watchbill.runs.not_run import publish_to_sites
-from watchbill.runs.resolving import RESOLVE, ZONE
+from watchbill.runs.resolving import AIMED, RESOLVE, SPEC, ZONE
 from watchbill.runs.to_open import COLUMNS, WAVE_ROWS, Opening, as_json, wave_columns
 
 _OVERLAP_DETAIL: Final = (
@@ -68,22 +68,27 @@ WITH given AS (
   JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
   GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope
 ), run AS (
-  INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at)
-  SELECT new_run_id(:now), id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now FROM content
+  INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at,
+    target_specs)
+  SELECT new_run_id(:now), id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now,
+    -- The rules as they are now; who is named one by one is in the rows themselves.
+    coalesce((SELECT jsonb_agg(jsonb_build_object('place', CASE WHEN t.is_exclusion THEN -1 - t.position ELSE t.position END,
+        'kind', t.kind, 'filter_id', t.filter_id, 'site_id', t.site_id, 'name', coalesce(f.name, y.name), 'revision', f.revision)
+        ORDER BY t.is_exclusion, t.position)
+      FROM job_targets t LEFT JOIN device_filters f ON f.id = t.filter_id LEFT JOIN sites y ON y.id = t.site_id
+      WHERE t.job_id = content.job_id AND t.device_id IS NULL), '[]')
+  FROM content
   RETURNING id, occurrence_id, components->0->>'interpreter' AS interpreter
 ), setting AS (
   SELECT s.*, r.id AS run_id, r.interpreter, CAST(:now AS timestamptz) AS opens_at FROM given s JOIN run r ON r.occurrence_id = s.id
-), spec AS (
-  SELECT s.id AS occurrence_id, t.device_id, t.is_exclusion FROM setting s JOIN job_targets t ON t.job_id = s.job_id
-  WHERE s.device_ids IS NULL
-  UNION ALL
-  SELECT s.id, unnest(s.device_ids), false FROM setting s WHERE s.device_ids IS NOT NULL
-), used AS (
+), aimed AS (
+  {AIMED}
+), {SPEC}, used AS (
   -- Only zones that a target is in become waves. Nothing here is looked at where no job follows zones.
   SELECT DISTINCT s.id AS occurrence_id, {ZONE} AS zone
   FROM setting s
-  JOIN job_targets t ON t.job_id = s.job_id AND NOT t.is_exclusion
-  JOIN devices d ON d.id = t.device_id
+  JOIN spec c ON c.occurrence_id = s.id AND NOT c.is_exclusion
+  JOIN devices d ON d.id = c.device_id
   LEFT JOIN sites x ON x.id = d.site_id
   WHERE cardinality(CAST(:known_zones AS text[])) > 0 AND s.zone_source <> 'fixed'
 ), wave AS (
@@ -93,10 +98,11 @@ WITH given AS (
   INSERT INTO occurrence_waves (occurrence_id, wave, timezone, starts_at) SELECT occurrence_id, number, zone, starts_at FROM wave
 ), {RESOLVE}, frozen AS (
   INSERT INTO run_targets (run_id, occurrence_id, job_id, device_id, site_id, hostname, state, reason, detail, wave, deadline_at,
-    expires_at, finished_at, starts_at, stop_by_at)
+    expires_at, finished_at, starts_at, stop_by_at, via, inventory_revision)
   SELECT run_id, id, job_id, device_id, site_id, hostname, CASE WHEN reason IS NULL THEN 'pending' ELSE 'skipped' END, reason,
     CASE reason WHEN wave_reason THEN wave_detail END, wave_number, CASE WHEN reason IS NULL THEN ends_at END, ends_at,
-    CASE WHEN reason IS NOT NULL THEN CAST(:now AS timestamptz) END, begins_at, stops_at
+    CASE WHEN reason IS NOT NULL THEN CAST(:now AS timestamptz) END, begins_at, stops_at,
+    via, inventory_revision
   -- Set apart by OFFSET, so that each device is judged once and not again for every column that depends on it.
   FROM (SELECT * FROM resolved OFFSET 0) AS once
   ORDER BY scheduled_for, lower(hostname), device_id
@@ -107,14 +113,19 @@ WITH given AS (
   INSERT INTO occurrence_counts (occurrence_id, site_id, wave, state, number)
   SELECT occurrence_id, site_id, wave, state, number FROM counted
 )
-SELECT o.id AS occurrence_id, o.state AS occurrence_state, c.run_id, c.site_id, c.state
-FROM begun o LEFT JOIN counted c ON c.occurrence_id = o.id
+SELECT o.id AS occurrence_id, o.state AS occurrence_state, c.run_id, c.site_id, c.state, b.why
+FROM begun o LEFT JOIN counted c ON c.occurrence_id = o.id LEFT JOIN broken b ON b.occurrence_id = o.id
 """).bindparams(bindparam("openings", type_=JSONB))
 
+# Nobody to run on. What a job says of that is its own; a rule that could not be told is named.
 _EMPTY = text("""
-UPDATE occurrences o SET state = 'skipped', closed_at = :now, reason =
-  CASE WHEN EXISTS (SELECT 1 FROM occurrence_counts c WHERE c.occurrence_id = o.id) THEN 'no_eligible_targets' ELSE 'no_devices_targeted' END
-WHERE o.id = ANY(:ids)
+UPDATE occurrences o SET closed_at = :now,
+  state = CASE WHEN e.fails THEN 'closed' ELSE 'skipped' END, outcome = CASE WHEN e.fails THEN 'failed' END,
+  reason = CASE WHEN e.why IS NOT NULL THEN 'targets_unknown'
+    WHEN EXISTS (SELECT 1 FROM occurrence_counts c WHERE c.occurrence_id = o.id) THEN 'no_eligible_targets' ELSE 'no_devices_targeted' END,
+  detail = CASE WHEN e.why IS NOT NULL THEN 'It cannot be told whom to run on: the filter ' || e.why || '.' ELSE o.detail END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:fails AS boolean[]), CAST(:whys AS text[])) AS e(id, fails, why)
+WHERE o.id = e.id
 """)
 
 
@@ -140,7 +151,10 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     await queue.put(tx, [NewItem(run_id, site_id, Lane.SCHEDULED_JOB) for run_id, site_id in items], now)
     empty = [occurrence for occurrence, state in new.items() if state == "open" and occurrence not in begun]
     if empty:
-        await tx.execute(_EMPTY, {"ids": empty, "now": now})
+        fails = {one.id for one in openings if one.no_targets == "fail"}
+        why = {row.occurrence_id: row.why for row in rows}
+        columns = {"fails": [one in fails for one in empty], "whys": [why[one] for one in empty]}
+        await tx.execute(_EMPTY, {"ids": empty, **columns, "now": now})
     jobs = {one.id: one.job_id for one in openings}
     places = {(jobs[row.occurrence_id], row.occurrence_id, row.site_id) for row in rows if row.site_id is not None}
     await publish_in_sites(tx, sorted(places), now)

@@ -253,6 +253,8 @@ def opening(
         request_id=request_id,
         is_late=is_late,
         allowed_site_ids=job.allowed_site_ids,
+        reach_site_ids=job.reach_site_ids,
+        no_targets=job.policies.no_targets,
         failure_threshold_percent=job.failure_threshold_percent,
         time_limit_seconds=job.time_limit_seconds,
         offline=job.policies.offline,

@@ -57,6 +57,10 @@ class Opening:
     zone_source: str = "fixed"
     waves: Sequence[Wave] = ()
     local_time: datetime | None = None
+    #: The scope that the job was saved with: its rules look no further. None = everywhere.
+    reach_site_ids: Sequence[int] | None = None
+    #: What it is when there is nobody to run on: `skip` or `fail`.
+    no_targets: str = "skip"
     start_reason: str | None = None
     ignores_windows: bool = False
     is_release: bool = False
@@ -67,7 +71,7 @@ COLUMNS: Final = """AS s(id uuid, job_id bigint, job_revision integer, kind text
     request_id text, is_late boolean, allowed_site_ids bigint[], failure_threshold_percent integer, time_limit_seconds integer,
     offline text, overlap text, overlap_scope text, device_ids uuid[], origin uuid, started_by bigint, starts_from timestamptz,
     stop_by_at timestamptz, splay_seconds integer, splay_salt text, zone_source text, local_time timestamp, start_reason text,
-    ignores_windows boolean, is_release boolean)"""
+    ignores_windows boolean, is_release boolean, reach_site_ids bigint[])"""
 
 #: Waves as rows of arrays. Arrays, not JSON: the planner sees their length.
 WAVE_ROWS: Final = """unnest(CAST(:wave_occurrences AS uuid[]), CAST(:wave_zones AS text[]), CAST(:wave_starts AS timestamptz[]),
@@ -90,6 +94,7 @@ def as_json(one: Opening) -> dict[str, object]:
         "starts_from": rfc3339(one.starts_from or one.scheduled_for),
         "stop_by_at": rfc3339(one.stop_by_at) if one.stop_by_at else None,
         "allowed_site_ids": None if one.allowed_site_ids is None else list(one.allowed_site_ids),
+        "reach_site_ids": None if one.reach_site_ids is None else list(one.reach_site_ids),
         "device_ids": None if one.device_ids is None else [str(device) for device in one.device_ids],
         "origin": str(one.origin) if one.origin else None,
         # Without waves everything starts at the same instant, whatever the zone.

@@ -16,7 +16,7 @@ from watchbill.sites.service import (
     timezone_problems,
     update_site,
 )
-from watchbill.sites.store import Site, existing
+from watchbill.sites.store import Site, existing, ids_named, names_of
 
 __all__ = [
     "MAX_AUTO_APPROVAL",
@@ -29,8 +29,10 @@ __all__ = [
     "existing",
     "find_by_code",
     "get_site",
+    "ids_named",
     "list_sites",
     "masked",
+    "names_of",
     "rotate_enrolment_code",
     "set_auto_approval",
     "timezone_problems",

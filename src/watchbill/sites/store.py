@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import RowMapping, any_, delete, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import RowMapping, any_, delete, func, insert, literal, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -68,6 +68,25 @@ async def existing(tx: AsyncConnection, site_ids: Collection[int], scope: SiteSc
     wanted = literal(sorted(site_ids), ARRAY(BigInteger))
     query = select(sites.c.id).where(sites.c.id == any_(wanted), scope.clause(sites.c.id))
     return set((await tx.execute(query)).scalars())
+
+
+_NAMED = text("""
+SELECT n.name, s.id FROM unnest(CAST(:names AS text[])) n(name) JOIN sites s ON lower(s.name) = lower(n.name)
+WHERE CAST(:sites AS bigint[]) IS NULL OR s.id = ANY(:sites)
+""")
+
+
+async def names_of(tx: AsyncConnection, site_ids: Collection[int], scope: SiteScope) -> dict[int, str]:
+    """The names of these sites, as far as they are in the scope."""
+    wanted = literal(sorted(site_ids), ARRAY(BigInteger))
+    query = select(sites.c.id, sites.c.name).where(sites.c.id == any_(wanted), scope.clause(sites.c.id))
+    return {row.id: row.name for row in await tx.execute(query)}
+
+
+async def ids_named(tx: AsyncConnection, names: Collection[str], scope: SiteScope) -> dict[str, int]:
+    """The sites in the scope with these names; case does not count."""
+    rows = await tx.execute(_NAMED, {"names": list(names), "sites": scope.as_list()})
+    return {row.name: row.id for row in rows}
 
 
 async def insert_site(tx: AsyncConnection, values: Mapping[str, object]) -> int:
