@@ -27,7 +27,9 @@ LedgerState = OccurrenceState | Literal["planned"]
 class OccurrencesQuery(PageQuery):
     """Which rows of the ledger. `from` and `since` are the same, so are `to` and `until`; both ends are included.
 
-    With `sort=time` and an end in the future the stored rows are followed by the coming ones, in state `planned`.
+    A range that ends in the future has the stored rows and after them the coming ones, computed, in state `planned`: in the order
+    of time, unless `sort=-time` asks for stored rows only. What could not be planned anyway, because a state, outcome, reason,
+    kind or `late` rules it out, and every range that ends by now, comes newest first. `to` is at most 366 days ahead.
     """
 
     state: list[LedgerState] = Field(default_factory=list)
@@ -42,7 +44,12 @@ class OccurrencesQuery(PageQuery):
     until: AwareDatetime | None = None
     from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
     to: AwareDatetime | None = None
-    sort: ledger.Sort = "-time"
+    sort: Annotated[
+        ledger.Sort | None,
+        Field(
+            description="`-time` is newest first, stored rows only; left out, `time` where the range ends in the future"
+        ),
+    ] = None
 
 
 class LedgerEntry(Model):
