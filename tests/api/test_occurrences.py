@@ -99,6 +99,7 @@ async def test_a_row_says_which_job_and_in_words_what_became_of_it(admin, fleet,
         "is_range_capped": False,
         "held_until_at": None,
         "flags": [],
+        "closed_for": None,
         "job_revision": 1,
         "origin_occurrence_id": None,
         "started_by": None,
@@ -141,6 +142,29 @@ async def test_a_range_that_reaches_into_the_future_needs_no_other_parameter(adm
     assert rows == await get(admin, **span, sort="time")
     ahead = await get(admin, **{**span, "from": now.isoformat()}, state="planned")
     assert ahead == rows[1:]
+
+
+async def test_a_planned_row_tells_for_how_many_of_the_readers_devices_it_is_closed(
+    admin, operator, other, fleet, world, now
+):
+    span = {"schedule": {"type": "every_5_minutes", "timezone": "UTC"}, "duration_seconds": 300}
+    window = {
+        "name": "Stocktaking",
+        "kind": "deny",
+        "spans": [span],
+        "attachments": [{"kind": "site", "site_id": world.site_a}],
+    }
+    assert (await admin.post("/api/windows", json=window)).status_code == 201
+    query = {"to": (now + timedelta(hours=24)).isoformat(), "job_id": fleet["both"]}
+    one = {"devices": 1, "waiting": 0, "windows": ["Stocktaking"]}
+    for client, expected, words in (
+        (admin, {**one, "of": 2}, "1 of its 2 devices"),
+        (operator, {**one, "of": 1}, "its only device"),
+        (other, None, None),
+    ):
+        (row,) = await get(client, **query)
+        assert (row["state"], row["flags"], row["closed_for"]) == ("planned", [], expected)
+        assert (f", but closed for {words} by `Stocktaking`: " in row["sentence"]) == (expected is not None)
 
 
 async def test_what_cannot_be_planned_is_newest_first_as_ever(admin, fleet, db, now):

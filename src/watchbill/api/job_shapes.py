@@ -233,7 +233,7 @@ class PreviewInstant(Model):
 
     `flags`: shifted_gap and first_of_two (of changes of the clocks), clamped (to the month's end), in_blackout (closed for the
     whole job), held (it waits for a window to open). `passed_over`: dates that do not exist. `blocked`: devices that a window
-    keeps from starting. Where the job follows clocks, `local` is the wall clock of all waves and has no offset; the first of them
+    keeps from starting, window by window; `closed_devices` of the targets these are together. Where the job follows clocks, `local` is the wall clock of all waves and has no offset; the first of them
     starts at `first_start_at`, the last at `last_start_at`. A splay spreads the starts over `splay_seconds`.
     """
 
@@ -243,6 +243,7 @@ class PreviewInstant(Model):
     flags: list[Flag]
     passed_over: list[str]
     blocked: list[PreviewBlocked]
+    closed_devices: int
     first_start_at: Instant | None
     last_start_at: Instant | None
     splay_seconds: int
@@ -337,6 +338,7 @@ def _instant(outlook: Outlook, coming: Coming) -> PreviewInstant:
         flags=list(one.flags),
         passed_over=list(one.passed_over),
         blocked=[PreviewBlocked.model_validate(window) for window in coming.blocked],
+        closed_devices=coming.closed_devices,
         first_start_at=coming.first_start_at,
         last_start_at=coming.last_start_at,
         splay_seconds=fitting_splay(schedule, one.at, splay) if schedule is not None else 0,

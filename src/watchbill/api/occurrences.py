@@ -52,11 +52,25 @@ class OccurrencesQuery(PageQuery):
     ] = None
 
 
+class ClosedFor(Model):
+    """Of the `of` devices that a planned row has in the caller's sites, `devices` are kept from starting by `windows`.
+
+    `waiting` of these start once it is open, the others are skipped. Each is judged at its own start, before splay.
+    """
+
+    devices: int
+    of: int
+    waiting: int
+    windows: list[str]
+
+
 class LedgerEntry(Model):
     """A due instant, or a range of missed ones, and what became of it; in state `planned` what will, under the id it will have.
 
     `sentence` says it in words. `due_at` is when it starts first: another instant than `scheduled_for_at`, which names it, only
-    where the job follows the clocks of its targets. `counts` holds the targets of the caller's sites by state.
+    where the job follows the clocks of its targets. `counts` holds the targets of the caller's sites by state. `flags` of planned
+    rows are those of a preview: `in_blackout` only where a window is closed for the whole job; and `not_counted` where a page has
+    so many windows to look at that `closed_for` was left out. `closed_for` null = closed for none of them.
     """
 
     id: UUID
@@ -78,6 +92,7 @@ class LedgerEntry(Model):
     is_range_capped: bool
     held_until_at: Instant | None
     flags: list[str]
+    closed_for: ClosedFor | None
     job_revision: int
     origin_occurrence_id: UUID | None
     started_by: int | None

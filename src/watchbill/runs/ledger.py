@@ -26,6 +26,7 @@ from watchbill.runs.coming import coming_rows
 from watchbill.runs.cursors import instant_of, uuid_of
 from watchbill.runs.forecast import Place
 from watchbill.runs.history import counts_of
+from watchbill.runs.partly import ClosedFor
 from watchbill.runs.sentences import Absence, Circumstances, sentence
 from watchbill.runs.tables import occurrences
 
@@ -105,6 +106,7 @@ class LedgerRow:
     opened_at: datetime | None
     closed_at: datetime | None
     flags: Sequence[str] = ()
+    closed_for: ClosedFor | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     sentence: str = ""
 
@@ -112,7 +114,7 @@ class LedgerRow:
 _STORED = tuple(
     occurrences.c[name]
     for name in LedgerRow.__slots__
-    if name not in {"job_name", "due_at", "timezone", "flags", "counts", "sentence"}
+    if name not in {"job_name", "due_at", "timezone", "flags", "closed_for", "counts", "sentence"}
 )
 _ORDER = (occurrences.c.scheduled_for_at, occurrences.c.created_at, occurrences.c.id)
 
@@ -136,7 +138,9 @@ async def list_ledger(
         return Page(stored, None)
     first = _first_place(wanted, now)
     after = max(first, _planned_place(place)) if is_planned else first
-    ahead, following = await coming_rows(tx, _feed(scope, wanted), wanted.until or now, after, limit - len(stored))
+    ahead, following = await coming_rows(
+        tx, scope, _feed(scope, wanted), wanted.until or now, after, limit - len(stored)
+    )
     rows = [*stored, *(LedgerRow(**one) for one in ahead)]
     return Page(rows, None if following is None else _after_planned(following))
 
