@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -165,7 +165,12 @@ class JobDefinition(_Job):
 
 
 class JobReply(JobDefinition):
-    """A job as it stands. Devices of sites that the caller does not see are not listed."""
+    """A job as it stands. Devices of sites that the caller does not see are not listed.
+
+    `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
+    sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
+    in use anywhere.
+    """
 
     id: Id
     revision: int
@@ -268,18 +273,18 @@ class PreviewReply(Model):
 
 
 _SAME = (
-    "id", "revision", "state", "state_reason", "paused_until", "next_due_at", "created_by", "updated_by", "created_at",
-    "updated_at",
+    "id", "revision", "state", "state_reason", "paused_until", "created_by", "updated_by", "created_at", "updated_at",
 )  # fmt: skip
 
 
-def job_reply(job: SavedJob, history: JobHistory, actor: Actor) -> JobReply:
-    """The contract's reply: the definition without secrets, and where the job stands."""
+def job_reply(job: SavedJob, history: JobHistory, next_start: datetime | None, actor: Actor) -> JobReply:
+    """The contract's reply: the definition without secrets, and where the job stands. `next_start`: as `runs.next_starts` says."""
     return JobReply.model_validate(
         {
             **jobs.shown(job.definition, job.visible_devices),
             **{name: getattr(job, name) for name in _SAME},
             "enabled": job.enabled,
+            "next_due_at": next_start,
             "schedule_text": _in_words(job.definition["schedule"]),
             "last_occurrence": _last(history.last) if history.last else None,
             "recent_outcomes": list(history.recent),
