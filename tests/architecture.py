@@ -34,7 +34,7 @@ SQL_PLACES = {
     "queue": {"store"},
     "runs": {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
-        *("overlap", "preview", "record"),
+        *("overlap", "own_clocks", "preview", "record"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
         *("away", "coming", "ledger", "outages", "setting_back"),

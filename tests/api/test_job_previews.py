@@ -19,7 +19,7 @@ async def test_a_preview_of_an_unsaved_job_saves_nothing(operator, viewer, fleet
     assert len(shown["instants"]) == 10
     assert shown["instants"][0] == {
         "at": "2027-03-27T01:30:00Z", "local": "2027-03-27T02:30", "offset": "+01:00", "flags": [], "passed_over": [],
-        "blocked": [], "first_start_at": None, "last_start_at": None, "splay_seconds": 0,
+        "blocked": [], "closed_devices": 0, "first_start_at": None, "last_start_at": None, "splay_seconds": 0,
     }  # fmt: skip
     assert shown["instants"][1]["flags"] == ["shifted_gap"]
     assert shown["instants"][1]["local"] == "2027-03-28T03:30"

@@ -99,6 +99,7 @@ async def test_a_row_says_which_job_and_in_words_what_became_of_it(admin, fleet,
         "is_range_capped": False,
         "held_until_at": None,
         "flags": [],
+        "closed_for": None,
         "job_revision": 1,
         "origin_occurrence_id": None,
         "started_by": None,
@@ -133,6 +134,61 @@ async def test_the_calendar_goes_from_the_past_into_the_future(admin, fleet, db,
     assert one_by_one == rows
 
 
+async def test_a_range_that_reaches_into_the_future_needs_no_other_parameter(admin, fleet, db, now):
+    await hold(db, fleet["a"], now)
+    span = {"from": (now - timedelta(days=1)).isoformat(), "to": (now + timedelta(days=2)).isoformat()}
+    rows = await get(admin, **span)
+    assert [row["state"] for row in rows] == ["held"] + ["planned"] * 6
+    assert rows == await get(admin, **span, sort="time")
+    ahead = await get(admin, **{**span, "from": now.isoformat()}, state="planned")
+    assert ahead == rows[1:]
+
+
+async def test_a_planned_row_tells_for_how_many_of_the_readers_devices_it_is_closed(
+    admin, operator, other, fleet, world, now
+):
+    span = {"schedule": {"type": "every_5_minutes", "timezone": "UTC"}, "duration_seconds": 300}
+    window = {
+        "name": "Stocktaking",
+        "kind": "deny",
+        "spans": [span],
+        "attachments": [{"kind": "site", "site_id": world.site_a}],
+    }
+    assert (await admin.post("/api/windows", json=window)).status_code == 201
+    query = {"to": (now + timedelta(hours=24)).isoformat(), "job_id": fleet["both"]}
+    one = {"devices": 1, "waiting": 0, "windows": ["Stocktaking"]}
+    for client, expected, words in (
+        (admin, {**one, "of": 2}, "1 of its 2 devices"),
+        (operator, {**one, "of": 1}, "its only device"),
+        (other, None, None),
+    ):
+        (row,) = await get(client, **query)
+        assert (row["state"], row["flags"], row["closed_for"]) == ("planned", [], expected)
+        assert (f", but closed for {words} by `Stocktaking`: " in row["sentence"]) == (expected is not None)
+
+
+async def test_what_cannot_be_planned_is_newest_first_as_ever(admin, fleet, db, now):
+    for minutes in (-90, -30):
+        await hold(db, fleet["a"], now, minutes=minutes)
+    newest = [row["id"] for row in await get(admin)]
+    for query in ({"to": now.isoformat()}, {"to": (now + timedelta(days=2)).isoformat(), "state": "held"}):
+        assert [row["id"] for row in await get(admin, **query)] == newest
+    by_hand = await get(admin, to=(now + timedelta(days=2)).isoformat(), sort="-time")
+    assert [row["id"] for row in by_hand] == newest
+
+
+async def test_a_page_goes_on_in_its_own_order_also_when_its_end_has_come_meanwhile(admin, fleet, db, now):
+    for minutes in (-90, -60, -30):
+        await hold(db, fleet["a"], now, minutes=minutes)
+    soon = {"to": (now + timedelta(minutes=1)).isoformat()}
+    first = (await admin.get(PATH, params={**soon, "limit": 1})).json()
+    gone = {"to": (now - timedelta(seconds=1)).isoformat(), "cursor": first["next_cursor"]}
+    later = await get(admin, **gone)
+    instants = [row["scheduled_for_at"] for row in [*first["items"], *later]]
+    assert len(instants) == 3
+    assert instants == sorted(instants)
+
+
 async def test_operators_see_the_jobs_of_their_sites(admin, operator, other, viewer, fleet, db, now):
     for job in fleet.values():
         await hold(db, job, now)
@@ -159,7 +215,10 @@ async def test_operators_see_the_jobs_of_their_sites(admin, operator, other, vie
         ({"since": "2026-01-01T00:00:00Z", "from": "2026-01-01T00:00:00Z"}, {"since": "given_twice"}),
         ({"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, {"to": "before_from"}),
         ({"to": "2999-01-01T00:00:00Z", "sort": "time"}, {"to": "too_far"}),
-        ({"state": "planned"}, {"sort": "planned_need_time", "to": "missing"}),
+        ({"to": "2999-01-01T00:00:00Z"}, {"to": "too_far"}),
+        ({"state": "planned"}, {"to": "missing"}),
+        ({"state": "planned", "sort": "-time"}, {"sort": "planned_need_time", "to": "missing"}),
+        ({"from": "2999-01-01T00:00:00Z"}, {"to": "missing"}),
         ({"limit": 501, "late": "perhaps"}, {"limit": "less_than_equal", "late": "bool_parsing"}),
     ],
 )

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from tests.api.conftest import codes
 from tests.api.jobs import PATH, SECRET, YAML, create, definition_of, device, job
+from watchbill import jobs, runs
 from watchbill.api.job_shapes import JobBody
 from watchbill.core.job_rules import read
 
@@ -345,3 +346,51 @@ async def test_what_openapi_calls_a_default_is_what_a_save_fills_in(operator, fl
         "policies",
     ):
         assert made[name] == documented[name]
+
+
+async def place(db, zones):
+    async with db.begin() as tx:
+        for hostname, zone in zones.items():
+            await tx.execute(text("UPDATE devices SET timezone = :z WHERE hostname = :n"), {"z": zone, "n": hostname})
+
+
+async def test_a_job_that_follows_clocks_is_next_due_where_the_first_of_its_own_targets_is(
+    admin, operator, other, fleet, db
+):
+    """Elsewhere, with none of its devices, the clocks are there long before."""
+    zones = {"loner": "Pacific/Kiritimati", "crane": "Asia/Tokyo", "lamp": "America/Denver", "pump": "America/Denver"}
+    await place(db, zones)
+    daily = {"type": "daily", "start": "2030-01-31T03:00", "timezone_source": "device"}
+    fixed = {"type": "daily", "start": "2030-01-31T03:00", "timezone": "UTC"}
+    here = await create(admin, fleet, schedule=daily, targets=[device(fleet["crane"]), device(fleet["lamp"])])
+    spared = await create(admin, fleet, schedule=daily, exclusions=[device(fleet["crane"])])
+    plain = await create(admin, fleet, schedule=fixed)
+    tokyo, denver = "2030-01-30T18:00:00Z", "2030-01-31T10:00:00Z"
+    expected = {here["id"]: tokyo, spared["id"]: denver, plain["id"]: "2030-01-31T03:00:00Z"}
+    assert {one["id"]: one["next_due_at"] for one in (here, spared, plain)} == expected
+    assert {one["id"]: one["next_due_at"] for one in (await admin.get(PATH)).json()["items"]} == expected
+    seen = {}
+    for name, client in (("operator", operator), ("other", other)):
+        seen[name] = (await client.get(f"{PATH}/{here['id']}")).json()["next_due_at"]
+    assert seen == {"operator": tokyo, "other": denver}, "a reader is told of the devices of their own sites"
+
+
+async def test_what_other_zones_have_begun_is_still_to_come_for_its_own(admin, fleet, db, clock):
+    """Once the first zone in use was there the scheduler looks at the next day; the job's devices start today."""
+    await place(db, {"loner": "Etc/GMT-12", "crane": "Etc/GMT-2", "pump": "Etc/GMT+6"})
+    async with db.begin() as tx:
+        now = await clock.now(tx)
+    wall = (now + timedelta(hours=12, minutes=5)).strftime("%Y-%m-%dT%H:%M")
+    schedule = {"type": "daily", "start": wall, "timezone_source": "device"}
+    made = await create(admin, fleet, schedule=schedule)
+    before = made["next_due_at"]
+    async with db.begin() as tx:
+        later = now + timedelta(minutes=6)
+        due = await jobs.take_due(tx, later)
+        around = await runs.surroundings(tx, due)
+        assert await runs.carry_out(tx, runs.plan(due, later, zones=around.zones), later)
+        stored = await tx.execute(text("SELECT next_due_at FROM jobs WHERE id = :id"), {"id": made["id"]})
+        assert stored.scalar_one() > later + timedelta(hours=23)
+    shown = (await admin.get(f"{PATH}/{made['id']}")).json()["next_due_at"]
+    assert shown == before
+    assert datetime.fromisoformat(shown) - now < timedelta(hours=11)

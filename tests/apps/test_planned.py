@@ -11,14 +11,15 @@ from sqlalchemy import text
 from tests.apps.conftest import EngineAt
 from tests.factories import places
 from tests.factories.scene import Scene
-from watchbill import jobs
+from watchbill import jobs, runs
 from watchbill.apps.scheduler import Pulse, Starter, Ticker
 from watchbill.identity.actor import EVERY_SITE, SiteScope
 from watchbill.jobs import JobFilter
 from watchbill.kit.db import Database
 from watchbill.kit.errors import InvalidError
-from watchbill.runs import ledger
+from watchbill.runs import ledger, partly
 from watchbill.runs.ledger import LedgerFilter, LedgerRow
+from watchbill.runs.partly import ClosedFor
 
 STEPS = ("every_5_minutes", "every_10_minutes", "every_15_minutes", "every_30_minutes", "hourly")
 
@@ -164,6 +165,68 @@ async def test_where_a_window_is_closed_it_says_so_and_so_it_comes(
         assert (
             await tx.execute(text("SELECT state FROM occurrences WHERE job_id = :id"), {"id": made[1]})
         ).scalar_one() == "open"
+
+
+async def test_it_tells_for_how_many_devices_windows_of_sites_and_devices_are_closed(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    """And the dispatch then does just that; a device that the job leaves out is not counted."""
+    async with db.begin() as tx:
+        pier = await places.make_site(tx, "Pier", now=scene.now)
+        for name, site in {"alpha": scene.site, "beta": scene.site, "gamma": pier, "delta": pier}.items():
+            await scene.device(tx, name, site=site)
+        spared = [{"kind": "device", "device_id": str(scene.devices["delta"])}]
+        job = await scene.job(tx, "alpha", "beta", "gamma", "delta", schedule=scene.every("hourly"), exclusions=spared)
+        here = [{"kind": "site", "site_id": scene.site}]
+        one = [{"kind": "device", "device_id": str(scene.devices["beta"])}]
+        await scene.window(tx, 0, 30, name="Fair", attachments=here, when_closed="defer")
+        await scene.window(tx, 0, 30, name="Repair", attachments=one, when_closed="skip")
+        await scene.window(tx, 90, 10, name="Off", attachments=here, enabled=False)
+    first, second, *_ = await look(db, scene.now, scene.now + timedelta(hours=3))
+    assert (first.job_id, list(first.flags), first.closed_for) == (job, [], ClosedFor(2, 3, 1, ("Fair", "Repair")))
+    assert first.sentence.endswith(
+        "but closed for 2 of its 3 devices by `Fair`, `Repair`: 1 of them waits for the opening, the others will not run."
+    )
+    assert (second.closed_for, "but" in second.sentence) == (None, False)
+    await Ticker(engine_at(minutes=1)).tick()
+    async with db.begin() as tx:
+        scene.now += timedelta(minutes=1)
+        for run in await runs.runs_of(tx, [first.id]):
+            for site in (scene.site, pier):
+                await runs.release(tx, run.id, site, scene.now)
+        await scene.take(tx)
+        states = await scene.states(tx, first.id)
+    assert {name: str(state) for name, (state, _) in states.items()} == {
+        "alpha": "pending",
+        "beta": "skipped",
+        "gamma": "dispatched",
+        "delta": "skipped",
+    }
+
+
+async def test_each_zone_of_a_planned_row_is_judged_at_its_own_start(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        await scene.device(tx, "bear", timezone="Etc/GMT-2")
+        await scene.device(tx, "apple", timezone="Etc/GMT+4")
+        begins = (scene.now + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")
+        job = await scene.job(
+            tx, "bear", "apple", schedule={"type": "daily", "start": begins, "timezone_source": "device"}
+        )
+        await scene.window(tx, 55, 10, attachments=[{"kind": "site", "site_id": scene.site}], name="Fair")
+    first, *_ = await look(db, scene.now, scene.now + timedelta(hours=20))
+    assert (first.job_id, first.closed_for) == (job, ClosedFor(1, 2, 0, ("Fair",)))
+
+
+async def test_a_page_with_too_many_windows_says_that_they_were_not_counted(
+    db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partly, "COUNTING_SECONDS", -1.0)
+    async with db.begin() as tx:
+        await scene.device(tx, "alpha")
+        await scene.job(tx, "alpha", schedule=scene.every("hourly"))
+        await scene.window(tx, 0, 30, attachments=[{"kind": "site", "site_id": scene.site}])
+    (row,) = await look(db, scene.now, scene.now + timedelta(minutes=50))
+    assert (row.flags, row.closed_for, row.sentence[-1]) == (["not_counted"], None, ".")
 
 
 async def test_a_job_that_follows_clocks_is_planned_when_the_first_zone_comes_to_it(

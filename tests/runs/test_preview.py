@@ -94,8 +94,22 @@ async def test_windows_of_sites_and_devices_are_told_by_device(db: Database, sce
         first = (await _preview(tx, scene, job)).instants[0]
         assert first.instant.flags == ()
         assert list(first.blocked) == [Blocked("Stocktaking", "deny", 2), Blocked("Upkeep", "allow", 1)]
+        assert first.closed_devices == 3
         mine = (await _preview(tx, scene, job, SiteScope(frozenset({elsewhere})))).instants[0]
         assert list(mine.blocked) == [Blocked("Upkeep", "allow", 1)], "of foreign sites nothing is told"
+
+
+async def test_a_device_with_two_closed_windows_counts_once(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        for name in ("alpha", "beta"):
+            await scene.device(tx, name)
+        job = await scene.job(tx, "alpha", "beta", schedule=NOON)
+        alone = [{"kind": "device", "device_id": str(scene.devices["alpha"])}]
+        for name in ("Fair", "Repair"):
+            await _window(tx, scene, 11, 10, 4, name=name, attachments=alone)
+        first, second, *_ = (await _preview(tx, scene, job)).instants
+        assert list(first.blocked) == [Blocked("Fair", "deny", 1), Blocked("Repair", "deny", 1)]
+        assert (first.closed_devices, second.closed_devices) == (1, 0)
 
 
 async def test_the_first_and_last_start_are_those_of_the_zones_of_its_targets(db: Database, scene: Scene) -> None:

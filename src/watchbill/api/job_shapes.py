@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -165,7 +165,12 @@ class JobDefinition(_Job):
 
 
 class JobReply(JobDefinition):
-    """A job as it stands. Devices of sites that the caller does not see are not listed."""
+    """A job as it stands. Devices of sites that the caller does not see are not listed.
+
+    `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
+    sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
+    in use anywhere.
+    """
 
     id: Id
     revision: int
@@ -233,7 +238,7 @@ class PreviewInstant(Model):
 
     `flags`: shifted_gap and first_of_two (of changes of the clocks), clamped (to the month's end), in_blackout (closed for the
     whole job), held (it waits for a window to open). `passed_over`: dates that do not exist. `blocked`: devices that a window
-    keeps from starting. Where the job follows clocks, `local` is the wall clock of all waves and has no offset; the first of them
+    keeps from starting, window by window; `closed_devices` of the targets these are together. Where the job follows clocks, `local` is the wall clock of all waves and has no offset; the first of them
     starts at `first_start_at`, the last at `last_start_at`. A splay spreads the starts over `splay_seconds`.
     """
 
@@ -243,6 +248,7 @@ class PreviewInstant(Model):
     flags: list[Flag]
     passed_over: list[str]
     blocked: list[PreviewBlocked]
+    closed_devices: int
     first_start_at: Instant | None
     last_start_at: Instant | None
     splay_seconds: int
@@ -267,18 +273,18 @@ class PreviewReply(Model):
 
 
 _SAME = (
-    "id", "revision", "state", "state_reason", "paused_until", "next_due_at", "created_by", "updated_by", "created_at",
-    "updated_at",
+    "id", "revision", "state", "state_reason", "paused_until", "created_by", "updated_by", "created_at", "updated_at",
 )  # fmt: skip
 
 
-def job_reply(job: SavedJob, history: JobHistory, actor: Actor) -> JobReply:
-    """The contract's reply: the definition without secrets, and where the job stands."""
+def job_reply(job: SavedJob, history: JobHistory, next_start: datetime | None, actor: Actor) -> JobReply:
+    """The contract's reply: the definition without secrets, and where the job stands. `next_start`: as `runs.next_starts` says."""
     return JobReply.model_validate(
         {
             **jobs.shown(job.definition, job.visible_devices),
             **{name: getattr(job, name) for name in _SAME},
             "enabled": job.enabled,
+            "next_due_at": next_start,
             "schedule_text": _in_words(job.definition["schedule"]),
             "last_occurrence": _last(history.last) if history.last else None,
             "recent_outcomes": list(history.recent),
@@ -337,6 +343,7 @@ def _instant(outlook: Outlook, coming: Coming) -> PreviewInstant:
         flags=list(one.flags),
         passed_over=list(one.passed_over),
         blocked=[PreviewBlocked.model_validate(window) for window in coming.blocked],
+        closed_devices=coming.closed_devices,
         first_start_at=coming.first_start_at,
         last_start_at=coming.last_start_at,
         splay_seconds=fitting_splay(schedule, one.at, splay) if schedule is not None else 0,

@@ -27,7 +27,9 @@ LedgerState = OccurrenceState | Literal["planned"]
 class OccurrencesQuery(PageQuery):
     """Which rows of the ledger. `from` and `since` are the same, so are `to` and `until`; both ends are included.
 
-    With `sort=time` and an end in the future the stored rows are followed by the coming ones, in state `planned`.
+    A range that ends in the future has the stored rows and after them the coming ones, computed, in state `planned`: in the order
+    of time, unless `sort=-time` asks for stored rows only. What could not be planned anyway, because a state, outcome, reason,
+    kind or `late` rules it out, and every range that ends by now, comes newest first. `to` is at most 366 days ahead.
     """
 
     state: list[LedgerState] = Field(default_factory=list)
@@ -42,14 +44,33 @@ class OccurrencesQuery(PageQuery):
     until: AwareDatetime | None = None
     from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
     to: AwareDatetime | None = None
-    sort: ledger.Sort = "-time"
+    sort: Annotated[
+        ledger.Sort | None,
+        Field(
+            description="`-time` is newest first, stored rows only; left out, `time` where the range ends in the future"
+        ),
+    ] = None
+
+
+class ClosedFor(Model):
+    """Of the `of` devices that a planned row has in the caller's sites, `devices` are kept from starting by `windows`.
+
+    `waiting` of these start once it is open, the others are skipped. Each is judged at its own start, before splay.
+    """
+
+    devices: int
+    of: int
+    waiting: int
+    windows: list[str]
 
 
 class LedgerEntry(Model):
     """A due instant, or a range of missed ones, and what became of it; in state `planned` what will, under the id it will have.
 
     `sentence` says it in words. `due_at` is when it starts first: another instant than `scheduled_for_at`, which names it, only
-    where the job follows the clocks of its targets. `counts` holds the targets of the caller's sites by state.
+    where the job follows the clocks of its targets. `counts` holds the targets of the caller's sites by state. `flags` of planned
+    rows are those of a preview: `in_blackout` only where a window is closed for the whole job; and `not_counted` where a page has
+    so many windows to look at that `closed_for` was left out. `closed_for` null = closed for none of them.
     """
 
     id: UUID
@@ -71,6 +92,7 @@ class LedgerEntry(Model):
     is_range_capped: bool
     held_until_at: Instant | None
     flags: list[str]
+    closed_for: ClosedFor | None
     job_revision: int
     origin_occurrence_id: UUID | None
     started_by: int | None

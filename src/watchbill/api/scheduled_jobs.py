@@ -66,12 +66,13 @@ class ImportQuery(Model):
 
 
 @resource.get("")
-async def list_jobs(tx: Tx, caller: Caller, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
+async def list_jobs(tx: Tx, caller: Caller, now: Now, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
     """The jobs that reach the caller's sites."""
     wanted = JobFilter(query.q, query.kind, query.state, query.site_id, query.enabled, query.sort)
     page = await jobs.list_jobs(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
     histories = await runs.last_occurrences(tx, caller.scope, [job.id for job in page.items])
-    return PageOf[JobReply].of(page, lambda job: job_reply(job, histories[job.id], caller))
+    starts = await runs.next_starts(tx, caller.scope, page.items, now)
+    return PageOf[JobReply].of(page, lambda job: job_reply(job, histories[job.id], starts[job.id], caller))
 
 
 @resource.post("", status_code=201)
@@ -82,7 +83,7 @@ async def create_job(
     saved = await jobs.create(tx, caller, body, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
     response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
-    return await _reply(tx, caller, saved.job, response)
+    return await _reply(tx, caller, saved.job, response, now)
 
 
 @resource.post("/preview")
@@ -127,13 +128,13 @@ async def import_job(
     saved = await jobs.save_file(tx, caller, reading, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
     response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
-    return await _reply(tx, caller, saved.job, response)
+    return await _reply(tx, caller, saved.job, response, now)
 
 
 @resource.get("/{job_id}")
-async def get_job(job_id: Id, tx: Tx, caller: Caller, response: Response) -> JobReply:
+async def get_job(job_id: Id, tx: Tx, caller: Caller, now: Now, response: Response) -> JobReply:
     """One job."""
-    return await _reply(tx, caller, await jobs.get(tx, caller, job_id), response)
+    return await _reply(tx, caller, await jobs.get(tx, caller, job_id), response, now)
 
 
 @resource.put("/{job_id}")
@@ -153,7 +154,7 @@ async def update_job(
     await _settle(tx, before, now)
     saved = await jobs.update(tx, caller, before, body, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now)
-    return await _reply(tx, caller, saved.job, response)
+    return await _reply(tx, caller, saved.job, response, now)
 
 
 @resource.post("/{job_id}/toggle")
@@ -167,7 +168,7 @@ async def toggle_job(
     toggled = await jobs.toggle(tx, caller, before, body, now=now)
     if toggled.make_up:
         await runs.catch_up_pause(tx, job_id, toggled.make_up.since, toggled.make_up.catch_up, now)
-    return await _reply(tx, caller, toggled.job, response)
+    return await _reply(tx, caller, toggled.job, response, now)
 
 
 @resource.delete("/{job_id}", status_code=204)
@@ -219,7 +220,8 @@ async def _start(tx: AsyncConnection, caller: Actor, saved: Saved, now: datetime
         await runs.open_manual(tx, caller, saved.job.id, now=now, request_id=request_id)
 
 
-async def _reply(tx: AsyncConnection, caller: Actor, job: SavedJob, response: Response) -> JobReply:
+async def _reply(tx: AsyncConnection, caller: Actor, job: SavedJob, response: Response, now: datetime) -> JobReply:
     response.headers["ETag"] = etag(job.revision)
     histories = await runs.last_occurrences(tx, caller.scope, [job.id])
-    return job_reply(job, histories[job.id], caller)
+    starts = await runs.next_starts(tx, caller.scope, [job], now)
+    return job_reply(job, histories[job.id], starts[job.id], caller)

@@ -29,6 +29,7 @@ from watchbill.runs.opening import open_occurrences
 from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
+from watchbill.runs.own_clocks import next_starts
 from watchbill.runs.planning import Around, Plan, plan
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
@@ -109,6 +110,7 @@ __all__ = [
     "next_deadline",
     "next_held",
     "next_start",
+    "next_starts",
     "open_due_held",
     "open_manual",
     "open_occurrences",

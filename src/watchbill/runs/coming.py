@@ -13,14 +13,17 @@ from watchbill.core import schedule as calendar
 from watchbill.core.leading import local_time
 from watchbill.core.occurrence import public_id
 from watchbill.core.problems import Problem
+from watchbill.identity.actor import SiteScope
 from watchbill.jobs import DueJob
 from watchbill.jobs.definition import policies_of, read_schedule
 from watchbill.jobs.tables import jobs as jobs_table
 from watchbill.kit.errors import InvalidError
 from watchbill.runs.forecast import Coming, Forecast, Place
 from watchbill.runs.not_run import Held, Skipped
+from watchbill.runs.partly import ClosedFor, Counting, Start
 from watchbill.runs.planning import Around, blocked_by_window, opening
 from watchbill.runs.sentences import coming
+from watchbill.runs.to_open import Opening
 
 #: A page whose place lies behind the next instant of more jobs than this is refused: each of them would have to be computed.
 MOST_JOBS: Final = 20_000
@@ -32,11 +35,12 @@ _THERE = text("SELECT id FROM occurrences WHERE id = ANY(:ids)")
 
 
 async def coming_rows(
-    tx: AsyncConnection, feed: Select[Any], until: datetime, after: Place, number: int
+    tx: AsyncConnection, scope: SiteScope, feed: Select[Any], until: datetime, after: Place, number: int
 ) -> tuple[list[dict[str, Any]], Place | None]:
     """Up to `number` rows after a place, as values of a LedgerRow, and the place to go on from, None at the end.
 
     `feed` is a query of live jobs, which are read in the order in which they fall due. What exists already is not planned any more.
+    Of devices outside `scope` nothing is counted.
     """
     forecast = Forecast(number + 1, after, until, await jobs.zones_in_use(tx))
     names: dict[int, tuple[str, str | None]] = {}
@@ -53,7 +57,7 @@ async def coming_rows(
         reached = (rows[-1].next_due_at, rows[-1].id)
     page, is_more = forecast.found[:number], len(forecast.found) > number
     following = (page[-1].place if page else after) if is_more else None
-    return await _rows(tx, page, names, forecast.zones), following
+    return await _rows(tx, scope, page, names, forecast.zones), following
 
 
 def _take(forecast: Forecast, rows: Sequence[Row[Any]]) -> bool:
@@ -99,23 +103,33 @@ def _due_job(row: Row[Any]) -> DueJob:
 
 
 async def _rows(
-    tx: AsyncConnection, page: Sequence[Coming], names: dict[int, tuple[str, str | None]], zones: frozenset[str]
+    tx: AsyncConnection,
+    scope: SiteScope,
+    page: Sequence[Coming],
+    names: dict[int, tuple[str, str | None]],
+    zones: frozenset[str],
 ) -> list[dict[str, Any]]:
     ids = [public_id(one.job_id, "schedule", one.nominal, "") for one in page]
     there = set((await tx.execute(_THERE, {"ids": ids})).scalars()) if ids else set()
+    new = [one for one, public in zip(page, ids, strict=True) if public not in there]
+    job_ids = {one.job_id for one in new}
     closed = await windows.load(tx)
-    covering = {} if closed.is_empty else await windows.covering_jobs(tx, {one.job_id for one in page})
-    around = Around(zones=zones, windows=closed, covering=covering)
-    return [_row(one, *names[one.job_id], around) for one, public in zip(page, ids, strict=True) if public not in there]
+    covering = {} if closed.is_empty else await windows.covering_jobs(tx, job_ids)
+    targets = {} if closed.is_empty else await windows.covering_targets(tx, scope, job_ids)
+    around, counting = Around(zones=zones, windows=closed, covering=covering), Counting(closed, targets)
+    # Windows are computed beside the event loop too.
+    return await asyncio.to_thread(lambda: [_row(one, *names[one.job_id], around, counting) for one in new])
 
 
-def _row(one: Coming, name: str, timezone: str | None, around: Around) -> dict[str, Any]:
+def _row(one: Coming, name: str, timezone: str | None, around: Around, counting: Counting) -> dict[str, Any]:
     job = one.job
     planned = opening(job, "schedule", one.nominal, now=one.due_at, zones=around.zones)
     blocked = blocked_by_window(job, planned, one.due_at, around)
     is_following = job.schedule is not None and job.schedule.is_following
     wall = local_time(one.nominal) if is_following else None
     closed = (blocked.detail or "a window is closed then") if blocked is not None else None
+    partly, is_counted = _partly(one, planned, counting)
+    some = partly.words if partly is not None and blocked is None else None
     return {
         "id": planned.id,
         "job_id": job.id,
@@ -141,9 +155,19 @@ def _row(one: Coming, name: str, timezone: str | None, around: Around) -> dict[s
         "created_at": None,
         "opened_at": None,
         "closed_at": None,
-        "flags": _flags(one, blocked, is_following=is_following),
-        "sentence": coming(one.due_at, timezone, wall, closed, is_deferred=isinstance(blocked, Held)),
+        "flags": [*_flags(one, blocked, is_following=is_following), *([] if is_counted else ["not_counted"])],
+        "closed_for": partly,
+        "sentence": coming(one.due_at, timezone, wall, closed, is_deferred=isinstance(blocked, Held), some=some),
     }
+
+
+def _partly(one: Coming, planned: Opening, counting: Counting) -> tuple[ClosedFor | None, bool]:
+    """For whom it is closed, and whether there was time to find out."""
+    waits = planned.expires_at - planned.scheduled_for
+    try:
+        return counting.closed_for(one.job_id, Start(one.job.schedule, one.nominal, waits)), True
+    except TimeoutError:
+        return None, False
 
 
 def _flags(one: Coming, blocked: Held | Skipped | None, *, is_following: bool) -> list[str]:

@@ -26,6 +26,7 @@ from watchbill.runs.coming import coming_rows
 from watchbill.runs.cursors import instant_of, uuid_of
 from watchbill.runs.forecast import Place
 from watchbill.runs.history import counts_of
+from watchbill.runs.partly import ClosedFor
 from watchbill.runs.sentences import Absence, Circumstances, sentence
 from watchbill.runs.tables import occurrences
 
@@ -55,7 +56,10 @@ SELECT occurrence_id, min(starts_at) AS starts_at FROM occurrence_waves WHERE oc
 
 @dataclass(frozen=True, slots=True)
 class LedgerFilter:
-    """Which rows: what is empty or None asks for nothing. `since` and `until` are included."""
+    """Which rows: what is empty or None asks for nothing. `since` and `until` are included.
+
+    `sort` None: `time` where computed rows can be among the answer, which only that order has, else newest first.
+    """
 
     states: Sequence[str] = ()
     outcomes: Sequence[str] = ()
@@ -67,7 +71,7 @@ class LedgerFilter:
     q: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    sort: Sort = "-time"
+    sort: Sort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ class LedgerRow:
     opened_at: datetime | None
     closed_at: datetime | None
     flags: Sequence[str] = ()
+    closed_for: ClosedFor | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     sentence: str = ""
 
@@ -109,7 +114,7 @@ class LedgerRow:
 _STORED = tuple(
     occurrences.c[name]
     for name in LedgerRow.__slots__
-    if name not in {"job_name", "due_at", "timezone", "flags", "counts", "sentence"}
+    if name not in {"job_name", "due_at", "timezone", "flags", "closed_for", "counts", "sentence"}
 )
 _ORDER = (occurrences.c.scheduled_for_at, occurrences.c.created_at, occurrences.c.id)
 
@@ -117,9 +122,10 @@ _ORDER = (occurrences.c.scheduled_for_at, occurrences.c.created_at, occurrences.
 async def list_ledger(
     tx: AsyncConnection, scope: SiteScope, wanted: LedgerFilter, *, now: datetime, limit: int, cursor: str | None
 ) -> Page[LedgerRow]:
-    """A page of the ledger: stored rows, and after them, where `sort` is `time` and `until` lies ahead, the coming ones."""
-    _check(wanted, now)
+    """A page of the ledger: stored rows, and after them, where `until` lies ahead and `sort` is not `-time`, the coming ones."""
     place = decode_cursor(cursor, (str, str, str, str)) if cursor is not None else None
+    wanted = replace(wanted, sort=wanted.sort or _order_of(place) or _usual_order(wanted, now))
+    _check(wanted, now)
     if place is not None and place[0] not in {wanted.sort, PLANNED}:
         raise _bad_cursor()
     is_planned = place is not None and place[0] == PLANNED
@@ -132,9 +138,27 @@ async def list_ledger(
         return Page(stored, None)
     first = _first_place(wanted, now)
     after = max(first, _planned_place(place)) if is_planned else first
-    ahead, following = await coming_rows(tx, _feed(scope, wanted), wanted.until or now, after, limit - len(stored))
+    ahead, following = await coming_rows(
+        tx, scope, _feed(scope, wanted), wanted.until or now, after, limit - len(stored)
+    )
     rows = [*stored, *(LedgerRow(**one) for one in ahead)]
     return Page(rows, None if following is None else _after_planned(following))
+
+
+def _order_of(place: Sequence[str | int | None] | None) -> Sort | None:
+    """The order of the pages before: what was ahead at the first of them may have come by now."""
+    match place[0] if place else None:
+        case "time" | "planned":
+            return "time"
+        case "-time":
+            return "-time"
+        case _:
+            return None
+
+
+def _usual_order(wanted: LedgerFilter, now: datetime) -> Sort:
+    is_ahead = wanted.until is not None and wanted.until > now
+    return "time" if PLANNED in wanted.states or (is_ahead and _could_be_planned(wanted)) else "-time"
 
 
 def _check(wanted: LedgerFilter, now: datetime) -> None:
@@ -142,21 +166,31 @@ def _check(wanted: LedgerFilter, now: datetime) -> None:
     if wanted.until is not None and wanted.until > now + FARTHEST and wanted.sort == "time":
         problems.append(Problem("to", "too_far", f"must be at most {FARTHEST.days} days ahead"))
     if PLANNED in wanted.states and wanted.sort != "time":
-        problems.append(
-            Problem("sort", "planned_need_time", "must be `time` where `planned` occurrences are asked for")
+        message = (
+            "must be `time`, or left out, where `planned` occurrences are asked for: they are computed in that order"
         )
-    if PLANNED in wanted.states and wanted.until is None:
-        problems.append(Problem("to", "missing", "is needed where `planned` occurrences are asked for"))
+        problems.append(Problem("sort", "planned_need_time", message))
+    if wanted.until is None and _needs_an_end(wanted, now):
+        message = "is needed where `planned` occurrences are asked for: they are computed up to there"
+        problems.append(Problem("to", "missing", message))
     if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
         problems.append(Problem("to", "before_from", "must not be earlier than `from`"))
     if problems:
         raise InvalidError.of(problems, what="The query")
 
 
+def _needs_an_end(wanted: LedgerFilter, now: datetime) -> bool:
+    """Also where nothing but the future is asked for, by more than clocks differ: an empty answer would say that nothing comes."""
+    is_ahead = wanted.since is not None and wanted.since > now + ON_TIME
+    return PLANNED in wanted.states or (is_ahead and _could_be_planned(wanted))
+
+
 def _looks_ahead(wanted: LedgerFilter, now: datetime) -> bool:
+    return wanted.sort == "time" and wanted.until is not None and wanted.until > now and _could_be_planned(wanted)
+
+
+def _could_be_planned(wanted: LedgerFilter) -> bool:
     """Whether a computed row could be asked for: it has neither outcome nor reason and is on time."""
-    if wanted.sort != "time" or wanted.until is None or wanted.until <= now:
-        return False
     if wanted.outcomes or wanted.reasons or wanted.late:
         return False
     return (not wanted.states or PLANNED in wanted.states) and (not wanted.kinds or "schedule" in wanted.kinds)
@@ -167,7 +201,7 @@ def _looks_ahead(wanted: LedgerFilter, now: datetime) -> bool:
 
 def _after_stored(wanted: LedgerFilter, row: LedgerRow) -> str:
     made = row.created_at.isoformat() if row.created_at else ""
-    return encode_cursor((wanted.sort, row.scheduled_for_at.isoformat(), made, str(row.id)))
+    return encode_cursor((wanted.sort or "-time", row.scheduled_for_at.isoformat(), made, str(row.id)))
 
 
 def _after_planned(place: Place) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,7 @@ from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who
 from watchbill.runs.planning import lasting
 from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE, ZONE
-from watchbill.windows import Verdict, WindowSet
+from watchbill.windows import Alike, Verdict, WindowSet
 
 _COUNT = text(f"""
 WITH setting AS (
@@ -75,13 +75,14 @@ class Coming:
     """One coming instant with what windows make of it.
 
     Flag `in_blackout`: it is closed for the whole job. Flag `held` beside it: it waits for the window to open. `blocked`: device
-    by device, at each one's own start (before splay). First and last start: where the job follows the zones of its targets.
+    by device, at each one's own start (before splay); `closed_devices`: how many these are, each counted once. First and last start: where the job follows the zones of its targets.
     """
 
     instant: calendar.Instant
     first_start_at: datetime | None = None
     last_start_at: datetime | None = None
     blocked: Sequence[Blocked] = ()
+    closed_devices: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,6 @@ class Preview:
     targets: TargetCounts
     problems: Sequence[Problem]
     instants: Sequence[Coming] = ()
-
-
-class _Alike(NamedTuple):
-    """Devices for which the same windows hold on the same clocks. `zone` is the one whose clocks the job follows."""
-
-    window_ids: frozenset[int]
-    site_zone: str
-    zone: str
 
 
 async def preview(tx: AsyncConnection, scope: SiteScope, outlook: Outlook) -> Preview:
@@ -146,7 +139,7 @@ async def _coming(tx: AsyncConnection, scope: SiteScope, outlook: Outlook) -> li
     return [_explained(outlook, outlook.schedule, one, alike, known, whole) for one in outlook.instants]
 
 
-async def _placed(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, known: WindowSet) -> Counter[_Alike]:
+async def _placed(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, known: WindowSet) -> Counter[Alike]:
     """How many devices there are of each kind that windows and zones tell apart."""
     values = {
         "zone_source": outlook.schedule.zone_source if outlook.schedule else "fixed",
@@ -159,14 +152,14 @@ async def _placed(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, known
     job_id = outlook.who.job_id or _NO_JOB
     pairs = () if known.is_empty else [(job_id, row.id) for row in rows]
     covering = await windows.covering_devices(tx, pairs)
-    return Counter(_Alike(covering.get((job_id, row.id), frozenset()), row.site_zone, row.zone) for row in rows)
+    return Counter(Alike(covering.get((job_id, row.id), frozenset()), row.site_zone, row.zone) for row in rows)
 
 
 def _explained(
     outlook: Outlook,
     schedule: calendar.Schedule,
     one: calendar.Instant,
-    alike: Counter[_Alike],
+    alike: Counter[Alike],
     known: WindowSet,
     whole: Collection[int],
 ) -> Coming:
@@ -174,19 +167,22 @@ def _explained(
     starts = {zone: wave_start(schedule, one.at, zone) for zone in zones}
     real = [start for start in starts.values() if start is not None]
     blocked: Counter[tuple[str, Literal["allow", "deny"]]] = Counter()
+    closed = 0
     for group, number in alike.items():
         at = starts.get(group.zone, one.at)
-        for name, kind in _blocking(known, group, at) if at is not None else ():
-            blocked[name, kind] += number
+        blocking = _blocking(known, group, at) if at is not None else []
+        blocked.update(dict.fromkeys(blocking, number))
+        closed += number if blocking else 0
     return Coming(
         instant=calendar.with_flags(one, _flags(outlook, schedule, one.at, known, whole)),
         first_start_at=min(real, default=None),
         last_start_at=max(real, default=None),
         blocked=[Blocked(name, kind, number) for (name, kind), number in sorted(blocked.items())],
+        closed_devices=closed,
     )
 
 
-def _blocking(known: WindowSet, group: _Alike, at: datetime) -> list[tuple[str, Literal["allow", "deny"]]]:
+def _blocking(known: WindowSet, group: Alike, at: datetime) -> list[tuple[str, Literal["allow", "deny"]]]:
     names = known.verdict(group.window_ids, group.site_zone, at, until=at).names
     alone = [known.verdict({one}, group.site_zone, at, until=at) for one in sorted(group.window_ids)] if names else []
     return [(name, _kind(verdict)) for verdict in alone for name in verdict.names if name in names]

@@ -110,12 +110,23 @@ def sentence(row: Told, around: Circumstances) -> str:
             return f"{_OUTCOMES.get(row.outcome or '', 'Ended')}{_lateness(row)}{_ended(row)}."
 
 
-def coming(at: datetime, zone: str | None, local: datetime | None, closed: str | None, *, is_deferred: bool) -> str:
-    """What will become of a computed instant. `zone` None = each device's own; `closed`: which window stands against it."""
+def coming(
+    at: datetime,
+    zone: str | None,
+    local: datetime | None,
+    closed: str | None,
+    *,
+    is_deferred: bool,
+    some: str | None = None,
+) -> str:
+    """What will become of a computed instant. `zone` None = each device's own; `closed`: which window stands against it.
+
+    `some`: for which of its devices one does, where none stands against the whole.
+    """
     wall = local or zone_or_utc(zone or "UTC").wall(at)
     due = f"Due {wall:%Y-%m-%d %H:%M} ({zone})" if zone else f"Due {wall:%Y-%m-%d %H:%M} where the devices are"
     if closed is None:
-        return f"{due}."
+        return f"{due}, but {some}." if some else f"{due}."
     return f"{due}, but {_bare(closed)}: it {'waits until then' if is_deferred else 'will not run'}."
 
 

@@ -2,7 +2,7 @@
 
 from watchbill.core.windows import Verdict, WindowSet
 from watchbill.windows.calendar_events import LeftOut
-from watchbill.windows.covering import covering_devices, covering_jobs, load
+from watchbill.windows.covering import Alike, covering_devices, covering_jobs, covering_targets, load
 from watchbill.windows.importing import Imported, import_calendar
 from watchbill.windows.looking import check, current, preview
 from watchbill.windows.saving import (
@@ -33,6 +33,7 @@ __all__ = [
     "GATEWAYS",
     "MAX_WINDOWS",
     "Action",
+    "Alike",
     "Checked",
     "CheckedGroup",
     "Imported",
@@ -50,6 +51,7 @@ __all__ = [
     "check",
     "covering_devices",
     "covering_jobs",
+    "covering_targets",
     "create",
     "current",
     "delete",

@@ -3,15 +3,19 @@
 Only reads. Whether a window is open is decided in `core.windows`.
 """
 
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.window_spans import read_spans
 from watchbill.core.windows import Window, WindowSet
+from watchbill.identity.actor import SiteScope
 
 # A window without attachments covers nothing, and its spans need not travel.
 _LOAD = text("""
@@ -61,6 +65,42 @@ SELECT c.place, c.window_id FROM (
 WHERE w.allowed_site_ids IS NULL OR c.site_id = ANY(w.allowed_site_ids)
 """)
 
+# The devices of jobs, counted by what tells them apart: a site has the same windows for all, few devices have their own.
+_PLACED = text("""
+WITH target AS MATERIALIZED (
+  SELECT t.job_id, t.device_id, d.site_id, coalesce(x.timezone, 'UTC') AS site_zone,
+    coalesce(CASE j.zone_source WHEN 'device' THEN d.timezone END, x.timezone, 'UTC') AS zone
+  FROM job_targets t JOIN jobs j ON j.id = t.job_id JOIN devices d ON d.id = t.device_id LEFT JOIN sites x ON x.id = d.site_id
+  WHERE t.job_id = ANY(CAST(:job_ids AS bigint[])) AND NOT t.is_exclusion
+    AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
+    AND (j.allowed_site_ids IS NULL OR d.site_id = ANY(j.allowed_site_ids))
+    AND NOT EXISTS (SELECT FROM job_targets e WHERE e.job_id = t.job_id AND e.is_exclusion AND e.device_id = t.device_id)
+), own AS (
+  SELECT t.job_id, t.device_id, array_agg(DISTINCT w.id ORDER BY w.id) AS window_ids
+  FROM target t JOIN window_attachments a ON a.device_id = t.device_id
+  JOIN windows w ON w.id = a.window_id AND w.enabled AND w.deleted_at IS NULL
+  WHERE w.allowed_site_ids IS NULL OR t.site_id = ANY(w.allowed_site_ids)
+  GROUP BY t.job_id, t.device_id
+)
+SELECT t.job_id, t.site_id, t.site_zone, t.zone, coalesce(o.window_ids, '{}') AS own, count(*) AS devices
+FROM target t LEFT JOIN own o ON o.job_id = t.job_id AND o.device_id = t.device_id
+GROUP BY t.job_id, t.site_id, t.site_zone, t.zone, o.window_ids
+""")
+_ATTACHED = text("""
+SELECT a.kind, a.site_id, a.job_id, w.id, w.allowed_site_ids
+FROM windows w JOIN window_attachments a ON a.window_id = w.id
+WHERE w.enabled AND w.deleted_at IS NULL
+  AND (a.kind = 'global' OR a.job_id = ANY(CAST(:job_ids AS bigint[])) OR a.site_id = ANY(CAST(:site_ids AS bigint[])))
+""")
+
+
+class Alike(NamedTuple):
+    """Devices of a job for which the same windows hold on the same clocks. `zone` is the one whose clocks the job follows."""
+
+    window_ids: frozenset[int]
+    site_zone: str
+    zone: str
+
 
 async def load(tx: AsyncConnection) -> WindowSet:
     """All enabled windows that are attached to something."""
@@ -99,3 +139,58 @@ async def covering_devices(
     for row in await tx.execute(_COVERING_DEVICES, columns) if wanted else ():
         found[wanted[row.place - 1]].add(row.window_id)
     return {pair: frozenset(ids) for pair, ids in found.items()}
+
+
+async def covering_targets(
+    tx: AsyncConnection, scope: SiteScope, job_ids: Collection[int]
+) -> dict[int, Counter[Alike]]:
+    """For each job the devices that it runs on in these sites, counted by the windows that cover them. Two statements for all."""
+    wanted = sorted(job_ids)
+    found: dict[int, Counter[Alike]] = {job_id: Counter() for job_id in wanted}
+    if not wanted:
+        return found
+    rows = (await tx.execute(_PLACED, {"job_ids": wanted, "sites": scope.as_list()})).all()
+    sites = sorted({row.site_id for row in rows if row.site_id is not None})
+    attached = _Attached.of((await tx.execute(_ATTACHED, {"job_ids": wanted, "site_ids": sites})).all())
+    for row in rows:
+        covering = attached.of_site(row.job_id, row.site_id) | frozenset(row.own)
+        found[row.job_id][Alike(covering, row.site_zone, row.zone)] += row.devices
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    """Windows by what they are attached to; each with the sites that it reaches, None = all."""
+
+    everywhere: Mapping[int, Collection[int] | None]
+    by_job: Mapping[int, Mapping[int, Collection[int] | None]]
+    by_site: Mapping[int, Mapping[int, Collection[int] | None]]
+    _known: dict[tuple[int, int | None], frozenset[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Row[Any]]) -> "_Attached":
+        by_job: dict[int, dict[int, Collection[int] | None]] = defaultdict(dict)
+        by_site: dict[int, dict[int, Collection[int] | None]] = defaultdict(dict)
+        everywhere: dict[int, Collection[int] | None] = {}
+        for row in rows:
+            match row.kind:
+                case "global":
+                    everywhere[row.id] = row.allowed_site_ids
+                case "job":
+                    by_job[row.job_id][row.id] = row.allowed_site_ids
+                case _:
+                    by_site[row.site_id][row.id] = row.allowed_site_ids
+        return cls(everywhere, by_job, by_site)
+
+    def of_site(self, job_id: int, site_id: int | None) -> frozenset[int]:
+        """What covers all devices of a job in one site."""
+        place = job_id, site_id
+        if place not in self._known:
+            sets = (self.everywhere, self.by_job.get(job_id, {}), self.by_site.get(site_id or 0, {}))
+            self._known[place] = frozenset(
+                window_id
+                for one in sets
+                for window_id, reach in one.items()
+                if reach is None or (site_id is not None and site_id in reach)
+            )
+        return self._known[place]
