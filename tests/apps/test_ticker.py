@@ -172,8 +172,8 @@ async def test_while_more_is_due_than_one_tick_takes_a_second_one_helps(
             )
     ticker, stop = Ticker(engine_at(minutes=1)), asyncio.Event()
     relief = asyncio.ensure_future(Relief(ticker).run(stop))
-    rest = await ticker.tick()
-    assert rest < 1, "more is due"
+    wait = await ticker.tick()
+    assert wait < 1, "more is due"
     await until(lambda: _is_opened(db, TICK_LIMIT + 1))
     stop.set()
     await relief

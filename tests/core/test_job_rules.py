@@ -13,6 +13,7 @@ from watchbill.core.assembly_rules import check as check_assembly
 from watchbill.core.job_rules import AssemblyFacts, Facts, contexts_of, read, settle
 from watchbill.core.job_rules_toggle import read_toggle
 from watchbill.core.job_rules_values import CONTEXT_MATRIX, ComponentKind, ExecutionContext
+from watchbill.core.targets import TargetFacts
 
 NOW = datetime(2026, 5, 4, 7, 1, tzinfo=UTC)
 ASSEMBLY, OLD = UUID(int=1), UUID(int=2)
@@ -44,7 +45,7 @@ def facts(**changes) -> Facts:
         ASSEMBLY: AssemblyFacts(2, is_archived=False, revisions={1: draft, 2: draft}),
         OLD: AssemblyFacts(1, is_archived=True, revisions={1: draft}),
     }
-    return replace(Facts(NOW, known, frozenset(DEVICES)), **changes)
+    return replace(Facts(NOW, known, TargetFacts(frozenset(DEVICES))), **changes)
 
 
 def device(device_id):
@@ -88,6 +89,7 @@ def test_the_least_that_a_job_needs_gets_every_default():
         "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
         "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60,
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
+        "no_targets": "skip", "max_change_percent": None, "max_change_devices": None,
     }  # fmt: skip
 
 
@@ -149,10 +151,7 @@ def test_a_job_is_an_object(definition):
         ({"components": [component(), component()]}, "components"),
         ({"components": [component(kind="playbook")]}, "components.0.kind"),
         ({"components": [component(kind="workflow")]}, "components.0.kind"),
-        ({"targets": [{"kind": "filter", "filter_id": 12}]}, "targets.0.kind"),
-        ({"targets": [{"kind": "site", "site_id": 1}]}, "targets.0.kind"),
-        ({"targets": [{"kind": "all_devices"}]}, "targets.0.kind"),
-        ({"exclusions": [{"kind": "filter", "filter_id": 12}]}, "exclusions.0.kind"),
+        ({"targets": [{"kind": "onboarding_scope"}]}, "targets.0.kind"),
         ({"execution_context": "current_user"}, "execution_context"),
         ({"credential_id": 9}, "credential_id"),
         ({"use_service_account": True}, "use_service_account"),
@@ -208,7 +207,7 @@ def test_a_name_is_one_line(name):
 
 def test_at_most_ten_thousand_devices():
     many = [uuid4() for _ in range(10_001)]
-    known = facts(devices=frozenset(many))
+    known = facts(targets=TargetFacts(frozenset(many)))
     assert found(job(targets=[device(one) for one in many[:-1]]), known) == []
     assert found(job(targets=[device(one) for one in many]), known) == [("targets", "length")]
 

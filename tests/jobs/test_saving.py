@@ -321,7 +321,7 @@ async def test_a_job_that_spans_sites_is_seen_in_part_and_changed_by_nobody_of_o
     job = await create(tx, world, keys, targets=[device(one) for one in (world.crane, world.lamp, world.loner)])
     seen = await jobs.get(tx, world.operator, job.id)
     assert seen.targets.devices == 1
-    assert jobs.shown(seen.definition, seen.visible_devices)["targets"] == [device(world.crane)]
+    assert jobs.shown(seen.definition, seen.seen)["targets"] == [device(world.crane)]
     with pytest.raises(ForbiddenError) as refused:
         await jobs.lock(tx, world.operator, job.id, Permission.JOBS_WRITE)
     assert refused.value.code == "job_spans_other_sites"

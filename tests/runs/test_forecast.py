@@ -37,7 +37,7 @@ def job(number: int, which: int, mark: timedelta) -> DueJob:
     schedule = anchored(parse(SCHEDULES[which]), NOW)
     at = NOW - mark
     due = next_start(schedule, at, ZONES)
-    return DueJob(number, 1, schedule, None, at, due, POLICIES, 60, None, None, "fixed", None, 0, "x")
+    return DueJob(number, 1, schedule, None, at, due, POLICIES, 60, None, None, "fixed", None, None, 0, "x")
 
 
 def every_place(one: DueJob, until: datetime) -> list[Place]:
@@ -85,7 +85,7 @@ def test_jobs_that_fall_due_behind_the_page_are_not_looked_at() -> None:
 
 
 def test_what_cannot_be_read_has_no_future() -> None:
-    broken = DueJob(1, 1, None, "why", NOW, NOW, POLICIES, 60, None, None, "fixed", None, 0, "x")
+    broken = DueJob(1, 1, None, "why", NOW, NOW, POLICIES, 60, None, None, "fixed", None, None, 0, "x")
     forecast = Forecast(5, (NOW, 0, FIRST), NOW + timedelta(days=1), ZONES)
     assert forecast.take([broken]) is True
     assert forecast.found == []

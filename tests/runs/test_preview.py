@@ -24,7 +24,7 @@ def scene(scene: Scene) -> Scene:
 async def _preview(tx, scene: Scene, job: int, scope: SiteScope | None = None) -> Preview:
     saved = await jobs.get(tx, scene.admin, job)
     outlook = await jobs.outlook_of(tx, saved, now=scene.now)
-    return await runs.preview(tx, scope or scene.admin.scope, outlook)
+    return await runs.preview(tx, scope or scene.admin.scope, outlook, scene.now)
 
 
 async def _window(tx, scene: Scene, day: int, hour: int, hours: int, **changes) -> int:
@@ -158,7 +158,7 @@ async def test_a_job_that_is_not_saved_is_previewed_with_what_covers_everything(
             "schedule": NOON,
         }
         outlook = await jobs.outlook(tx, scene.admin, definition, now=scene.now)
-        one = (await runs.preview(tx, scene.admin.scope, outlook)).instants[0]
+        one = (await runs.preview(tx, scene.admin.scope, outlook, scene.now)).instants[0]
         assert (one.instant.flags, list(one.blocked)) == (("in_blackout",), [Blocked("Stocktaking", "deny", 1)])
 
 

@@ -15,7 +15,6 @@ from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
     EXPIRES_AFTER_SECONDS,
-    MAX_TARGETS,
     RETRY_DELAY_SECONDS,
     RUN_LIMIT_SECONDS,
     SPLAY_SECONDS,
@@ -23,6 +22,7 @@ from watchbill.core.job_rules_values import (
 )
 from watchbill.core.occurrence import fitting_splay
 from watchbill.core.schedule_types import Flag
+from watchbill.core.targets import MAX_TARGETS
 from watchbill.identity import Actor
 from watchbill.jobs import JobRevision, JobState, Outlook, SavedJob
 from watchbill.runs import Coming, JobHistory, Occurrence, Preview
@@ -43,9 +43,33 @@ class JobComponent(Model):
     revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["latest"] = "latest"
 
 
-class JobTarget(Model):
+class DeviceTarget(Model):
     kind: Literal["device"]
     device_id: UUID
+
+
+class FilterTarget(Model):
+    """Whoever the filter holds when an occurrence falls due, within the sites of whoever saved the job."""
+
+    kind: Literal["filter"]
+    filter_id: Id
+
+
+class SiteTarget(Model):
+    """Whoever is in the site when an occurrence falls due."""
+
+    kind: Literal["site"]
+    site_id: Id
+
+
+class AllDevicesTarget(Model):
+    """Every device in the sites of whoever saved the job, when an occurrence falls due."""
+
+    kind: Literal["all_devices"]
+
+
+JobTarget = Annotated[DeviceTarget | FilterTarget | SiteTarget | AllDevicesTarget, Field(discriminator="kind")]
+JobExclusion = Annotated[DeviceTarget | FilterTarget | SiteTarget, Field(discriminator="kind")]
 
 
 class JobSchedule(Model):
@@ -102,6 +126,14 @@ class JobPolicies(Model):
     concurrency: None = None
     waves: None = None
     failure_threshold_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    no_targets: Literal["skip", "fail"] = Field(
+        default="skip", description="what an occurrence is that finds no device to run on"
+    )
+    max_change_percent: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="an occurrence waits for a person when its devices differ by more from those of the one before",
+    )
+    max_change_devices: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
 
 
 class _Job(Model):
@@ -109,7 +141,7 @@ class _Job(Model):
     description: Annotated[str, Field(max_length=10_000)] = ""
     job_kind: Literal["automation"] = "automation"
     components: Annotated[list[JobComponent], Field(min_length=1, max_length=1)]
-    exclusions: list[JobTarget] = Field(default_factory=list, max_length=MAX_TARGETS)
+    exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
     execution_context: Literal["system"] = "system"
     credential_id: None = None
     use_service_account: Literal[False] = False
@@ -143,11 +175,16 @@ class LastOccurrence(Model):
 
 
 class JobTargets(Model):
-    """Devices in the caller's sites: to run on, left out by exclusions, and of the first how many are online."""
+    """What the caller sees of the targets. Devices named one by one: to run on, left out by exclusions, and of the first how many are
+    online. Filters and sites by name: whom they find is told by the preview.
+    """
 
     devices: int
     excluded: int
     online: int
+    filters: list[str]
+    sites: list[str]
+    all_devices: bool
 
 
 class JobAction(Model):
@@ -263,6 +300,14 @@ class PreviewTargets(Model):
     left_out: dict[str, int]
 
 
+class PreviewChanges(Model):
+    """How the devices differ from those of the last occurrence, which had `before`."""
+
+    joined: int
+    left: int
+    before: int
+
+
 class PreviewReply(Model):
     """What a job would do. `blockers` are what would refuse its save, or keep it from running."""
 
@@ -270,6 +315,9 @@ class PreviewReply(Model):
     instants: list[PreviewInstant]
     targets: PreviewTargets
     blockers: list[FieldProblem]
+    changed: PreviewChanges | None = Field(
+        description="null where nothing ran before, or the caller does not see all that the job may reach"
+    )
 
 
 _SAME = (
@@ -281,7 +329,7 @@ def job_reply(job: SavedJob, history: JobHistory, next_start: datetime | None, a
     """The contract's reply: the definition without secrets, and where the job stands. `next_start`: as `runs.next_starts` says."""
     return JobReply.model_validate(
         {
-            **jobs.shown(job.definition, job.visible_devices),
+            **jobs.shown(job.definition, job.seen),
             **{name: getattr(job, name) for name in _SAME},
             "enabled": job.enabled,
             "next_due_at": next_start,
@@ -313,6 +361,7 @@ def preview_reply(preview: Preview) -> PreviewReply:
             left_out=dict(targets.left_out),
         ),
         blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],
+        changed=PreviewChanges.model_validate(asdict(preview.changed)) if preview.changed else None,
     )
 
 

@@ -90,7 +90,7 @@ async def create_job(
 async def preview_job(body: AnyJob, tx: Tx, caller: Caller, now: Now) -> PreviewReply:
     """What a job would do if it were saved now. Nothing is saved; what is wrong with it is in `blockers`."""
     outlook = await jobs.outlook(tx, caller, body, now=now)
-    return preview_reply(await runs.preview(tx, caller.scope, outlook))
+    return preview_reply(await runs.preview(tx, caller.scope, outlook, now))
 
 
 @resource.post("/plan")
@@ -185,7 +185,7 @@ async def delete_job(job_id: Id, tx: Tx, caller: Caller, now: Now, if_match: IfM
 async def preview_saved_job(job_id: Id, tx: Tx, caller: Caller, now: Now) -> PreviewReply:
     """The next instants of a saved job, and whom it would reach now."""
     job = await jobs.get(tx, caller, job_id)
-    return preview_reply(await runs.preview(tx, caller.scope, await jobs.outlook_of(tx, job, now=now)))
+    return preview_reply(await runs.preview(tx, caller.scope, await jobs.outlook_of(tx, job, now=now), now))
 
 
 @resource.get("/{job_id}/revisions")

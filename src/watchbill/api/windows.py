@@ -78,7 +78,9 @@ async def import_window(
 @resource.get("/check")
 async def check_windows(tx: Tx, caller: Caller, now: Now, query: Annotated[CheckQuery, Query()]) -> WindowCheckReply:
     """Would it start at that instant? If not: why, and when next."""
-    checked = await windows.check(tx, caller, job_id=query.job_id, device_id=query.device_id, at=query.at or now)
+    checked = await windows.check(
+        tx, caller, job_id=query.job_id, device_id=query.device_id, at=query.at or now, now=now
+    )
     return check_reply(checked)
 
 

@@ -22,10 +22,12 @@ class OccurrenceReason(StrEnum):
     AWAITING_APPROVAL = "awaiting_approval"
     STORM_GUARD = "storm_guard"
     MISFIRE_HOLD = "misfire_hold"
+    TARGETS_CHANGED = "targets_changed"
     OVERLAP = "overlap"
     BLACKOUT = "blackout"
     NO_DEVICES_TARGETED = "no_devices_targeted"
     NO_ELIGIBLE_TARGETS = "no_eligible_targets"
+    TARGETS_UNKNOWN = "targets_unknown"
     PAUSED = "paused"
     BY_OPERATOR = "by_operator"
     JOB_GONE = "job_gone"
@@ -109,7 +111,13 @@ class SkipReason(StrEnum):
 
 _R = OccurrenceReason
 OCCURRENCE_REASONS: Mapping[OccurrenceState, tuple[OccurrenceReason, ...]] = {
-    OccurrenceState.HELD: (_R.HELD_BY_WINDOW, _R.AWAITING_APPROVAL, _R.STORM_GUARD, _R.MISFIRE_HOLD),
+    OccurrenceState.HELD: (
+        _R.HELD_BY_WINDOW,
+        _R.AWAITING_APPROVAL,
+        _R.STORM_GUARD,
+        _R.MISFIRE_HOLD,
+        _R.TARGETS_CHANGED,
+    ),
     OccurrenceState.OPEN: (),
     OccurrenceState.CLOSED: (),
     OccurrenceState.SKIPPED: (
@@ -117,6 +125,8 @@ OCCURRENCE_REASONS: Mapping[OccurrenceState, tuple[OccurrenceReason, ...]] = {
         _R.BLACKOUT,
         _R.NO_DEVICES_TARGETED,
         _R.NO_ELIGIBLE_TARGETS,
+        _R.TARGETS_UNKNOWN,
+        _R.TARGETS_UNKNOWN,
         _R.PAUSED,
         _R.BY_OPERATOR,
         _R.JOB_GONE,

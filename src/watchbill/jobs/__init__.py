@@ -36,6 +36,7 @@ from watchbill.jobs.saving import (
     update,
     using_assembly,
 )
+from watchbill.jobs.store import target_columns
 from watchbill.jobs.values import (
     Action,
     Advance,
@@ -100,6 +101,7 @@ __all__ = [
     "shown",
     "sites_due_within",
     "take_due",
+    "target_columns",
     "toggle",
     "update",
     "using_assembly",

@@ -156,7 +156,7 @@ async def name_targets(tx: AsyncConnection, actor: Actor, targets: Sequence[Targ
 
 
 async def _name_devices(tx: AsyncConnection, actor: Actor, ids: list[UUID]) -> dict[str | None, dict[str, Any]]:
-    """The devices that a file can name by site and host name: those whose name no other one has there."""
+    """The devices that a file can name by site and host name: those whose name no other one has there. A revoked one keeps its own."""
     named = {
         one: DeviceName(hostname, site)
         for one, (site, hostname) in (await store.names_of(tx, actor.scope, ids)).items()
@@ -165,5 +165,5 @@ async def _name_devices(tx: AsyncConnection, actor: Actor, ids: list[UUID]) -> d
     return {
         str(device_id): {"kind": "device", "site": name.site, "hostname": name.hostname}
         for device_id, name in named.items()
-        if len(found[name]) == 1
+        if len(found[name]) <= 1
     }

@@ -18,9 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import jobs
 from watchbill.core.following import LAST_WAVE
 from watchbill.core.problems import Problem
-from watchbill.devices.tables import devices
 from watchbill.identity import Actor, Permission, audit
-from watchbill.jobs.tables import job_targets
+from watchbill.jobs.tables import job_reach
 from watchbill.jobs.tables import jobs as jobs_table
 from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError
 from watchbill.kit.paging import Page, decode_cursor, page_of
@@ -326,17 +325,12 @@ async def _held(
 
 
 async def _spanning(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -> set[int]:
-    """Of these jobs those that have devices in sites that the caller does not see."""
+    """Of these jobs those that reach sites which the caller does not see."""
     if actor.scope.site_ids is None:
         return set()
-    inside = func.coalesce(actor.scope.clause(devices.c.site_id), literal(value=False))
-    query = (
-        select(job_targets.c.job_id)
-        .distinct()
-        .join(devices, devices.c.id == job_targets.c.device_id)
-        .where(job_targets.c.job_id == any_(literal(list(job_ids), ARRAY(BigInteger))), ~job_targets.c.is_exclusion)
-        .where(~inside)
-    )
+    table = job_reach.c
+    wanted = table.job_id == any_(literal(list(job_ids), ARRAY(BigInteger)))
+    query = select(table.job_id).distinct().where(wanted, ~actor.scope.clause(table.site_id))
     return set((await tx.execute(query)).scalars())
 
 

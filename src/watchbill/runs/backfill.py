@@ -21,12 +21,13 @@ from watchbill.core.problems import Problem
 from watchbill.core.schedule import Schedule, instants_between
 from watchbill.identity import Actor
 from watchbill.jobs import DueJob
+from watchbill.jobs.aiming import SPEC
 from watchbill.kit.budget import Budget, OverBudgetError
 from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.runs.manual import allowed_sites, request_of
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import opening
-from watchbill.runs.resolving import AIMED, COUNTED_ONLY, NO_WAVES, RESOLVE, SPEC
+from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE
 from watchbill.runs.to_open import Opening
 
 MOST_INSTANTS: Final = 1_000
@@ -40,13 +41,14 @@ _TICK: Final = timedelta(microseconds=1)
 _REACH = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
-    CAST(:reach AS bigint[]) AS reach_site_ids, CAST(NULL AS uuid[]) AS device_ids,
+    CAST(:reach AS bigint[]) AS reach_site_ids,
     CAST(:offline AS text) AS offline, {COUNTED_ONLY},
     (SELECT v.content->>'interpreter' FROM job_components c JOIN assemblies a ON a.id = c.assembly_id
       JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
       WHERE c.job_id = :job_id ORDER BY c.position LIMIT 1) AS interpreter
 ), aimed AS (
-  {AIMED}
+  SELECT s.id AS aim_id, t.kind, t.position, t.is_exclusion, t.device_id, t.filter_id, t.site_id
+  FROM setting s JOIN job_targets t ON t.job_id = s.job_id
 ), {SPEC}, wave AS (
   {NO_WAVES}
 ), {RESOLVE}

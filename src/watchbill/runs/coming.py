@@ -35,7 +35,7 @@ _THERE = text("SELECT id FROM occurrences WHERE id = ANY(:ids)")
 
 
 async def coming_rows(
-    tx: AsyncConnection, scope: SiteScope, feed: Select[Any], until: datetime, after: Place, number: int
+    tx: AsyncConnection, scope: SiteScope, feed: Select[Any], until: datetime, after: Place, number: int, now: datetime
 ) -> tuple[list[dict[str, Any]], Place | None]:
     """Up to `number` rows after a place, as values of a LedgerRow, and the place to go on from, None at the end.
 
@@ -57,7 +57,7 @@ async def coming_rows(
         reached = (rows[-1].next_due_at, rows[-1].id)
     page, is_more = forecast.found[:number], len(forecast.found) > number
     following = (page[-1].place if page else after) if is_more else None
-    return await _rows(tx, scope, page, names, forecast.zones), following
+    return await _rows(tx, scope, page, names, forecast.zones, now), following
 
 
 def _take(forecast: Forecast, rows: Sequence[Row[Any]]) -> bool:
@@ -97,6 +97,7 @@ def _due_job(row: Row[Any]) -> DueJob:
         run_limit_seconds=row.duration.get("run_limit_seconds"),
         zone_source=row.zone_source,
         allowed_site_ids=row.allowed_site_ids,
+        reach_site_ids=row.allowed_site_ids,
         failure_threshold_percent=policies.failure_threshold_percent,
         tzdata_version=row.tzdata_version,
     )
@@ -108,6 +109,7 @@ async def _rows(
     page: Sequence[Coming],
     names: dict[int, tuple[str, str | None]],
     zones: frozenset[str],
+    now: datetime,
 ) -> list[dict[str, Any]]:
     ids = [public_id(one.job_id, "schedule", one.nominal, "") for one in page]
     there = set((await tx.execute(_THERE, {"ids": ids})).scalars()) if ids else set()
@@ -115,7 +117,7 @@ async def _rows(
     job_ids = {one.job_id for one in new}
     closed = await windows.load(tx)
     covering = {} if closed.is_empty else await windows.covering_jobs(tx, job_ids)
-    targets = {} if closed.is_empty else await windows.covering_targets(tx, scope, job_ids)
+    targets = {} if closed.is_empty else await windows.covering_targets(tx, scope, job_ids, now)
     around, counting = Around(zones=zones, windows=closed, covering=covering), Counting(closed, targets)
     # Windows are computed beside the event loop too.
     return await asyncio.to_thread(lambda: [_row(one, *names[one.job_id], around, counting) for one in new])

@@ -139,7 +139,7 @@ async def list_ledger(
     first = _first_place(wanted, now)
     after = max(first, _planned_place(place)) if is_planned else first
     ahead, following = await coming_rows(
-        tx, scope, _feed(scope, wanted), wanted.until or now, after, limit - len(stored)
+        tx, scope, _feed(scope, wanted), wanted.until or now, after, limit - len(stored), now
     )
     rows = [*stored, *(LedgerRow(**one) for one in ahead)]
     return Page(rows, None if following is None else _after_planned(following))

@@ -29,10 +29,7 @@ ON CONFLICT DO NOTHING RETURNING id, job_id
 """).bindparams(bindparam("rows", type_=JSONB))
 
 # These rows have no targets that would say whom they concern.
-_SITES = text("""
-SELECT DISTINCT t.job_id, coalesce(d.site_id, 0) AS site_id FROM job_targets t JOIN devices d ON d.id = t.device_id
-WHERE t.job_id = ANY(:jobs) AND NOT t.is_exclusion
-""")
+_SITES = text("SELECT DISTINCT job_id, site_id FROM job_reach WHERE job_id = ANY(:jobs)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
 from watchbill import queue
+from watchbill.jobs.aiming import SPEC
 from watchbill.queue import Lane, NewItem
 from watchbill.runs import overlap
 from watchbill.runs.moves import publish_in_sites
 from watchbill.runs.not_run import publish_to_sites
-from watchbill.runs.resolving import AIMED, RESOLVE, SPEC, ZONE
+from watchbill.runs.resolving import RESOLVE, ZONE
 from watchbill.runs.to_open import COLUMNS, WAVE_ROWS, Opening, as_json, wave_columns
 
 _OVERLAP_DETAIL: Final = (
@@ -82,12 +83,15 @@ WITH given AS (
 ), setting AS (
   SELECT s.*, r.id AS run_id, r.interpreter, CAST(:now AS timestamptz) AS opens_at FROM given s JOIN run r ON r.occurrence_id = s.id
 ), aimed AS (
-  {AIMED}
+  SELECT s.id AS aim_id, t.kind, t.position, t.is_exclusion, t.device_id, t.filter_id, t.site_id
+  FROM setting s JOIN job_targets t ON t.job_id = s.job_id WHERE s.device_ids IS NULL
+  UNION ALL
+  SELECT s.id, 'device', 0, false, unnest(s.device_ids), NULL, NULL FROM setting s WHERE s.device_ids IS NOT NULL
 ), {SPEC}, used AS (
   -- Only zones that a target is in become waves. Nothing here is looked at where no job follows zones.
   SELECT DISTINCT s.id AS occurrence_id, {ZONE} AS zone
   FROM setting s
-  JOIN spec c ON c.occurrence_id = s.id AND NOT c.is_exclusion
+  JOIN spec c ON c.aim_id = s.id AND NOT c.is_exclusion
   JOIN devices d ON d.id = c.device_id
   LEFT JOIN sites x ON x.id = d.site_id
   WHERE cardinality(CAST(:known_zones AS text[])) > 0 AND s.zone_source <> 'fixed'
@@ -114,7 +118,7 @@ WITH given AS (
   SELECT occurrence_id, site_id, wave, state, number FROM counted
 )
 SELECT o.id AS occurrence_id, o.state AS occurrence_state, c.run_id, c.site_id, c.state, b.why
-FROM begun o LEFT JOIN counted c ON c.occurrence_id = o.id LEFT JOIN broken b ON b.occurrence_id = o.id
+FROM begun o LEFT JOIN counted c ON c.occurrence_id = o.id LEFT JOIN broken b ON b.aim_id = o.id
 """).bindparams(bindparam("openings", type_=JSONB))
 
 # Nobody to run on. What a job says of that is its own; a rule that could not be told is named.

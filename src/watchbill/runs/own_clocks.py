@@ -17,6 +17,7 @@ from watchbill.core.schedule import next_due
 from watchbill.core.zones import zone_names
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import SavedJob
+from watchbill.jobs.aiming import MEMBERS
 from watchbill.jobs.definition import read_schedule
 from watchbill.runs.resolving import ZONE
 
@@ -25,14 +26,11 @@ _SECONDS: Final = 0.5
 
 # `waiting_at`: the wave that comes next of an occurrence which other zones have begun already.
 _OWN = text(f"""
-WITH own AS (
+WITH {MEMBERS}, own AS (
   SELECT DISTINCT s.id AS job_id, {ZONE} AS zone
-  FROM jobs s JOIN job_targets t ON t.job_id = s.id AND NOT t.is_exclusion
-  JOIN devices d ON d.id = t.device_id LEFT JOIN sites x ON x.id = d.site_id
-  WHERE s.id = ANY(CAST(:job_ids AS bigint[])) AND s.zone_source <> 'fixed' AND s.enabled
-    AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
-    AND (s.allowed_site_ids IS NULL OR d.site_id = ANY(s.allowed_site_ids))
-    AND NOT EXISTS (SELECT FROM job_targets e WHERE e.job_id = s.id AND e.is_exclusion AND e.device_id = d.id)
+  FROM member m JOIN jobs s ON s.id = m.job_id AND s.zone_source <> 'fixed' AND s.enabled
+  JOIN devices d ON d.id = m.device_id LEFT JOIN sites x ON x.id = d.site_id
+  WHERE CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites)
 ), waiting AS (
   SELECT o.job_id, min(w.starts_at) AS starts_at FROM occurrences o
   JOIN occurrence_waves w ON w.occurrence_id = o.id JOIN own z ON z.job_id = o.job_id AND z.zone = w.timezone

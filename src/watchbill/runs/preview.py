@@ -5,10 +5,10 @@ For whoever renders it: `Preview.instants` takes the place of `Preview.outlook.i
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,33 +19,44 @@ from watchbill.core.following import wave_start
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Flag
 from watchbill.identity.actor import SiteScope
-from watchbill.jobs import Outlook, Who
+from watchbill.jobs import Outlook, Who, target_columns
+from watchbill.jobs.aiming import SPEC
+from watchbill.runs.membership import Changed, changes
 from watchbill.runs.planning import lasting
 from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE, ZONE
 from watchbill.windows import Alike, Verdict, WindowSet
 
+#: Targets that need not be saved, as the CTE `aimed`.
+_AIMED: Final = """
+  SELECT CAST(:id AS uuid) AS aim_id, t.kind, (t.place - 1)::integer AS position, t.is_exclusion, t.device_id, t.filter_id, t.site_id
+  FROM unnest(CAST(:kinds AS text[]), CAST(:exclusions AS boolean[]), CAST(:devices AS uuid[]), CAST(:filters AS bigint[]),
+    CAST(:places AS bigint[])) WITH ORDINALITY AS t(kind, is_exclusion, device_id, filter_id, site_id, place)"""
+
 _COUNT = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
-    CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline, {COUNTED_ONLY}
-), spec AS (
-  SELECT s.id AS occurrence_id, d.id AS device_id, true AS is_exclusion
-  FROM setting s, devices d WHERE d.id = ANY(CAST(:exclusions AS uuid[]))
-  UNION ALL
-  SELECT s.id, d.id, false FROM setting s, devices d WHERE d.id = ANY(CAST(:targets AS uuid[]))
-), wave AS (
+    CAST(:reach AS bigint[]) AS reach_site_ids, CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline,
+    {COUNTED_ONLY}
+), aimed AS ({_AIMED}
+), {SPEC}, wave AS (
   {NO_WAVES}
 ), {RESOLVE}
-SELECT reason, is_online, count(*) AS number FROM resolved
+SELECT reason, is_online, count(*) AS number, CAST(NULL AS text) AS why FROM resolved
 WHERE CAST(:sites AS bigint[]) IS NULL OR site_id = ANY(:sites)
 GROUP BY reason, is_online
+UNION ALL SELECT NULL, false, 0, why FROM broken
 """)
 
 _PLACED = text(f"""
+WITH aimed AS ({_AIMED}
+), {SPEC}, member AS (
+  SELECT device_id, bool_or(is_named) AS is_named FROM spec GROUP BY device_id HAVING NOT bool_or(is_exclusion)
+)
 SELECT d.id, coalesce(x.timezone, 'UTC') AS site_zone, {ZONE} AS zone
-FROM (SELECT CAST(:zone_source AS text) AS zone_source) s, devices d LEFT JOIN sites x ON x.id = d.site_id
-WHERE d.id = ANY(CAST(:targets AS uuid[])) AND NOT d.id = ANY(CAST(:exclusions AS uuid[]))
-  AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
+FROM (SELECT CAST(:zone_source AS text) AS zone_source) s, member m
+JOIN devices d ON d.id = m.device_id LEFT JOIN sites x ON x.id = d.site_id
+WHERE (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
+  AND (m.is_named OR CAST(:reach AS bigint[]) IS NULL OR d.site_id = ANY(:reach))
 """)
 
 #: No job has this number: only what covers every job, or the device, counts for one that is not saved.
@@ -59,6 +70,8 @@ class TargetCounts:
     online: int = 0
     offline: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
+    #: Why it cannot be told whom to run on: nobody is reached then.
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,59 +106,96 @@ class Preview:
     targets: TargetCounts
     problems: Sequence[Problem]
     instants: Sequence[Coming] = ()
+    #: Against the last occurrence of a saved job; None where there is none, or its reader does not see all of it.
+    changed: Changed | None = None
 
 
-async def preview(tx: AsyncConnection, scope: SiteScope, outlook: Outlook) -> Preview:
+async def preview(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime) -> Preview:
     """Add to an outlook whom the job would reach now, and what windows and zones make of its instants."""
-    counts = await _count(tx, scope, outlook.who)
-    problems = list(outlook.problems)
-    if outlook.who.job_id is not None and not counts.online + counts.offline:
-        problems.append(Problem("targets", "no_eligible_targets", "hold no device that would run it now"))
-    return Preview(outlook, counts, problems, await _coming(tx, scope, outlook))
+    counts = await _count(tx, scope, outlook.who, now)
+    problems = [*outlook.problems, *_blockers(outlook, counts)]
+    return Preview(
+        outlook, counts, problems, await _coming(tx, scope, outlook, now), await _changed(tx, scope, outlook, now)
+    )
 
 
-async def _count(tx: AsyncConnection, scope: SiteScope, who: Who) -> TargetCounts:
+def _blockers(outlook: Outlook, counts: TargetCounts) -> Iterator[Problem]:
+    """What would keep an occurrence from running if it fell due now."""
+    if counts.unknown:
+        message = f"cannot be told, and so nobody is reached: the filter {counts.unknown}"
+        yield Problem("targets", "targets_unknown", message)
+    elif (outlook.who.job_id is not None or outlook.who.targets) and not counts.online + counts.offline:
+        yield Problem("targets", "no_eligible_targets", "hold no device that would run it now")
+
+
+async def _changed(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime) -> Changed | None:
+    """Only for who sees every site that it may reach: others would learn how many devices there are elsewhere."""
+    who = outlook.who
+    if who.job_id is None or not _sees_all(scope, who.allowed_site_ids):
+        return None
+    found = (await changes(tx, {who.job_id: who.allowed_site_ids}, now)).get(who.job_id)
+    return found if found and found.before else None
+
+
+def _sees_all(scope: SiteScope, site_ids: Sequence[int] | None) -> bool:
+    return scope.site_ids is None or (site_ids is not None and set(site_ids) <= scope.site_ids)
+
+
+def _aim(who: Who) -> dict[str, object]:
+    """The parameters of `aimed`: targets first, then exclusions."""
+    columns = target_columns([*who.targets, *who.exclusions])
+    flags = [False] * len(who.targets) + [True] * len(who.exclusions)
+    reach = None if who.reach_site_ids is None else list(who.reach_site_ids)
+    return {**columns, "places": columns["sites"], "exclusions": flags, "reach": reach}
+
+
+async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, now: datetime) -> TargetCounts:
     values = {
+        **_aim(who),
         "id": uuid.uuid4(),
+        "now": now,
         "job_id": who.job_id,
         "allowed": None if who.allowed_site_ids is None else list(who.allowed_site_ids),
         "interpreter": who.interpreter,
         "offline": who.offline,
         "skipping": [who.job_id] if who.job_id and (who.overlap, who.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],
-        "targets": list(who.targets),
-        "exclusions": list(who.exclusions),
         "sites": scope.as_list(),
     }
     online = offline = 0
+    unknown: str | None = None
     left_out: dict[str, int] = {}
     for row in await tx.execute(_COUNT, values):
+        unknown = unknown or row.why
         if row.reason is not None:
             left_out[row.reason] = left_out.get(row.reason, 0) + row.number
         elif row.is_online:
             online += row.number
         else:
             offline += row.number
-    return TargetCounts(online, offline, left_out)
+    return TargetCounts(online, offline, left_out, unknown)
 
 
-async def _coming(tx: AsyncConnection, scope: SiteScope, outlook: Outlook) -> list[Coming]:
+async def _coming(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime) -> list[Coming]:
     known = await windows.load(tx)
     if outlook.schedule is None or (known.is_empty and not outlook.schedule.is_following):
         return [Coming(one) for one in outlook.instants]
-    alike = await _placed(tx, scope, outlook, known)
+    alike = await _placed(tx, scope, outlook, known, now)
     job_id = outlook.who.job_id or _NO_JOB
     whole = frozenset[int]() if known.is_empty else (await windows.covering_jobs(tx, [job_id]))[job_id]
     return [_explained(outlook, outlook.schedule, one, alike, known, whole) for one in outlook.instants]
 
 
-async def _placed(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, known: WindowSet) -> Counter[Alike]:
+async def _placed(
+    tx: AsyncConnection, scope: SiteScope, outlook: Outlook, known: WindowSet, now: datetime
+) -> Counter[Alike]:
     """How many devices there are of each kind that windows and zones tell apart."""
     values = {
         "zone_source": outlook.schedule.zone_source if outlook.schedule else "fixed",
         "known_zones": sorted(outlook.zones),
-        "targets": list(outlook.who.targets),
-        "exclusions": list(outlook.who.exclusions),
+        **_aim(outlook.who),
+        "id": uuid.uuid4(),
+        "now": now,
         "sites": scope.as_list(),
     }
     rows = (await tx.execute(_PLACED, values)).all()

@@ -25,49 +25,14 @@ DELAY: Final = """SELECT (h.high * s.splay_seconds + ((h.low * s.splay_seconds) 
       LATERAL (SELECT ('x' || encode(substring(b.bytes FROM 1 FOR 4), 'hex'))::bit(32)::bigint AS high,
         ('x' || encode(substring(b.bytes FROM 5 FOR 4), 'hex'))::bit(32)::bigint AS low) AS h"""
 
-#: The CTE `aimed` of jobs that are saved: their targets and exclusions, for each `setting` that does not name its devices itself.
-AIMED: Final = """SELECT s.id AS occurrence_id, t.kind, t.position, t.is_exclusion, t.device_id, t.filter_id, t.site_id
-    FROM setting s JOIN job_targets t ON t.job_id = s.job_id WHERE s.device_ids IS NULL"""
-
-#: CTEs `hit`, `broken` and `spec`: what the rows of `aimed` find. A filter is asked once, however many jobs name it; where one cannot
-#: be told nothing is found at all, for an exclusion that fails must not let anything in. Who is named is named, whatever the rules.
-SPEC: Final = """
-hit AS MATERIALIZED (
-  SELECT f.filter_id, m.device_id
-  FROM (SELECT DISTINCT filter_id FROM aimed WHERE filter_id IS NOT NULL) f
-  CROSS JOIN LATERAL filter_members(f.filter_id, CAST(:now AS timestamptz)) AS m(device_id)
-), broken AS MATERIALIZED (
-  SELECT a.occurrence_id, string_agg(DISTINCT coalesce('“' || f.name || '”', 'number ' || a.filter_id)
-    || CASE WHEN f.id IS NULL THEN ' is gone' WHEN f.archived_at IS NOT NULL THEN ' is archived' ELSE ' cannot be asked' END, ', ') AS why
-  FROM aimed a JOIN hit h ON h.filter_id = a.filter_id AND h.device_id IS NULL LEFT JOIN device_filters f ON f.id = a.filter_id
-  GROUP BY a.occurrence_id
-), spec AS (
-  SELECT c.* FROM (
-    SELECT occurrence_id, device_id, is_exclusion, NOT is_exclusion AS is_named, CAST(NULL AS integer) AS place FROM aimed
-    WHERE device_id IS NOT NULL
-    UNION ALL
-    SELECT a.occurrence_id, h.device_id, a.is_exclusion, false, CASE WHEN a.is_exclusion THEN -1 - a.position ELSE a.position END
-    FROM aimed a JOIN hit h ON h.filter_id = a.filter_id
-    UNION ALL
-    SELECT a.occurrence_id, d.id, a.is_exclusion, false, CASE WHEN a.is_exclusion THEN -1 - a.position ELSE a.position END
-    FROM aimed a JOIN devices d ON d.site_id = a.site_id AND d.status <> 'revoked'
-    UNION ALL
-    SELECT a.occurrence_id, d.id, false, false, a.position FROM aimed a JOIN devices d ON d.status <> 'revoked'
-    WHERE a.kind = 'all_devices'
-  ) c WHERE c.occurrence_id NOT IN (SELECT occurrence_id FROM broken)
-  UNION ALL
-  SELECT s.id, unnest(s.device_ids), false, true, NULL FROM setting s WHERE s.device_ids IS NOT NULL
-)"""
-
-#: CTEs `considered`, `busy` and `resolved`. They read `spec` (what was aimed at, and by which place in the list: exclusions count down
-#: from -1), `setting` (an opening's columns with `run_id`, `interpreter` and `opens_at`, which is now) and `wave`, and the parameters
+#: CTEs `considered`, `busy` and `resolved`. They read `spec` (jobs.aiming), `setting` (an opening's columns with `run_id`, `interpreter` and `opens_at`, which is now) and `wave`, and the parameters
 #: `known_zones` and `skipping`: the jobs of which a device sits out while an earlier row of it is active. A rule finds nobody outside of
 #: the scope that the job was saved with. Order of the reasons: the strongest first.
 RESOLVE: Final = f"""
 considered AS (
-  SELECT occurrence_id, device_id, bool_or(is_exclusion) AS is_excluded, bool_or(is_named) AS is_named,
+  SELECT aim_id, device_id, bool_or(is_exclusion) AS is_excluded, bool_or(is_named) AS is_named,
     array_agg(place) FILTER (WHERE place IS NOT NULL) AS via
-  FROM spec GROUP BY occurrence_id, device_id HAVING bool_or(NOT is_exclusion)
+  FROM spec GROUP BY aim_id, device_id HAVING bool_or(NOT is_exclusion)
 ), busy AS (
   -- All active rows of these jobs in one look, and none for each device or job. Through an array, because the planner takes that to
   -- be short: so it always hashes what it asks for every device, however many are active.
@@ -100,7 +65,7 @@ considered AS (
       WHEN s.offline = 'skip' AND coalesce(w.from_at <= s.opens_at, true) AND p.gateway_id IS NULL THEN 'offline_skip'
     END AS reason
   FROM considered c
-  JOIN setting s ON s.id = c.occurrence_id
+  JOIN setting s ON s.id = c.aim_id
   JOIN devices d ON d.id = c.device_id
   LEFT JOIN sites x ON x.id = d.site_id
   LEFT JOIN wave w ON w.occurrence_id = s.id AND w.zone = {ZONE}

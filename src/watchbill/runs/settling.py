@@ -15,10 +15,12 @@ from watchbill.core.schedule import tzdata_version
 from watchbill.core.states import OccurrenceReason
 from watchbill.jobs import DueJob
 from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
-from watchbill.runs.not_run import Missed, record_held, record_missed, record_skipped
+from watchbill.runs.membership import surprising
+from watchbill.runs.not_run import Held, Missed, record_held, record_missed, record_skipped
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.outages import JUMP_PAUSE
 from watchbill.runs.planning import Around, Plan, make_up, missed, plan, readable
+from watchbill.runs.to_open import Opening
 
 _TICK: Final = timedelta(microseconds=1)
 
@@ -44,10 +46,17 @@ async def carry_out(tx: AsyncConnection, whole: Plan, now: datetime) -> set[uuid
     """Write all of a plan; returns the occurrences that were opened. The caller holds the rows of the jobs."""
     await record_missed(tx, await _without_known(tx, whole.missed), now)
     await record_skipped(tx, whole.skipped, now)
-    await record_held(tx, whole.held, now)
-    opened = await open_occurrences(tx, whole.openings, now)
+    surprises = await surprising(tx, whole.openings, now)
+    held = [_to_look_at(one, surprises[one.id]) for one in whole.openings if one.id in surprises]
+    await record_held(tx, [*whole.held, *held], now)
+    opened = await open_occurrences(tx, [one for one in whole.openings if one.id not in surprises], now)
     await jobs.advance(tx, whole.advances, tzdata_version(), now)
     return opened
+
+
+def _to_look_at(one: Opening, why: str) -> Held:
+    reason = OccurrenceReason.TARGETS_CHANGED
+    return Held(one.id, one.job_id, one.job_revision, one.scheduled_for, reason, why, None, one.local_time)
 
 
 async def _without_known(tx: AsyncConnection, gaps: Sequence[Missed]) -> list[Missed]:

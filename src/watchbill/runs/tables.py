@@ -81,6 +81,7 @@ runs = Table(
     Column("time_limit_seconds", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("exclusivity", Text, nullable=False),
+    Column("target_specs", JSONB, nullable=False),
 )
 
 run_targets = Table(
@@ -112,6 +113,8 @@ run_targets = Table(
     Column("stop_by_at", DateTime(timezone=True)),
     Column("is_awaited", Boolean, nullable=False),
     Column("stop_reason", Text),
+    Column("via", ARRAY(SmallInteger)),
+    Column("inventory_revision", BigInteger),
 )
 
 executions = Table(

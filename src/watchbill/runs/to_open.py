@@ -61,6 +61,9 @@ class Opening:
     reach_site_ids: Sequence[int] | None = None
     #: What it is when there is nobody to run on: `skip` or `fail`.
     no_targets: str = "skip"
+    #: How many devices, and what share of those of the occurrence before, may differ before a person is asked. None = any.
+    max_change_devices: int | None = None
+    max_change_percent: int | None = None
     start_reason: str | None = None
     ignores_windows: bool = False
     is_release: bool = False

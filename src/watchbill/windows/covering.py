@@ -6,7 +6,7 @@ Only reads. Whether a window is open is decided in `core.windows`.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.core.window_spans import read_spans
 from watchbill.core.windows import Window, WindowSet
 from watchbill.identity.actor import SiteScope
+from watchbill.jobs.aiming import MEMBERS
 
 # A window without attachments covers nothing, and its spans need not travel.
 _LOAD = text("""
@@ -34,8 +35,7 @@ WITH live AS MATERIALIZED (
   WHERE w.enabled AND w.deleted_at IS NULL
 ), whole AS MATERIALIZED (
   SELECT j.job_id, v.window_id, v.kind, v.zone_source = 'fixed' AND (v.allowed_site_ids IS NULL OR NOT EXISTS (
-      SELECT FROM job_targets t JOIN devices d ON d.id = t.device_id
-      WHERE t.job_id = j.job_id AND NOT t.is_exclusion AND (d.site_id = ANY(v.allowed_site_ids)) IS NOT TRUE
+      SELECT FROM job_reach r WHERE r.job_id = j.job_id AND NOT r.site_id = ANY(v.allowed_site_ids)
     )) AS is_for_all
   FROM unnest(CAST(:job_ids AS bigint[])) AS j(job_id)
   JOIN live v ON v.attached = 'global' OR (v.attached = 'job' AND v.job_id = j.job_id)
@@ -43,9 +43,12 @@ WITH live AS MATERIALIZED (
 SELECT DISTINCT c.job_id, c.window_id FROM whole c
 WHERE c.is_for_all AND (c.kind = 'deny' OR (
   NOT EXISTS (SELECT FROM whole o WHERE o.job_id = c.job_id AND o.kind = 'allow' AND NOT o.is_for_all)
+  AND NOT EXISTS (SELECT FROM live v JOIN job_reach r ON r.job_id = c.job_id AND r.site_id = v.site_id WHERE v.kind = 'allow')
   AND NOT EXISTS (
-    SELECT FROM live v JOIN job_targets t ON t.job_id = c.job_id AND NOT t.is_exclusion JOIN devices d ON d.id = t.device_id
-    WHERE v.kind = 'allow' AND (v.site_id = d.site_id OR v.device_id = d.id)
+    -- A rule may find the device wherever it looks.
+    SELECT FROM live v JOIN devices d ON d.id = v.device_id JOIN job_targets t ON t.job_id = c.job_id AND NOT t.is_exclusion
+    WHERE v.kind = 'allow' AND (t.device_id = d.id OR (t.device_id IS NULL
+      AND EXISTS (SELECT FROM job_reach r WHERE r.job_id = c.job_id AND r.site_id = coalesce(d.site_id, 0))))
   )))
 """)
 
@@ -66,15 +69,12 @@ WHERE w.allowed_site_ids IS NULL OR c.site_id = ANY(w.allowed_site_ids)
 """)
 
 # The devices of jobs, counted by what tells them apart: a site has the same windows for all, few devices have their own.
-_PLACED = text("""
-WITH target AS MATERIALIZED (
-  SELECT t.job_id, t.device_id, d.site_id, coalesce(x.timezone, 'UTC') AS site_zone,
+_PLACED = text(f"""
+WITH {MEMBERS}, target AS MATERIALIZED (
+  SELECT m.job_id, m.device_id, d.site_id, coalesce(x.timezone, 'UTC') AS site_zone,
     coalesce(CASE j.zone_source WHEN 'device' THEN d.timezone END, x.timezone, 'UTC') AS zone
-  FROM job_targets t JOIN jobs j ON j.id = t.job_id JOIN devices d ON d.id = t.device_id LEFT JOIN sites x ON x.id = d.site_id
-  WHERE t.job_id = ANY(CAST(:job_ids AS bigint[])) AND NOT t.is_exclusion
-    AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
-    AND (j.allowed_site_ids IS NULL OR d.site_id = ANY(j.allowed_site_ids))
-    AND NOT EXISTS (SELECT FROM job_targets e WHERE e.job_id = t.job_id AND e.is_exclusion AND e.device_id = t.device_id)
+  FROM member m JOIN jobs j ON j.id = m.job_id JOIN devices d ON d.id = m.device_id LEFT JOIN sites x ON x.id = d.site_id
+  WHERE CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites)
 ), own AS (
   SELECT t.job_id, t.device_id, array_agg(DISTINCT w.id ORDER BY w.id) AS window_ids
   FROM target t JOIN window_attachments a ON a.device_id = t.device_id
@@ -82,7 +82,7 @@ WITH target AS MATERIALIZED (
   WHERE w.allowed_site_ids IS NULL OR t.site_id = ANY(w.allowed_site_ids)
   GROUP BY t.job_id, t.device_id
 )
-SELECT t.job_id, t.site_id, t.site_zone, t.zone, coalesce(o.window_ids, '{}') AS own, count(*) AS devices
+SELECT t.job_id, t.site_id, t.site_zone, t.zone, coalesce(o.window_ids, '{{}}') AS own, count(*) AS devices
 FROM target t LEFT JOIN own o ON o.job_id = t.job_id AND o.device_id = t.device_id
 GROUP BY t.job_id, t.site_id, t.site_zone, t.zone, o.window_ids
 """)
@@ -142,14 +142,14 @@ async def covering_devices(
 
 
 async def covering_targets(
-    tx: AsyncConnection, scope: SiteScope, job_ids: Collection[int]
+    tx: AsyncConnection, scope: SiteScope, job_ids: Collection[int], now: datetime
 ) -> dict[int, Counter[Alike]]:
     """For each job the devices that it runs on in these sites, counted by the windows that cover them. Two statements for all."""
     wanted = sorted(job_ids)
     found: dict[int, Counter[Alike]] = {job_id: Counter() for job_id in wanted}
     if not wanted:
         return found
-    rows = (await tx.execute(_PLACED, {"job_ids": wanted, "sites": scope.as_list()})).all()
+    rows = (await tx.execute(_PLACED, {"job_ids": wanted, "sites": scope.as_list(), "now": now})).all()
     sites = sorted({row.site_id for row in rows if row.site_id is not None})
     attached = _Attached.of((await tx.execute(_ATTACHED, {"job_ids": wanted, "site_ids": sites})).all())
     for row in rows:

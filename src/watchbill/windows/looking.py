@@ -110,9 +110,9 @@ def _stretches(spans: Spans, zone: str, begin: datetime, end: datetime) -> Itera
 
 
 async def check(
-    tx: AsyncConnection, actor: Actor, *, job_id: int | None, device_id: UUID | None, at: datetime
+    tx: AsyncConnection, actor: Actor, *, job_id: int | None, device_id: UUID | None, at: datetime, now: datetime
 ) -> Checked:
-    """What the windows say about a start at an instant: of a job on each of its devices, or of anything on one device."""
+    """What the windows say about a start at an instant: of a job on each of the devices that it would run on now, or of anything on one device."""
     actor.require(Permission.READ)
     at = _usual("at", at)
     if job_id is None and device_id is None:
@@ -120,7 +120,7 @@ async def check(
         raise InvalidError.of([missing], what="The request")
     if job_id is not None:
         await jobs.get(tx, actor, job_id)
-    placed = await store.placed_devices(tx, actor.scope, device_id=device_id, job_id=job_id)
+    placed = await store.placed_devices(tx, actor.scope, device_id=device_id, job_id=job_id, now=now)
     if device_id is not None and not placed:
         raise NotFoundError("There is no such device.", code="device_not_found")
     # No job has this number: only what covers the device counts.

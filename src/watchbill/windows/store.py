@@ -6,6 +6,7 @@ run time is asked in `covering`.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +41,8 @@ from watchbill.core.window_rules import Attachment
 from watchbill.devices.tables import devices
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
-from watchbill.jobs.tables import job_targets
+from watchbill.jobs.aiming import MEMBERS
+from watchbill.jobs.tables import job_reach
 from watchbill.jobs.tables import jobs as job_table
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.sites.tables import sites
@@ -190,16 +192,10 @@ def _attachments_of(scope: SiteScope, window_ids: Sequence[int]) -> Select[Any]:
 
 
 def _spans_other_sites(scope: SiteScope, job_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether a job has a target outside the scope."""
+    """Whether a job reaches beyond the scope."""
     if scope.site_ids is None:
         return false()
-    outside = ~func.coalesce(scope.clause(devices.c.site_id), false())
-    found = (
-        select(literal(1))
-        .select_from(job_targets.join(devices, devices.c.id == job_targets.c.device_id))
-        .where(job_targets.c.job_id == job_id, ~job_targets.c.is_exclusion, outside)
-    )
-    return found.exists()
+    return exists().where(job_reach.c.job_id == job_id, ~scope.clause(job_reach.c.site_id))
 
 
 # --- what a window may be attached to -----------------------------------------------------------------------------------
@@ -276,9 +272,7 @@ _SITES_REACHED = text("""
 SELECT s.id FROM sites s WHERE EXISTS (SELECT FROM window_attachments a WHERE a.window_id = :id AND a.kind = 'global')
 UNION SELECT a.site_id FROM window_attachments a WHERE a.window_id = :id AND a.kind = 'site'
 UNION SELECT d.site_id FROM window_attachments a JOIN devices d ON d.id = a.device_id WHERE a.window_id = :id
-UNION SELECT d.site_id FROM window_attachments a
-  JOIN job_targets t ON t.job_id = a.job_id AND NOT t.is_exclusion JOIN devices d ON d.id = t.device_id
-  WHERE a.window_id = :id
+UNION SELECT nullif(r.site_id, 0) FROM window_attachments a JOIN job_reach r ON r.job_id = a.job_id WHERE a.window_id = :id
 """)
 
 
@@ -305,26 +299,25 @@ class Placed:
     timezone: str
 
 
+_OF_DEVICE = text("""
+SELECT d.id, d.hostname, coalesce(x.timezone, 'UTC') FROM devices d LEFT JOIN sites x ON x.id = d.site_id
+WHERE d.id = :device_id AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
+""")
+_OF_JOB = text(f"""
+WITH {MEMBERS}
+SELECT d.id, d.hostname, coalesce(x.timezone, 'UTC')
+FROM member m JOIN devices d ON d.id = m.device_id LEFT JOIN sites x ON x.id = d.site_id
+WHERE CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites) ORDER BY d.hostname, d.id
+""")
+
+
 async def placed_devices(
-    tx: AsyncConnection, scope: SiteScope, *, device_id: UUID | None, job_id: int | None
+    tx: AsyncConnection, scope: SiteScope, *, device_id: UUID | None, job_id: int | None, now: datetime
 ) -> list[Placed]:
-    """One device of the scope, or those that a job runs on."""
-    query = (
-        select(devices.c.id, devices.c.hostname, func.coalesce(sites.c.timezone, "UTC"))
-        .outerjoin(sites, sites.c.id == devices.c.site_id)
-        .where(scope.clause(devices.c.site_id))
-        .order_by(devices.c.hostname, devices.c.id)
-    )
+    """One device of the scope, or those that a job would run on now."""
+    sites_seen = {"sites": scope.as_list()}
     if device_id is not None:
-        query = query.where(devices.c.id == device_id)
+        rows = await tx.execute(_OF_DEVICE, {"device_id": device_id, **sites_seen})
     else:
-        excluded = job_targets.alias("excluded")
-        left_out = exists().where(
-            excluded.c.job_id == job_targets.c.job_id,
-            excluded.c.is_exclusion,
-            excluded.c.device_id == job_targets.c.device_id,
-        )
-        query = query.join(job_targets, job_targets.c.device_id == devices.c.id).where(
-            job_targets.c.job_id == cast(job_id, BigInteger), ~job_targets.c.is_exclusion, ~left_out
-        )
-    return [Placed(*row) for row in await tx.execute(query)]
+        rows = await tx.execute(_OF_JOB, {"job_ids": [job_id], "now": now, **sites_seen})
+    return [Placed(*row) for row in rows]
