@@ -1,6 +1,6 @@
 """The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -22,6 +22,7 @@ from watchbill.core.job_rules_values import (
     TIME_LIMIT_SECONDS,
 )
 from watchbill.core.occurrence import fitting_splay
+from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Flag
 from watchbill.identity import Actor
 from watchbill.jobs import JobRevision, JobState, Outlook, SavedJob
@@ -169,7 +170,8 @@ class JobReply(JobDefinition):
 
     `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
     sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
-    in use anywhere.
+    in use anywhere. `warnings` answer a save that starts the job at once (schedule `immediately`): which windows keep devices from
+    starting, and what becomes of these. They are said once, and empty elsewhere.
     """
 
     id: Id
@@ -187,6 +189,7 @@ class JobReply(JobDefinition):
     created_at: Instant
     updated_at: Instant
     allowed_actions: list[JobAction]
+    warnings: list[FieldProblem]
 
 
 class JobChange(Model):
@@ -277,7 +280,14 @@ _SAME = (
 )  # fmt: skip
 
 
-def job_reply(job: SavedJob, history: JobHistory, next_start: datetime | None, actor: Actor) -> JobReply:
+def job_reply(
+    job: SavedJob,
+    history: JobHistory,
+    next_start: datetime | None,
+    actor: Actor,
+    *,
+    warnings: Sequence[Problem] = (),
+) -> JobReply:
     """The contract's reply: the definition without secrets, and where the job stands. `next_start`: as `runs.next_starts` says."""
     return JobReply.model_validate(
         {
@@ -290,6 +300,7 @@ def job_reply(job: SavedJob, history: JobHistory, next_start: datetime | None, a
             "recent_outcomes": list(history.recent),
             "target_summary": job.targets,
             "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
+            "warnings": [FieldProblem.model_validate(one) for one in warnings],
         }
     )
 
