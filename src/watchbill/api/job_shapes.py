@@ -56,18 +56,22 @@ class JobSchedule(Model):
         description="immediately, once, every_5_minutes, every_10_minutes, every_15_minutes, every_30_minutes, hourly,"
         " daily, weekly, monthly, yearly, cron or rrule"
     )
-    timezone: str = Field(default="UTC", description="absent where `timezone_source` is site or device")
+    timezone: str = Field(
+        default="UTC", description="IANA name such as Europe/Berlin; left out where `timezone_source` is site or device"
+    )
     timezone_source: Literal["fixed", "site", "device"] = Field(
         default="fixed",
-        description="whose clocks it is read on: those of `timezone`, of each device's site, of each device",
+        description="whose clocks the schedule is read on. fixed: those of `timezone`, so that all devices start at one instant."
+        " site: those of each device's site, device: those of each device itself, so that daily at 03:00 starts at three in the"
+        " morning everywhere, zone by zone, as one occurrence",
     )
     start: str | None = Field(default=None, description="wall clock such as 2026-05-04T07:00, or instant with offset")
-    end: str | None = None
-    count: Annotated[int, Field(ge=1)] | None = None
-    expression: str | None = Field(default=None, description="for type cron")
-    rule: str | None = Field(default=None, description="for type rrule")
-    exdate: list[str] | None = Field(default=None, description="for type rrule")
-    rdate: list[str] | None = Field(default=None, description="for type rrule")
+    end: str | None = Field(default=None, description="nothing falls due later; included; as `start`")
+    count: Annotated[int, Field(ge=1, description="ends after so many instants")] | None = None
+    expression: str | None = Field(default=None, description="for type cron: five fields, such as `0 3 * * mon-fri`")
+    rule: str | None = Field(default=None, description="for type rrule: RFC 5545, such as `FREQ=WEEKLY;BYDAY=MO`")
+    exdate: list[str] | None = Field(default=None, description="for type rrule: wall clocks that are left out")
+    rdate: list[str] | None = Field(default=None, description="for type rrule: wall clocks besides the rule's")
 
 
 class JobDuration(Model):
@@ -76,9 +80,32 @@ class JobDuration(Model):
     The run limit counts from the instant and is at least the time limit of one device.
     """
 
-    time_limit_seconds: Annotated[int, Field(ge=_LIMIT_LOW, le=_LIMIT_HIGH)] | None = None
-    expires_after_seconds: Annotated[int, Field(ge=_EXPIRES_LOW, le=_EXPIRES_HIGH)] | None = None
-    run_limit_seconds: Annotated[int, Field(ge=_RUN_LOW, le=_RUN_HIGH)] | None = None
+    time_limit_seconds: (
+        Annotated[
+            int,
+            Field(ge=_LIMIT_LOW, le=_LIMIT_HIGH, description="how long it may run on one device, from its start there"),
+        ]
+        | None
+    ) = None
+    expires_after_seconds: (
+        Annotated[
+            int,
+            Field(ge=_EXPIRES_LOW, le=_EXPIRES_HIGH, description="how long a device that is away is waited for"),
+        ]
+        | None
+    ) = None
+    run_limit_seconds: (
+        Annotated[
+            int,
+            Field(
+                ge=_RUN_LOW,
+                le=_RUN_HIGH,
+                description="how long an occurrence may take on all its devices together, counted from its due time (in each zone, "
+                "where it follows clocks): then what still runs is stopped, and nothing more is started",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class JobPolicies(Model):
@@ -93,9 +120,18 @@ class JobPolicies(Model):
     catch_up: Literal["latest", "skip", "all", "hold"] = "latest"
     catch_up_window_seconds: Annotated[int, Field(ge=_WINDOW_LOW, le=_WINDOW_HIGH)] | None = None
     offline: Literal["wait", "skip"] = "wait"
-    splay_seconds: Annotated[int, Field(ge=_SPLAY_LOW, le=_SPLAY_HIGH)] = 0
+    splay_seconds: Annotated[
+        int,
+        Field(
+            ge=_SPLAY_LOW,
+            le=_SPLAY_HIGH,
+            description="devices start spread over so many seconds, so that not all start at once",
+        ),
+    ] = 0
     splay_mode: Literal["fixed", "per_occurrence"] = Field(
-        default="fixed", description="a device's delay is always the same, or another at each occurrence"
+        default="fixed",
+        description="how a splay chooses each device's delay. fixed: the same at every occurrence, so that it is known when a device"
+        " runs. per_occurrence: another one each time, so that no device is always the last",
     )
     retries: Literal[0] = 0
     retry_delay_seconds: int = Field(default=RETRY_DELAY_SECONDS, ge=RETRY_DELAY_SECONDS, le=RETRY_DELAY_SECONDS)
@@ -129,10 +165,26 @@ class JobBody(_Job):
 class ToggleBody(Model):
     """`reason` and `until` belong to a pause; `catch_up` to a resumption: what becomes of the instants of the pause."""
 
-    enabled: bool
-    reason: Annotated[str, Field(max_length=500)] | None = None
-    until: Annotated[str, Field(max_length=64, description="an instant in the future")] | None = None
-    catch_up: Literal["skip", "latest", "all", "hold"] | None = Field(default=None, description="skip when absent")
+    enabled: bool = Field(description="false pauses the job: no occurrence is opened; true resumes it")
+    reason: (
+        Annotated[str, Field(max_length=500, description="of a pause: why, for those who come after you")] | None
+    ) = None
+    until: (
+        Annotated[
+            str,
+            Field(
+                max_length=64,
+                description="of a pause: an instant in the future with offset, when the job resumes by itself",
+            ),
+        ]
+        | None
+    ) = None
+    catch_up: Literal["skip", "latest", "all", "hold"] | None = Field(
+        default=None,
+        description="of a resumption: what becomes of the instants that passed during the pause. skip (when absent): nothing, and"
+        " they do not count as missed. latest: the newest runs now. all: each runs, oldest first, at most a hundred. hold: each waits"
+        " for a person. The last seven days count",
+    )
 
 
 class LastOccurrence(Model):
@@ -219,11 +271,11 @@ class PlanReply(Model):
     job they are what the file says beyond the defaults.
     """
 
-    name: str | None
+    name: str | None = Field(description="the job's name as the file gives it")
     action: Literal["create", "update", "unchanged"] | None
-    job_id: Id | None
-    revision: int | None
-    schedule_text: str | None
+    job_id: Id | None = Field(description="of the job that there is; null where one would be made")
+    revision: int | None = Field(description="of the job that there is, for `If-Match` of the import")
+    schedule_text: str | None = Field(description="the schedule of the file in words")
     changes: list[JobChange]
     problems: list[FieldProblem]
 

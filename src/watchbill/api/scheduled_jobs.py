@@ -96,7 +96,10 @@ async def preview_job(body: AnyJob, tx: Tx, caller: Caller, now: Now) -> Preview
 
 @resource.post("/plan")
 async def plan_job(body: YamlFile, tx: Tx, caller: Caller, now: Now, deps: TheDeps) -> PlanReply:
-    """What `import?on_existing=update` would do with a YAML file. Nothing is saved; `problems` say why it would be refused."""
+    """What `import?on_existing=update` would do with a YAML file, value by value. Nothing is saved.
+
+    The file is one job as `GET …/export` writes it. A file that would be refused is answered with 200 too: its `problems` say why.
+    """
     return PlanReply.model_validate(await jobs.plan_file(tx, caller, body, keys=deps.keys, now=now))
 
 
@@ -160,7 +163,10 @@ async def update_job(
 async def toggle_job(
     job_id: Id, body: AnyToggle, tx: Tx, caller: Caller, now: Now, response: Response, if_match: IfMatch = None
 ) -> JobReply:
-    """Pause or resume. The time of a pause is owed only as `catch_up` asks for; asking twice changes nothing."""
+    """Pause or resume. What passes during a pause is not missed, and owed only as `catch_up` of the resumption asks for.
+
+    What runs goes on. Asking twice changes nothing.
+    """
     before = await jobs.lock(tx, caller, job_id, *NEEDED["toggle"])
     check_if_match(if_match, before.revision)
     await _settle(tx, before, now)
