@@ -1,5 +1,7 @@
 """Previews through HTTP: the scheduler's own instants with flags, waves and windows, and what stands in a job's way."""
 
+from datetime import timedelta
+
 from sqlalchemy import text
 
 from tests.api.jobs import PATH, create, device, job
@@ -91,3 +93,64 @@ async def test_a_preview_names_the_window_that_closes_an_instant(admin, operator
     assert first["flags"] == ["in_blackout"]
     assert first["blocked"] == [{"window": "Freeze", "kind": "deny", "devices": 2}]
     assert (second["flags"], second["blocked"]) == ([], [])
+
+
+async def close(admin, name, attachments, **changes):
+    span = {"schedule": {"type": "daily", "start": "2026-01-01T00:00", "timezone": "UTC"}, "duration_seconds": 86_400}
+    window = {"name": name, "kind": "deny", "spans": [span], "attachments": attachments, **changes}
+    reply = await admin.post("/api/windows", json=window)
+    assert reply.status_code == 201, reply.text
+
+
+def soon_over(now):
+    """A stretch that ends within the hour or so: what waits for its end is in time."""
+    begin = (now - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M")
+    return [{"schedule": {"type": "once", "start": begin, "timezone": "UTC"}, "duration_seconds": 7_200}]
+
+
+async def test_what_starts_at_once_against_a_window_is_saved_with_a_warning_that_says_what_becomes_of_it(
+    admin, operator, fleet, db, clock
+):
+    async with db.begin() as tx:
+        now = await clock.now(tx)
+    crane, pump = ([{"kind": "device", "device_id": fleet[one]}] for one in ("crane", "pump"))
+    await close(admin, "Stocktaking", crane)
+    await close(admin, "Fair", pump, spans=soon_over(now), when_closed="defer")
+    body = job(fleet, schedule={"type": "immediately"})
+    blockers = (await operator.post(f"{PATH}/preview", json=body)).json()["blockers"]
+    made = await create(operator, fleet, schedule={"type": "immediately"})
+    assert made["warnings"] == blockers
+    assert {(one["field"], one["code"]) for one in blockers} == {("schedule.type", "window_closed")}
+    first, second = sorted(one["message"] for one in blockers)
+    assert first.startswith("1 device cannot start now: blackout `Fair` until ")
+    assert "it waits and starts " in first
+    assert second.startswith("1 device cannot start now: blackout `Stocktaking`")
+    assert "it is left out" in second
+    assert all("rerun" in one["message"] and "`windows:override`" in one["message"] for one in blockers)
+    assert made["last_occurrence"]["state"] == "open"
+    saved = (await operator.get(f"{PATH}/{made['id']}")).json()
+    assert saved["warnings"] == [], "it was said once"
+    assert (await operator.get(f"{PATH}/{made['id']}/preview")).json()["blockers"] == [], "it has started"
+
+
+async def test_an_edit_that_starts_the_job_at_once_warns_as_well(admin, operator, fleet, world):
+    made = await create(operator, fleet)
+    assert made["warnings"] == []
+    await close(admin, "Stocktaking", [{"kind": "site", "site_id": world.site_a}])
+    reply = await operator.put(f"{PATH}/{made['id']}", json=job(fleet, schedule={"type": "immediately"}))
+    assert reply.status_code == 200
+    (warning,) = reply.json()["warnings"]
+    assert warning["message"].startswith("2 devices cannot start now: blackout `Stocktaking`")
+    assert "they are left out" in warning["message"]
+
+
+async def test_what_does_not_start_at_once_or_is_open_has_no_warning(admin, operator, fleet, world):
+    at_once = {"schedule": {"type": "immediately"}}
+    assert (await create(operator, fleet, **at_once))["warnings"] == []
+    await close(admin, "Stocktaking", [{"kind": "site", "site_id": world.site_a}])
+    assert (await create(operator, fleet))["warnings"] == []
+    assert (await create(operator, fleet, **at_once, enabled=False))["warnings"] == []
+    elsewhere = await create(admin, fleet, **at_once, targets=[{"kind": "device", "device_id": fleet["lamp"]}])
+    assert elsewhere["warnings"] == []
+    for body in (job(fleet), job(fleet, **at_once, enabled=False)):
+        assert (await operator.post(f"{PATH}/preview", json=body)).json()["blockers"] == []

@@ -257,7 +257,44 @@ async def test_jobs_settled_beyond_the_present_go_on_from_it(db: Database, scene
     assert there[near].mark_at == scene.now + timedelta(minutes=4), "a few minutes are waited for"
     (found,) = await kept(db, scene)
     assert (found.kind, found.from_at, found.to_at) == ("clock_regressed", scene.now + FAR, scene.now)
-    assert "1 job" in found.detail
+    assert found.detail == "The clock went back by 3 h. 1 job goes on from where it stands now."
+
+
+async def test_a_reader_is_told_of_the_jobs_of_their_own_sites_only(db: Database, scene: Scene) -> None:
+    """Also by rows of an earlier version, which counted all jobs in their text."""
+    old = "The clock went back by 2 h; 7 jobs go on from where it stands now."
+    async with db.begin() as tx:
+        pier = await places.make_site(tx, "Pier", now=scene.now)
+        await scene.device(tx, "lamp", site=pier)
+        await make_jobs(tx, scene, 2)
+        await scene.job(tx, "lamp", name="Lamp")
+        await tx.execute(text("UPDATE jobs SET mark_at = :at, next_due_at = :at"), {"at": scene.now + FAR})
+        readers = {
+            name: await people.make_actor(tx, name, Role.OPERATOR, now=scene.now, site_ids=sites)
+            for name, sites in {"otto": (scene.site,), "bruno": (pier,), "nemo": ()}.items()
+        }
+        await tx.execute(
+            text(
+                "INSERT INTO outages (kind, from_at, to_at, noticed_at, detail) VALUES ('clock_regressed', :at, :at, :at, :detail)"
+            ),
+            {"at": scene.now, "detail": old},
+        )
+    await feel(db, scene.now + FAR)
+    await feel(db, scene.now)
+    told = {}
+    async with db.begin() as tx:
+        for name, reader in {"ada": scene.admin, **readers}.items():
+            page = await outages.list_outages(tx, reader, limit=50, cursor=None)
+            told[name] = [one.detail for one in page.items if one.kind == "clock_regressed"]
+            one = await outages.get_outage(tx, reader, page.items[0].id)
+            assert one.detail == page.items[0].detail
+    back = "The clock went back by 3 h."
+    assert told == {
+        "ada": [f"{back} 3 jobs go on from where it stands now.", old],
+        "otto": [f"{back} 2 jobs of your sites go on from where it stands now.", "The clock went back by 2 h."],
+        "bruno": [f"{back} 1 job of your sites goes on from where it stands now.", "The clock went back by 2 h."],
+        "nemo": [back, "The clock went back by 2 h."],
+    }
 
 
 async def test_what_a_clock_that_was_ahead_called_missed_is_looked_at_again(db: Database, scene: Scene) -> None:

@@ -1,6 +1,6 @@
 """The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -21,6 +21,7 @@ from watchbill.core.job_rules_values import (
     TIME_LIMIT_SECONDS,
 )
 from watchbill.core.occurrence import fitting_splay
+from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Flag
 from watchbill.core.targets import MAX_TARGETS
 from watchbill.identity import Actor
@@ -79,18 +80,22 @@ class JobSchedule(Model):
         description="immediately, once, every_5_minutes, every_10_minutes, every_15_minutes, every_30_minutes, hourly,"
         " daily, weekly, monthly, yearly, cron or rrule"
     )
-    timezone: str = Field(default="UTC", description="absent where `timezone_source` is site or device")
+    timezone: str = Field(
+        default="UTC", description="IANA name such as Europe/Berlin; left out where `timezone_source` is site or device"
+    )
     timezone_source: Literal["fixed", "site", "device"] = Field(
         default="fixed",
-        description="whose clocks it is read on: those of `timezone`, of each device's site, of each device",
+        description="whose clocks the schedule is read on. fixed: those of `timezone`, so that all devices start at one instant."
+        " site: those of each device's site, device: those of each device itself, so that daily at 03:00 starts at three in the"
+        " morning everywhere, zone by zone, as one occurrence",
     )
     start: str | None = Field(default=None, description="wall clock such as 2026-05-04T07:00, or instant with offset")
-    end: str | None = None
-    count: Annotated[int, Field(ge=1)] | None = None
-    expression: str | None = Field(default=None, description="for type cron")
-    rule: str | None = Field(default=None, description="for type rrule")
-    exdate: list[str] | None = Field(default=None, description="for type rrule")
-    rdate: list[str] | None = Field(default=None, description="for type rrule")
+    end: str | None = Field(default=None, description="nothing falls due later; included; as `start`")
+    count: Annotated[int, Field(ge=1, description="ends after so many instants")] | None = None
+    expression: str | None = Field(default=None, description="for type cron: five fields, such as `0 3 * * mon-fri`")
+    rule: str | None = Field(default=None, description="for type rrule: RFC 5545, such as `FREQ=WEEKLY;BYDAY=MO`")
+    exdate: list[str] | None = Field(default=None, description="for type rrule: wall clocks that are left out")
+    rdate: list[str] | None = Field(default=None, description="for type rrule: wall clocks besides the rule's")
 
 
 class JobDuration(Model):
@@ -99,9 +104,32 @@ class JobDuration(Model):
     The run limit counts from the instant and is at least the time limit of one device.
     """
 
-    time_limit_seconds: Annotated[int, Field(ge=_LIMIT_LOW, le=_LIMIT_HIGH)] | None = None
-    expires_after_seconds: Annotated[int, Field(ge=_EXPIRES_LOW, le=_EXPIRES_HIGH)] | None = None
-    run_limit_seconds: Annotated[int, Field(ge=_RUN_LOW, le=_RUN_HIGH)] | None = None
+    time_limit_seconds: (
+        Annotated[
+            int,
+            Field(ge=_LIMIT_LOW, le=_LIMIT_HIGH, description="how long it may run on one device, from its start there"),
+        ]
+        | None
+    ) = None
+    expires_after_seconds: (
+        Annotated[
+            int,
+            Field(ge=_EXPIRES_LOW, le=_EXPIRES_HIGH, description="how long a device that is away is waited for"),
+        ]
+        | None
+    ) = None
+    run_limit_seconds: (
+        Annotated[
+            int,
+            Field(
+                ge=_RUN_LOW,
+                le=_RUN_HIGH,
+                description="how long an occurrence may take on all its devices together, counted from its due time (in each zone, "
+                "where it follows clocks): then what still runs is stopped, and nothing more is started",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class JobPolicies(Model):
@@ -116,9 +144,18 @@ class JobPolicies(Model):
     catch_up: Literal["latest", "skip", "all", "hold"] = "latest"
     catch_up_window_seconds: Annotated[int, Field(ge=_WINDOW_LOW, le=_WINDOW_HIGH)] | None = None
     offline: Literal["wait", "skip"] = "wait"
-    splay_seconds: Annotated[int, Field(ge=_SPLAY_LOW, le=_SPLAY_HIGH)] = 0
+    splay_seconds: Annotated[
+        int,
+        Field(
+            ge=_SPLAY_LOW,
+            le=_SPLAY_HIGH,
+            description="devices start spread over so many seconds, so that not all start at once",
+        ),
+    ] = 0
     splay_mode: Literal["fixed", "per_occurrence"] = Field(
-        default="fixed", description="a device's delay is always the same, or another at each occurrence"
+        default="fixed",
+        description="how a splay chooses each device's delay. fixed: the same at every occurrence, so that it is known when a device"
+        " runs. per_occurrence: another one each time, so that no device is always the last",
     )
     retries: Literal[0] = 0
     retry_delay_seconds: int = Field(default=RETRY_DELAY_SECONDS, ge=RETRY_DELAY_SECONDS, le=RETRY_DELAY_SECONDS)
@@ -160,10 +197,26 @@ class JobBody(_Job):
 class ToggleBody(Model):
     """`reason` and `until` belong to a pause; `catch_up` to a resumption: what becomes of the instants of the pause."""
 
-    enabled: bool
-    reason: Annotated[str, Field(max_length=500)] | None = None
-    until: Annotated[str, Field(max_length=64, description="an instant in the future")] | None = None
-    catch_up: Literal["skip", "latest", "all", "hold"] | None = Field(default=None, description="skip when absent")
+    enabled: bool = Field(description="false pauses the job: no occurrence is opened; true resumes it")
+    reason: (
+        Annotated[str, Field(max_length=500, description="of a pause: why, for those who come after you")] | None
+    ) = None
+    until: (
+        Annotated[
+            str,
+            Field(
+                max_length=64,
+                description="of a pause: an instant in the future with offset, when the job resumes by itself",
+            ),
+        ]
+        | None
+    ) = None
+    catch_up: Literal["skip", "latest", "all", "hold"] | None = Field(
+        default=None,
+        description="of a resumption: what becomes of the instants that passed during the pause. skip (when absent): nothing, and"
+        " they do not count as missed. latest: the newest runs now. all: each runs, oldest first, at most a hundred. hold: each waits"
+        " for a person. The last seven days count",
+    )
 
 
 class LastOccurrence(Model):
@@ -206,7 +259,8 @@ class JobReply(JobDefinition):
 
     `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
     sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
-    in use anywhere.
+    in use anywhere. `warnings` answer a save that starts the job at once (schedule `immediately`): which windows keep devices from
+    starting, and what becomes of these. They are said once, and empty elsewhere.
     """
 
     id: Id
@@ -224,6 +278,7 @@ class JobReply(JobDefinition):
     created_at: Instant
     updated_at: Instant
     allowed_actions: list[JobAction]
+    warnings: list[FieldProblem]
 
 
 class JobChange(Model):
@@ -253,11 +308,11 @@ class PlanReply(Model):
     job they are what the file says beyond the defaults.
     """
 
-    name: str | None
+    name: str | None = Field(description="the job's name as the file gives it")
     action: Literal["create", "update", "unchanged"] | None
-    job_id: Id | None
-    revision: int | None
-    schedule_text: str | None
+    job_id: Id | None = Field(description="of the job that there is; null where one would be made")
+    revision: int | None = Field(description="of the job that there is, for `If-Match` of the import")
+    schedule_text: str | None = Field(description="the schedule of the file in words")
     changes: list[JobChange]
     problems: list[FieldProblem]
 
@@ -325,7 +380,14 @@ _SAME = (
 )  # fmt: skip
 
 
-def job_reply(job: SavedJob, history: JobHistory, next_start: datetime | None, actor: Actor) -> JobReply:
+def job_reply(
+    job: SavedJob,
+    history: JobHistory,
+    next_start: datetime | None,
+    actor: Actor,
+    *,
+    warnings: Sequence[Problem] = (),
+) -> JobReply:
     """The contract's reply: the definition without secrets, and where the job stands. `next_start`: as `runs.next_starts` says."""
     return JobReply.model_validate(
         {
@@ -338,6 +400,7 @@ def job_reply(job: SavedJob, history: JobHistory, next_start: datetime | None, a
             "recent_outcomes": list(history.recent),
             "target_summary": job.targets,
             "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
+            "warnings": [FieldProblem.model_validate(one) for one in warnings],
         }
     )
 

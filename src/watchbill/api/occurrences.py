@@ -32,18 +32,23 @@ class OccurrencesQuery(PageQuery):
     kind or `late` rules it out, and every range that ends by now, comes newest first. `to` is at most 366 days ahead.
     """
 
-    state: list[LedgerState] = Field(default_factory=list)
-    outcome: list[Outcome] = Field(default_factory=list)
-    reason: list[OccurrenceReason] = Field(default_factory=list)
-    kind: list[Kind] = Field(default_factory=list)
-    job_id: Id | None = None
-    site_id: Id | None = None
-    late: bool | None = None
+    state: list[LedgerState] = Field(default_factory=list, description="only in these states; may be repeated")
+    outcome: list[Outcome] = Field(default_factory=list, description="only with these outcomes, of what has ended")
+    reason: list[OccurrenceReason] = Field(
+        default_factory=list, description="only with these reasons, of what was held, skipped or missed"
+    )
+    kind: list[Kind] = Field(default_factory=list, description="only so begun: schedule is the job's own cadence")
+    job_id: Annotated[Id | None, Field(description="only of this job")] = None
+    site_id: Annotated[Id | None, Field(description="only of jobs that have devices in this site")] = None
+    late: Annotated[bool | None, Field(description="only what ran late, or only what did not")] = None
     q: Annotated[str | None, Field(max_length=200, description="part of the job's name")] = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
-    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    to: AwareDatetime | None = None
+    since: Annotated[AwareDatetime | None, Field(description="the same as `from`")] = None
+    until: Annotated[AwareDatetime | None, Field(description="the same as `to`")] = None
+    from_: Annotated[AwareDatetime | None, Field(alias="from", description="due then or later")] = None
+    to: Annotated[
+        AwareDatetime | None,
+        Field(description="due then or earlier; in the future, what is to come is computed up to there"),
+    ] = None
     sort: Annotated[
         ledger.Sort | None,
         Field(
@@ -113,7 +118,12 @@ class Word(Model):
 async def list_occurrences(
     caller: Caller, tx: Tx, now: Now, wanted: Annotated[OccurrencesQuery, Query()]
 ) -> PageOf[LedgerEntry]:
-    """The ledger over all visible jobs: what ran, what did not and why, what is held, and what is to come."""
+    """The ledger over all visible jobs: what ran, what did not and why, what is held, and what is to come.
+
+    A range that ends in the future has the stored rows and after them the coming ones, computed, in state `planned`, in the order
+    of time, unless `sort=-time` asks for stored rows only. What could not be planned anyway, because a state, outcome, reason,
+    kind or `late` rules it out, and every range that ends by now, comes newest first. `to` is at most 366 days ahead.
+    """
     caller.require(Permission.READ)
     page = await ledger.list_ledger(
         tx, caller.scope, _filter(wanted), now=now, limit=wanted.limit, cursor=wanted.cursor

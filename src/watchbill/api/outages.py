@@ -16,7 +16,9 @@ resource = router(prefix="/api", tags=["outages"])
 
 
 class OutagesQuery(PageQuery):
-    kind: list[OutageKind] = Field(default_factory=list)
+    kind: list[OutageKind] = Field(
+        default_factory=list, description="only these kinds; may be repeated; all when absent"
+    )
 
 
 class OutageReply(Model):
@@ -30,9 +32,9 @@ class OutageReply(Model):
     from_at: Instant
     to_at: Instant
     noticed_at: Instant
-    detail: str
-    guard: GuardState
-    released_by: str | None
+    detail: str = Field(description="what it was, in a sentence; jobs are counted in the caller's sites only")
+    guard: GuardState = Field(description="of the storm guard; down: it did not go up for this one")
+    released_by: str | None = Field(description="whose decision was the last; null = the trickle's, or not released")
     released_at: Instant | None
 
 
@@ -51,19 +53,21 @@ class JobAwayReply(Model):
 
     job_id: int
     name: str
-    missed: int
-    is_missed_capped: bool
-    held: int
-    late: int
-    decided: int
+    missed: int = Field(description="instants that nobody will run")
+    is_missed_capped: bool = Field(description="there were more than could be counted")
+    held: int = Field(description="instants that wait for a decision")
+    late: int = Field(description="instants that ran late by themselves")
+    decided: int = Field(description="instants that were held, and were let go or skipped since")
     oldest_at: Instant
     newest_at: Instant
-    catch_up: CatchUp
-    proposed: away.Proposal
+    catch_up: CatchUp = Field(description="the job's own policy for what it missed")
+    proposed: away.Proposal = Field(
+        description="what to do with what is held: as the policy says; skip where the job has run since; none = nothing is held"
+    )
     state: str
     next_due_at: Instant | None
     is_running: bool
-    has_run_since: bool
+    has_run_since: bool = Field(description="a later instant than the newest of these has run")
 
 
 class OutageDetail(OutageReply):
@@ -77,9 +81,15 @@ class OutageDetail(OutageReply):
 class Decision(Model):
     """What becomes of what is held: run all of it, skip it, or run the latest of each job and skip its others."""
 
-    jobs: Annotated[list[Id], Field(min_length=1, max_length=10_000)] | Literal["all"]
-    action: away.Action
-    reason: Annotated[str | None, StringConstraints(max_length=500, strip_whitespace=True, min_length=1)] = None
+    jobs: Annotated[list[Id], Field(min_length=1, max_length=10_000)] | Literal["all"] = Field(
+        description="which jobs, by their numbers, or all that the caller sees"
+    )
+    action: away.Action = Field(
+        description="release: run all that is held, oldest first. latest: run the newest of each job, skip its others. skip: run none"
+    )
+    reason: Annotated[str | None, StringConstraints(max_length=500, strip_whitespace=True, min_length=1)] = Field(
+        default=None, description="why; kept with the occurrences and in the audit"
+    )
 
 
 class DecisionReply(Model):
@@ -92,26 +102,42 @@ class DecisionReply(Model):
 
 
 class StormGuardRequest(Model):
-    """The guard goes up after an outage of at least `after_seconds` when at least `least_jobs` jobs are owed late runs.
+    """The guard keeps an Engine that was away from starting everything at once that it is late with.
 
-    `trickle_per_minute` of what it holds are let go by themselves each minute; null = none, a person decides.
+    It goes up after an outage of at least `after_seconds` when at least `least_jobs` jobs are owed late runs. What was late is
+    then held, and what falls due from then on runs as ever. It comes down once all that it holds is decided.
     """
 
-    enabled: bool = True
-    after_seconds: Annotated[int, Field(ge=120, le=7 * 86_400)] = 600
-    least_jobs: Annotated[int, Field(ge=1, le=100_000)] = 20
-    trickle_per_minute: Annotated[int | None, Field(ge=1, le=6_000)] = None
+    enabled: Annotated[
+        bool, Field(description="false: it never goes up, each job catches up at once as its policy says")
+    ] = True
+    after_seconds: Annotated[int, Field(ge=120, le=7 * 86_400, description="a shorter outage needs no guard")] = 600
+    least_jobs: Annotated[
+        int, Field(ge=1, le=100_000, description="fewer jobs that are owed late runs need no guard")
+    ] = 20
+    trickle_per_minute: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=6_000,
+            description="so many held occurrences are let go each minute, the oldest first, without anybody's word;"
+            " null = none, a person decides",
+        ),
+    ] = None
 
 
 class StormGuard(StormGuardRequest):
     """`outage_id`: the outage that the guard is up for."""
 
-    outage_id: int | None
+    outage_id: int | None = Field(description="null = the guard is down")
 
 
 @resource.get("/outages")
 async def list_outages(caller: Caller, tx: Tx, wanted: Annotated[OutagesQuery, Query()]) -> PageOf[OutageReply]:
-    """What went wrong with time: absences of the Engine and clocks that moved, newest first."""
+    """What went wrong with time: absences of the Engine and clocks that moved or differ, newest first.
+
+    Due times of an absence are missed, held by the storm guard, or run late: `GET /outages/latest` says which, job by job.
+    """
     page = await outages.list_outages(tx, caller, kinds=wanted.kind, limit=wanted.limit, cursor=wanted.cursor)
     return PageOf[OutageReply].of(page, OutageReply.model_validate)
 
@@ -151,7 +177,7 @@ async def get_storm_guard(caller: Caller, tx: Tx) -> StormGuard:
 
 @resource.put("/storm_guard")
 async def put_storm_guard(caller: Caller, tx: Tx, now: Now, body: StormGuardRequest) -> StormGuard:
-    """Set it. A guard that is up stays up until what it holds is decided."""
+    """Set it; what is left out takes its default. A guard that is up stays up until what it holds is decided."""
     settings = await outages.set_guard(tx, caller, GuardSettings(**body.model_dump()), now)
     return _guard(settings, await outages.guarded_outage(tx))
 

@@ -95,10 +95,12 @@ class BackfillRequest(Model):
     `overlap` stands in for the job's own; without it each device runs one instant after another.
     """
 
-    begin: datetime = Field(alias="from")
-    end: datetime = Field(alias="to")
-    dry_run: bool = False
-    overlap: Literal["skip", "queue_one", "replace", "allow"] | None = None
+    begin: datetime = Field(alias="from", description="the first instant, such as 2026-05-04T05:00:00Z; included")
+    end: datetime = Field(alias="to", description="the last instant, in the past; included")
+    dry_run: bool = Field(default=False, description="tell how many instants and devices it comes to, and open nothing")
+    overlap: Literal["skip", "queue_one", "replace", "allow"] | None = Field(
+        default=None, description="what a device does while an earlier instant still runs on it; queue_one when absent"
+    )
 
 
 @of_jobs.post("/{job_id}/rerun", status_code=202)
@@ -120,7 +122,11 @@ async def rerun_job(
 async def backfill_job(
     job_id: Id, body: BackfillRequest, caller: Caller, tx: Tx, now: Now, request: Request
 ) -> BackfillReply:
-    """Run the job for each instant of a range of the past, also for those that ran; a dry run only counts."""
+    """Run the job for each instant of a range of the past, also for those that ran; a dry run only counts.
+
+    At most 1,000 instants. It runs the job as it is saved now, paused or not, and leaves the cadence as it is. With an
+    `Idempotency-Key` the same request opens nothing twice. Where a window is closed its devices are left out or wait, as ever.
+    """
     await jobs.lock(tx, caller, job_id, *jobs.NEEDED["rerun"])
     wanted = Range(body.begin, body.end, body.overlap)
     made = await runs.backfill(

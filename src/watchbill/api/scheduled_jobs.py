@@ -1,5 +1,6 @@
 """`/api/scheduled_jobs`: jobs themselves. Their runs, devices and occurrences are in `api/runs.py`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,7 @@ from watchbill.api.job_shapes import (
     preview_reply,
     revision_reply,
 )
+from watchbill.core.problems import Problem
 from watchbill.identity import Actor
 from watchbill.jobs import NEEDED, FileReading, JobFilter, JobState, OnExisting, Saved, SavedJob, Sort
 
@@ -79,11 +81,10 @@ async def list_jobs(tx: Tx, caller: Caller, now: Now, query: Annotated[JobQuery,
 async def create_job(
     body: AnyJob, tx: Tx, caller: Caller, now: Now, deps: TheDeps, request: Request, response: Response
 ) -> JobReply:
-    """Save a new job. One with the schedule `immediately` starts at once."""
+    """Save a new job. One with the schedule `immediately` starts at once; `warnings` tell which devices windows keep back."""
     saved = await jobs.create(tx, caller, body, keys=deps.keys, now=now)
-    await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
     response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
-    return await _reply(tx, caller, saved.job, response, now)
+    return await _saved(tx, caller, saved, response, now, request.headers.get(IDEMPOTENCY_KEY, ""))
 
 
 @resource.post("/preview")
@@ -95,7 +96,10 @@ async def preview_job(body: AnyJob, tx: Tx, caller: Caller, now: Now) -> Preview
 
 @resource.post("/plan")
 async def plan_job(body: YamlFile, tx: Tx, caller: Caller, now: Now, deps: TheDeps) -> PlanReply:
-    """What `import?on_existing=update` would do with a YAML file. Nothing is saved; `problems` say why it would be refused."""
+    """What `import?on_existing=update` would do with a YAML file, value by value. Nothing is saved.
+
+    The file is one job as `GET …/export` writes it. A file that would be refused is answered with 200 too: its `problems` say why.
+    """
     return PlanReply.model_validate(await jobs.plan_file(tx, caller, body, keys=deps.keys, now=now))
 
 
@@ -126,9 +130,8 @@ async def import_job(
         await _settle(tx, reading.before, now)
         response.status_code = 200
     saved = await jobs.save_file(tx, caller, reading, keys=deps.keys, now=now)
-    await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
     response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
-    return await _reply(tx, caller, saved.job, response, now)
+    return await _saved(tx, caller, saved, response, now, request.headers.get(IDEMPOTENCY_KEY, ""))
 
 
 @resource.get("/{job_id}")
@@ -153,15 +156,17 @@ async def update_job(
     check_if_match(if_match, before.revision)
     await _settle(tx, before, now)
     saved = await jobs.update(tx, caller, before, body, keys=deps.keys, now=now)
-    await _start(tx, caller, saved, now)
-    return await _reply(tx, caller, saved.job, response, now)
+    return await _saved(tx, caller, saved, response, now)
 
 
 @resource.post("/{job_id}/toggle")
 async def toggle_job(
     job_id: Id, body: AnyToggle, tx: Tx, caller: Caller, now: Now, response: Response, if_match: IfMatch = None
 ) -> JobReply:
-    """Pause or resume. The time of a pause is owed only as `catch_up` asks for; asking twice changes nothing."""
+    """Pause or resume. What passes during a pause is not missed, and owed only as `catch_up` of the resumption asks for.
+
+    What runs goes on. Asking twice changes nothing.
+    """
     before = await jobs.lock(tx, caller, job_id, *NEEDED["toggle"])
     check_if_match(if_match, before.revision)
     await _settle(tx, before, now)
@@ -215,13 +220,26 @@ async def _settle(tx: AsyncConnection, before: SavedJob, now: datetime) -> None:
         await runs.settle_job(tx, before.id, now)
 
 
-async def _start(tx: AsyncConnection, caller: Actor, saved: Saved, now: datetime, request_id: str = "") -> None:
+async def _saved(
+    tx: AsyncConnection, caller: Actor, saved: Saved, response: Response, now: datetime, request_id: str = ""
+) -> JobReply:
+    """Start what is to start at once, and say what keeps it back."""
+    warnings: list[Problem] = []
     if saved.starts_now:
-        await runs.open_manual(tx, caller, saved.job.id, now=now, request_id=request_id)
+        started = await runs.open_manual(tx, caller, saved.job.id, now=now, request_id=request_id)
+        warnings = await runs.warnings(tx, caller.scope, started.id, now)
+    return await _reply(tx, caller, saved.job, response, now, warnings)
 
 
-async def _reply(tx: AsyncConnection, caller: Actor, job: SavedJob, response: Response, now: datetime) -> JobReply:
+async def _reply(
+    tx: AsyncConnection,
+    caller: Actor,
+    job: SavedJob,
+    response: Response,
+    now: datetime,
+    warnings: Sequence[Problem] = (),
+) -> JobReply:
     response.headers["ETag"] = etag(job.revision)
     histories = await runs.last_occurrences(tx, caller.scope, [job.id])
     starts = await runs.next_starts(tx, caller.scope, [job], now)
-    return job_reply(job, histories[job.id], starts[job.id], caller)
+    return job_reply(job, histories[job.id], starts[job.id], caller, warnings=warnings)

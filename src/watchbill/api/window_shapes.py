@@ -180,12 +180,18 @@ class CheckReply(Model):
     devices: int
     hostnames: list[str]
     is_open: bool
-    reason: Literal["blackout", "outside_window"] | None
-    action: Literal["skip", "defer"] | None
-    opens_at: Instant | None
-    stop_at: Instant | None
-    windows: list[str]
-    sentence: str | None
+    reason: Literal["blackout", "outside_window"] | None = Field(
+        description="blackout: one holds then. outside_window: no maintenance window of theirs is open"
+    )
+    action: Literal["skip", "defer"] | None = Field(
+        description="skip: it would not run. defer: it would wait until `opens_at`"
+    )
+    opens_at: Instant | None = Field(
+        description="the first instant at which it may start; null = open, or none within a year"
+    )
+    stop_at: Instant | None = Field(description="when what starts then would be stopped, by the end of its window")
+    windows: list[str] = Field(description="the names of the closed windows")
+    sentence: str | None = Field(description="why not, and when next, in words")
 
 
 class WindowCheckReply(Model):
@@ -263,16 +269,21 @@ def _group(group: CheckedGroup) -> CheckReply:
 class ImportQuery(Model):
     """The window around a calendar file. Rules beyond shape are those of a window."""
 
-    name: Annotated[str, Field(max_length=200)]
-    kind: WindowKind
+    name: Annotated[str, Field(max_length=200, description="the new window's")]
+    kind: WindowKind = Field(description="allow: work may start only during the events; deny: not during them")
     attach: list[Annotated[str, Field(max_length=60)]] = Field(
         min_length=1, max_length=MAX_ATTACHMENTS, description="global, site:3, device:0f2e…, job:7; may be repeated"
     )
-    description: Annotated[str, Field(max_length=10_000)] = ""
-    when_closed: Literal["skip", "defer"] = "skip"
-    cutoff_seconds: Annotated[int, Field(ge=_CUTOFF_LOW, le=_CUTOFF_HIGH)] = 0
-    stop_at_end: bool = False
-    enabled: bool = True
+    description: Annotated[str, Field(max_length=10_000, description="for people")] = ""
+    when_closed: Literal["skip", "defer"] = Field(
+        default="skip", description="what may not start is left out (skip), or waits for the first open instant (defer)"
+    )
+    cutoff_seconds: Annotated[
+        int,
+        Field(ge=_CUTOFF_LOW, le=_CUTOFF_HIGH, description="nothing starts later than this before the end; for allow"),
+    ] = 0
+    stop_at_end: bool = Field(default=False, description="what still runs at the end is stopped; for allow")
+    enabled: bool = Field(default=True, description="false: it is saved and holds nothing back yet")
     zone_source: Literal["fixed", "site"] = Field(
         default="fixed", description="site: dates and times are those of each device's site"
     )
@@ -295,6 +306,8 @@ def _attachments(texts: Sequence[str]) -> Iterator[dict[str, object]]:
 
 
 class PreviewQuery(Model):
+    """Which time is looked at, 400 days at most."""
+
     from_: Annotated[AwareDatetime | None, Field(alias="from", description="now by default")] = None
     to: Annotated[AwareDatetime | None, Field(description="five weeks later by default")] = None
     site_id: Annotated[Id | None, Field(description="on the clocks of this site")] = None
@@ -303,6 +316,6 @@ class PreviewQuery(Model):
 class CheckQuery(Model):
     """A job on each of its devices, anything on one device, or a job on a device."""
 
-    job_id: Id | None = None
-    device_id: UUID | None = None
+    job_id: Annotated[Id | None, Field(description="one of the two is needed: the job that would start")] = None
+    device_id: Annotated[UUID | None, Field(description="the device that it would start on")] = None
     at: Annotated[AwareDatetime | None, Field(description="now by default")] = None

@@ -67,7 +67,11 @@ async def create_window(body: AnyWindow, tx: Tx, caller: Caller, now: Now, respo
 async def import_window(
     body: CalendarFile, query: Annotated[ImportQuery, Query()], tx: Tx, caller: Caller, now: Now, response: Response
 ) -> ImportReply:
-    """Save a new window whose spans are the events of a calendar file: all that are still to come, or none."""
+    """Save a new window whose spans are the events of a calendar file: all that are still to come, or none.
+
+    The body is the file itself, as `text/calendar`. One event that cannot be a span refuses the whole file, and every such event
+    is named. `dry_run` shows what it would become.
+    """
     imported = await windows.import_calendar(
         tx, caller, body, query.definition(), timezone=query.timezone, now=now, is_dry_run=query.dry_run
     )
@@ -77,7 +81,7 @@ async def import_window(
 
 @resource.get("/check")
 async def check_windows(tx: Tx, caller: Caller, now: Now, query: Annotated[CheckQuery, Query()]) -> WindowCheckReply:
-    """Would it start at that instant? If not: why, and when next."""
+    """Would it start at that instant? If not: why, and when next. Nothing is started or saved."""
     checked = await windows.check(
         tx, caller, job_id=query.job_id, device_id=query.device_id, at=query.at or now, now=now
     )
@@ -116,7 +120,7 @@ async def delete_window(window_id: Id, tx: Tx, caller: Caller, now: Now, if_matc
 async def preview_window(
     window_id: Id, tx: Tx, caller: Caller, now: Now, query: Annotated[PreviewQuery, Query()]
 ) -> WindowPreviewReply:
-    """When the window is open, or its blackout holds, from one instant to another."""
+    """When the window is open, or its blackout holds, from one instant to another: what a calendar shows of it."""
     window = await windows.get(tx, caller, window_id)
     begin = query.from_ or now
     preview = await windows.preview(tx, caller, window, begin=begin, end=query.to, site_id=query.site_id)

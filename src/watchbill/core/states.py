@@ -126,7 +126,6 @@ OCCURRENCE_REASONS: Mapping[OccurrenceState, tuple[OccurrenceReason, ...]] = {
         _R.NO_DEVICES_TARGETED,
         _R.NO_ELIGIBLE_TARGETS,
         _R.TARGETS_UNKNOWN,
-        _R.TARGETS_UNKNOWN,
         _R.PAUSED,
         _R.BY_OPERATOR,
         _R.JOB_GONE,

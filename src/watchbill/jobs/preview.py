@@ -17,6 +17,7 @@ from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_values import Duration, JobDraft, Policies
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
+from watchbill.core.schedule_types import Immediate
 from watchbill.core.targets import Target
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import saving
@@ -49,6 +50,7 @@ class Outlook:
     """`schedule` and its text None = it is faulty; `problems` says how, and what else would refuse or stop the job.
 
     The instants of a schedule that follows clocks are the names of wall clocks; `zones` are those in use, where it has waves.
+    `starts_now`: when it would start at once if it were saved, None = it would not.
     """
 
     schedule_text: str | None
@@ -59,6 +61,7 @@ class Outlook:
     policies: Policies
     duration: Duration
     zones: Collection[str] = ()
+    starts_now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,11 @@ async def outlook(
     who = _who(list(draft.targets), list(draft.exclusions), interpreter, draft.policies)
     who = replace(who, allowed_site_ids=actor.scope.as_list(), reach_site_ids=actor.scope.as_list())
     times = _timetable(_sound_schedule(draft, judged.problems), now, await zones_for(tx, draft.schedule))
-    return _outlook(times, who, judged.problems, draft.policies, draft.duration)
+    found = _outlook(times, who, judged.problems, draft.policies, draft.duration)
+    starts_now = (
+        draft.enabled is not False and times.schedule is not None and isinstance(times.schedule.rule, Immediate)
+    )
+    return replace(found, starts_now=now if starts_now else None)
 
 
 async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Outlook:

@@ -4,6 +4,7 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 """
 
 from watchbill.runs.backfill import Backfilled, Range, backfill
+from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
@@ -135,5 +136,6 @@ __all__ = [
     "surroundings",
     "take",
     "to_cancel",
+    "warnings",
     "with_waves",
 ]

@@ -5,7 +5,7 @@ What the schedule starts is judged elsewhere: as a whole by the planner, device 
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import windows
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission
+from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import ConflictError
+from watchbill.windows import Verdict, WindowSet
 
 _STARTING = text("""
-SELECT t.job_id, t.device_id, coalesce(s.timezone, 'UTC') AS zone FROM run_targets t LEFT JOIN sites s ON s.id = t.site_id
-WHERE t.occurrence_id = :id AND t.state IN ('pending', 'waiting_online')
+SELECT t.job_id, t.device_id, coalesce(s.timezone, 'UTC') AS zone, t.expires_at FROM run_targets t LEFT JOIN sites s ON s.id = t.site_id
+WHERE t.occurrence_id = :id AND t.state IN ('pending', 'waiting_online') AND (CAST(:sites AS bigint[]) IS NULL OR t.site_id = ANY(:sites))
 """)
 _OVERRIDE = text("UPDATE occurrences SET ignores_windows = true WHERE id = :id")
 
@@ -51,6 +53,47 @@ def refusal(closed: Sequence[str]) -> ConflictError:
     return ConflictError(detail, code="window_closed", problems=problems)
 
 
+async def warnings(tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UUID, now: datetime) -> list[Problem]:
+    """What becomes of the devices of these sites that windows keep from starting, where an occurrence has just been opened."""
+    known = await windows.load(tx)
+    if known.is_empty:
+        return []
+    rows = (await tx.execute(_STARTING, {"id": occurrence_id, "sites": scope.as_list()})).all()
+    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows])
+    found: Counter[_Group] = Counter((covering[row.job_id, row.device_id], row.zone, row.expires_at) for row in rows)
+    return foretold(known, found, now)
+
+
+#: Windows that cover devices, the zone of their site, and until when they may start.
+_Group = tuple[frozenset[int], str, datetime]
+
+
+def foretold(known: WindowSet, groups: Mapping[_Group, int], now: datetime) -> list[Problem]:
+    """For each closed window, or set of them, how many devices cannot start now and what becomes of them."""
+    found: Counter[tuple[str, datetime | None]] = Counter()
+    for (ids, zone, expires_at), number in groups.items():
+        verdict = known.verdict(ids, zone, now, until=expires_at)
+        if not verdict.is_open:
+            found[verdict.sentence or "a window is closed", _waits_until(verdict, expires_at)] += number
+    return [Problem("schedule.type", "window_closed", _foretold(*why, number)) for why, number in found.most_common()]
+
+
+def _waits_until(verdict: Verdict, expires_at: datetime) -> datetime | None:
+    """When the hand-out will let it start; None = it leaves it out."""
+    opens_at = verdict.opens_at if verdict.action == "defer" else None
+    return opens_at if opens_at is not None and opens_at < expires_at else None
+
+
+def _foretold(why: str, waits_until: datetime | None, number: int) -> str:
+    one = number == 1
+    if waits_until is None:
+        fate = f"{'it is' if one else 'they are'} left out"
+    else:
+        fate = f"{'it waits and starts' if one else 'they wait and start'} {waits_until:%Y-%m-%d %H:%M} UTC"
+    ways = "To start all the same, rerun the job with a `reason`; that needs the permission `windows:override`."
+    return f"{_devices(number)} cannot start now: {why}; {fate}. {ways}"
+
+
 def _devices(number: int) -> str:
     return "1 device" if number == 1 else f"{number} devices"
 
@@ -61,7 +104,10 @@ async def _blocked(tx: AsyncConnection, occurrence_id: uuid.UUID, now: datetime)
     found: Counter[str] = Counter()
     if known.is_empty:
         return found
-    zones = {(row.job_id, row.device_id): row.zone for row in await tx.execute(_STARTING, {"id": occurrence_id})}
+    zones = {
+        (row.job_id, row.device_id): row.zone
+        for row in await tx.execute(_STARTING, {"id": occurrence_id, "sites": None})
+    }
     covering = await windows.covering_devices(tx, zones)
     for (ids, zone), number in Counter((covering[pair], zones[pair]) for pair in zones).items():
         verdict = known.verdict(ids, zone, now, until=now)

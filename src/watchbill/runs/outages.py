@@ -3,6 +3,7 @@
 A tick asks `notice` first. What fell due meanwhile is held by the planner, and shown and decided in `runs.away`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from watchbill.kit.errors import NotFoundError
 from watchbill.kit.events import Event
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.sentences import spoken
-from watchbill.runs.setting_back import set_back
+from watchbill.runs.setting_back import numbers_of, remember, set_back
 
 OutageKind = Literal["outage", "clock_jump", "clock_regressed", "clock_skew"]
 GuardState = Literal["down", "up", "released"]
@@ -42,6 +43,8 @@ _SKEW_TOLD: Final = timedelta(hours=1)
 #: The processor time spent on counting who is owed late runs, and the jobs looked at. Beyond that a storm is assumed.
 _COUNTING_SECONDS: Final = 1.0
 _COUNTED_JOBS: Final = 5_000
+#: What earlier versions wrote into the text of a clock that went back: jobs of all sites.
+_COUNT_OF_ALL: Final = re.compile(r"; \d+ jobs go on from where it stands now\.$")
 #: What an absence of the Engine is shown as where somebody asks for the latest one.
 ABSENCES: Final[tuple[OutageKind, ...]] = ("outage", "clock_jump")
 
@@ -230,8 +233,12 @@ async def _regressed(tx: AsyncConnection, ticked_at: datetime, now: datetime) ->
     moved = await set_back(tx, now, beyond=now + REGRESSION)
     if not moved and ticked_at - now <= REGRESSION:
         return []
-    detail = f"The clock went back by {spoken(ticked_at - now)}; {moved} jobs go on from where it stands now."
-    return [await _insert(tx, "clock_regressed", ticked_at, now, now, detail, "down")]
+    told = await _insert(
+        tx, "clock_regressed", ticked_at, now, now, f"The clock went back by {spoken(ticked_at - now)}.", "down"
+    )
+    if moved:
+        await remember(tx, told.id, moved, now)
+    return [told]
 
 
 async def _absent(
@@ -341,7 +348,8 @@ async def list_outages(
     before = decode_cursor(cursor, (int,))[0] if cursor is not None else None
     wanted = {"before": before, "kinds": list(kinds) or None, "id": None, "limit": limit + 1}
     rows = (await tx.execute(_LIST, wanted)).all()
-    return page_of([Outage(*row) for row in rows], limit, lambda one: (one.id,))
+    page = page_of([Outage(*row) for row in rows], limit, lambda one: (one.id,))
+    return Page(await _told_to(tx, actor, page.items), page.next_cursor)
 
 
 async def get_outage(tx: AsyncConnection, actor: Actor, outage_id: int | None) -> Outage:
@@ -351,7 +359,23 @@ async def get_outage(tx: AsyncConnection, actor: Actor, outage_id: int | None) -
     row = (await tx.execute(_LIST, {"before": None, "kinds": kinds, "id": outage_id, "limit": 1})).one_or_none()
     if row is None:
         raise NotFoundError("There was no such outage.", code="outage_not_found")
-    return Outage(*row)
+    return (await _told_to(tx, actor, [Outage(*row)]))[0]
+
+
+async def _told_to(tx: AsyncConnection, actor: Actor, found: Sequence[Outage]) -> list[Outage]:
+    """With the number of jobs that a clock set back, of those that the reader sees."""
+    back = [one.id for one in found if one.kind == "clock_regressed"]
+    numbers = await numbers_of(tx, actor.scope, back) if back else {}
+    sees_all = actor.scope.site_ids is None
+    return [_told(one, numbers.get(one.id, 0), sees_all=sees_all) for one in found]
+
+
+def _told(one: Outage, number: int, *, sees_all: bool) -> Outage:
+    detail = one.detail if sees_all else _COUNT_OF_ALL.sub(".", one.detail)
+    if number:
+        counted = f"{number} job{'' if number == 1 else 's'}{'' if sees_all else ' of your sites'}"
+        detail += f" {counted} {'goes' if number == 1 else 'go'} on from where it stands now."
+    return replace(one, detail=detail)
 
 
 async def guarded_outage(tx: AsyncConnection) -> int | None:

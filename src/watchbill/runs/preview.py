@@ -21,6 +21,7 @@ from watchbill.core.schedule_types import Flag
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who, target_columns
 from watchbill.jobs.aiming import SPEC
+from watchbill.runs import closed
 from watchbill.runs.membership import Changed, changes
 from watchbill.runs.planning import lasting
 from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE, ZONE
@@ -113,10 +114,24 @@ class Preview:
 async def preview(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime) -> Preview:
     """Add to an outlook whom the job would reach now, and what windows and zones make of its instants."""
     counts = await _count(tx, scope, outlook.who, now)
-    problems = [*outlook.problems, *_blockers(outlook, counts)]
-    return Preview(
-        outlook, counts, problems, await _coming(tx, scope, outlook, now), await _changed(tx, scope, outlook, now)
-    )
+    known = await windows.load(tx)
+    is_needed = not known.is_empty or (outlook.schedule is not None and outlook.schedule.is_following)
+    alike = await _placed(tx, scope, outlook, known, now) if is_needed else Counter[Alike]()
+    problems = [*outlook.problems, *_blockers(outlook, counts), *_at_once(outlook, alike, known)]
+    coming, changed = await _coming(tx, outlook, alike, known), await _changed(tx, scope, outlook, now)
+    return Preview(outlook, counts, problems, coming, changed)
+
+
+def _at_once(outlook: Outlook, alike: Counter[Alike], known: WindowSet) -> list[Problem]:
+    """What stands against a job that would start as soon as it is saved."""
+    now = outlook.starts_now
+    if now is None:
+        return []
+    until = now + min(_limits(outlook, outlook.schedule, now))
+    groups: Counter[tuple[frozenset[int], str, datetime]] = Counter()
+    for one, number in alike.items():
+        groups[one.window_ids, one.site_zone, until] += number
+    return closed.foretold(known, groups, now)
 
 
 def _blockers(outlook: Outlook, counts: TargetCounts) -> Iterator[Problem]:
@@ -176,11 +191,9 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, now: datetime)
     return TargetCounts(online, offline, left_out, unknown)
 
 
-async def _coming(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime) -> list[Coming]:
-    known = await windows.load(tx)
+async def _coming(tx: AsyncConnection, outlook: Outlook, alike: Counter[Alike], known: WindowSet) -> list[Coming]:
     if outlook.schedule is None or (known.is_empty and not outlook.schedule.is_following):
         return [Coming(one) for one in outlook.instants]
-    alike = await _placed(tx, scope, outlook, known, now)
     job_id = outlook.who.job_id or _NO_JOB
     whole = frozenset[int]() if known.is_empty else (await windows.covering_jobs(tx, [job_id]))[job_id]
     return [_explained(outlook, outlook.schedule, one, alike, known, whole) for one in outlook.instants]
@@ -217,18 +230,18 @@ def _explained(
     starts = {zone: wave_start(schedule, one.at, zone) for zone in zones}
     real = [start for start in starts.values() if start is not None]
     blocked: Counter[tuple[str, Literal["allow", "deny"]]] = Counter()
-    closed = 0
+    number_closed = 0
     for group, number in alike.items():
         at = starts.get(group.zone, one.at)
         blocking = _blocking(known, group, at) if at is not None else []
         blocked.update(dict.fromkeys(blocking, number))
-        closed += number if blocking else 0
+        number_closed += number if blocking else 0
     return Coming(
         instant=calendar.with_flags(one, _flags(outlook, schedule, one.at, known, whole)),
         first_start_at=min(real, default=None),
         last_start_at=max(real, default=None),
         blocked=[Blocked(name, kind, number) for (name, kind), number in sorted(blocked.items())],
-        closed_devices=closed,
+        closed_devices=number_closed,
     )
 
 
@@ -248,11 +261,15 @@ def _flags(
     """As the planner will judge it: as a whole, unless devices start at different times."""
     if not whole or schedule.is_following or outlook.policies.splay_seconds:
         return []
-    limits = [lasting(schedule, outlook.duration.expires_after_seconds, at)]
-    if outlook.duration.run_limit_seconds:
-        limits.append(timedelta(seconds=outlook.duration.run_limit_seconds))
-    until = at + min(limits)
-    verdict = known.verdict(whole, "UTC", at, until=until)
+    verdict = known.verdict(whole, "UTC", at, until=at + min(_limits(outlook, schedule, at)))
     if verdict.is_open:
         return []
     return ["in_blackout", "held"] if verdict.action == "defer" else ["in_blackout"]
+
+
+def _limits(outlook: Outlook, schedule: calendar.Schedule | None, at: datetime) -> list[timedelta]:
+    """After which it may no longer start."""
+    limits = [lasting(schedule, outlook.duration.expires_after_seconds, at)]
+    if outlook.duration.run_limit_seconds:
+        limits.append(timedelta(seconds=outlook.duration.run_limit_seconds))
+    return limits

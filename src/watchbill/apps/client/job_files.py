@@ -244,7 +244,7 @@ def apply(api: Api, plan: FolderPlan) -> Iterator[Mapping[str, Any]]:
 
 def _delete(api: Api, job: Job) -> Mapping[str, Any]:
     api.send("DELETE", f"{JOBS}/{job['id']}", headers={"If-Match": f'"{job["revision"]}"'})
-    return {"action": "delete", "id": job["id"], "name": job["name"], "file": None}
+    return {"action": "delete", "id": job["id"], "name": job["name"], "file": None, "warnings": []}
 
 
 def _save(api: Api, one: JobFile) -> Mapping[str, Any]:
@@ -259,4 +259,5 @@ def _save(api: Api, one: JobFile) -> Mapping[str, Any]:
     except CliError as error:
         error.message = f"{one.label}: {error.message}"
         raise
-    return {"action": plan["action"], "id": saved["id"], "name": saved["name"], "file": one.label}
+    told = {"id": saved["id"], "name": saved["name"], "file": one.label, "warnings": saved.get("warnings", [])}
+    return {"action": plan["action"], **told}

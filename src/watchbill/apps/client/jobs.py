@@ -125,8 +125,10 @@ def create(
     made = _import(session, document) if _is_by_names(document.value) else _create(session, document)
     if not follow:
         session.out.done(f"Made the job {made['name']}, number {made['id']}.{_next(session, made)}", made)
+        _warn(session, made)
         return
     session.out.say(f"Made the job {made['name']}, number {made['id']}.")
+    _warn(session, made)
     _follow(session, int(made["id"]), None)
 
 
@@ -146,6 +148,12 @@ def _is_by_names(value: Mapping[str, Any]) -> bool:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _warn(session: Session, saved: Mapping[str, Any]) -> None:
+    """What a save has to say; --json has it in the reply. An older Engine says nothing."""
+    for one in () if session.out.is_json else saved.get("warnings", ()):
+        session.out.say(f"Warning: {one['message']}")
 
 
 def _next(session: Session, job: Mapping[str, Any]) -> str:
@@ -168,6 +176,7 @@ def update(
     path = f"{PATH}/{session.job_id(job)}"
     saved = session.api.put(path, document.value, revision=revision, placed=document.placed)
     session.out.done(f"Saved the job {saved['name']}, revision {saved['revision']}.{_next(session, saved)}", saved)
+    _warn(session, saved)
 
 
 @command(app, "export")
@@ -254,6 +263,7 @@ def apply(session: Session, place: Place, *, yes: Yes = False, prune: Prune = Fa
             done.append(step)
             if not session.out.is_json:
                 session.out.done(f"{_DONE[step['action']]} {step['name']} (number {step['id']}).", step)
+                _warn(session, step)
     finally:
         if session.out.is_json:
             session.out.json({"done": done})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from watchbill.apps.client import asking, documents
+from watchbill.apps.client.lengths import days_and_seconds
 from watchbill.apps.client.output import Column
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -41,7 +42,6 @@ File = Annotated[
     str | None,
     typer.Option("-f", "--file", metavar="FILE", help="A whole window as YAML or JSON; - reads standard input."),
 ]
-_LENGTH = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
 _SPAN = re.compile(r"(?P<rule>.+?)(?:\s+from\s+(?P<start>\S+))?\s+for\s+(?P<length>\S+)(?:\s+in\s+(?P<zone>\S+))?")
 _DEFINITION = (
     "name", "description", "kind", "zone_source", "spans", "when_closed", "cutoff_seconds", "stop_at_end", "enabled",
@@ -250,7 +250,7 @@ def _span(text: str) -> dict[str, Any]:
     if found is None:
         hint = "Such as 'weekly from 2026-01-04T02:00 for 2h in Europe/Berlin' or 'cron 0 2 * * sun for 90m'."
         raise CliError(f"{text} is no span.", ExitCode.USAGE, hint=hint)
-    rule, days, seconds = found["rule"], *_length(found["length"])
+    rule, days, seconds = found["rule"], *days_and_seconds(found["length"])
     schedule = {"start": found["start"], "timezone": found["zone"]}
     if rule.startswith("cron "):
         schedule |= {"type": "cron", "expression": rule.removeprefix("cron ").strip()}
@@ -260,16 +260,6 @@ def _span(text: str) -> dict[str, Any]:
     return {"schedule": {name: value for name, value in schedule.items() if value is not None}, **length}
 
 
-def _length(text: str) -> tuple[int, int]:
-    """Days, and the seconds beside them."""
-    found = _LENGTH.fullmatch(text)
-    days, hours, minutes, seconds = (int(one or 0) for one in found.groups()) if found else (0, 0, 0, 0)
-    elapsed = hours * 3600 + minutes * 60 + seconds
-    if not days and not elapsed:
-        raise CliError(f"{text} must be a length of time such as 2h, 90m, 1h30m or 9d.", ExitCode.USAGE)
-    return days, elapsed
-
-
 def _setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if equals and name in {"when_closed", "zone_source", "name", "description"}:
@@ -277,7 +267,7 @@ def _setting(text: str) -> tuple[str, Any]:
     if equals and name in {"stop_at_end", "enabled"} and value in {"yes", "no"}:
         return name, value == "yes"
     if equals and name == "cutoff":
-        days, seconds = _length(value) if value != "0" else (0, 0)
+        days, seconds = days_and_seconds(value) if value != "0" else (0, 0)
         return "cutoff_seconds", days * 86_400 + seconds
     hint = "when_closed, cutoff, stop_at_end (yes or no), zone_source, enabled (yes or no), name and description can be set."
     raise CliError(f"{text} sets nothing.", ExitCode.USAGE, hint=hint)
