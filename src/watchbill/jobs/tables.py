@@ -29,6 +29,7 @@ jobs = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
     Column("zone_source", Text, nullable=False),
+    Column("ledger_from_at", DateTime(timezone=True)),
 )
 
 job_revisions = Table(
