@@ -16,9 +16,9 @@ from watchbill import agents, identity, jobs, queue, runs
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.devices import presence
-from watchbill.jobs import Advance, DueJob
+from watchbill.jobs import DueJob
 from watchbill.kit import db, events, instances, log
-from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
+from watchbill.kit.budget import EVALUATION_SECONDS, Budget
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, Wake, run_all, wait_any
@@ -171,21 +171,11 @@ def plan_within(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:
 
 
 def _planned(budget: Budget, job: DueJob, now: datetime, around: Around) -> Plan:
-    planned = budget.attempt(
-        runs.plan,
-        [job],
-        now,
-        zones=around.zones,
-        guard_until=around.guard_until,
-        windows=around.windows,
-        covering=around.covering,
-    )
-    return _broken(job, planned.why) if isinstance(planned, Fault) else planned
-
-
-def _broken(job: DueJob, why: str) -> Plan:
-    _logger.warning("job.broken", job=job.id, error=why)
-    return Plan(advances=[Advance(job.id, job.mark_at, None, "error", why, None)])
+    planned = runs.planned(budget, job, now, around)
+    for one in planned.advances:
+        if one.state == "error":
+            _logger.warning("job.broken", job=one.job_id, error=one.state_reason)
+    return planned
 
 
 def _until(due: datetime | None, now: datetime) -> float:

@@ -33,7 +33,7 @@ from watchbill.runs.planning import Around, Plan, plan
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
-from watchbill.runs.settling import carry_out, catch_up_pause, settle_job, surroundings
+from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
 from watchbill.runs.stopping import (
     cancel_job,
     cancel_occurrences,
@@ -114,6 +114,7 @@ __all__ = [
     "open_occurrences",
     "owed",
     "plan",
+    "planned",
     "preview",
     "read_output",
     "reap",

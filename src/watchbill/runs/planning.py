@@ -57,13 +57,14 @@ class Around:
     """What besides the job decides about its instants.
 
     `zones`: those in use, for jobs that follow them. `guard_until`: late instants up to it wait for a person. `covering`: by job,
-    the windows that cover it as a whole.
+    the windows that cover it as a whole. `is_in_doubt`: the clock has just jumped, and nothing starts by itself.
     """
 
     zones: Collection[str] = ()
     guard_until: datetime | None = None
     windows: WindowSet = _NO_WINDOWS
     covering: Mapping[int, Collection[int]] = field(default_factory=lambda: _NOTHING)
+    is_in_doubt: bool = False
 
 
 def plan(
@@ -75,17 +76,21 @@ def plan(
     windows: WindowSet = _NO_WINDOWS,
     covering: Mapping[int, Collection[int]] = _NOTHING,
 ) -> Plan:
+    """`plan_around`, where nothing is in doubt. The names are those of `Around`."""
+    return plan_around(due, now, Around(zones, guard_until, windows, covering))
+
+
+def plan_around(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:
     """A fault in one job's schedule puts that job into `error` and touches no other.
 
-    The names are those of `Around`; `covering` is what `windows.covering_jobs` says of the due jobs.
+    `around.covering` is what `windows.covering_jobs` says of the due jobs.
     """
-    around = Around(zones, guard_until, windows, covering)
     whole = Plan()
     for job in due:
         try:
             whole.join(_plan_one(job, now, around))
         except (ValueError, ArithmeticError) as error:
-            whole.advances.append(_broken(job, str(error)))
+            whole.advances.append(broken(job, str(error)))
     return whole
 
 
@@ -131,9 +136,9 @@ def _placed(job: DueJob, result: Owed, now: datetime, around: Around, policy: Ca
 
 
 def _place(own: Plan, job: DueJob, one: Opening, now: datetime, around: Around) -> None:
-    if one.is_late and around.guard_until is not None and one.scheduled_for <= around.guard_until:
-        why = "It was late after an outage, and the storm guard holds what is late until it is let go."
-        own.held.append(_held(job, one.scheduled_for, OccurrenceReason.STORM_GUARD, why))
+    waits = _waits(one, around)
+    if waits is not None:
+        own.held.append(_held(job, one.scheduled_for, *waits))
         return
     blocked = blocked_by_window(job, one, now, around)
     if blocked is None:
@@ -142,6 +147,17 @@ def _place(own: Plan, job: DueJob, one: Opening, now: datetime, around: Around) 
         own.held.append(blocked)
     else:
         own.skipped.append(blocked)
+
+
+def _waits(one: Opening, around: Around) -> tuple[OccurrenceReason, str] | None:
+    """Why it waits for a person; None = it does not."""
+    is_guarded = around.guard_until is not None and one.scheduled_for <= around.guard_until
+    if is_guarded and (one.is_late or around.is_in_doubt):
+        why = "It was late after an outage, and the storm guard holds what is late until it is let go."
+        return OccurrenceReason.STORM_GUARD, why
+    if around.is_in_doubt:
+        return OccurrenceReason.MISFIRE_HOLD, "It was due by a clock that had jumped a moment before, when the job was changed."
+    return None
 
 
 def blocked_by_window(job: DueJob, one: Opening, now: datetime, around: Around) -> Held | Skipped | None:
@@ -213,7 +229,8 @@ def _advance(job: DueJob, result: Owed, newest: UUID | None) -> Advance:
     )
 
 
-def _broken(job: DueJob, why: str) -> Advance:
+def broken(job: DueJob, why: str) -> Advance:
+    """The job ends in `error`: it is not evaluated again until somebody edits it."""
     return Advance(
         job_id=job.id,
         mark_at=job.mark_at,
