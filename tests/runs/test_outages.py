@@ -14,6 +14,7 @@ from tests.factories.scene import Scene
 from watchbill import jobs, runs
 from watchbill.core.occurrence import public_id
 from watchbill.core.states import OccurrenceReason
+from watchbill.core.zones import Zone
 from watchbill.identity import Role
 from watchbill.kit import events
 from watchbill.kit.db import Database
@@ -438,3 +439,21 @@ async def test_a_job_that_a_clock_ahead_completed_goes_on_from_the_present(db: D
     assert there.state == "active"
     assert there.next_due_at is not None
     assert scene.now < there.next_due_at <= scene.now + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("zone", "guard"), [("Europe/Berlin", "up"), ("America/New_York", "down")])
+async def test_jobs_that_follow_clocks_make_a_storm_where_their_own_devices_were_to_start_meanwhile(
+    db: Database, scene: Scene, zone: str, guard: str
+) -> None:
+    """Somebody is in Berlin, but only the zone of a job's own devices counts."""
+    await set_guard(db, scene)
+    async with db.begin() as tx:
+        await scene.device(tx, "bear", timezone="Europe/Berlin")
+        await scene.device(tx, "alpha", timezone=zone)
+        wall = Zone("Europe/Berlin").wall(scene.now + timedelta(minutes=30))
+        schedule = {"type": "daily", "start": f"{wall:%Y-%m-%dT%H:%M}", "timezone_source": "device"}
+        await make_jobs(tx, scene, 3, schedule=schedule, policies={"catch_up_window_seconds": 7200})
+    await feel(db, scene.now)
+    await feel(db, scene.now + timedelta(hours=2))
+    (found,) = await kept(db, scene)
+    assert (found.kind, found.guard) == ("outage", guard)

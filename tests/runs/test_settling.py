@@ -101,8 +101,8 @@ async def test_what_an_edit_settles_before_any_tick_has_judged_an_absence_waits_
         pulse = "UPDATE scheduler_pulse SET ticked_at = :now, guard_enabled = :enabled"
         await tx.execute(text(pulse), {"now": scene.now, "enabled": is_enabled})
         assert len(await runs.settle_job(tx, job, _due(scene, 3.5))) == opened
-        state = ("open", None, 1) if opened else ("held", "storm_guard", 1)
-        assert (await _told(tx, scene, job))[-1] == state
+        told = await _told(tx, scene, job)
+        assert told[-1] == (("open", None, 1) if opened else ("held", "storm_guard", 1))
 
 
 #: Each of its 288 instants a day is looked at one by one.

@@ -48,7 +48,7 @@ from watchbill.jobs.values import (
     Sort,
     TargetSummary,
 )
-from watchbill.jobs.zones import zones_in_use
+from watchbill.jobs.zones import zones_in_use, zones_of_targets
 
 __all__ = [
     "CHANNEL",
@@ -105,4 +105,5 @@ __all__ = [
     "using_assembly",
     "visible_ids",
     "zones_in_use",
+    "zones_of_targets",
 ]

@@ -1,5 +1,8 @@
 """Which clocks jobs that follow their targets go by: the zones that devices and sites are in."""
 
+from collections import defaultdict
+from collections.abc import Collection
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +19,14 @@ WITH RECURSIVE zones AS (
 )
 SELECT timezone FROM zones WHERE timezone IS NOT NULL UNION SELECT timezone FROM sites
 """)
+_OF_TARGETS = text("""
+SELECT DISTINCT j.id, coalesce(CASE j.zone_source WHEN 'device' THEN d.timezone END, s.timezone) AS zone
+FROM jobs j
+JOIN job_targets t ON t.job_id = j.id AND NOT t.is_exclusion
+JOIN devices d ON d.id = t.device_id
+LEFT JOIN sites s ON s.id = d.site_id
+WHERE j.id = ANY(:jobs) AND j.zone_source <> 'fixed'
+""")
 
 
 async def zones_in_use(tx: AsyncConnection) -> frozenset[str]:
@@ -27,3 +38,13 @@ async def zones_in_use(tx: AsyncConnection) -> frozenset[str]:
 async def zones_for(tx: AsyncConnection, schedule: Schedule | None) -> frozenset[str]:
     """The zones that one schedule's due times depend on: none unless it follows them."""
     return await zones_in_use(tx) if schedule is not None and schedule.is_following else frozenset()
+
+
+async def zones_of_targets(tx: AsyncConnection, job_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """By job, the zones that its own targets are in, for those of these jobs that follow zones. What the rules do not know is UTC."""
+    found: dict[int, set[str]] = defaultdict(set)
+    if job_ids:
+        known = zone_names()
+        for row in await tx.execute(_OF_TARGETS, {"jobs": sorted(job_ids)}):
+            found[row.id].add(row.zone if row.zone in known else "UTC")
+    return {job_id: frozenset(zones) for job_id, zones in found.items()}

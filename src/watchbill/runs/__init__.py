@@ -29,7 +29,7 @@ from watchbill.runs.opening import open_occurrences
 from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
-from watchbill.runs.planning import Around, Plan, plan
+from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
@@ -114,6 +114,7 @@ __all__ = [
     "open_occurrences",
     "owed",
     "plan",
+    "plan_around",
     "planned",
     "preview",
     "read_output",

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -90,18 +90,14 @@ async def surroundings(tx: AsyncConnection, due: Sequence[DueJob], *, guard_unti
     if not due:
         return Around(guard_until=guard_until)
     closed = await windows.load(tx)
+    following = {job.id for job in due if job.schedule is not None and job.schedule.is_following}
     return Around(
-        zones=await _zones(tx, due),
+        zones=await jobs.zones_in_use(tx) if following else (),
         guard_until=guard_until,
         windows=closed,
         covering={} if closed.is_empty else await windows.covering_jobs(tx, [job.id for job in due]),
+        own_zones=await jobs.zones_of_targets(tx, following if guard_until is not None else ()),
     )
-
-
-async def _zones(tx: AsyncConnection, due: Sequence[DueJob]) -> Collection[str]:
-    if any(job.schedule is not None and job.schedule.is_following for job in due):
-        return await jobs.zones_in_use(tx)
-    return ()
 
 
 def planned(budget: Budget, job: DueJob, now: datetime, around: Around) -> Plan:
@@ -119,22 +115,22 @@ async def settle_job(tx: AsyncConnection, job_id: int, now: datetime) -> set[uui
     if not (await tx.execute(_IS_DUE, {"job_id": job_id, "now": now})).scalar_one_or_none():
         return set()
     job = await jobs.due_settings(tx, job_id)
-    around = await _heeding(tx, await surroundings(tx, [job]), now)
+    until, is_in_doubt = await _heeded(tx, now)
+    around = replace(await surroundings(tx, [job], guard_until=until), is_in_doubt=is_in_doubt)
     with Budget(EVALUATION_SECONDS) as budget:
         whole = planned(budget, job, now, around)
     return await carry_out(tx, whole, now)
 
 
-async def _heeding(tx: AsyncConnection, around: Around, now: datetime) -> Around:
-    """With what a tick would heed, without feeling the pulse: nobody but a scheduler may count as one that looked.
+async def _heeded(tx: AsyncConnection, now: datetime) -> tuple[datetime | None, bool]:
+    """What a tick would heed: up to when late instants are held, and whether the clock has just jumped.
 
-    An absence that no tick has judged yet may be one that the guard goes up for.
+    Without feeling the pulse: nobody but a scheduler may count as one that looked. An absence that no tick has judged yet may be
+    one that the guard goes up for.
     """
     guard = await heed(tx, now)
-    until = guard.until
-    if guard.is_unnoticed and (await guard_settings(tx)).enabled:
-        until = now
-    return replace(around, guard_until=until, is_in_doubt=guard.paused_until is not None)
+    is_held = guard.is_unnoticed and (await guard_settings(tx)).enabled
+    return now if is_held else guard.until, guard.paused_until is not None
 
 
 async def catch_up_pause(
