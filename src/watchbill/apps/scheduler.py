@@ -197,7 +197,8 @@ class Starter:
             await self.wake.wait(stop, await self.step())
 
     async def step(self) -> float:
-        """One transaction; returns how many seconds to rest."""
+        """What changed windows let go earlier, then what is due, each in its transaction; returns how many seconds to rest."""
+        is_more = await self._review() == TICK_LIMIT
         async with self.pulse.step() as step:
             if step.guard.paused_until is not None:
                 return (step.guard.paused_until - step.now).total_seconds()
@@ -207,7 +208,13 @@ class Starter:
             rest = _until(await runs.next_held(step.tx), step.now)
         if opened:
             _logger.info("held.opened", occurrences=len(opened))
+        if is_more:
+            return 0.0
         return rest if opened or rest else HELD_ELSEWHERE
+
+    async def _review(self) -> int:
+        async with self.engine.db.begin() as tx:
+            return await runs.review_held(tx, await self.engine.clock.now(tx), TICK_LIMIT)
 
 
 @dataclass

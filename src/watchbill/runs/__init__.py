@@ -33,6 +33,7 @@ from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
+from watchbill.runs.reviewing import review_held
 from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
 from watchbill.runs.stopping import (
     cancel_job,
@@ -127,6 +128,7 @@ __all__ = [
     "require_whole",
     "rerun",
     "retain",
+    "review_held",
     "runs_of",
     "settle_job",
     "skip_held",
