@@ -37,7 +37,7 @@ SQL_PLACES = {
         *("overlap", "own_clocks", "preview", "record"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
-        *("away", "coming", "ledger", "outages", "setting_back"),
+        *("away", "coming", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},
     "windows": {"store", "covering"},

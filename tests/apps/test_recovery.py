@@ -217,6 +217,20 @@ async def test_what_a_window_held_is_opened_by_the_starter_when_its_time_comes(
     assert [state for state, _ in await states(db)] == ["open"]
 
 
+async def test_what_a_changed_window_no_longer_holds_the_starter_opens_at_once(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    (job,) = await make_jobs(db, scene, 1)
+    at = (scene.now + timedelta(minutes=1)).replace(microsecond=0)
+    async with db.begin() as tx:
+        one = runs.Held(scene.opening(job, 1).id, job, 1, at, "held_by_window", "closed", at + timedelta(hours=9))
+        await runs.record_held(tx, [one], scene.now)
+        await scene.window(tx, 600, 30, when_closed="defer")
+    engine = engine_at(minutes=2)
+    assert await Starter(engine, Pulse(engine)).step() == 60
+    assert [state for state, _ in await states(db)] == ["open"]
+
+
 async def test_what_a_window_held_waits_for_the_tick_that_notices_the_outage_and_counts_for_the_storm(
     db: Database, scene: Scene, engine_at: EngineAt
 ) -> None:

@@ -61,6 +61,7 @@ def test_counting_and_looking_back_agree_with_the_walk(data, spec, seconds):
     instants = list(sut.instants_between(plan, after, until))
     assert sut.count_between(plan, after, until, 10_000) == len(instants)
     assert sut.count_between(plan, after, until, 2) == min(2, len(instants))
+    assert sut.count_between(plan, until, after, 10_000) == 0
     latest = sut.latest_before(plan, until)
     if instants:
         assert latest == instants[-1]

@@ -95,9 +95,7 @@ class Scene:
         """What a scheduler does at that instant; returns the occurrences that it opens."""
         due = await jobs.take_due(tx, now)
         around = await runs.surroundings(tx, due, guard_until=guard_until)
-        plan = runs.plan(
-            due, now, zones=around.zones, guard_until=guard_until, windows=around.windows, covering=around.covering
-        )
+        plan = runs.plan_around(due, now, around)
         return await runs.carry_out(tx, plan, now)
 
     async def ledger(self, tx: AsyncConnection, job_id: int) -> list[Occurrence]:

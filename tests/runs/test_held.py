@@ -16,6 +16,7 @@ from watchbill.core.states import TargetState as S
 from watchbill.identity import Permission
 from watchbill.kit.db import Database
 from watchbill.kit.errors import ConflictError
+from watchbill.runs import reviewing
 
 MINUTE = timedelta(minutes=1)
 
@@ -146,7 +147,66 @@ async def test_a_window_that_opens_earlier_after_all_lets_it_go_then(db: Databas
     async with db.begin() as tx:
         _, window, occurrence = await _held_by_window(tx, scene)
         await windows.delete(tx, scene.admin, await windows.lock(tx, scene.admin, window), now=scene.now + 5 * MINUTE)
-        assert await runs.open_due_held(tx, scene.now + 6 * MINUTE) == {occurrence}
+        now = scene.now + 6 * MINUTE
+        assert await runs.review_held(tx, now) == 1
+        assert await runs.next_held(tx) == now
+        assert await runs.open_due_held(tx, now) == {occurrence}
+
+
+async def test_what_is_held_is_judged_once_for_each_change_of_windows(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        _, window, _ = await _held_by_window(tx, scene)
+        held = await runs.next_held(tx)
+        now = scene.now + MINUTE
+        assert [await runs.review_held(tx, now) for _ in range(3)] == [1, 0, 0]
+        before = await windows.lock(tx, scene.admin, window)
+        longer = {"kind": "deny", "name": before.name, "when_closed": "defer", "attachments": [{"kind": "global"}]}
+        schedule = {"type": "daily", "start": f"{scene.now - 10 * MINUTE:%Y-%m-%dT%H:%M}", "timezone": "UTC"}
+        spans = [{"schedule": schedule, "duration_seconds": 90 * 60}]
+        await windows.update(tx, scene.admin, before, {**longer, "spans": spans}, now=now)
+        assert [await runs.review_held(tx, now) for _ in range(2)] == [1, 0]
+        assert await runs.next_held(tx) == held, "that it opens later is found out when it is to go"
+        await windows.delete(tx, scene.admin, await windows.lock(tx, scene.admin, window), now=now)
+        assert [await runs.review_held(tx, now) for _ in range(2)] == [1, 0]
+        assert await runs.next_held(tx) == now
+
+
+async def _hold_many(tx, scene: Scene, number: int) -> None:
+    job, at = await _job(tx, scene), _due(scene)
+    held = [
+        runs.Held(scene.opening(job, n).id, job, 1, at + n * MINUTE, "held_by_window", "closed", at + timedelta(days=9))
+        for n in range(number)
+    ]
+    assert len(await runs.record_held(tx, held, scene.now)) == number
+
+
+async def test_what_is_held_is_judged_some_at_a_time_and_by_two_schedulers_each_once(
+    db: Database, scene: Scene
+) -> None:
+    async with db.begin() as tx:
+        await _hold_many(tx, scene, 7)
+        await scene.window(tx, 300, 30, when_closed="defer")
+
+    async def review() -> int:
+        async with db.begin() as tx:
+            return await runs.review_held(tx, scene.now, limit=3)
+
+    first = await asyncio.gather(review(), review())
+    assert max(first) == 3
+    assert sum(first) + sum([await review() for _ in range(3)]) == 7
+
+
+async def test_to_find_nothing_to_judge_is_one_look_into_an_index(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        await _hold_many(tx, scene, 3000)
+        await scene.window(tx, 300, 30, when_closed="defer")
+        assert await runs.review_held(tx, scene.now, limit=3000) == 3000
+        await tx.execute(text("ANALYZE occurrences"))
+        values = {"version": await windows.version(tx), "limit": 500}
+        explain = text(f"EXPLAIN {reviewing._UNJUDGED.text}")
+        plan = "\n".join((await tx.execute(explain, values)).scalars())
+        assert "occurrences_by_windows" in plan
+        assert "Sort" not in plan
 
 
 async def test_nobody_there_when_the_window_opened_makes_it_late_and_beyond_its_expiry_it_is_skipped(

@@ -14,6 +14,7 @@ from tests.factories.scene import Scene
 from watchbill import jobs, runs
 from watchbill.core.occurrence import public_id
 from watchbill.core.states import OccurrenceReason
+from watchbill.core.zones import Zone
 from watchbill.identity import Role
 from watchbill.kit import events
 from watchbill.kit.db import Database
@@ -452,6 +453,16 @@ class TestTheTrickle:
         assert await self.step(db, later + FAR) == away.Trickled()
         assert await self.states(db) == ["held", "held"]
 
+    async def test_freezes_no_more_targets_at_once_than_a_transaction_should(
+        self, db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        later, _ = await self.begin(db, scene, 6, 180)
+        monkeypatch.setattr(away, "MOST_TARGETS", 2)
+        done = [(await self.step(db, later + timedelta(seconds=second))).released for second in (1, 2)]
+        assert done == [2, 2], "three a second, were it not for their targets"
+        monkeypatch.setattr(away, "MOST_TARGETS", 1)
+        assert (await self.step(db, later + timedelta(seconds=3))).released == 1
+
     async def test_takes_the_guard_down_at_the_end(self, db: Database, scene: Scene) -> None:
         later, _ = await self.begin(db, scene, 2, 60)
         for second in range(1, 5):
@@ -475,3 +486,21 @@ async def test_a_job_that_a_clock_ahead_completed_goes_on_from_the_present(db: D
     assert there.state == "active"
     assert there.next_due_at is not None
     assert scene.now < there.next_due_at <= scene.now + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("zone", "guard"), [("Europe/Berlin", "up"), ("America/New_York", "down")])
+async def test_jobs_that_follow_clocks_make_a_storm_where_their_own_devices_were_to_start_meanwhile(
+    db: Database, scene: Scene, zone: str, guard: str
+) -> None:
+    """Somebody is in Berlin, but only the zone of a job's own devices counts."""
+    await set_guard(db, scene)
+    async with db.begin() as tx:
+        await scene.device(tx, "bear", timezone="Europe/Berlin")
+        await scene.device(tx, "alpha", timezone=zone)
+        wall = Zone("Europe/Berlin").wall(scene.now + timedelta(minutes=30))
+        schedule = {"type": "daily", "start": f"{wall:%Y-%m-%dT%H:%M}", "timezone_source": "device"}
+        await make_jobs(tx, scene, 3, schedule=schedule, policies={"catch_up_window_seconds": 7200})
+    await feel(db, scene.now)
+    await feel(db, scene.now + timedelta(hours=2))
+    (found,) = await kept(db, scene)
+    assert (found.kind, found.guard) == ("outage", guard)

@@ -8,7 +8,10 @@ from sqlalchemy import text
 
 from tests.factories.scene import Scene
 from watchbill import jobs, runs
+from watchbill.jobs import saving
 from watchbill.kit.db import Database
+from watchbill.kit.errors import InvalidError
+from watchbill.runs import settling
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -62,6 +65,93 @@ async def test_the_storm_guard_holds_what_an_edit_settles_too(db: Database, scen
         )
         assert await runs.settle_job(tx, job, now) == set()
         assert (await _told(tx, scene, job))[-1] == ("held", "storm_guard", 1)
+
+
+async def _outage(tx, scene: Scene, kind: str, now: datetime, guard: str = "down") -> None:
+    await tx.execute(
+        text("""INSERT INTO outages (kind, from_at, to_at, noticed_at, guard)
+        VALUES (:kind, :begin, :now, :now, :guard)"""),
+        {"kind": kind, "begin": scene.now, "now": now, "guard": guard},
+    )
+
+
+@pytest.mark.parametrize(("guard", "reason"), [("down", "misfire_hold"), ("up", "storm_guard")])
+async def test_while_ticks_wait_after_a_jump_of_the_clock_an_edit_starts_nothing(
+    db: Database, scene: Scene, guard: str, reason: str
+) -> None:
+    async with db.begin() as tx:
+        policies = {"catch_up": "all", "catch_up_window_seconds": 6 * 3600}
+        job, untouched = [await _job(tx, scene, policies=policies) for _ in range(2)]
+        now = _due(scene, 2) + timedelta(seconds=30)
+        await _outage(tx, scene, "clock_jump", now - timedelta(seconds=40), guard)
+        assert await runs.settle_job(tx, job, now) == set()
+        # The last of them would be on time, were the clock right.
+        assert await _told(tx, scene, job) == [("held", reason, 1)] * 3
+        over = now + MINUTE
+        assert len(await runs.settle_job(tx, untouched, over)) == (3 if guard == "down" else 0)
+
+
+@pytest.mark.parametrize(("is_enabled", "opened"), [(True, 0), (False, 1)])
+async def test_what_an_edit_settles_before_any_tick_has_judged_an_absence_waits_as_if_the_guard_were_up(
+    db: Database, scene: Scene, is_enabled: bool, opened: int
+) -> None:
+    async with db.begin() as tx:
+        job = await _job(tx, scene, policies={"catch_up": "latest", "catch_up_window_seconds": 6 * 3600})
+        pulse = "UPDATE scheduler_pulse SET ticked_at = :now, guard_enabled = :enabled"
+        await tx.execute(text(pulse), {"now": scene.now, "enabled": is_enabled})
+        assert len(await runs.settle_job(tx, job, _due(scene, 3.5))) == opened
+        told = await _told(tx, scene, job)
+        assert told[-1] == (("open", None, 1) if opened else ("held", "storm_guard", 1))
+
+
+#: Each of its 288 instants a day is looked at one by one.
+OFTEN = {
+    "type": "rrule",
+    "rule": f"FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR={','.join(map(str, range(24)))};BYMINUTE=0,5,10,15,20,25,30,35,40,45,50,55",
+    "start": "2020-01-01T00:00",
+    "timezone": "Europe/Berlin",
+}
+
+
+async def test_a_rule_that_takes_too_long_to_settle_breaks_its_job_and_not_the_request(
+    db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "EVALUATION_SECONDS", 0.02)
+    async with db.begin() as tx:
+        job = await _job(tx, scene, schedule=OFTEN)
+        assert await runs.settle_job(tx, job, scene.now + timedelta(days=3650)) == set()
+        after = await jobs.get(tx, scene.admin, job)
+        assert (after.state, after.next_due_at, after.mark_at) == ("error", None, scene.now)
+        assert "20 ms" in (after.state_reason or "")
+        assert await _told(tx, scene, job) == []
+
+
+async def test_a_pause_whose_instants_take_too_long_to_find_is_not_made_up_for_and_the_refusal_names_the_field(
+    db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "EVALUATION_SECONDS", 0.02)
+    async with db.begin() as tx:
+        job = await _job(tx, scene, schedule=OFTEN)
+        with pytest.raises(InvalidError) as refused:
+            await runs.catch_up_pause(tx, job, scene.now, "all", scene.now + timedelta(days=3650))
+        assert [(one.field, one.code) for one in refused.value.problems] == [("catch_up", "too_slow")]
+        assert await _told(tx, scene, job) == []
+
+
+async def test_a_job_whose_next_instant_takes_too_long_to_find_is_resumed_into_an_error(
+    db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*_: object) -> None:
+        while True:
+            sum(range(1000))
+
+    async with db.begin() as tx:
+        job = await _job(tx, scene, enabled=False)
+        monkeypatch.setattr(saving, "started", endless)
+        before = await jobs.lock(tx, scene.admin, job)
+        resumed = (await jobs.toggle(tx, scene.admin, before, {"enabled": True}, now=scene.now)).job
+        assert (resumed.enabled, resumed.state, resumed.next_due_at) == (True, "error", None)
+        assert "250 ms" in (resumed.state_reason or "")
 
 
 async def test_an_edit_and_a_tick_at_once_settle_once(db: Database, scene: Scene) -> None:

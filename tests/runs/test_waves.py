@@ -256,3 +256,57 @@ async def test_a_pause_made_up_for_by_the_latest_runs_one_instant_in_every_zone_
         (one,) = [row for row in await scene.ledger(tx, job) if row.state == "open"]
         assert opened == {one.id}
         assert {row.reason for row in (await scene.rows(tx, one.id)).values()} == {None}
+
+
+async def test_the_storm_guard_leaves_out_a_late_wave_and_the_others_keep_their_turns(
+    db: Database, scene: Scene
+) -> None:
+    """The guard went up half an hour after London's turn; New York's is still to come."""
+    async with db.begin() as tx:
+        job = await _world(tx, scene, policies={"catch_up": "latest", "catch_up_window_seconds": 7200})
+        now = at(26.5)
+        (occurrence,) = await scene.tick(tx, now, guard_until=now)
+        rows = await scene.rows(tx, occurrence)
+        assert {name: row.reason for name, row in rows.items()} == {
+            "kiwi": "late_start",
+            "bear": "late_start",
+            "tower": "late_start",
+            "apple": None,
+        }
+        assert "storm guard" not in (rows["kiwi"].detail or ""), "its own policy says so"
+        assert "storm guard" in (rows["tower"].detail or "")
+        assert (rows["apple"].state, rows["apple"].starts_at) == (S.PENDING, at(31))
+        assert not (await scene.occurrence(tx, job, occurrence)).is_late
+        again = runs.Again(of=occurrence, which=[scene.devices["tower"]])
+        rerun = await runs.rerun(tx, scene.admin, job, again, now=now)
+        assert {name: row.state for name, row in (await scene.rows(tx, rerun.id)).items()} == {"tower": S.PENDING}
+
+
+async def test_a_wave_that_is_late_since_the_guard_went_up_is_caught_up_as_ever(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        await _world(tx, scene, policies={"catch_up": "latest", "catch_up_window_seconds": 7200})
+        (occurrence,) = await scene.tick(tx, at(26.5), guard_until=at(25.5))
+        rows = await scene.rows(tx, occurrence)
+        assert {name: row.reason for name, row in rows.items() if name != "kiwi"} == {
+            "bear": "late_start",
+            "tower": None,
+            "apple": None,
+        }
+
+
+async def test_where_every_turn_of_its_targets_was_late_the_whole_occurrence_is_held(
+    db: Database, scene: Scene
+) -> None:
+    """No matter what other zones are in use: nobody of this job is in UTC, whose clocks come to the time later."""
+    async with db.begin() as tx:
+        for name in ("bear", "tower"):
+            await scene.device(tx, name, timezone="Europe/Berlin")
+        await scene.device(tx, "apple", timezone="America/New_York")
+        job = await scene.job(tx, "bear", "tower", schedule=AT_THREE, policies={"catch_up_window_seconds": 7200})
+        now = at(26)
+        assert await scene.tick(tx, now, guard_until=now) == set()
+        (held,) = await scene.ledger(tx, job)
+        assert (held.state, held.reason, held.local_time) == ("held", "storm_guard", datetime(2026, 6, 2, 3))
+        assert await runs.release_held(tx, [held.id], now) == {held.id}
+        rows = await scene.rows(tx, held.id)
+        assert {(row.state, row.starts_at) for row in rows.values()} == {(S.PENDING, None)}

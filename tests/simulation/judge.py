@@ -29,6 +29,8 @@ AHEAD = timedelta(minutes=5)
 #: After a jump of the clock the guard also holds what fell due while everybody waited (D20).
 JUMP_PAUSE = timedelta(seconds=60)
 _SECOND = timedelta(seconds=1)
+#: Who commits what a person asks for.
+_EDIT = "api.request"
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -89,6 +91,8 @@ class Judge:
     held_rows: dict[str, Row] = field(default_factory=dict)
     #: What the storm guard held up to, from which step of the run on; None = it was down.
     guards: list[tuple[int, datetime | None]] = field(default_factory=lambda: [(0, None)])
+    #: When a jump of the clock was noticed: nothing starts by itself for a while.
+    jumps: list[datetime] = field(default_factory=list)
     closing: Closing = field(default_factory=Closing)
     counts: Counter[str] = field(default_factory=Counter)
     _specs: dict[tuple[int, int], Row] = field(default_factory=dict)
@@ -144,6 +148,8 @@ class Judge:
         if row is None:
             return
         self.counts[row["kind"]] += row["guard"] != "released"
+        if row["kind"] == "clock_jump":
+            self.jumps.append(at(row["noticed_at"]))
         until = at(row["to_at"]) + (JUMP_PAUSE if row["kind"] == "clock_jump" else timedelta())
         if row["guard"] == "up":
             self.guards.append((step, until))
@@ -263,13 +269,31 @@ class Judge:
             }
         ]
         allowed = [
-            {one: self._behind_windows(span, job_id, one, answer[one], commit) for one in owed} for answer in answers
+            {
+                one: self._behind_windows(span, job_id, one, answer[one], commit)
+                | self._waiting(span, one, answer[one], commit)
+                for one in owed
+            }
+            for answer in answers
         ]
         if any(all(entered[one] in answer[one] for one in owed) for answer in allowed):
             return
         one = next(one for one in sorted(owed) if entered[one] not in allowed[0][one])
         what = f"{one} is {entered[one]} at {commit.now}, and should be {' or '.join(sorted(allowed[0][one]))}"
         raise BrokenPromiseError(job_id, what)
+
+    def _waiting(self, span: Span, one: datetime, how: str, commit: Commit) -> set[str]:
+        """What may wait for a person besides: what an edit settles that no tick would start yet, and turns that were late everywhere."""
+        ways: set[str] = set()
+        if how not in ("on_time", "late"):
+            return ways
+        if span.schedule.is_following and self.counts["guards_up"]:
+            ways.add("held:storm_guard")
+        if commit.who == _EDIT and how == "late" and self.is_excused(one, commit.now):
+            ways.add("held:storm_guard")  # no tick has judged an absence yet
+        if commit.who == _EDIT and any(noticed <= commit.now <= noticed + JUMP_PAUSE for noticed in self.jumps):
+            ways |= {"held:storm_guard", "held:misfire_hold"}
+        return ways
 
     def _behind_windows(self, span: Span, job_id: int, one: datetime, how: str, commit: Commit) -> set[str]:
         """Jobs that follow zones are judged device by device, at their starts; a window saved meanwhile may count or not."""

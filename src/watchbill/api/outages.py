@@ -161,7 +161,7 @@ async def get_outage(
 async def decide_outage(
     outage_id: Id | Literal["latest"], caller: Caller, tx: Tx, now: Now, body: Decision
 ) -> DecisionReply:
-    """Let go or skip what is held, for some jobs or for all; at most a thousand in one request, `left` says how many remain."""
+    """Let go or skip what is held, for some jobs or for all; a bounded number in one request, `left` says how many remain."""
     found = await outages.get_outage(tx, caller, None if outage_id == "latest" else outage_id)
     chosen = None if body.jobs == "all" else body.jobs
     done = await away.decide(tx, caller, found, body.action, job_ids=chosen, reason=body.reason, now=now)

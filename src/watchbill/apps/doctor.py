@@ -188,20 +188,21 @@ _CHECKS = (
     ),
 )
 
-# From when on the ledger of each job can be compared with its present schedule: the last save, or the clearing of its history.
+# From when on the ledger of each job can be compared with its present schedule: the last save, the clearing of its history, or the
+# mark that other zone rules or a clock that was ahead had brought it to. A job that other rules computed last has yet to be adopted.
 _LEDGERS = text("""
-SELECT j.id, j.definition->'schedule' AS schedule, j.mark_at, greatest(r.changed_at, coalesce(l.from_at, r.changed_at)) AS since,
-  k.kept, k.is_capped
+SELECT j.id, j.definition->'schedule' AS schedule, j.mark_at, w.since, k.kept, k.is_capped
 FROM jobs j
 JOIN job_revisions r ON r.job_id = j.id AND r.revision = j.revision
 LEFT JOIN ledger_starts l ON l.job_id = j.id
+CROSS JOIN LATERAL (SELECT greatest(r.changed_at, l.from_at, j.ledger_from_at) AS since) w
 -- Whatever became of an instant, ran, held, skipped or missed, it is there; of a job that follows clocks by its wall clock.
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(o.range_count), 0) AS kept, coalesce(bool_or(o.is_range_capped), false) AS is_capped FROM occurrences o
-  WHERE o.job_id = j.id AND o.kind = 'schedule'
-    AND o.scheduled_for_at > greatest(r.changed_at, coalesce(l.from_at, r.changed_at)) AND o.scheduled_for_at <= j.mark_at
+  WHERE o.job_id = j.id AND o.kind = 'schedule' AND o.scheduled_for_at > w.since AND o.scheduled_for_at <= j.mark_at
 ) k
-WHERE j.enabled AND j.deleted_at IS NULL AND j.schedule_type <> 'immediately'
+WHERE j.enabled AND j.deleted_at IS NULL AND j.schedule_type <> 'immediately' AND j.tzdata_version = :tzdata_version
+  AND w.since < j.mark_at
 """)
 
 
@@ -225,7 +226,8 @@ async def _run(tx: AsyncConnection, one: _Check, values: Mapping[str, datetime])
 
 async def _compare_ledgers(tx: AsyncConnection) -> Finding | None:
     """Every instant that a schedule names up to its mark is in the ledger, exactly once."""
-    wrong = [said for row in await tx.execute(_LEDGERS) if (said := _difference(row))]
+    rows = await tx.execute(_LEDGERS, {"tzdata_version": calendar.tzdata_version()})
+    wrong = [said for row in rows if (said := _difference(row))]
     message = "The ledger of a job differs from what its schedule names."
     return Finding("ledger_differs", message, len(wrong), tuple(wrong[:_SHOWN])) if wrong else None
 

@@ -16,9 +16,9 @@ from watchbill import agents, identity, jobs, queue, runs
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.devices import presence
-from watchbill.jobs import Advance, DueJob
+from watchbill.jobs import DueJob
 from watchbill.kit import db, events, instances, log
-from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
+from watchbill.kit.budget import EVALUATION_SECONDS, Budget
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, Wake, run_all, wait_any
@@ -141,7 +141,7 @@ class Ticker:
             if len(due) == TICK_LIMIT:
                 self.is_full.ring()
             resumed = await self._resume(step, read_at, is_idle=not due)
-            around = await runs.surroundings(step.tx, due, guard_until=step.guard.until)
+            around = await runs.surroundings(step.tx, due, step.now, guard_until=step.guard.until)
             plan = plan_within(due, step.now, around)
             opened = await runs.carry_out(step.tx, plan, step.now)
             if plan.held:
@@ -192,21 +192,11 @@ def plan_within(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:
 
 
 def _planned(budget: Budget, job: DueJob, now: datetime, around: Around) -> Plan:
-    planned = budget.attempt(
-        runs.plan,
-        [job],
-        now,
-        zones=around.zones,
-        guard_until=around.guard_until,
-        windows=around.windows,
-        covering=around.covering,
-    )
-    return _broken(job, planned.why) if isinstance(planned, Fault) else planned
-
-
-def _broken(job: DueJob, why: str) -> Plan:
-    _logger.warning("job.broken", job=job.id, error=why)
-    return Plan(advances=[Advance(job.id, job.mark_at, None, "error", why, None)])
+    planned = runs.planned(budget, job, now, around)
+    for one in planned.advances:
+        if one.state == "error":
+            _logger.warning("job.broken", job=one.job_id, error=one.state_reason)
+    return planned
 
 
 def _until(due: datetime | None, now: datetime) -> float:
@@ -228,7 +218,8 @@ class Starter:
             await self.wake.wait(stop, await self.step())
 
     async def step(self) -> float:
-        """One transaction; returns how many seconds to rest."""
+        """What changed windows let go earlier, then what is due, each in its transaction; returns how many seconds to rest."""
+        is_more = await self._review() == TICK_LIMIT
         async with self.pulse.step() as step:
             if step.guard.paused_until is not None:
                 return (step.guard.paused_until - step.now).total_seconds()
@@ -238,7 +229,13 @@ class Starter:
             rest = _until(await runs.next_held(step.tx), step.now)
         if opened:
             _logger.info("held.opened", occurrences=len(opened))
+        if is_more:
+            return 0.0
         return rest if opened or rest else HELD_ELSEWHERE
+
+    async def _review(self) -> int:
+        async with self.engine.db.begin() as tx:
+            return await runs.review_held(tx, await self.engine.clock.now(tx), TICK_LIMIT)
 
 
 @dataclass

@@ -154,7 +154,9 @@ def with_flags(instant: Instant, extra: Collection[Flag]) -> Instant:
 
 
 def count_between(schedule: Schedule, after: datetime, until: datetime, cap: int) -> int:
-    """How many instants lie in (after, until], at most `cap`."""
+    """How many instants lie in (after, until], at most `cap`; none from later to earlier."""
+    if until <= after:
+        return 0
     if isinstance(schedule.rule, Elapsed):
         return min(cap, _steps_until(schedule, until) - _steps_until(schedule, after))
 

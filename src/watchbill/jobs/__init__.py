@@ -49,7 +49,7 @@ from watchbill.jobs.values import (
     Sort,
     TargetSummary,
 )
-from watchbill.jobs.zones import zones_in_use
+from watchbill.jobs.zones import zones_in_use, zones_of_targets
 
 __all__ = [
     "CHANNEL",
@@ -107,4 +107,5 @@ __all__ = [
     "using_assembly",
     "visible_ids",
     "zones_in_use",
+    "zones_of_targets",
 ]

@@ -30,8 +30,11 @@ from watchbill.kit.errors import NotFoundError
 
 _RESUMED_AT_ONCE = 500
 
+# What other zone rules settled, or a clock that was ahead, is not what the present rules name: the ledger is whole from there on.
 _ADVANCE = text("""
 UPDATE jobs j SET mark_at = a.mark_at, next_due_at = a.next_due_at, state = a.state, state_reason = a.state_reason,
+  ledger_from_at = greatest(j.ledger_from_at,
+    CASE WHEN j.mark_at > a.mark_at OR j.tzdata_version <> :tzdata_version THEN j.mark_at END),
   last_occurrence_id = coalesce(a.last_occurrence_id, j.last_occurrence_id), tzdata_version = :tzdata_version
 FROM jsonb_to_recordset(:rows) AS a(job_id bigint, mark_at timestamptz, next_due_at timestamptz, state text,
   state_reason text, last_occurrence_id uuid)
@@ -41,6 +44,7 @@ WHERE j.id = a.job_id
 _RESUME = text("""
 UPDATE jobs j SET enabled = true, state = a.state, state_reason = a.state_reason, paused_until = NULL,
   mark_at = a.mark_at, next_due_at = a.next_due_at, tzdata_version = :tzdata_version,
+  ledger_from_at = greatest(j.ledger_from_at, CASE WHEN j.mark_at > a.mark_at THEN j.mark_at END),
   revision = j.revision + 1, definition = jsonb_set(j.definition, '{enabled}', 'true'), updated_at = :now
 FROM jsonb_to_recordset(:rows) AS a(job_id bigint, mark_at timestamptz, next_due_at timestamptz, state text,
   state_reason text)

@@ -29,6 +29,7 @@ from watchbill.jobs.differences import changes
 from watchbill.jobs.timing import Timing, paused, started
 from watchbill.jobs.values import Action, JobFilter, JobRevision, SavedJob, StoredRevision
 from watchbill.jobs.zones import zones_for
+from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.db import notify
 from watchbill.kit.errors import ForbiddenError, InvalidError, NotFoundError
@@ -256,11 +257,18 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
     elif schedule is None:
         timing = Timing("error", error, now, None)
     else:
-        timing = started(schedule, now, zones)
+        timing = _resumed(schedule, now, zones)
     await _write_toggle(tx, actor, before, wanted, timing, now)
     is_owed = wanted.enabled and schedule is not None and wanted.catch_up != "skip"
     make_up = MakeUp(before.mark_at, wanted.catch_up) if is_owed else None
     return Toggled(await get(tx, actor, before.id), make_up)
+
+
+def _resumed(schedule: calendar.Schedule, now: datetime, zones: Collection[str]) -> Timing:
+    """Its schedule was saved long ago, maybe when it was cheaper to evaluate."""
+    with Budget(EVALUATION_SECONDS) as budget:
+        timing = budget.attempt(started, schedule, now, zones)
+    return Timing("error", timing.why, now, None) if isinstance(timing, Fault) else timing
 
 
 async def _write_toggle(

@@ -9,7 +9,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, and_, any_, delete, exists, func, insert, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Uuid,
+    and_,
+    any_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,7 +57,15 @@ async def insert_job(tx: AsyncConnection, values: Mapping[str, Any]) -> int:
 
 
 async def update_job(tx: AsyncConnection, job_id: int, values: Mapping[str, Any]) -> None:
-    await tx.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+    await tx.execute(update(jobs).where(jobs.c.id == job_id).values(**values, **_whole_from(values)))
+
+
+def _whole_from(values: Mapping[str, Any]) -> dict[str, ColumnElement[Any]]:
+    """A clock that went back has a mark put back: what was settled beyond it was settled as the job was before."""
+    if "mark_at" not in values:
+        return {}
+    ahead = case((jobs.c.mark_at > values["mark_at"], jobs.c.mark_at))
+    return {"ledger_from_at": func.greatest(jobs.c.ledger_from_at, ahead)}
 
 
 async def hold_name(tx: AsyncConnection, name: str) -> None:

@@ -30,6 +30,7 @@ jobs = Table(
     Column("deleted_at", DateTime(timezone=True)),
     Column("zone_source", Text, nullable=False),
     Column("scope_of", BigInteger),
+    Column("ledger_from_at", DateTime(timezone=True)),
 )
 
 job_revisions = Table(

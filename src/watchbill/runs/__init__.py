@@ -31,11 +31,12 @@ from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
 from watchbill.runs.own_clocks import next_starts
-from watchbill.runs.planning import Around, Plan, plan
+from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
-from watchbill.runs.settling import carry_out, catch_up_pause, settle_job, surroundings
+from watchbill.runs.reviewing import review_held
+from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
 from watchbill.runs.stopping import (
     cancel_job,
     cancel_occurrences,
@@ -117,6 +118,8 @@ __all__ = [
     "open_occurrences",
     "owed",
     "plan",
+    "plan_around",
+    "planned",
     "preview",
     "read_output",
     "reap",
@@ -128,6 +131,7 @@ __all__ = [
     "require_whole",
     "rerun",
     "retain",
+    "review_held",
     "runs_of",
     "settle_job",
     "skip_held",

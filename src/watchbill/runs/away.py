@@ -4,9 +4,10 @@ Also the trickle, which lets go of what the storm guard holds at a steady pace. 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from math import ceil
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -19,6 +20,7 @@ from watchbill import jobs
 from watchbill.core.following import LAST_WAVE
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission, audit
+from watchbill.jobs.aiming import MEMBERS
 from watchbill.jobs.tables import job_reach
 from watchbill.jobs.tables import jobs as jobs_table
 from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError
@@ -33,6 +35,9 @@ Proposal = Literal["run_latest", "run_all", "skip", "decide", "none"]
 
 #: What one request decides at most; the rest is told, and asked for again.
 MOST_AT_ONCE: Final = 1_000
+#: And how many targets one transaction freezes, unless a single occurrence has more.
+MOST_TARGETS: Final = 20_000
+_SIZED_AT_ONCE: Final = 100
 _JOBS_IN_AUDIT: Final = 100
 #: What a window holds goes by itself when that opens: to let it go before overrides the window, which is done one at a time.
 _DECIDED: Final = ("storm_guard", "misfire_hold")
@@ -58,8 +63,9 @@ SELECT o.id, o.from_at, coalesce(o.released_at, o.noticed_at) AS last_at, p.guar
 FROM outages o, scheduler_pulse p WHERE o.guard = 'up' FOR UPDATE OF o SKIP LOCKED
 """)
 _OLDEST = text("""
-SELECT id FROM occurrences WHERE state = 'held' AND reason = 'storm_guard' ORDER BY scheduled_for_at, id LIMIT :limit
+SELECT id, job_id FROM occurrences WHERE state = 'held' AND reason = 'storm_guard' ORDER BY scheduled_for_at, id LIMIT :limit
 """)
+_SIZES = text(f"WITH {MEMBERS} SELECT job_id AS id, count(*) AS targets FROM member GROUP BY job_id")
 # While the guard is up, `released_at` is when the trickle last let something go: the pace that all schedulers keep.
 _PACED = text("UPDATE outages SET released_at = :now WHERE id = :id")
 
@@ -257,7 +263,7 @@ async def decide(
     if job_ids is not None:
         await _require_jobs(tx, actor, job_ids)
     held, refused = await _held(tx, actor, outage, job_ids)
-    chosen = _whole_jobs(held)
+    chosen = await _within_bounds(tx, held, action)
     keep = _newest(chosen) if action == "latest" else {row.id for row in chosen if action == "release"}
     # Letting go locks jobs before occurrences, and so does whoever else lets go: skipping comes after it.
     released = await release_held(tx, [row.id for row in chosen if row.id in keep], now, actor=actor, reason=reason)
@@ -334,17 +340,43 @@ async def _spanning(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -
     return set((await tx.execute(query)).scalars())
 
 
-def _whole_jobs(held: Sequence[_Held]) -> list[_Held]:
-    """As many as one request decides, all of a job or nothing of it, in the order given."""
+async def _within_bounds(tx: AsyncConnection, held: Sequence[_Held], action: Action) -> list[_Held]:
+    """As many as one request decides, oldest first: all of a job or nothing of it, but for one that is too much by itself.
+
+    Of such a job the oldest are let go; what is released together gives way to each other, so jobs are kept whole where they can be.
+    """
     by_job: dict[int, list[_Held]] = defaultdict(list)
     for row in held:
         by_job[row.job_id].append(row)
     chosen: list[_Held] = []
-    for rows in by_job.values():
-        if chosen and len(chosen) + len(rows) > MOST_AT_ONCE:
+    targets = 0
+    async for job_id, size in _sized(tx, list(by_job), action):
+        rows = by_job[job_id]
+        opened = size * (len(rows) if action == "release" else 1)
+        if chosen and (len(chosen) + len(rows) > MOST_AT_ONCE or targets + opened > MOST_TARGETS):
             break
-        chosen += rows
+        chosen += rows if action == "latest" else rows[: _most(size)]
+        targets += opened
     return sorted(chosen, key=lambda row: (row.scheduled_for_at, row.id))
+
+
+async def _sized(tx: AsyncConnection, job_ids: Sequence[int], action: Action) -> AsyncIterator[tuple[int, int]]:
+    """The jobs with the number of targets that each of their occurrences opens, at most `MOST_TARGETS`; nothing is opened by `skip`."""
+    for place in range(0, len(job_ids), _SIZED_AT_ONCE):
+        some = job_ids[place : place + _SIZED_AT_ONCE]
+        sizes = await _sizes(tx, some, now) if action != "skip" else {}
+        for job_id in some:
+            yield job_id, sizes.get(job_id, 0)
+
+
+async def _sizes(tx: AsyncConnection, job_ids: Sequence[int], now: datetime) -> dict[int, int]:
+    found = {row.id: row.targets for row in await tx.execute(_SIZES, {"job_ids": list(job_ids), "now": now})}
+    return {job_id: found.get(job_id, 0) for job_id in job_ids}
+
+
+def _most(size: int) -> int:
+    """How many occurrences of so many targets go in one transaction: at least one."""
+    return max(min(MOST_AT_ONCE, MOST_TARGETS // size), 1) if size else MOST_AT_ONCE
 
 
 def _newest(chosen: Sequence[_Held]) -> set[UUID]:
@@ -390,12 +422,24 @@ async def trickle(tx: AsyncConnection, now: datetime) -> Trickled:
     due = _due_by_now(guard.last_at, guard.per_minute, now)
     if not due:
         return Trickled(next_at=guard.last_at + step)
-    oldest = (await tx.execute(_OLDEST, {"limit": due})).scalars().all()
+    oldest = await _oldest(tx, due)
     released = await release_held(tx, oldest, now)
     await tx.execute(_PACED, {"id": guard.id, "now": now})
     if not oldest:
         await settle_guard(tx, now)
     return Trickled(len(released), now + max(step, timedelta(seconds=1)))
+
+
+async def _oldest(tx: AsyncConnection, limit: int) -> list[UUID]:
+    """What goes next, no more than one transaction freezes the targets of: the rest goes a moment later."""
+    rows = (await tx.execute(_OLDEST, {"limit": limit})).all()
+    sizes = await _sizes(tx, sorted({row.job_id for row in rows}), now)
+    totals = accumulate(sizes[row.job_id] for row in rows)
+    return [
+        row.id
+        for place, (row, total) in enumerate(zip(rows, totals, strict=True))
+        if not place or total <= MOST_TARGETS
+    ]
 
 
 def _due_by_now(last_at: datetime, per_minute: int, now: datetime) -> int:

@@ -29,13 +29,6 @@ _FIND = text("SELECT id, job_id FROM occurrences WHERE id = ANY(:ids) AND state 
 _DUE = text(
     "SELECT id FROM occurrences WHERE state = 'held' AND held_until_at <= :now ORDER BY held_until_at, id LIMIT :limit"
 )
-# Held before windows were last changed: they may open earlier now.
-_HELD_BEFORE_CHANGE = text("""
-SELECT o.id, o.job_id, o.held_until_at, o.detail FROM occurrences o
-WHERE o.state = 'held' AND o.reason = 'held_by_window' AND o.held_until_at > :now
-  AND o.created_at < (SELECT max(greatest(w.updated_at, w.deleted_at)) FROM windows w)
-ORDER BY o.id
-""")
 _NEXT = text("SELECT min(held_until_at) FROM occurrences WHERE state = 'held'")
 # After the jobs, whose rows decide who is first; what another release has let go meanwhile is not held any more.
 _LOCK = text("""
@@ -91,10 +84,10 @@ async def release_held(
 async def open_due_held(
     tx: AsyncConnection, now: datetime, limit: int = 500, *, guard_until: datetime | None = None
 ) -> set[uuid.UUID]:
-    """Let go what was held until now. Where the window has been moved meanwhile, it goes earlier, is held on, or is skipped beyond
-    its expiry. What should have gone by `guard_until` and could not is left to the storm guard.
+    """Let go what was held until now. Where the window has been moved meanwhile, it is held on, or is skipped beyond its expiry.
+
+    What should have gone by `guard_until` and could not is left to the storm guard. What may go earlier now: `runs.reviewing`.
     """
-    await _look_again(tx, now)
     due = (await tx.execute(_DUE, {"now": now, "limit": limit})).scalars().all()
     return await _release(tx, due, now, actor=None, reason=None, guard_until=guard_until) if due else set()
 
@@ -264,22 +257,6 @@ def _blocked(job: DueJob, one: Opening, now: datetime, around: Around) -> Held |
     """However often it is held on: it waits no longer than its own instant allows."""
     ends = one.scheduled_for + expiry(job, one.scheduled_for)
     return blocked_by_window(job, replace(one, is_late=True, expires_at=ends), now, around)
-
-
-async def _look_again(tx: AsyncConnection, now: datetime) -> None:
-    """Move up what a changed window lets go earlier than was thought."""
-    rows = (await tx.execute(_HELD_BEFORE_CHANGE, {"now": now})).all()
-    if not rows:
-        return
-    known = await windows.load(tx)
-    covering = await windows.covering_jobs(tx, {row.job_id for row in rows})
-    earlier = []
-    for row in rows:
-        verdict = known.verdict(covering[row.job_id], "UTC", now, until=row.held_until_at)
-        opens_at = now if verdict.is_open else verdict.opens_at
-        if opens_at is not None and opens_at < row.held_until_at:
-            earlier.append((row.id, opens_at, verdict.sentence or row.detail))
-    await _hold_until(tx, earlier)
 
 
 async def _hold_until(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, datetime | None, str | None]]) -> None:

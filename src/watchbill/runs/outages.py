@@ -4,7 +4,7 @@ A tick asks `notice` first. What fell due meanwhile is held by the planner, and 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -13,7 +13,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs
-from watchbill.core.occurrence import ON_TIME, CatchUpPolicy, owed
+from watchbill.core.following import wave_start
+from watchbill.core.occurrence import ON_TIME, CatchUpPolicy, owed, wave_timing
+from watchbill.core.schedule import Schedule
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs.definition import policies_of, read_schedule
 from watchbill.kit import db, events
@@ -261,33 +263,50 @@ async def _is_storm(tx: AsyncConnection, now: datetime, least: int) -> bool:
     least -= len(waited)
     if len(rows) < least or least <= 0:
         return least <= 0
-    zones = await jobs.zones_in_use(tx) if any(row.zone_source != "fixed" for row in rows) else frozenset()
+    following = {row.id for row in rows if row.zone_source != "fixed"}
+    zones = await jobs.zones_in_use(tx) if following else frozenset()
+    own_zones = await jobs.zones_of_targets(tx, following, now)
     try:
         with Budget(_COUNTING_SECONDS) as budget:
-            is_met = budget.run(_are_owed, rows, now, zones, least)
+            is_met = budget.run(_are_owed, rows, now, zones, own_zones, least)
     except OverBudgetError:
         return True  # too many to count in time: what is held can be let go, what has run cannot be taken back
     return is_met or len(overdue) == limit
 
 
-def _are_owed(rows: Sequence[Row[Any]], now: datetime, zones: frozenset[str], least: int) -> bool:
+def _are_owed(
+    rows: Sequence[Row[Any]],
+    now: datetime,
+    zones: frozenset[str],
+    own_zones: Mapping[int, Collection[str]],
+    least: int,
+) -> bool:
     found = 0
     for row in rows:
-        found += _is_owed(row, now, zones)
+        found += _is_owed(row, now, zones, own_zones.get(row.id, ()))
         if found >= least:
             return True
     return False
 
 
-def _is_owed(row: Row[Any], now: datetime, zones: frozenset[str]) -> bool:
+def _is_owed(row: Row[Any], now: datetime, zones: frozenset[str], own_zones: Collection[str]) -> bool:
     schedule, policies = read_schedule(row.schedule)[0], policies_of(row.policies)
     if schedule is None:
         return False
     policy = CatchUpPolicy(policies.catch_up, policies.catch_up_window_seconds)
     try:
-        return any(due.late for due in owed(schedule, row.mark_at, now, policy, zones).open)
+        due = owed(schedule, row.mark_at, now, policy, zones).open
+        return any(one.late or _has_late_wave(schedule, one.at, now, policy, own_zones) for one in due)
     except (ValueError, ArithmeticError):
         return False  # its own tick says so
+
+
+def _has_late_wave(
+    schedule: Schedule, nominal: datetime, now: datetime, policy: CatchUpPolicy, own_zones: Collection[str]
+) -> bool:
+    """Whether the targets in some zone would be caught up, of an occurrence that is on time as long as others are ahead."""
+    starts = (wave_start(schedule, nominal, zone) for zone in own_zones)
+    return any(start and wave_timing(schedule, nominal, start, now, policy) == "catch_up" for start in starts)
 
 
 async def _insert(

@@ -32,6 +32,11 @@ DEFAULT_EXPIRY: Final = timedelta(hours=24)
 LONGEST_CATCH_UP_SECONDS: Final = 7 * 86_400
 _NO_WINDOWS: Final = WindowSet()
 _NOTHING: Final[Mapping[int, Collection[int]]] = MappingProxyType({})
+_NO_ZONES: Final[Mapping[int, Collection[str]]] = MappingProxyType({})
+_GUARDED: Final = "It was late after an outage, and the storm guard holds what is late until it is let go."
+_WAVE_GUARDED: Final = (
+    "Its turn came during an outage, and the storm guard starts nothing that is late: rerun it for these devices."
+)
 
 
 @dataclass
@@ -57,13 +62,15 @@ class Around:
     """What besides the job decides about its instants.
 
     `zones`: those in use, for jobs that follow them. `guard_until`: late instants up to it wait for a person. `covering`: by job,
-    the windows that cover it as a whole.
+    the windows that cover it as a whole. `own_zones`: by job, those of its targets, while a guard is up. `is_in_doubt`: the clock has just jumped, and nothing starts by itself.
     """
 
     zones: Collection[str] = ()
     guard_until: datetime | None = None
     windows: WindowSet = _NO_WINDOWS
     covering: Mapping[int, Collection[int]] = field(default_factory=lambda: _NOTHING)
+    is_in_doubt: bool = False
+    own_zones: Mapping[int, Collection[str]] = field(default_factory=lambda: _NO_ZONES)
 
 
 def plan(
@@ -75,17 +82,21 @@ def plan(
     windows: WindowSet = _NO_WINDOWS,
     covering: Mapping[int, Collection[int]] = _NOTHING,
 ) -> Plan:
+    """`plan_around`, where nothing is in doubt. The names are those of `Around`."""
+    return plan_around(due, now, Around(zones, guard_until, windows, covering))
+
+
+def plan_around(due: Sequence[DueJob], now: datetime, around: Around) -> Plan:
     """A fault in one job's schedule puts that job into `error` and touches no other.
 
-    The names are those of `Around`; `covering` is what `windows.covering_jobs` says of the due jobs.
+    `around.covering` is what `windows.covering_jobs` says of the due jobs.
     """
-    around = Around(zones, guard_until, windows, covering)
     whole = Plan()
     for job in due:
         try:
             whole.join(_plan_one(job, now, around))
         except (ValueError, ArithmeticError) as error:
-            whole.advances.append(_broken(job, str(error)))
+            whole.advances.append(broken(job, str(error)))
     return whole
 
 
@@ -131,10 +142,12 @@ def _placed(job: DueJob, result: Owed, now: datetime, around: Around, policy: Ca
 
 
 def _place(own: Plan, job: DueJob, one: Opening, now: datetime, around: Around) -> None:
-    if one.is_late and around.guard_until is not None and one.scheduled_for <= around.guard_until:
-        why = "It was late after an outage, and the storm guard holds what is late until it is let go."
-        own.held.append(_held(job, one.scheduled_for, OccurrenceReason.STORM_GUARD, why))
+    late = _guarded_waves(one, around)
+    waits = _waits(one, around, late)
+    if waits is not None:
+        own.held.append(_held(job, one.scheduled_for, *waits))
         return
+    one = _without(one, late)
     blocked = blocked_by_window(job, one, now, around)
     if blocked is None:
         own.openings.append(one)
@@ -142,6 +155,47 @@ def _place(own: Plan, job: DueJob, one: Opening, now: datetime, around: Around) 
         own.held.append(blocked)
     else:
         own.skipped.append(blocked)
+
+
+def _waits(one: Opening, around: Around, late: Collection[str]) -> tuple[OccurrenceReason, str] | None:
+    """Why it waits for a person; None = it does not. Where all turns of its targets are late or past, it does as a whole."""
+    is_guarded = around.guard_until is not None and one.scheduled_for <= around.guard_until
+    if is_guarded and (one.is_late or around.is_in_doubt):
+        return OccurrenceReason.STORM_GUARD, _GUARDED
+    if late and all(wave.zone in late or wave.reason for wave in _own_waves(one, around)):
+        return OccurrenceReason.STORM_GUARD, _GUARDED
+    if around.is_in_doubt:
+        return (
+            OccurrenceReason.MISFIRE_HOLD,
+            "It was due by a clock that had jumped a moment before, when the job was changed.",
+        )
+    return None
+
+
+def _own_waves(one: Opening, around: Around) -> Sequence[Wave]:
+    """Those that a target is in, as far as it is known."""
+    own = around.own_zones.get(one.job_id)
+    return [wave for wave in one.waves if own is None or wave.zone in own]
+
+
+def _guarded_waves(one: Opening, around: Around) -> frozenset[str]:
+    """The zones whose turn was late after an outage, and that would start now all the same."""
+    until = around.guard_until
+    if until is None:
+        return frozenset()
+    late = (wave for wave in _own_waves(one, around) if wave.reason is None and wave.from_at > wave.starts_at)
+    return frozenset(wave.zone for wave in late if wave.starts_at <= until)
+
+
+def _without(one: Opening, late: Collection[str]) -> Opening:
+    """Its other waves keep their turns; who is in one of these is left out, and a person may rerun it for them."""
+    if not late:
+        return one
+    return replace(one, waves=tuple(_left_out(wave) if wave.zone in late else wave for wave in one.waves))
+
+
+def _left_out(wave: Wave) -> Wave:
+    return replace(wave, reason="late_start", detail=_WAVE_GUARDED)
 
 
 def blocked_by_window(job: DueJob, one: Opening, now: datetime, around: Around) -> Held | Skipped | None:
@@ -213,7 +267,8 @@ def _advance(job: DueJob, result: Owed, newest: UUID | None) -> Advance:
     )
 
 
-def _broken(job: DueJob, why: str) -> Advance:
+def broken(job: DueJob, why: str) -> Advance:
+    """The job ends in `error`: it is not evaluated again until somebody edits it."""
     return Advance(
         job_id=job.id,
         mark_at=job.mark_at,

@@ -2,7 +2,8 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,15 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, windows
 from watchbill.core.occurrence import CatchUp, MissedReason, missed_between
+from watchbill.core.problems import Problem
 from watchbill.core.schedule import tzdata_version
 from watchbill.core.states import OccurrenceReason
 from watchbill.jobs import DueJob
 from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
+from watchbill.kit.errors import InvalidError
 from watchbill.runs.membership import surprising
 from watchbill.runs.not_run import Held, Missed, record_held, record_missed, record_skipped
 from watchbill.runs.opening import open_occurrences
-from watchbill.runs.outages import JUMP_PAUSE
-from watchbill.runs.planning import Around, Plan, make_up, missed, plan, readable
+from watchbill.runs.outages import guard_settings, heed
+from watchbill.runs.planning import Around, Plan, broken, make_up, missed, plan_around, readable
 from watchbill.runs.to_open import Opening
 
 _TICK: Final = timedelta(microseconds=1)
@@ -39,7 +42,6 @@ CROSS JOIN LATERAL (
 ORDER BY w.id, o.scheduled_for_at
 """)
 _IS_DUE = text("SELECT enabled AND deleted_at IS NULL AND next_due_at <= :now FROM jobs WHERE id = :job_id")
-_GUARD = text("SELECT kind, to_at FROM outages WHERE guard = 'up'")
 
 
 async def carry_out(tx: AsyncConnection, whole: Plan, now: datetime) -> set[uuid.UUID]:
@@ -92,47 +94,54 @@ def _pieces(job: DueJob, gap: Missed, known: Sequence[tuple[datetime, datetime]]
     return pieces
 
 
-async def surroundings(tx: AsyncConnection, due: Sequence[DueJob], *, guard_until: datetime | None = None) -> Around:
+async def surroundings(
+    tx: AsyncConnection, due: Sequence[DueJob], now: datetime, *, guard_until: datetime | None = None
+) -> Around:
     """What besides the due jobs decides about their instants, read in as few statements as they need."""
     if not due:
         return Around(guard_until=guard_until)
     closed = await windows.load(tx)
+    following = {job.id for job in due if job.schedule is not None and job.schedule.is_following}
     return Around(
-        zones=await _zones(tx, due),
+        zones=await jobs.zones_in_use(tx) if following else (),
         guard_until=guard_until,
         windows=closed,
         covering={} if closed.is_empty else await windows.covering_jobs(tx, [job.id for job in due]),
+        own_zones=await jobs.zones_of_targets(tx, following if guard_until is not None else (), now),
     )
 
 
-async def _zones(tx: AsyncConnection, due: Sequence[DueJob]) -> Collection[str]:
-    if any(job.schedule is not None and job.schedule.is_following for job in due):
-        return await jobs.zones_in_use(tx)
-    return ()
+def planned(budget: Budget, job: DueJob, now: datetime, around: Around) -> Plan:
+    """The plan of one job; if it cannot be made, or takes too long, it is that the job ends in `error`."""
+    found = budget.attempt(plan_around, [job], now, around)
+    return Plan(advances=[broken(job, found.why)]) if isinstance(found, Fault) else found
 
 
 async def settle_job(tx: AsyncConnection, job_id: int, now: datetime) -> set[uuid.UUID]:
     """Do for one job, whose row the caller holds, what the next tick would do; returns what was opened.
 
-    Before an edit or a pause: what fell due until now is settled as the job was.
+    Before an edit or a pause: what fell due until now is settled as the job was. While ticks wait to see whether a jump of the
+    clock is taken back, it cannot wait with them: what would start then is held.
     """
     if not (await tx.execute(_IS_DUE, {"job_id": job_id, "now": now})).scalar_one_or_none():
         return set()
-    due = [await jobs.due_settings(tx, job_id)]
-    around = await surroundings(tx, due, guard_until=await _guard_until(tx))
-    whole = plan(
-        due, now, zones=around.zones, guard_until=around.guard_until, windows=around.windows, covering=around.covering
-    )
+    job = await jobs.due_settings(tx, job_id)
+    until, is_in_doubt = await _heeded(tx, now)
+    around = replace(await surroundings(tx, [job], now, guard_until=until), is_in_doubt=is_in_doubt)
+    with Budget(EVALUATION_SECONDS) as budget:
+        whole = planned(budget, job, now, around)
     return await carry_out(tx, whole, now)
 
 
-async def _guard_until(tx: AsyncConnection) -> datetime | None:
-    """What a tick would heed, without feeling the pulse: nobody but a scheduler may count as one that looked."""
-    up = (await tx.execute(_GUARD)).one_or_none()
-    if up is None:
-        return None
-    until: datetime = up.to_at
-    return until + JUMP_PAUSE if up.kind == "clock_jump" else until
+async def _heeded(tx: AsyncConnection, now: datetime) -> tuple[datetime | None, bool]:
+    """What a tick would heed: up to when late instants are held, and whether the clock has just jumped.
+
+    Without feeling the pulse: nobody but a scheduler may count as one that looked. An absence that no tick has judged yet may be
+    one that the guard goes up for.
+    """
+    guard = await heed(tx, now)
+    is_held = guard.is_unnoticed and (await guard_settings(tx)).enabled
+    return now if is_held else guard.until, guard.paused_until is not None
 
 
 async def catch_up_pause(
@@ -141,9 +150,15 @@ async def catch_up_pause(
     """Run after all what a job named between `since`, its mark when it was paused, and now; returns what was opened.
 
     At most the seven days before now count, and the newest or the oldest hundred as `catch_up` says. The rest was not missed:
-    nothing is, while a job is paused.
+    nothing is, while a job is paused. A person asks for it, so no guard holds it.
     """
     job = await jobs.due_settings(tx, job_id)
     if job.schedule is None:
         return set()
-    return await carry_out(tx, make_up(job, since, catch_up, now, await surroundings(tx, [job])), now)
+    around = await surroundings(tx, [job], now)
+    with Budget(EVALUATION_SECONDS) as budget:
+        found = budget.attempt(make_up, job, since, catch_up, now, around)
+    if isinstance(found, Fault):
+        what = f"cannot be `{catch_up}`, only `skip`: what the pause has passed over cannot be found. {found.why}"
+        raise InvalidError.of([Problem("catch_up", "too_slow", what)], what="The request")
+    return await carry_out(tx, found, now)

@@ -47,6 +47,7 @@ occurrences = Table(
     Column("local_time", DateTime),
     Column("start_reason", Text),
     Column("ignores_windows", Boolean, nullable=False),
+    Column("windows_seen", BigInteger, nullable=False),
 )
 
 occurrence_waves = Table(

@@ -2,7 +2,7 @@
 
 from watchbill.core.windows import Verdict, WindowSet
 from watchbill.windows.calendar_events import LeftOut
-from watchbill.windows.covering import Alike, covering_devices, covering_jobs, covering_targets, load
+from watchbill.windows.covering import Alike, covering_devices, covering_jobs, covering_targets, load, version
 from watchbill.windows.importing import Imported, import_calendar
 from watchbill.windows.looking import check, current, preview
 from watchbill.windows.saving import (
@@ -62,4 +62,5 @@ __all__ = [
     "lock",
     "preview",
     "update",
+    "version",
 ]

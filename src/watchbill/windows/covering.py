@@ -25,6 +25,8 @@ FROM windows w
 WHERE w.enabled AND w.deleted_at IS NULL AND EXISTS (SELECT FROM window_attachments a WHERE a.window_id = w.id)
 """)
 
+_VERSION = text("SELECT coalesce(sum(revision), 0) + count(deleted_at) FROM windows")
+
 # A window reaches no further than the sites of whoever saved it. `is_for_all`: it says the same of every device of the job.
 # Maintenance windows add up, so those of the whole job decide for the whole job only where none is for some devices
 # alone. Blackouts need no such care: each of them closes.
@@ -100,6 +102,12 @@ class Alike(NamedTuple):
     window_ids: frozenset[int]
     site_zone: str
     zone: str
+
+
+async def version(tx: AsyncConnection) -> int:
+    """A number that grows with every change to any window."""
+    found: int = (await tx.execute(_VERSION)).scalar_one()
+    return found
 
 
 async def load(tx: AsyncConnection) -> WindowSet:
