@@ -14,7 +14,7 @@ LOOKALIKES = st.lists(st.one_of(NUMBERS, st.sampled_from(["~", "+", "-", ".", "r
 
 
 def order(sign: str) -> int:
-    if sign == "" or sign.isascii() and sign.isdigit():
+    if sign == "" or (sign.isascii() and sign.isdigit()):
         return 0
     if sign == "~":
         return -1

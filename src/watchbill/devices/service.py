@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import sites
 from watchbill.core.problems import Problem
 from watchbill.devices import store
+from watchbill.devices.report import cached_version_key
 from watchbill.devices.store import Device, DeviceFilter, DeviceSort, DeviceStatus
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit import db
@@ -141,8 +142,11 @@ async def add_device(tx: AsyncConnection, new: NewDevice, *, now: datetime) -> U
     """Make a device of an approved request. Whoever approves writes the audit row."""
     device_id = uuid4()
     values = {name: getattr(new, name) for name in NewDevice.__dataclass_fields__}
-    rest = {
+    rest: dict[str, object] = {
         "id": device_id,
+        "os_version_key": cached_version_key(new.os_version) if new.os_version else None,
+        "agent_version_key": cached_version_key(new.agent_version) if new.agent_version else None,
+        "inventory_revision": 0,
         "status": DeviceStatus.ACTIVE.value,
         "description": "",
         "inventory": {},

@@ -178,7 +178,16 @@ async def insert_device(tx: AsyncConnection, values: Mapping[str, object]) -> No
 
 
 async def update_device(tx: AsyncConnection, device_id: UUID, values: Mapping[str, object]) -> None:
-    await tx.execute(update(devices).where(devices.c.id == device_id).values(values))
+    """Write these values; filters see them, so the revision grows."""
+    fresh = {**values, "inventory_revision": devices.c.inventory_revision + 1}
+    await tx.execute(update(devices).where(devices.c.id == device_id).values(fresh))
+
+
+async def grow_revisions(tx: AsyncConnection, device_ids: Collection[UUID], now: datetime) -> None:
+    """Something beside their rows changed that filters can see: tags, custom values."""
+    fresh = {"inventory_revision": devices.c.inventory_revision + 1, "updated_at": now}
+    wanted = literal(list(device_ids), ARRAY(Uuid()))
+    await tx.execute(update(devices).where(devices.c.id == any_(wanted)).values(fresh))
 
 
 async def credentials_of(tx: AsyncConnection, device_id: UUID) -> tuple[bytes, DeviceStatus] | None:
