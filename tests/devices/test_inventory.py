@@ -82,7 +82,7 @@ def test_the_columns_are_drawn_out_of_a_report():
 
 
 def test_the_agents_own_report_of_this_machine_is_understood():
-    report = normalised("sha256:0", json.loads(json.dumps(inventory_linux.collect())))
+    report = normalised("sha256:0", json.loads(json.dumps(inventory_linux.collect("stable"))))
     assert report.dropped == ()
     one = report.facts
     assert one.os_family == "linux"
