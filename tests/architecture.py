@@ -26,7 +26,7 @@ SQL_PLACES = {
     "agents": {"store", "keys"},
     "apps": {"doctor"},
     "assemblies": {"store"},
-    "devices": {"store", "inventory", "presence"},
+    "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "jobs": {"store", "due", "listing", "zones"},
     "kit": {"clock", "db", "events", "instances"},
