@@ -33,7 +33,7 @@ SQL_PLACES = {
     "queue": {"store"},
     "runs": {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
-        *("overlap", "preview", "record"),
+        *("overlap", "preview", "record", "script_values"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
         *("away", "coming", "ledger", "outages", "setting_back"),
