@@ -26,7 +26,7 @@ SQL_PLACES = {
     "agents": {"store", "keys"},
     "apps": {"doctor"},
     "assemblies": {"store"},
-    "devices": {"store", "inventory", "presence"},
+    "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"store", "visible"},
     "jobs": {"store", "due", "listing", "scope", "zones"},
@@ -34,7 +34,8 @@ SQL_PLACES = {
     "queue": {"store"},
     "runs": {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
-        *("overlap", "own_clocks", "preview", "record"),
+        *("overlap", "own_clocks", "preview", "record", "script_values"),
+        *("difference", "membership"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
         *("away", "coming", "ledger", "outages", "reviewing", "setting_back"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def run_command(arguments: list[str]) -> int:
         elif options.command == "run":
             _run(options)
         elif options.command == "inventory":
-            _inventory()
+            _inventory(options)
         else:
             _status(options)
     except AgentError as error:
@@ -74,10 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--max-parallel", type=_count, default=8, metavar="N", help="scripts at once, 1 to 64 (default: 8)"
     )
+    _branch(run)
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     status = _command(commands, "status", "who this device is and what its spool holds")
     status.add_argument("--json", action="store_true")
-    _command(commands, "inventory", "print what this device tells about itself, as JSON")
+    _branch(_command(commands, "inventory", "print what this device tells about itself, as JSON"))
     _command(commands, "version", "print the version")
     return parser
 
@@ -92,6 +94,18 @@ def _command(
         default = "/var/lib/watchbill-agent as root, else the user's data home"
         parser.add_argument("--data-dir", type=Path, metavar="DIR", help=f"where it keeps everything ({default})")
     return parser
+
+
+def _branch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--branch", type=_branch_name, default="stable", metavar="NAME", help="the line of agents it follows (stable)"
+    )
+
+
+def _branch_name(text: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9._-]{0,39}", text) is None:
+        raise argparse.ArgumentTypeError("must be 1 to 40 lowercase letters, digits, dots, hyphens and underscores")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -134,14 +148,14 @@ def _run(options: argparse.Namespace) -> None:
     data = datadir.DataDir(options.data_dir or datadir.default_path())
     data.approved_identity()
     data.lock()
-    asyncio.run(runtime.run(data, Log(is_json=options.log_format == "json"), options.max_parallel))
+    asyncio.run(runtime.run(data, Log(is_json=options.log_format == "json"), options.max_parallel, options.branch))
 
 
-def _inventory() -> None:
+def _inventory(options: argparse.Namespace) -> None:
     _require_linux()
     from watchbill_agent import inventory
 
-    sys.stdout.buffer.write(inventory.collect() + b"\n")
+    sys.stdout.buffer.write(inventory.collect(options.branch) + b"\n")
 
 
 def _status(options: argparse.Namespace) -> None:

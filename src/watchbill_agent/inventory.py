@@ -28,11 +28,11 @@ class Snapshot:
         return Inventory(self.digest, json.loads(zlib.decompress(self.packed)))
 
 
-def take() -> Snapshot | None:
+def take(branch: str) -> Snapshot | None:
     """Collected by a child process: what reading thousands of packages costs in memory goes away with it. None if it failed."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "watchbill_agent", "inventory"],
+            [sys.executable, "-m", "watchbill_agent", "inventory", "--branch", branch],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -48,17 +48,17 @@ def seal(text: bytes) -> Snapshot:
     return Snapshot("sha256:" + hashlib.sha256(text).hexdigest(), zlib.compress(text))
 
 
-def collect() -> bytes:
+def collect(branch: str) -> bytes:
     from watchbill_agent import inventory_linux
 
-    return pack(inventory_linux.collect())
+    return pack(inventory_linux.collect(branch))
 
 
 def pack(inventory: dict[str, Any]) -> bytes:
     text = _canonical(inventory)
     while len(text) > MAX_INVENTORY_BYTES:
-        packages = inventory["packages"]
-        inventory = {**inventory, "packages": packages[: len(packages) * 9 // 10], "is_packages_cut": True}
+        software = {source: items[: len(items) * 9 // 10] for source, items in inventory["software"].items()}
+        inventory = {**inventory, "software": software, "is_software_cut": True}
         text = _canonical(inventory)
     return text
 

@@ -40,10 +40,11 @@ INVENTORY_SECONDS = 900.0
 
 
 class Runtime:
-    def __init__(self, data: DataDir, log: Log, max_parallel: int) -> None:
+    def __init__(self, data: DataDir, log: Log, max_parallel: int, branch: str) -> None:
         identity = data.approved_identity()
         self._log = log
         self._data = data
+        self._branch = branch
         self._failure: Exception | None = None
         self._spool = Spool(data.spool)
         self._session = Session(
@@ -211,7 +212,7 @@ class Runtime:
 
     async def _watch_inventory(self) -> None:
         while True:
-            snapshot = await self._loop.run_in_executor(None, inventory.take)
+            snapshot = await self._loop.run_in_executor(None, inventory.take, self._branch)
             if snapshot is None:
                 self._log("inventory.failed")
             elif self._snapshot is None or snapshot.digest != self._snapshot.digest:
@@ -226,5 +227,5 @@ class Runtime:
             self.feed(e.KeysLearned(await self._link.fresh_keys()))
 
 
-async def run(data: DataDir, log: Log, max_parallel: int) -> None:
-    await Runtime(data, log, max_parallel).run()
+async def run(data: DataDir, log: Log, max_parallel: int, branch: str) -> None:
+    await Runtime(data, log, max_parallel, branch).run()

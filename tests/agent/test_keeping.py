@@ -150,13 +150,20 @@ async def test_an_agent_whose_spool_breaks_stops_instead_of_guessing(engine, age
 
 
 def test_the_inventory_is_the_same_while_only_a_little_disk_is_used():
-    assert inventory.seal(inventory.collect()).digest == inventory.seal(inventory.collect()).digest
+    assert inventory.seal(inventory.collect("stable")).digest == inventory.seal(inventory.collect("stable")).digest
 
 
 def test_a_huge_inventory_is_cut_to_one_frame():
-    packages = [{"name": f"package-{n}", "version": "1", "arch": "all", "source": "dpkg"} for n in range(40_000)]
-    snapshot = inventory.seal(inventory.pack({"packages": packages}))
+    software = {"dpkg": [[f"package-{n}", "1.0"] for n in range(60_000)], "rpm": [["kernel", "6.1"]] * 10}
+    snapshot = inventory.seal(inventory.pack({"software": software}))
     message = snapshot.message()
     assert len(w.encode(message)) <= w.MAX_FRAME_BYTES
-    assert message.inventory["is_packages_cut"]
-    assert len(message.inventory["packages"]) > 5_000
+    assert message.inventory["is_software_cut"]
+    assert len(message.inventory["software"]["dpkg"]) > 20_000
+
+
+def test_as_much_software_as_the_engine_keeps_fits_into_one_frame():
+    software = {"dpkg": [[f"libusualname-{n}", f"2.3.{n}-1+deb13u1"] for n in range(20_000)]}
+    message = inventory.seal(inventory.pack({"software": software})).message()
+    assert len(w.encode(message)) <= w.MAX_FRAME_BYTES
+    assert len(message.inventory["software"]["dpkg"]) == 20_000

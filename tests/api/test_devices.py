@@ -104,6 +104,9 @@ async def test_a_foreign_device_is_absent_for_every_verb(operator, fleet, world)
     assert (await operator.patch(path, json={"description": "x"})).status_code == 404
     for verb in ("disable", "enable", "revoke"):
         assert (await operator.post(f"{path}/{verb}")).status_code == 404
+    assert (await operator.get(f"{path}/software")).status_code == 404
+    assert (await operator.put(f"{path}/tags", json={"tags": ["x"]})).status_code == 404
+    assert (await operator.put(f"{path}/custom_values", json={"values": {}})).status_code == 404
     assert (await operator.get(f"/api/devices/{uuid4()}")).status_code == 404
 
 
@@ -112,6 +115,10 @@ async def test_a_viewer_changes_nothing(viewer, fleet):
     assert (await viewer.patch(path, json={"description": "x"})).status_code == 403
     for verb in ("disable", "enable", "revoke"):
         assert (await viewer.post(f"{path}/{verb}")).status_code == 403
+    assert (await viewer.put(f"{path}/tags", json={"tags": ["x"]})).status_code == 403
+    assert (await viewer.put(f"{path}/custom_values", json={"values": {}})).status_code == 403
+    change = {"device_ids": [str(fleet["db-1"])], "add": ["x"], "dry_run": True}
+    assert (await viewer.post("/api/devices/tags", json=change)).status_code == 403
 
 
 async def test_a_device_moves_only_to_a_site_that_the_caller_sees(admin, operator, fleet, world):

@@ -247,7 +247,7 @@ async def test_occurrences_of_a_job_that_follows_zones_tell_their_waves(
     at = datetime(2031, 5, 4, 5, tzinfo=UTC)
     async with db.begin() as tx:
         due = await jobs.take_due(tx, at)
-        around = await runs.surroundings(tx, due)
+        around = await runs.surroundings(tx, due, at)
         await runs.carry_out(tx, runs.plan(due, at, zones=around.zones), at)
     waves = [
         {"wave": 1, "timezone": "Europe/Berlin", "starts_at": "2031-05-04T05:00:00Z", "counts": {"pending": 1}},
@@ -279,7 +279,7 @@ async def test_a_reader_of_one_site_sees_the_waves_that_reach_it(
     at = datetime(2031, 5, 4, 5, tzinfo=UTC)
     async with db.begin() as tx:
         due = await jobs.take_due(tx, at)
-        around = await runs.surroundings(tx, due)
+        around = await runs.surroundings(tx, due, at)
         await runs.carry_out(tx, runs.plan(due, at, zones=around.zones), at)
     for client, zones in ((admin, ["Asia/Tokyo", "Europe/Berlin"]), (operator, ["Europe/Berlin"])):
         (listed,) = (await client.get(f"{PATH}/{job['id']}/runs")).json()["items"]

@@ -387,7 +387,7 @@ async def test_what_other_zones_have_begun_is_still_to_come_for_its_own(admin, f
     async with db.begin() as tx:
         later = now + timedelta(minutes=6)
         due = await jobs.take_due(tx, later)
-        around = await runs.surroundings(tx, due)
+        around = await runs.surroundings(tx, due, later)
         assert await runs.carry_out(tx, runs.plan(due, later, zones=around.zones), later)
         stored = await tx.execute(text("SELECT next_due_at FROM jobs WHERE id = :id"), {"id": made["id"]})
         assert stored.scalar_one() > later + timedelta(hours=23)

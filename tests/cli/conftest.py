@@ -1,5 +1,6 @@
 """A real API process over a database of its own, and the `watchbill` command run against it: in this process, as a client would be."""
 
+import asyncio
 import io
 import json
 import os
@@ -18,8 +19,11 @@ import httpx
 import pytest
 
 from tests.conftest import named, on_server
+from tests.factories import places
 from watchbill.apps import cli
 from watchbill.apps.commands import database
+from watchbill.kit.clock import Clock
+from watchbill.kit.db import Database
 
 PASSWORD = "brass lantern over water"
 
@@ -139,3 +143,18 @@ def signed_in(watchbill: Watchbill, engine: Engine) -> Watchbill:
 def unique() -> str:
     """A suffix for names, as all tests share the database."""
     return f"u{uuid.uuid4().hex[:8]}"  # never a number to YAML
+
+
+@pytest.fixture
+def device(engine: Engine, signed_in: Watchbill, unique: str) -> str:
+    """The host name of a device that is never online, in a site of its own."""
+    site = signed_in("sites", "create", f"Site {unique}", "--json").json["id"]
+
+    async def make() -> None:
+        db = Database(engine.environment["WATCHBILL_DATABASE_URL"])
+        async with db.begin() as tx:
+            await places.make_device(tx, f"web-{unique}", site, now=await Clock().now(tx))
+        await db.close()
+
+    asyncio.run(make())
+    return f"web-{unique}"

@@ -1,6 +1,5 @@
 """Client commands against a real API: what they write, for people and for scripts, and how they end."""
 
-import asyncio
 import json
 import subprocess
 import time
@@ -10,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Engine, Result, Watchbill, clean_environment, engine_command
-from tests.factories import places
-from watchbill.kit.clock import Clock
-from watchbill.kit.db import Database
 
 ASSEMBLY = """\
 name: {name}
@@ -21,21 +17,6 @@ interpreter: bash
 content: |
   echo hello
 """
-
-
-@pytest.fixture
-def device(engine: Engine, signed_in: Watchbill, unique: str) -> str:
-    """The host name of a device that is never online, in a site of its own."""
-    site = signed_in("sites", "create", f"Site {unique}", "--json").json["id"]
-
-    async def make() -> None:
-        db = Database(engine.environment["WATCHBILL_DATABASE_URL"])
-        async with db.begin() as tx:
-            await places.make_device(tx, f"web-{unique}", site, now=await Clock().now(tx))
-        await db.close()
-
-    asyncio.run(make())
-    return f"web-{unique}"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Engine, Watchbill
-from tests.cli.test_client import assembly, device, job_file, made  # noqa: F401 - fixtures
+from tests.cli.test_client import assembly, job_file, made  # noqa: F401 - fixtures
 
 SUNDAYS = "weekly from 2026-01-04T02:00 for 2h in Europe/Berlin"
 

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from tests.factories.places import make_device, make_site
 from watchbill.devices import DeviceStatus, presence
-from watchbill.devices.tables import device_presence
+from watchbill.devices.tables import device_presence, devices
 from watchbill.kit import events
 from watchbill.kit.events import Cursor
 
@@ -54,6 +54,19 @@ async def test_a_device_that_connects_is_online_and_its_site_is_told(db, now, si
     there = await row(db, device)
     assert (there.gateway_id, there.connection_id, there.connected_at) == (GATEWAY, connection, now)
     assert await told(db) == [(str(device), True, site)]
+
+
+async def test_where_a_device_comes_from_is_kept_and_grows_its_revision_once(db, now, device):
+    seen = []
+    for address in ("203.0.113.9", "::ffff:203.0.113.9", None, "a proxy", "2001:db8::1%eth0"):
+        connection = uuid4()
+        async with db.begin() as tx:
+            known = {connection: address} if address else {}
+            await presence.connected(tx, GATEWAY, [(device, connection)], now, addresses=known)
+            query = select(devices.c.external_address, devices.c.inventory_revision).where(devices.c.id == device)
+            row = (await tx.execute(query)).one()
+            seen.append((str(row.external_address), row.inventory_revision))
+    assert seen == [("203.0.113.9", 1)] * 4 + [("2001:db8::1", 2)]
 
 
 async def test_a_device_that_comes_again_replaces_its_connection_without_news(db, now, site, device):

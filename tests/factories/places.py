@@ -64,6 +64,7 @@ async def make_device(
         "interpreters": interpreters,
         "timezone": timezone,
         "inventory": {},
+        "inventory_revision": 0,
         "created_at": now,
         "updated_at": now,
     }

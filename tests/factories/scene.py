@@ -94,7 +94,7 @@ class Scene:
     async def tick(self, tx: AsyncConnection, now: datetime, *, guard_until: datetime | None = None) -> set[uuid.UUID]:
         """What a scheduler does at that instant; returns the occurrences that it opens."""
         due = await jobs.take_due(tx, now)
-        around = await runs.surroundings(tx, due, guard_until=guard_until)
+        around = await runs.surroundings(tx, due, now, guard_until=guard_until)
         plan = runs.plan_around(due, now, around)
         return await runs.carry_out(tx, plan, now)
 

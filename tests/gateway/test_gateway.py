@@ -10,10 +10,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import watchbill_wire as wire
+from tests.flows.fleet import until
 from tests.gateway.harbour import Harbour, token_for
 from watchbill import devices, runs
+from watchbill.core.custom_field_rules import FieldType
 from watchbill.core.states import TargetState as S
-from watchbill.devices import DeviceStatus
+from watchbill.devices import DeviceStatus, FieldDraft, custom_fields
 from watchbill.identity import ENGINE
 
 
@@ -249,3 +251,30 @@ def _deep(levels: int) -> object:
     for _ in range(levels):
         value = [value]
     return value
+
+
+async def test_a_script_sets_a_custom_value_of_its_device_with_its_result(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.db.begin() as tx:
+        draft = FieldDraft("asset_number", "Asset", FieldType.TEXT, "", settable_by_scripts=True)
+        await custom_fields.create_field(tx, harbour.scene.admin, draft, now=harbour.scene.now)
+    async with harbour.dial(device) as peer:
+        await harbour.job("alpha")
+        order = await peer.order()
+        line = b"::watchbill set asset_number=A-1\n"
+        await peer.say(wire.Output(order.execution_id, "stdout", 0, line))
+        ended = datetime.now(UTC)
+        await peer.say(wire.Result(order.execution_id, "exited", ended, exit_code=0, stdout_bytes=len(line)))
+        await peer.hear(wire.ResultAck)
+        await peer.say(wire.Inventory("d1", {"software": {"dpkg": [["bash", "5"]]}, "cpu": {"count": 3}}))
+
+        async def known() -> bool:
+            async with harbour.db.begin() as tx:
+                return (await devices.get_device(tx, ENGINE, device)).cpu_count == 3
+
+        await until(known)
+    async with harbour.db.begin() as tx:
+        there = await devices.get_device(tx, ENGINE, device)
+        assert there.custom_values["asset_number"].value == "A-1"
+        # Where it came from, what its script set, and its first inventory.
+        assert (there.external_address, there.inventory_revision) == ("127.0.0.1", 3)

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "logout": ("client.sign_in", "logout_app", _CLIENT),
     "sites": ("client.sites", "app", _CLIENT),
     "devices": ("client.devices", "app", _CLIENT),
+    "custom-fields": ("client.custom_fields", "app", _CLIENT),
     "approvals": ("client.approvals", "app", _CLIENT),
     "assemblies": ("client.assemblies", "app", _CLIENT),
     "jobs": ("client.jobs", "app", _CLIENT),

@@ -1,12 +1,10 @@
-"""What devices tell about themselves. It comes from the network: every shape is checked, nothing unfit is stored.
+"""Storing what devices tell about themselves: of a batch, only what changed, in a number of statements that does not depend on its size.
 
-`normalised` is pure; `record` writes a batch in one statement.
+What a report may say is decided in `report`. A report that is equal to what is stored writes nothing.
 """
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,120 +13,80 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.core.zones import find_zone
-from watchbill.devices import store
+from watchbill.core.text_folding import folded
+from watchbill.devices.report import BadInventoryError, Normalised, Software, cached_version_key, normalised
+from watchbill.kit import log
 
-MAX_BYTES = 1024 * 1024
-MAX_DEPTH = 20
-_DIGEST = re.compile(r"[\x21-\x7e]{1,128}")
-_INTERPRETER = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_HOSTNAME = re.compile(r"\w[\w.-]{0,252}")
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_FAMILIES = {"linux", "windows", "macos"}
-_MOST_INTERPRETERS = 32
+_logger = log.get("inventory")
 
-# coalesce: what this report leaves out keeps its value; a zone that is not told any more is not known any more. Rows are locked by the caller, in order.
-_RECORD = text("""
-UPDATE devices d SET
-  hostname = coalesce(r.hostname, d.hostname), os_family = coalesce(r.os_family, d.os_family),
-  os_name = coalesce(r.os_name, d.os_name), os_version = coalesce(r.os_version, d.os_version),
-  arch = coalesce(r.arch, d.arch), agent_version = coalesce(r.agent_version, d.agent_version),
-  interpreters = coalesce(r.interpreters, d.interpreters),
-  timezone = r.timezone, inventory = r.inventory, inventory_digest = r.digest, inventory_at = :now, updated_at = :now
-FROM jsonb_to_recordset(:rows) AS r(device_id uuid, digest text, hostname text, os_family text, os_name text, os_version text,
-  arch text, agent_version text, interpreters text[], timezone text, inventory jsonb)
-WHERE d.id = r.device_id
+_STORED = text("""
+SELECT id, inventory_digest, software_digest FROM devices WHERE id = ANY(:devices) ORDER BY id FOR NO KEY UPDATE
+""")
+
+_SOFTWARE = text("SELECT device_id, source, name, version FROM device_software WHERE device_id = ANY(:devices)")
+
+_REMOVE = text("""
+DELETE FROM device_software s
+USING unnest(CAST(:devices AS uuid[]), CAST(:sources AS text[]), CAST(:names AS text[]), CAST(:versions AS text[]))
+  AS g(device_id, source, name, version)
+WHERE s.device_id = g.device_id AND s.source = g.source AND s.name = g.name AND s.version = g.version
+""")
+
+_ADD = text("""
+INSERT INTO device_software (device_id, source, name, name_key, version, version_key)
+SELECT * FROM unnest(CAST(:devices AS uuid[]), CAST(:sources AS text[]), CAST(:names AS text[]), CAST(:name_keys AS text[]),
+  CAST(:versions AS text[]), CAST(:version_keys AS text[]))
+""")
+
+# coalesce: what a device is by its nature keeps its value when a report leaves it out. All else is not known any more when it is
+# not told any more. The revision tells what filters can see; the rest of a report (`inventory`) they cannot.
+_FACTS = text("""
+WITH told AS (
+  SELECT * FROM jsonb_to_recordset(:rows) AS r(device_id uuid, digest text, inventory jsonb, is_other_software boolean,
+    software_digest text, hostname text, os_family text, os_name text, os_version text, os_version_key text, arch text,
+    agent_version text, agent_version_key text, agent_branch text, interpreters text[], timezone text, device_type text,
+    domain text, last_user text, internal_addresses inet[], cpu_count integer, ram_bytes bigint, disk_free_bytes bigint)
+), fresh AS (
+  SELECT r.device_id, r.digest, r.inventory, r.is_other_software, coalesce(r.software_digest, d.software_digest) AS software_digest,
+    coalesce(r.hostname, d.hostname) AS hostname, coalesce(r.os_family, d.os_family) AS os_family,
+    coalesce(r.os_name, d.os_name) AS os_name, coalesce(r.os_version, d.os_version) AS os_version,
+    coalesce(r.os_version_key, d.os_version_key) AS os_version_key, coalesce(r.arch, d.arch) AS arch,
+    coalesce(r.agent_version, d.agent_version) AS agent_version,
+    coalesce(r.agent_version_key, d.agent_version_key) AS agent_version_key,
+    coalesce(r.interpreters, d.interpreters) AS interpreters, r.timezone, r.agent_branch, r.device_type, r.domain, r.last_user,
+    r.internal_addresses, r.cpu_count, r.ram_bytes, r.disk_free_bytes
+  FROM told r JOIN devices d ON d.id = r.device_id
+)
+UPDATE devices d SET inventory_revision = d.inventory_revision + CASE WHEN f.is_other_software OR
+    (d.hostname, d.os_family, d.os_name, d.os_version, d.os_version_key, d.arch, d.agent_version, d.agent_version_key,
+      d.interpreters, d.timezone, d.agent_branch, d.device_type, d.domain, d.last_user, d.internal_addresses, d.cpu_count,
+      d.ram_bytes, d.disk_free_bytes)
+    IS DISTINCT FROM
+    (f.hostname, f.os_family, f.os_name, f.os_version, f.os_version_key, f.arch, f.agent_version, f.agent_version_key,
+      f.interpreters, f.timezone, f.agent_branch, f.device_type, f.domain, f.last_user, f.internal_addresses, f.cpu_count,
+      f.ram_bytes, f.disk_free_bytes)
+    THEN 1 ELSE 0 END,
+  hostname = f.hostname, os_family = f.os_family, os_name = f.os_name, os_version = f.os_version,
+  os_version_key = f.os_version_key, arch = f.arch, agent_version = f.agent_version, agent_version_key = f.agent_version_key,
+  interpreters = f.interpreters, timezone = f.timezone, agent_branch = f.agent_branch, device_type = f.device_type,
+  domain = f.domain, last_user = f.last_user, internal_addresses = f.internal_addresses, cpu_count = f.cpu_count,
+  ram_bytes = f.ram_bytes, disk_free_bytes = f.disk_free_bytes, software_digest = f.software_digest,
+  inventory = f.inventory, inventory_digest = f.digest, inventory_at = :now, updated_at = :now
+FROM fresh f WHERE d.id = f.device_id
 """).bindparams(bindparam("rows", type_=JSONB))
 
 
-class BadInventoryError(ValueError):
-    """The report cannot be stored at all; says why."""
-
-
 @dataclass(frozen=True, slots=True)
-class Normalised:
-    """A report with what SQL needs of it drawn out. None = not told, or not in a usable form."""
+class _Told:
+    """A report that is not what is stored. `software` None = that part is, or was not told."""
 
-    digest: str
-    inventory: Mapping[str, Any]
-    hostname: str | None
-    os_family: str | None
-    os_name: str | None
-    os_version: str | None
-    arch: str | None
-    agent_version: str | None
-    interpreters: tuple[str, ...] | None
-    timezone: str | None
+    device_id: UUID
+    one: Normalised
+    software_digest: str | None
+    software: frozenset[Software] | None
 
 
-def normalised(digest: object, inventory: object) -> Normalised:
-    """Check one report and draw out the columns; BadInventoryError when it cannot be stored."""
-    if not isinstance(digest, str) or _DIGEST.fullmatch(digest) is None:
-        raise BadInventoryError("the digest must be 1 to 128 visible ASCII characters")
-    if not isinstance(inventory, dict):
-        raise BadInventoryError("the inventory must be an object")
-    _check_size(inventory)
-    clean = _cleaned(inventory, MAX_DEPTH)
-    system = clean.get("os")
-    facts = system if isinstance(system, dict) else {}
-    family = facts.get("family")
-    return Normalised(
-        digest=digest,
-        inventory=clean,
-        hostname=_hostname(clean.get("hostname")),
-        os_family=family if isinstance(family, str) and family in _FAMILIES else None,
-        os_name=_short(facts.get("name")),
-        os_version=_short(facts.get("version")),
-        arch=_short(clean.get("arch")),
-        agent_version=_short(clean.get("agent_version")),
-        interpreters=_interpreters(clean.get("interpreters")),
-        timezone=_timezone(clean.get("timezone")),
-    )
-
-
-def _check_size(inventory: dict[Any, Any]) -> None:
-    try:
-        size = len(json.dumps(inventory, allow_nan=False))
-    except (TypeError, ValueError, RecursionError):
-        raise BadInventoryError("the inventory must be plain JSON") from None
-    if size > MAX_BYTES:
-        raise BadInventoryError(f"the inventory has {size} bytes; at most {MAX_BYTES} are kept")
-
-
-def _cleaned(value: Any, depth: int) -> Any:
-    """The same value without what the database cannot hold."""
-    if depth == 0:
-        raise BadInventoryError(f"the inventory is nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, dict):
-        return {_UNSTORABLE.sub("\ufffd", str(name)): _cleaned(inner, depth - 1) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_cleaned(inner, depth - 1) for inner in value]
-    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
-
-
-def _short(value: object) -> str | None:
-    return value.strip()[:200] if isinstance(value, str) and value.strip() else None
-
-
-def _hostname(value: object) -> str | None:
-    return value if isinstance(value, str) and _HOSTNAME.fullmatch(value) else None
-
-
-def _timezone(value: object) -> str | None:
-    """A zone of the pinned rules; with another name nobody could say when it is 03:00 there."""
-    return value if isinstance(value, str) and find_zone(value) else None
-
-
-def _interpreters(value: object) -> tuple[str, ...] | None:
-    """Names of those that are there: from `{"bash": {"path": …}, "powershell": null}`, or a plain list of names."""
-    if isinstance(value, dict):
-        names = [name for name, found in value.items() if found]
-    elif isinstance(value, list):
-        names = [name for name in value if isinstance(name, str)]
-    else:
-        return None
-    fit = sorted({name for name in names if _INTERPRETER.fullmatch(name)})
-    return tuple(fit[:_MOST_INTERPRETERS])
+_Row = tuple[UUID, Software]
 
 
 async def record(
@@ -142,12 +100,75 @@ async def record(
             good[device_id] = normalised(digest, inventory)
         except BadInventoryError as error:
             refused[device_id] = str(error)
+    _tell(good, refused)
     if good:
-        await store.lock(tx, list(good))
-        await tx.execute(_RECORD, {"now": now, "rows": [_row(device_id, one) for device_id, one in good.items()]})
+        await _store(tx, await _unlike_stored(tx, good), now)
     return refused
 
 
-def _row(device_id: UUID, one: Normalised) -> dict[str, Any]:
-    names = Normalised.__dataclass_fields__
-    return {"device_id": str(device_id), **{name: getattr(one, name) for name in names}}
+def _tell(good: Mapping[UUID, Normalised], refused: Mapping[UUID, str]) -> None:
+    for device_id, why in refused.items():
+        _logger.warning("inventory.refused", device=str(device_id), error=why)
+    for device_id, one in good.items():
+        if one.dropped:
+            _logger.warning("inventory.dropped", device=str(device_id), fields=list(one.dropped))
+
+
+async def _unlike_stored(tx: AsyncConnection, good: Mapping[UUID, Normalised]) -> list[_Told]:
+    """The reports that say something new, their devices locked in the order of ids."""
+    found = []
+    for row in await tx.execute(_STORED, {"devices": list(good)}):
+        one = good[row.id]
+        if one.digest != row.inventory_digest:
+            digest = one.software_digest()
+            found.append(_Told(row.id, one, digest, None if digest == row.software_digest else one.software))
+    return found
+
+
+async def _store(tx: AsyncConnection, told: Sequence[_Told], now: datetime) -> None:
+    if not told:
+        return
+    changed = await _store_software(tx, {one.device_id: one.software for one in told if one.software is not None})
+    rows = [_facts_row(one, is_other_software=one.device_id in changed) for one in told]
+    await tx.execute(_FACTS, {"now": now, "rows": rows})
+
+
+def _facts_row(told: _Told, *, is_other_software: bool) -> dict[str, Any]:
+    return {
+        **asdict(told.one.facts),
+        "device_id": str(told.device_id),
+        "digest": told.one.digest,
+        "inventory": told.one.inventory,
+        "software_digest": told.software_digest,
+        "is_other_software": is_other_software,
+    }
+
+
+async def _store_software(tx: AsyncConnection, told: Mapping[UUID, frozenset[Software]]) -> set[UUID]:
+    """Make the rows of these devices what they say; returns those for which something had to be done."""
+    if not told:
+        return set()
+    stored: dict[UUID, set[Software]] = {device_id: set() for device_id in told}
+    for device_id, *one in await tx.execute(_SOFTWARE, {"devices": list(told)}):
+        stored[device_id].add((one[0], one[1], one[2]))
+    gone = [(device_id, one) for device_id, rows in told.items() for one in stored[device_id] - rows]
+    new = [(device_id, one) for device_id, rows in told.items() for one in rows - stored[device_id]]
+    if gone:
+        await tx.execute(_REMOVE, _columns(gone))
+    if new:
+        keys = {"name_keys": [folded(one[1]) for _, one in new], "version_keys": _version_keys(new)}
+        await tx.execute(_ADD, {**_columns(new), **keys})
+    return {device_id for device_id, _ in [*gone, *new]}
+
+
+def _version_keys(rows: Iterable[_Row]) -> list[str]:
+    return [cached_version_key(version) for _, (_, _, version) in rows]
+
+
+def _columns(rows: Sequence[_Row]) -> dict[str, list[Any]]:
+    return {
+        "devices": [device_id for device_id, _ in rows],
+        "sources": [one[0] for _, one in rows],
+        "names": [one[1] for _, one in rows],
+        "versions": [one[2] for _, one in rows],
+    }

@@ -4,28 +4,37 @@ A device is online while a row names a gateway. The row names the connection too
 put a device offline that has long come back on a new one.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import Row, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill.devices.report import address_of
 from watchbill.devices.store import DeviceStatus
 from watchbill.kit import events
 from watchbill.kit.events import Event
 
 _UUIDS = ARRAY(Uuid())
+#: Connections whose addresses nobody knows.
+NOWHERE: Mapping[UUID, str] = MappingProxyType({})
 
-# FOR SHARE: a device that is being disabled at this moment is either seen as disabled here, or its NOTIFY comes after this
-# commit and finds the connection. Everything is locked in the order of ids.
+# Locked: a device that is being disabled at this moment is either seen as disabled here, or its NOTIFY comes after this commit and
+# finds the connection. Everything is locked in the order of ids, and as strongly as `addressed` needs it: two that share a lock and
+# both want more of it would wait for each other.
 _CONNECT = text("""
 WITH known AS (
-  SELECT d.id, d.site_id, d.status, d.inventory_digest, g.connection_id
-  FROM unnest(:devices, :connections) AS g(device_id, connection_id) JOIN devices d ON d.id = g.device_id
-  ORDER BY d.id FOR SHARE OF d
+  SELECT d.id, d.site_id, d.status, d.inventory_digest, g.connection_id, CAST(g.address AS inet) AS address
+  FROM unnest(:devices, :connections, CAST(:addresses AS text[])) AS g(device_id, connection_id, address)
+  JOIN devices d ON d.id = g.device_id
+  ORDER BY d.id FOR NO KEY UPDATE OF d
+), addressed AS (
+  UPDATE devices d SET external_address = k.address, inventory_revision = d.inventory_revision + 1, updated_at = :now
+  FROM known k WHERE d.id = k.id AND k.status = 'active' AND k.address IS NOT NULL AND d.external_address IS DISTINCT FROM k.address
 ), before AS (
   SELECT p.device_id, p.gateway_id, p.connection_id FROM device_presence p JOIN known k ON k.id = p.device_id
 ), put AS (
@@ -91,11 +100,21 @@ class Connected:
 
 
 async def connected(
-    tx: AsyncConnection, gateway_id: UUID, rows: Sequence[tuple[UUID, UUID]], now: datetime
+    tx: AsyncConnection,
+    gateway_id: UUID,
+    rows: Sequence[tuple[UUID, UUID]],
+    now: datetime,
+    *,
+    addresses: Mapping[UUID, str] = NOWHERE,
 ) -> list[Connected]:
-    """Note (device, connection) pairs of one gateway. Devices that do not exist are missing in the answer."""
+    """Note (device, connection) pairs of one gateway. Devices that do not exist are missing in the answer.
+
+    `addresses`: where these connections come from, as far as it is known; a device keeps the last one.
+    """
     pairs = dict(rows)  # the last connection of a device is its present one
     given = {"gateway": gateway_id, "now": now, "devices": list(pairs), "connections": list(pairs.values())}
+    places = [address_of(addresses.get(connection)) for connection in pairs.values()]
+    given["addresses"] = [None if one is None else str(one) for one in places]
     found = (await tx.execute(_CONNECT, given)).all()
     told = [
         Connected(

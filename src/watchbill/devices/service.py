@@ -1,5 +1,6 @@
 """What operators do with devices, and what enrolment does: list, look at, describe, move, disable, revoke, add."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import sites
 from watchbill.core.problems import Problem
-from watchbill.devices import store
+from watchbill.devices import custom_fields, custom_values, software, store, tags
+from watchbill.devices.report import cached_version_key
+from watchbill.devices.software import Software
 from watchbill.devices.store import Device, DeviceFilter, DeviceSort, DeviceStatus
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit import db
@@ -98,8 +101,7 @@ async def update_device(
     tx: AsyncConnection, actor: Actor, device_id: UUID, change: DeviceChange, *, now: datetime
 ) -> Device:
     """Describe a device, or move it to another site that the caller sees."""
-    before = await get_device(tx, actor, device_id)
-    actor.require(Permission.DEVICES_WRITE)
+    before = await lock_device(tx, actor, device_id)
     if change.site_id is not None and not await sites.existing(tx, [change.site_id], actor.scope):
         raise InvalidError.of([Problem("site_id", "unknown_site", "there is no such site")], what="The device")
     given = {"description": change.description, "site_id": change.site_id}
@@ -113,13 +115,45 @@ async def update_device(
     return await get_device(tx, actor, device_id)
 
 
+async def lock_device(tx: AsyncConnection, actor: Actor, device_id: UUID, *, fields: Collection[str] = ()) -> Device:
+    """A device, held until the transaction ends, for a caller who may change it; first the custom fields of these names."""
+    if fields:
+        await custom_fields.hold_named(tx, fields)
+    await store.lock(tx, [device_id])
+    device = await get_device(tx, actor, device_id)
+    actor.require(Permission.DEVICES_WRITE)
+    return device
+
+
+async def set_tags(
+    tx: AsyncConnection, actor: Actor, before: Device, wanted: Sequence[str], *, now: datetime
+) -> Device:
+    """Give a locked device exactly these tags."""
+    await tags.set_tags(tx, actor, before, wanted, now=now)
+    return await get_device(tx, actor, before.id)
+
+
+async def set_custom_values(
+    tx: AsyncConnection, actor: Actor, before: Device, values: Mapping[str, object], *, now: datetime
+) -> Device:
+    """Set the custom values of a locked device that are named; None takes one away, and those that are not named stay."""
+    await custom_values.set_values(tx, actor, before, values, now=now)
+    return await get_device(tx, actor, before.id)
+
+
+async def list_software(
+    tx: AsyncConnection, actor: Actor, device_id: UUID, *, q: str | None, limit: int, cursor: str | None
+) -> Page[Software]:
+    """What is installed on a device, by name."""
+    await get_device(tx, actor, device_id)
+    return await software.list_software(tx, device_id, q=q, limit=limit, cursor=cursor)
+
+
 async def set_status(
     tx: AsyncConnection, actor: Actor, device_id: UUID, status: DeviceStatus, *, now: datetime
 ) -> Device:
     """Disable, enable or revoke a device. Revoking is for ever: the machine has to enrol again."""
-    await store.lock(tx, [device_id])
-    before = await get_device(tx, actor, device_id)
-    actor.require(Permission.DEVICES_WRITE)
+    before = await lock_device(tx, actor, device_id)
     if before.status is status:
         return before
     if before.status is DeviceStatus.REVOKED:
@@ -141,8 +175,11 @@ async def add_device(tx: AsyncConnection, new: NewDevice, *, now: datetime) -> U
     """Make a device of an approved request. Whoever approves writes the audit row."""
     device_id = uuid4()
     values = {name: getattr(new, name) for name in NewDevice.__dataclass_fields__}
-    rest = {
+    rest: dict[str, object] = {
         "id": device_id,
+        "os_version_key": cached_version_key(new.os_version) if new.os_version else None,
+        "agent_version_key": cached_version_key(new.agent_version) if new.agent_version else None,
+        "inventory_revision": 0,
         "status": DeviceStatus.ACTIVE.value,
         "description": "",
         "inventory": {},

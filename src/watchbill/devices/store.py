@@ -1,17 +1,35 @@
-"""SQL of devices: reading them within a site scope, and their few writes. Presence and inventory have their own modules."""
+"""SQL of devices: reading them within a site scope, and their few writes. What else is known of them has modules of its own."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Uuid, any_, func, insert, literal, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.devices.tables import device_presence, devices
+from watchbill.core.custom_field_rules import FieldType
+from watchbill.core.text_folding import folded
+from watchbill.devices.tables import custom_fields, device_custom_values, device_presence, device_tags, devices
 from watchbill.identity import SiteScope
 from watchbill.sites.tables import sites
 
@@ -38,8 +56,21 @@ class DeviceSort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CustomValue:
+    """The value of one custom field on one device, as JSON has it: dates are texts."""
+
+    type: FieldType
+    value: str | float | bool
+    set_by: str
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
-    """An inventory entry with its presence. `interpreters` None = not told yet; `timezone` None = its site's counts."""
+    """An inventory entry with its presence. `interpreters` None = not told yet; `timezone` None = its site's counts.
+
+    Other facts that are None are not known. `custom_values` by the name of the field.
+    """
 
     id: UUID
     site_id: int | None
@@ -54,7 +85,19 @@ class Device:
     agent_version: str
     interpreters: tuple[str, ...] | None
     timezone: str | None
+    device_type: str | None
+    agent_branch: str | None
+    domain: str | None
+    last_user: str | None
+    internal_addresses: tuple[str, ...] | None
+    external_address: str | None
+    cpu_count: int | None
+    ram_bytes: int | None
+    disk_free_bytes: int | None
+    tags: tuple[str, ...]
+    custom_values: Mapping[str, CustomValue]
     inventory_at: datetime | None
+    inventory_revision: int
     online: bool
     connected_at: datetime | None
     last_seen_at: datetime | None
@@ -71,6 +114,7 @@ class DeviceFilter:
     os_family: str | None = None
     online: bool | None = None
     status: DeviceStatus | None = None
+    tag: str | None = None
 
     def clauses(self) -> list[ColumnElement[bool]]:
         c = devices.c
@@ -81,6 +125,9 @@ class DeviceFilter:
             found.append(c.site_id == self.site_id)
         if self.os_family is not None:
             found.append(c.os_family == self.os_family)
+        if self.tag is not None:
+            tags = device_tags.c
+            found.append(exists().where(tags.device_id == c.id, tags.tag == folded(self.tag.strip())))
         if self.online is not None:
             is_online = device_presence.c.gateway_id.is_not(None)
             found.append(is_online if self.online else device_presence.c.gateway_id.is_(None))
@@ -102,7 +149,15 @@ _COLUMNS = [
         "agent_version",
         "interpreters",
         "timezone",
+        "device_type",
+        "agent_branch",
+        "domain",
+        "last_user",
+        "cpu_count",
+        "ram_bytes",
+        "disk_free_bytes",
         "inventory_at",
+        "inventory_revision",
         "created_at",
         "updated_at",
     )
@@ -112,10 +167,44 @@ _NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _LAST_SEEN = func.coalesce(device_presence.c.last_seen_at, _NEVER)
 
 
+#: As texts: what an address is made of is nobody's business above.
+_ADDRESSES = (
+    cast(devices.c.internal_addresses, ARRAY(Text)).label("internal_addresses"),
+    func.host(devices.c.external_address).label("external_address"),
+)
+_TAGS = (
+    select(func.array_agg(aggregate_order_by(device_tags.c.tag, device_tags.c.tag)))
+    .where(device_tags.c.device_id == devices.c.id)
+    .scalar_subquery()
+    .label("tags")
+)
+_V = device_custom_values.c
+_VALUES = (
+    select(
+        func.jsonb_object_agg(
+            custom_fields.c.name,
+            func.jsonb_build_object(
+                *("type", custom_fields.c.type, "set_by", _V.set_by, "set_at", _V.set_at),
+                "value",
+                func.coalesce(
+                    *(func.to_jsonb(c) for c in (_V.text_value, _V.number_value, _V.boolean_value, _V.date_value))
+                ),
+            ),
+        )
+    )
+    .where(_V.device_id == devices.c.id, custom_fields.c.id == _V.field_id)
+    .scalar_subquery()
+    .label("custom_values")
+)
+
+
 def _devices(*more: Any) -> Select[Any]:
     return (
         select(
             *_COLUMNS,
+            *_ADDRESSES,
+            _TAGS,
+            _VALUES,
             sites.c.name.label("site_name"),
             device_presence.c.gateway_id.is_not(None).label("online"),
             device_presence.c.connected_at,
@@ -129,10 +218,20 @@ def _devices(*more: Any) -> Select[Any]:
 
 def _device(row: RowMapping) -> Device:
     values = {name: row[name] for name in Device.__dataclass_fields__}
-    told = row["interpreters"]
-    return Device(
-        **(values | {"status": DeviceStatus(row["status"]), "interpreters": None if told is None else tuple(told)})
-    )
+    told, addresses = row["interpreters"], row["internal_addresses"]
+    shaped = {
+        "status": DeviceStatus(row["status"]),
+        "interpreters": None if told is None else tuple(told),
+        "internal_addresses": None if addresses is None else tuple(one.partition("/")[0] for one in addresses),
+        "tags": tuple(row["tags"] or ()),
+        "custom_values": {name: _custom_value(one) for name, one in sorted((row["custom_values"] or {}).items())},
+    }
+    return Device(**(values | shaped))
+
+
+def _custom_value(raw: Mapping[str, Any]) -> CustomValue:
+    set_at = datetime.fromisoformat(raw["set_at"]).astimezone(UTC)
+    return CustomValue(FieldType(raw["type"]), raw["value"], raw["set_by"], set_at)
 
 
 async def find(tx: AsyncConnection, device_id: UUID, scope: SiteScope) -> tuple[Device, dict[str, Any]] | None:
@@ -173,12 +272,44 @@ async def count_by_site(tx: AsyncConnection, site_ids: Collection[int]) -> dict[
     return {site_id: (all_, online) for site_id, all_, online in await tx.execute(query)}
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What must be known of a device that is changed among others."""
+
+    hostname: str
+    site_id: int | None
+
+
+async def visible(tx: AsyncConnection, device_ids: Sequence[UUID], scope: SiteScope) -> dict[UUID, Seen]:
+    """Those of these devices that are in the scope."""
+    wanted = literal(list(device_ids), ARRAY(Uuid()))
+    query = select(devices.c.id, devices.c.hostname, devices.c.site_id)
+    rows = await tx.execute(query.where(devices.c.id == any_(wanted), scope.clause(devices.c.site_id)))
+    return {row.id: Seen(row.hostname, row.site_id) for row in rows}
+
+
+async def count_with_value(tx: AsyncConnection, field_id: int, scope: SiteScope) -> int:
+    """How many devices of the scope have a value for a custom field."""
+    query = select(func.count()).select_from(device_custom_values.join(devices, devices.c.id == _V.device_id))
+    number = await tx.execute(query.where(_V.field_id == field_id, scope.clause(devices.c.site_id)))
+    return int(number.scalar_one())
+
+
 async def insert_device(tx: AsyncConnection, values: Mapping[str, object]) -> None:
     await tx.execute(insert(devices).values(values))
 
 
 async def update_device(tx: AsyncConnection, device_id: UUID, values: Mapping[str, object]) -> None:
-    await tx.execute(update(devices).where(devices.c.id == device_id).values(values))
+    """Write these values; filters see them, so the revision grows."""
+    fresh = {**values, "inventory_revision": devices.c.inventory_revision + 1}
+    await tx.execute(update(devices).where(devices.c.id == device_id).values(fresh))
+
+
+async def grow_revisions(tx: AsyncConnection, device_ids: Collection[UUID], now: datetime) -> None:
+    """Something beside their rows changed that filters can see: tags, custom values."""
+    fresh = {"inventory_revision": devices.c.inventory_revision + 1, "updated_at": now}
+    wanted = literal(list(device_ids), ARRAY(Uuid()))
+    await tx.execute(update(devices).where(devices.c.id == any_(wanted)).values(fresh))
 
 
 async def credentials_of(tx: AsyncConnection, device_id: UUID) -> tuple[bytes, DeviceStatus] | None:

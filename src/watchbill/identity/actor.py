@@ -32,6 +32,7 @@ class Permission(StrEnum):
     SERVICES_WRITE = "services:write"
     AUDIT_READ = "audit:read"
     WINDOWS_WRITE = "windows:write"
+    CUSTOM_FIELDS_WRITE = "custom_fields:write"
     #: Start work by hand although a window is closed; the reason is kept.
     WINDOWS_OVERRIDE = "windows:override"
 

@@ -1,6 +1,6 @@
 """The audit trail: one append-only row for every write, in the transaction of the write itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,6 +53,15 @@ class Filter:
         return same
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """One of several objects to which something was done at once."""
+
+    object_id: object
+    site_id: int | None
+    detail: Mapping[str, object]
+
+
 async def record(
     tx: AsyncConnection,
     actor: Actor,
@@ -65,18 +74,34 @@ async def record(
     detail: Mapping[str, object] | None = None,
 ) -> None:
     """Write who did what to which object. `action` is `noun.verb`; `detail` never holds a secret."""
-    row = {
+    about = About(object_id, site_id, detail or {})
+    await record_many(tx, actor, action, object_kind, [about], now=now)
+
+
+async def record_many(
+    tx: AsyncConnection, actor: Actor, action: str, object_kind: str, objects: Sequence[About], *, now: datetime
+) -> None:
+    """The same for many objects, to each of which the same was done: a row for each."""
+    if not objects:
+        return
+    same = {
         "at": now,
         "operator_id": actor.operator_id,
         "actor": actor.name,
         "action": action,
         "object_kind": object_kind,
-        "object_id": None if object_id is None else str(object_id),
-        "site_id": site_id,
         "remote_addr": actor.remote_addr,
-        "detail": dict(detail or {}),
     }
-    await tx.execute(insert(audit).values(row))
+    rows = [
+        {
+            **same,
+            "object_id": None if one.object_id is None else str(one.object_id),
+            "site_id": one.site_id,
+            "detail": dict(one.detail),
+        }
+        for one in objects
+    ]
+    await tx.execute(insert(audit), rows)
 
 
 async def list_entries(

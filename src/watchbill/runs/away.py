@@ -263,7 +263,7 @@ async def decide(
     if job_ids is not None:
         await _require_jobs(tx, actor, job_ids)
     held, refused = await _held(tx, actor, outage, job_ids)
-    chosen = await _within_bounds(tx, held, action)
+    chosen = await _within_bounds(tx, held, action, now)
     keep = _newest(chosen) if action == "latest" else {row.id for row in chosen if action == "release"}
     # Letting go locks jobs before occurrences, and so does whoever else lets go: skipping comes after it.
     released = await release_held(tx, [row.id for row in chosen if row.id in keep], now, actor=actor, reason=reason)
@@ -340,7 +340,7 @@ async def _spanning(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -
     return set((await tx.execute(query)).scalars())
 
 
-async def _within_bounds(tx: AsyncConnection, held: Sequence[_Held], action: Action) -> list[_Held]:
+async def _within_bounds(tx: AsyncConnection, held: Sequence[_Held], action: Action, now: datetime) -> list[_Held]:
     """As many as one request decides, oldest first: all of a job or nothing of it, but for one that is too much by itself.
 
     Of such a job the oldest are let go; what is released together gives way to each other, so jobs are kept whole where they can be.
@@ -350,7 +350,7 @@ async def _within_bounds(tx: AsyncConnection, held: Sequence[_Held], action: Act
         by_job[row.job_id].append(row)
     chosen: list[_Held] = []
     targets = 0
-    async for job_id, size in _sized(tx, list(by_job), action):
+    async for job_id, size in _sized(tx, list(by_job), action, now):
         rows = by_job[job_id]
         opened = size * (len(rows) if action == "release" else 1)
         if chosen and (len(chosen) + len(rows) > MOST_AT_ONCE or targets + opened > MOST_TARGETS):
@@ -360,7 +360,9 @@ async def _within_bounds(tx: AsyncConnection, held: Sequence[_Held], action: Act
     return sorted(chosen, key=lambda row: (row.scheduled_for_at, row.id))
 
 
-async def _sized(tx: AsyncConnection, job_ids: Sequence[int], action: Action) -> AsyncIterator[tuple[int, int]]:
+async def _sized(
+    tx: AsyncConnection, job_ids: Sequence[int], action: Action, now: datetime
+) -> AsyncIterator[tuple[int, int]]:
     """The jobs with the number of targets that each of their occurrences opens, at most `MOST_TARGETS`; nothing is opened by `skip`."""
     for place in range(0, len(job_ids), _SIZED_AT_ONCE):
         some = job_ids[place : place + _SIZED_AT_ONCE]
@@ -422,7 +424,7 @@ async def trickle(tx: AsyncConnection, now: datetime) -> Trickled:
     due = _due_by_now(guard.last_at, guard.per_minute, now)
     if not due:
         return Trickled(next_at=guard.last_at + step)
-    oldest = await _oldest(tx, due)
+    oldest = await _oldest(tx, due, now)
     released = await release_held(tx, oldest, now)
     await tx.execute(_PACED, {"id": guard.id, "now": now})
     if not oldest:
@@ -430,7 +432,7 @@ async def trickle(tx: AsyncConnection, now: datetime) -> Trickled:
     return Trickled(len(released), now + max(step, timedelta(seconds=1)))
 
 
-async def _oldest(tx: AsyncConnection, limit: int) -> list[UUID]:
+async def _oldest(tx: AsyncConnection, limit: int, now: datetime) -> list[UUID]:
     """What goes next, no more than one transaction freezes the targets of: the rest goes a moment later."""
     rows = (await tx.execute(_OLDEST, {"limit": limit})).all()
     sizes = await _sizes(tx, sorted({row.job_id for row in rows}), now)

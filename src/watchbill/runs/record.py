@@ -15,8 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
 from watchbill.core.states import TargetEvent
+from watchbill.devices import Setting
 from watchbill.kit.clock import rfc3339
+from watchbill.runs import script_values
 from watchbill.runs.moves import Move, move
+from watchbill.runs.script_values import Ended
 from watchbill.runs.taking import KILL_GRACE, SILENCE
 
 _ACCEPT = text("""
@@ -41,8 +44,8 @@ FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:out
   AS s(execution_id, device_id, outcome, exit_code, signal, reason, detail, tree, started_at, finished_at, stdout_bytes,
     stderr_bytes, truncated, last_line), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
-RETURNING e.id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail, e.tree, e.started_at,
-  e.finished_at, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes
+RETURNING e.id, e.run_id, e.device_id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail,
+  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes
 """)
 
 _LATE = text("""
@@ -111,28 +114,43 @@ async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID
     await move(tx, moves, now)
 
 
-async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime) -> None:
-    """Store results. A repeat is ignored; one that comes after its target was settled is kept beside it as late."""
+async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime) -> list[Setting]:
+    """Store results. A repeat is ignored; one that comes after its target was settled is kept beside it as late.
+
+    Their output is stored already. Returns the custom values that it sets, for `devices.reported` in the same transaction.
+    """
     if not reports:
-        return
+        return []
     unique = {report.execution_id: report for report in reports}
     rows = (await tx.execute(_FINISH, {**_columns(list(unique.values())), "now": now})).all()
-    moved = await move(tx, [move_of(row) for row in rows], now)
+    ended = [Ended(row.run_id, row.id, row.stdout_bytes, row.stored_bytes) for row in rows if _is_success(row)]
+    told = await script_values.told(tx, ended)
+    moved = await move(tx, [move_of(row, told[row.id].note() if row.id in told else None) for row in rows], now)
     settled = {one.target_id for one in moved}
     late = [{"target_id": row.target_id, "result": _late(row, now)} for row in rows if row.target_id not in settled]
     if late:
         await tx.execute(_LATE, {"rows": late})
+    return [
+        Setting(row.device_id, field_id, value, min(row.finished_at, now))
+        for row in rows
+        if row.id in told
+        for field_id, value in told[row.id].values.items()
+    ]
 
 
-def move_of(row: Row[*tuple[Any, ...]]) -> Move:
-    """What a finished execution means for its target."""
+def _is_success(row: Row[*tuple[Any, ...]]) -> bool:
+    return bool(row.outcome == "exited" and row.exit_code == 0)
+
+
+def move_of(row: Row[*tuple[Any, ...]], note: str | None = None) -> Move:
+    """What a finished execution means for its target. `note`: what is to be said about it if nothing graver is."""
     event, reason = _meaning(row)
     return Move(
         row.target_id,
         event,
         term=row.term,
         reason=reason,
-        detail=row.detail or (_SURVIVED if row.tree == "survived" else None),
+        detail=row.detail or (_SURVIVED if row.tree == "survived" else note),
         exit_code=row.exit_code,
         last_line=row.last_line,
         started_at=row.started_at,

@@ -52,10 +52,13 @@ class Connection(WSListener):
         self.is_open = False
         self.is_queued = False
         self.transport: WSTransport | None = None
+        #: Where the socket comes from; behind a proxy, that one's address.
+        self.peer: str | None = None
         self._reached: dict[tuple[str, str], int] = {}
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
+        self.peer = _address_in(transport.underlying_transport.get_extra_info("peername"))
         self.is_open = True
 
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
@@ -151,3 +154,8 @@ class Connection(WSListener):
             return
         self.transport.send_close(cast(WSCloseCode, code), why.encode()[:120])
         self.transport.disconnect()
+
+
+def _address_in(peername: object) -> str | None:
+    """The host of a socket's other end: `(host, port, …)`."""
+    return peername[0] if isinstance(peername, tuple) and peername and isinstance(peername[0], str) else None

@@ -186,7 +186,9 @@ class Hub:
             return
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
-            told = await presence.connected(tx, self.id, [(one.device_id, one.id) for one in newcomers], now)
+            pairs = [(one.device_id, one.id) for one in newcomers]
+            peers = {one.id: one.peer for one in newcomers if one.peer is not None}
+            told = await presence.connected(tx, self.id, pairs, now, addresses=peers)
         known = {one.device_id: one for one in told if one.is_accepted}
         welcome = [one for one in newcomers if one.device_id in known and one.is_open]
         # Who hung up meanwhile was noted as gone before it was noted as there: note it again.

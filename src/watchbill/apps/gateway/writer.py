@@ -11,10 +11,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
-from watchbill import runs
+from watchbill import devices, runs
 from watchbill.apps.gateway.connection import PROTOCOL_ERROR, RESTART, Connection
 from watchbill.apps.wiring import Engine
-from watchbill.devices import inventory
 from watchbill.kit import log
 from watchbill.kit.service import Wake, pause
 from watchbill.runs import Chunk, Report
@@ -204,6 +203,6 @@ async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: 
     await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes)
     await runs.accepted(tx, [one for one in batch.accepted if one[0] not in ended])
     await runs.started(tx, [one for one in batch.started if one[0] not in ended], now)
-    await runs.finished(tx, batch.reports, now)
+    settings = await runs.finished(tx, batch.reports, now)
     await runs.cancel_answered(tx, batch.answers, now)
-    await inventory.record(tx, batch.inventories, now)
+    await devices.reported(tx, batch.inventories, settings, now)
