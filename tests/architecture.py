@@ -67,10 +67,12 @@ PURE = {
         "dataclasses",
         "datetime",
         "decimal",
+        "difflib",
         "enum",
         "functools",
     ),
-    *("hashlib", "heapq", "itertools", "json", "math", "re", "typing", "uuid", "dateutil.rrule", "watchbill.core"),
+    *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "typing", "uuid"),
+    *("dateutil.rrule", "watchbill.core"),
 }
 PURE_EXCEPTIONS = {
     "watchbill.core.zones": {"importlib", "importlib.resources", "zoneinfo"},  # the pinned zone rules, read once
