@@ -25,12 +25,7 @@ LedgerState = OccurrenceState | Literal["planned"]
 
 
 class OccurrencesQuery(PageQuery):
-    """Which rows of the ledger. `from` and `since` are the same, so are `to` and `until`; both ends are included.
-
-    A range that ends in the future has the stored rows and after them the coming ones, computed, in state `planned`: in the order
-    of time, unless `sort=-time` asks for stored rows only. What could not be planned anyway, because a state, outcome, reason,
-    kind or `late` rules it out, and every range that ends by now, comes newest first. `to` is at most 366 days ahead.
-    """
+    """Which rows of the ledger. `from` and `since` are the same, so are `to` and `until`; both ends are included."""
 
     state: list[LedgerState] = Field(default_factory=list, description="only in these states; may be repeated")
     outcome: list[Outcome] = Field(default_factory=list, description="only with these outcomes, of what has ended")
