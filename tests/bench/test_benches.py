@@ -19,6 +19,10 @@ TINY = {
     ),
     "calendar": (["--schedules", "30", "--rounds", "1"], "schedules_per_s cron_per_s rrule_per_s worst_ms"),
     "freeze": (["--devices", "100", "--rounds", "1"], "targets seconds bare_seconds ratio preview_p95_ms"),
+    "inventory": (
+        ["--devices", "4", "--software", "20", "--batch", "2"],
+        "new_per_s bare_new_per_s same_per_s fact_per_s little_per_s bare_little_per_s ratio_new ratio_little",
+    ),
     "gateway": (
         ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],
         "agents kib_per_agent idle_cpu_percent first_byte_p50_ms first_byte_p99_ms finished_s results_per_s bare_per_s reconnect_s",

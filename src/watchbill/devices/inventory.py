@@ -92,37 +92,38 @@ _Row = tuple[UUID, Software]
 async def record(
     tx: AsyncConnection, rows: Sequence[tuple[UUID, str, Mapping[str, Any]]], now: datetime
 ) -> dict[UUID, str]:
-    """Store (device, digest, inventory) reports; returns the devices whose report was refused, each with the reason."""
-    good: dict[UUID, Normalised] = {}
+    """Store (device, digest, inventory) reports; returns the devices whose report was refused, each with the reason.
+
+    Of several reports of one device the last counts.
+    """
+    if not rows:
+        return {}
+    given = {device_id: (digest, inventory) for device_id, digest, inventory in rows}
+    told: list[_Told] = []
     refused: dict[UUID, str] = {}
-    for device_id, digest, inventory in rows:
-        try:
-            good[device_id] = normalised(digest, inventory)
-        except BadInventoryError as error:
-            refused[device_id] = str(error)
-    _tell(good, refused)
-    if good:
-        await _store(tx, await _unlike_stored(tx, good), now)
+    # Locked in the order of ids. What is stored already is not even looked through.
+    for row in await tx.execute(_STORED, {"devices": list(given)}):
+        if row.inventory_digest != given[row.id][0]:
+            try:
+                told.append(_told(row.id, normalised(*given[row.id]), row.software_digest))
+            except BadInventoryError as error:
+                refused[row.id] = str(error)
+    _tell(told, refused)
+    await _store(tx, told, now)
     return refused
 
 
-def _tell(good: Mapping[UUID, Normalised], refused: Mapping[UUID, str]) -> None:
+def _told(device_id: UUID, one: Normalised, stored_digest: str | None) -> _Told:
+    digest = one.software_digest()
+    return _Told(device_id, one, digest, None if digest == stored_digest else one.software)
+
+
+def _tell(told: Sequence[_Told], refused: Mapping[UUID, str]) -> None:
     for device_id, why in refused.items():
         _logger.warning("inventory.refused", device=str(device_id), error=why)
-    for device_id, one in good.items():
-        if one.dropped:
-            _logger.warning("inventory.dropped", device=str(device_id), fields=list(one.dropped))
-
-
-async def _unlike_stored(tx: AsyncConnection, good: Mapping[UUID, Normalised]) -> list[_Told]:
-    """The reports that say something new, their devices locked in the order of ids."""
-    found = []
-    for row in await tx.execute(_STORED, {"devices": list(good)}):
-        one = good[row.id]
-        if one.digest != row.inventory_digest:
-            digest = one.software_digest()
-            found.append(_Told(row.id, one, digest, None if digest == row.software_digest else one.software))
-    return found
+    for one in told:
+        if one.one.dropped:
+            _logger.warning("inventory.dropped", device=str(one.device_id), fields=list(one.one.dropped))
 
 
 async def _store(tx: AsyncConnection, told: Sequence[_Told], now: datetime) -> None:
