@@ -351,7 +351,17 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
         listener.on(jobs.CHANNEL, service.wake.ring)
     listener.on(runs.BOUNDS, reaper.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
-    return [listener, heartbeat, ticker, Relief(ticker), starter, trickle, reaper, Housekeeper(engine), workers], heartbeat
+    return [
+        listener,
+        heartbeat,
+        ticker,
+        Relief(ticker),
+        starter,
+        trickle,
+        reaper,
+        Housekeeper(engine),
+        workers,
+    ], heartbeat
 
 
 async def main(engine: Engine) -> None:
