@@ -117,6 +117,7 @@ def require_whole(job: SavedJob) -> None:
 NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
     "update": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
     "toggle": (Permission.JOBS_WRITE,),
+    "resume": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
     "rerun": (Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM),
     "cancel": (Permission.JOBS_RUN,),
     "delete": (Permission.JOBS_WRITE,),
@@ -125,11 +126,12 @@ NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
 
 def allowed_actions(actor: Actor, job: SavedJob, *, has_run: bool = True) -> list[Action]:
     """What this reader may do to the job, and why not; the writes themselves ask the same."""
-    return [_action(actor, job, name, has_run=has_run) for name in NEEDED]
+    return [_action(actor, job, name, has_run=has_run) for name in NEEDED if name != "resume"]
 
 
 def _action(actor: Actor, job: SavedJob, name: str, *, has_run: bool) -> Action:
-    lacking = [f"`{permission}`" for permission in NEEDED[name] if not actor.may(permission)]
+    needed = NEEDED["resume" if name == "toggle" and not job.enabled else name]
+    lacking = [f"`{permission}`" for permission in needed if not actor.may(permission)]
     if lacking:
         return Action(name, allowed=False, reason=f"This needs the permission {' and '.join(lacking)}.")
     if job.spans_other_sites:
@@ -168,7 +170,9 @@ async def judge(
 async def create(tx: AsyncConnection, actor: Actor, definition: object, *, keys: KeyRing, now: datetime) -> Saved:
     """Save a new job; InvalidError lists every problem."""
     actor.require(Permission.JOBS_WRITE)
-    return await insert(tx, actor, (await judge(tx, actor, definition, now=now)).accepted(), keys=keys, now=now)
+    judged = await judge(tx, actor, definition, now=now)
+    require_context(actor, judged.draft)
+    return await insert(tx, actor, judged.accepted(), keys=keys, now=now)
 
 
 async def insert(tx: AsyncConnection, actor: Actor, job: Job, *, keys: KeyRing, now: datetime) -> Saved:
@@ -246,6 +250,9 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
         raise InvalidError.of(problems, what="The request")
     if _is_so_already(before, wanted):
         return Toggled(before)
+    if wanted.enabled:
+        # From here on it runs again, by the word of who resumes it.
+        actor.require(*NEEDED["resume"])
     if wanted.enabled and wanted.catch_up in _STARTS:
         actor.require(*NEEDED["rerun"])
     zones = await zones_for(tx, schedule)
@@ -303,7 +310,7 @@ def _there(job: SavedJob | None) -> SavedJob:
     return job
 
 
-def require_context(actor: Actor, job: Job) -> None:
+def require_context(actor: Actor, job: Job | JobDraft) -> None:
     """Whoever saves a job may run it in its context."""
     match job.execution_context:
         case ExecutionContext.SYSTEM:
