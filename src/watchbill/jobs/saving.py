@@ -304,6 +304,19 @@ async def using_assembly(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -
     return [*named, f"{hidden} of sites that you do not see"] if hidden else named
 
 
+async def require_followers(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> None:
+    """Who changes an assembly decides what the jobs that take its latest revision run: it needs what saving them would need."""
+    number, elsewhere = await store.following_assembly(tx, actor.scope, assembly_id)
+    if number:
+        actor.require(Permission.RUN_AS_SYSTEM)
+    if elsewhere:
+        detail = (
+            f"{elsewhere} of the jobs that take each new revision of this assembly run in sites that you do not see. "
+            "Save a copy under another name, or ask somebody who sees them."
+        )
+        raise ForbiddenError(detail, code="assembly_used_elsewhere")
+
+
 def _there(job: SavedJob | None) -> SavedJob:
     if job is None:
         raise NotFoundError("There is no such job.", code="job_not_found")
