@@ -18,8 +18,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it ha
 from sqlalchemy import text
 
 from bench import common
-from watchbill.core.text_folding import folded
-from watchbill.core.version_order import version_key
+from watchbill.core.filter_text import fold
+from watchbill.core.filter_version import version_key
 from watchbill.devices import inventory
 
 Report = dict[str, Any]
@@ -107,7 +107,7 @@ _KEYS: dict[str, str] = {}
 def _remember_keys(fleet: Fleet) -> None:
     for one in fleet.values():
         for name, version in one["software"]["dpkg"]:
-            _KEYS[name], _KEYS[version] = folded(name), version_key(version)
+            _KEYS[name], _KEYS[version] = fold(name), version_key(version)
 
 
 def batches(fleet: Fleet, size: int) -> Iterator[Fleet]:

@@ -126,3 +126,13 @@ async def test_a_header_that_is_no_token_of_ours_signs_nobody_in(operator, heade
     reply = await operator.get("/api/session", headers={"Authorization": header.encode("latin-1")})
     assert reply.status_code == 401
     assert reply.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_token_ends_itself_and_no_other_one_of_its_owner(operator, bearer):
+    first, second = [(await operator.post("/api/api_tokens", json={**READ, "name": name})).json() for name in "ab"]
+    client = await bearer(first["token"])
+    refused = await client.delete(f"/api/api_tokens/{second['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (403, "session_required")
+    assert (await client.delete(f"/api/api_tokens/{first['id']}")).status_code == 204
+    assert (await client.get("/api/session")).status_code == 401
+    assert (await operator.delete(f"/api/api_tokens/{second['id']}")).status_code == 204

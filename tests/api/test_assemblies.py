@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.api import jobs as jobs_of
 from tests.api.conftest import codes
 
 SCRIPT = {
@@ -205,3 +206,27 @@ async def test_openapi_documents_the_typed_body(admin):
     assert set(document["components"]["schemas"]["AssemblyBody"]["required"]) == {"name", "interpreter", "content"}
     file = document["paths"][f"{PATH}/import"]["post"]["requestBody"]["content"]
     assert list(file) == ["text/yaml"]
+
+
+async def test_a_new_revision_for_jobs_of_other_sites_is_for_who_sees_them(admin, operator, other, fleet):
+    """Whoever could save it would run what he likes on their devices."""
+    path = f"/api/assemblies/{fleet['assembly']}"
+    evil = jobs_of.SCRIPT | {"content": "reboot"}
+    theirs = await jobs_of.create(admin, fleet, targets=[jobs_of.device(fleet["lamp"])])
+    refused = await operator.put(path, json=evil)
+    assert (refused.status_code, refused.json()["code"]) == (403, "assembly_used_elsewhere")
+    assert (await operator.get(path)).json()["content"] == "true"
+    assert (await other.put(path, json=evil)).status_code == 200
+    pinned = [{"assembly_id": fleet["assembly"], "revision": 1, "variables": {"Token": jobs_of.SECRET}}]
+    body = jobs_of.job(fleet, targets=[jobs_of.device(fleet["lamp"])], components=pinned)
+    assert (await admin.put(f"{jobs_of.PATH}/{theirs['id']}", json=body)).status_code == 200
+    assert (await operator.put(path, json=jobs_of.SCRIPT)).status_code == 200
+
+
+async def test_a_new_revision_for_jobs_that_run_as_system_needs_that_permission(admin, operator, fleet, world):
+    await jobs_of.create(admin, fleet)
+    path = f"/api/operators/{world.operator.id}"
+    await admin.patch(path, json={"denied_permissions": ["run_as_system"]})
+    change = jobs_of.SCRIPT | {"content": "reboot"}
+    assert (await operator.put(f"/api/assemblies/{fleet['assembly']}", json=change)).status_code == 403
+    assert (await operator.post("/api/assemblies", json=change | {"name": "Other"})).status_code == 201

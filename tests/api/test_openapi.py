@@ -294,8 +294,8 @@ async def test_a_stream_begins_or_is_refused(
         assert received.startswith(b"retry:")
 
 
-async def opening_of(app: FastAPI, request: httpx.Request) -> tuple[int, bytes]:
-    """Status and first lines of a reply that need not end: the client goes away once it has read them."""
+async def opening_of(app: FastAPI, request: httpx.Request, until: bytes = b"") -> tuple[int, bytes]:
+    """Status and first lines of a reply that need not end: the client goes away once it has read them, or read `until`."""
     status, received, gone = 0, b"", asyncio.Event()
 
     async def receive() -> dict[str, Any]:
@@ -309,7 +309,7 @@ async def opening_of(app: FastAPI, request: httpx.Request) -> tuple[int, bytes]:
         nonlocal status, received
         status = message.get("status", status)
         received += message.get("body", b"")
-        if received:
+        if received and until in received:
             asyncio.get_running_loop().call_later(0.02, gone.set)
 
     asked: list[bool] = []

@@ -129,3 +129,69 @@ async def test_changes_stand_in_the_audit_trail_without_any_password(admin, worl
     assert row.detail["role"] == ["operator", "viewer"]
     assert row.detail["is_password_set"] is True
     assert "phrase" not in str(row.detail)
+
+
+SCRIPT = {"name": "Clean up", "interpreter": "bash", "content": "true"}
+
+
+async def test_a_permission_of_the_role_is_taken_from_one_operator_and_given_back(admin, operator, world):
+    path = f"/api/operators/{world.operator.id}"
+    denied = ["run_as_system", "assemblies:write"]
+    reply = await admin.patch(path, json={"denied_permissions": denied})
+    assert reply.json()["denied_permissions"] == sorted(denied)
+    mine = set((await operator.get("/api/session")).json()["permissions"])
+    assert "jobs:write" in mine and not mine & set(denied)
+    assert (await operator.post("/api/assemblies", json=SCRIPT)).status_code == 403
+    assert (await admin.patch(path, json={"description": "x"})).status_code == 422
+    assert (await admin.patch(path, json={"display_name": "Otto"})).json()["denied_permissions"] == sorted(denied)
+    assert (await admin.patch(path, json={"denied_permissions": []})).json()["denied_permissions"] == []
+    assert (await operator.post("/api/assemblies", json=SCRIPT)).status_code == 201
+
+
+async def test_what_is_denied_stands_in_the_audit_trail(admin, world):
+    await admin.patch(f"/api/operators/{world.operator.id}", json={"denied_permissions": ["run_as_system"]})
+    (entry,) = (await admin.get("/api/audit?action=operator.updated")).json()["items"]
+    assert entry["detail"] == {"username": "otto", "denied_permissions": [[], ["run_as_system"]]}
+
+
+async def test_only_what_the_role_has_can_be_denied_and_never_reading_and_nothing_to_admins(admin, world):
+    path = f"/api/operators/{world.viewer.id}"
+    reply = await admin.patch(path, json={"denied_permissions": ["jobs:run", "read"]})
+    assert reply.status_code == 422
+    assert [one["code"] for one in reply.json()["errors"]] == ["not_of_role", "not_deniable"]
+    reply = await admin.post("/api/operators", json={**NEW, "role": "admin", "denied_permissions": ["jobs:run"]})
+    assert codes(reply) == {"denied_permissions": "not_for_admins"}
+
+
+async def test_another_role_forgets_the_denials_that_it_has_no_use_for(admin, world):
+    made = await admin.post("/api/operators", json={**NEW, "denied_permissions": ["jobs:run", "run_as_system"]})
+    assert made.json()["denied_permissions"] == ["jobs:run", "run_as_system"]
+    path = f"/api/operators/{made.json()['id']}"
+    assert (await admin.patch(path, json={"role": "viewer"})).json()["denied_permissions"] == []
+    await admin.patch(path, json={"role": "operator", "denied_permissions": ["jobs:run"]})
+    assert (await admin.patch(path, json={"role": "admin"})).json()["denied_permissions"] == []
+
+
+async def test_a_token_of_an_admin_gives_nobody_what_it_may_not_do_itself(admin, connect, world):
+    scopes = {"name": "accounts", "scopes": ["operators:write", "read"]}
+    token = (await admin.post("/api/api_tokens", json=scopes)).json()["token"]
+    accounts = await connect()
+    accounts.headers["Authorization"] = f"Bearer {token}"
+    new_admin = await accounts.post("/api/operators", json={**NEW, "role": "admin"})
+    assert (new_admin.status_code, new_admin.json()["code"]) == (403, "exceeds_own_permissions")
+    assert (await accounts.post("/api/operators", json={**NEW, "role": "viewer"})).status_code == 201
+    for change in ({"role": "operator"}, {"role": "admin"}):
+        reply = await accounts.patch(f"/api/operators/{world.viewer.id}", json=change)
+        assert reply.json()["code"] == "exceeds_own_permissions"
+    taken_over = await accounts.patch(f"/api/operators/{world.admin.id}", json={"password": "a wholly new phrase"})
+    assert taken_over.json()["code"] == "exceeds_own_permissions"
+
+
+async def test_a_token_made_before_a_denial_loses_the_permission_too(admin, operator, connect, world):
+    made = await operator.post("/api/api_tokens", json={"name": "ci", "scopes": ["read", "assemblies:write"]})
+    client = await connect()
+    client.headers["Authorization"] = f"Bearer {made.json()['token']}"
+    await admin.patch(f"/api/operators/{world.operator.id}", json={"denied_permissions": ["assemblies:write"]})
+    assert (await client.post("/api/assemblies", json=SCRIPT)).status_code == 403
+    again = await operator.post("/api/api_tokens", json={"name": "ci2", "scopes": ["assemblies:write"]})
+    assert codes(again) == {"scopes.0": "not_held"}

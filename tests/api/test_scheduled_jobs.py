@@ -394,3 +394,22 @@ async def test_what_other_zones_have_begun_is_still_to_come_for_its_own(admin, f
     shown = (await admin.get(f"{PATH}/{made['id']}")).json()["next_due_at"]
     assert shown == before
     assert datetime.fromisoformat(shown) - now < timedelta(hours=11)
+
+
+async def test_who_may_not_run_as_system_neither_resumes_a_job_nor_learns_what_is_wrong_with_a_new_one(
+    admin, operator, fleet, world
+):
+    paused = await create(admin, fleet, enabled=False)
+    path = f"/api/operators/{world.operator.id}"
+    assert (await admin.patch(path, json={"denied_permissions": ["run_as_system"]})).status_code == 200
+    resume = await operator.post(f"{PATH}/{paused['id']}/toggle", json={"enabled": True})
+    assert (resume.status_code, "run_as_system" in resume.json()["detail"]) == (403, True)
+    actions = {
+        one["action"]: one["allowed"]
+        for one in (await operator.get(f"{PATH}/{paused['id']}")).json()["allowed_actions"]
+    }
+    assert actions == {"update": False, "toggle": False, "rerun": False, "cancel": False, "delete": True}
+    refused = await operator.post(PATH, json=job(fleet, targets=[device(fleet["lamp"])]))
+    assert refused.status_code == 403
+    await admin.post(f"{PATH}/{paused['id']}/toggle", json={"enabled": True})
+    assert (await operator.post(f"{PATH}/{paused['id']}/toggle", json={"enabled": False})).status_code == 200

@@ -12,7 +12,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.factories.places import make_device, make_site
-from watchbill.core.version_order import version_key
+from watchbill.core.filter_version import version_key
 from watchbill.devices import inventory
 from watchbill.devices.report import MAX_SOFTWARE, BadInventoryError, Software, normalised
 from watchbill.devices.tables import device_software, devices

@@ -201,8 +201,18 @@ async def test_making_up_for_a_pause_needs_what_a_rerun_needs(tx, world, keys):
         for catch_up in ("latest", "all"):
             with pytest.raises(ForbiddenError):
                 await toggle(tx, editor, job.id, now=world.now, enabled=True, catch_up=catch_up)
-        assert (await toggle(tx, editor, job.id, now=world.now, enabled=True, catch_up="hold")).enabled
-        await toggle(tx, editor, job.id, now=world.now, enabled=False)
+    starter = replace(world.admin, permissions=frozenset(Permission) - {Permission.JOBS_RUN})
+    assert (await toggle(tx, starter, job.id, now=world.now, enabled=True, catch_up="hold")).enabled
+    await toggle(tx, starter, job.id, now=world.now, enabled=False)
+
+
+async def test_resuming_a_job_needs_its_context_and_pausing_it_does_not(tx, world, keys):
+    job = (await jobs.create(tx, world.admin, world.job(), keys=keys, now=world.now)).job
+    editor = replace(world.admin, permissions=frozenset(Permission) - {Permission.RUN_AS_SYSTEM})
+    await toggle(tx, editor, job.id, now=world.now, enabled=False)
+    for catch_up in ("skip", "hold"):
+        with pytest.raises(ForbiddenError):
+            await toggle(tx, editor, job.id, now=world.now, enabled=True, catch_up=catch_up)
 
 
 async def test_a_new_schedule_in_a_pause_makes_up_for_nothing_before_it(tx, world, keys):

@@ -74,6 +74,6 @@ async def create_api_token(body: ApiTokenCreate, tx: Tx, sign_in: TheSignIn, now
 
 
 @resource.delete("/{token_id}", status_code=204)
-async def revoke_api_token(token_id: Id, tx: Tx, caller: Caller, now: Now) -> None:
+async def revoke_api_token(token_id: Id, tx: Tx, sign_in: TheSignIn, now: Now) -> None:
     """End a token for good."""
-    await identity.revoke_api_token(tx, caller, token_id, now=now)
+    await identity.revoke_api_token(tx, sign_in, token_id, now=now)

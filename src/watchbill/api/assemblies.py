@@ -132,6 +132,8 @@ async def create_assembly(body: AnyAssembly, tx: Tx, caller: Caller, now: Now, r
 async def import_assembly(body: YamlFile, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
     """Save the assembly of a YAML file: a new one (201), or a new revision of the one with that name (200)."""
     saved = await assemblies.import_file(tx, caller, body, now=now)
+    if saved.is_changed and not saved.is_new:
+        await jobs.require_followers(tx, caller, saved.assembly.id)
     response.status_code = 201 if saved.is_new else 200
     return _reply(saved.assembly, response)
 
@@ -155,7 +157,10 @@ async def update_assembly(
     """Save an assembly anew; what changes nothing makes no revision."""
     before = await assemblies.lock(tx, caller, assembly_id)
     check_if_match(if_match, before.revision)
-    return _reply(await assemblies.update(tx, caller, before, body, now=now), response)
+    after = await assemblies.update(tx, caller, before, body, now=now)
+    if after.revision != before.revision:
+        await jobs.require_followers(tx, caller, assembly_id)
+    return _reply(after, response)
 
 
 @resource.get("/{assembly_id}/revisions")

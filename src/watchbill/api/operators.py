@@ -18,23 +18,27 @@ from watchbill.api.common import (
     router,
     ruled,
 )
-from watchbill.identity import EVERY_SITE, Operator, OperatorChange, OperatorDraft, Role
+from watchbill.identity import EVERY_SITE, Operator, OperatorChange, OperatorDraft, Permission, Role
 
 resource = router(prefix="/api/operators", tags=["operators"])
 
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
 DisplayName = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)]
 NewPassword = Annotated[SecretStr, ruled(identity.passwords.problems)]
+Denied = Annotated[
+    list[Permission], Field(max_length=len(Permission), description="permissions of the role that this account lacks")
+]
 
 
 class OperatorCreate(Model):
-    """`site_ids` are for operators and viewers; an admin sees every site."""
+    """`site_ids` and `denied_permissions` are for operators and viewers; an admin sees every site and may do everything."""
 
     username: Username
     password: NewPassword
     role: Role
     display_name: DisplayName = ""
     site_ids: Annotated[list[Id], Field(default_factory=list)]
+    denied_permissions: Annotated[Denied, Field(default_factory=list)]
     enabled: bool = True
     must_change_password: bool = True
 
@@ -46,6 +50,7 @@ class OperatorUpdate(Model):
     role: Role | None = None
     enabled: bool | None = None
     site_ids: list[Id] | None = None
+    denied_permissions: Denied | None = None
     password: NewPassword | None = None
     must_change_password: bool | None = None
 
@@ -58,6 +63,7 @@ class OperatorReply(Model):
     enabled: bool
     must_change_password: bool
     site_ids: list[int]
+    denied_permissions: list[Permission]
     created_at: Instant
     updated_at: Instant
     last_login_at: Instant | None
@@ -65,7 +71,15 @@ class OperatorReply(Model):
 
 def _shape(operator: Operator) -> OperatorReply:
     fields = {name: getattr(operator, name) for name in OperatorReply.model_fields}
-    return OperatorReply(**(fields | {"site_ids": sorted(operator.site_ids)}))
+    lists = {name: sorted(fields[name]) for name in ("site_ids", "denied_permissions")}
+    return OperatorReply(**(fields | lists))
+
+
+def _sets(body: OperatorCreate | OperatorUpdate) -> dict[str, frozenset[int] | frozenset[Permission] | None]:
+    return {
+        "site_ids": None if body.site_ids is None else frozenset(body.site_ids),
+        "denied_permissions": None if body.denied_permissions is None else frozenset(body.denied_permissions),
+    }
 
 
 @resource.get("")
@@ -78,7 +92,7 @@ async def list_operators(tx: Tx, caller: Caller, query: Annotated[SearchQuery, Q
 @resource.post("", status_code=201)
 async def create_operator(body: OperatorCreate, tx: Tx, caller: Caller, now: Now) -> OperatorReply:
     """Make an account."""
-    given = body.model_dump() | {"password": body.password.get_secret_value(), "site_ids": frozenset(body.site_ids)}
+    given = body.model_dump() | {"password": body.password.get_secret_value()} | _sets(body)
     there = await sites.existing(tx, body.site_ids, EVERY_SITE)
     return _shape(await identity.create_operator(tx, caller, OperatorDraft(**given), existing_sites=there, now=now))
 
@@ -93,8 +107,7 @@ async def get_operator(operator_id: Id, tx: Tx, caller: Caller) -> OperatorReply
 async def update_operator(operator_id: Id, body: OperatorUpdate, tx: Tx, caller: Caller, now: Now) -> OperatorReply:
     """Change an account. A new password, another role or disabling ends its sessions."""
     password = body.password.get_secret_value() if body.password else None
-    site_ids = None if body.site_ids is None else frozenset(body.site_ids)
-    change = OperatorChange(**(body.model_dump() | {"password": password, "site_ids": site_ids}))
+    change = OperatorChange(**(body.model_dump() | {"password": password} | _sets(body)))
     there = await sites.existing(tx, body.site_ids or [], EVERY_SITE)
     return _shape(await identity.update_operator(tx, caller, operator_id, change, existing_sites=there, now=now))
 

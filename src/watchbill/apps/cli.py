@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "doctor": (_HOST, "doctor", _ENGINE),
     "login": ("client.sign_in", "login_app", _CLIENT),
     "logout": ("client.sign_in", "logout_app", _CLIENT),
+    "operators": ("client.operators", "app", _CLIENT),
     "sites": ("client.sites", "app", _CLIENT),
     "devices": ("client.devices", "app", _CLIENT),
     "custom-fields": ("client.custom_fields", "app", _CLIENT),

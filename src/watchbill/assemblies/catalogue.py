@@ -74,8 +74,9 @@ async def create(tx: AsyncConnection, actor: Actor, definition: object, *, now: 
 
 async def lock(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> Assembly:
     """The assembly, held until the transaction ends, for a caller who is about to change it."""
+    found = _there(await store.find(tx, assembly_id, for_update=True))
     actor.require(Permission.ASSEMBLIES_WRITE)
-    return _there(await store.find(tx, assembly_id, for_update=True))
+    return found
 
 
 async def update(tx: AsyncConnection, actor: Actor, before: Assembly, definition: object, *, now: datetime) -> Assembly:

@@ -6,7 +6,7 @@ from typing import Final
 
 from watchbill.core.fields import join, shown
 from watchbill.core.problems import Problem
-from watchbill.core.text_folding import folded
+from watchbill.core.filter_text import fold
 
 MAX_TAGS: Final = 100
 MAX_TAG_CHARACTERS: Final = 50
@@ -20,7 +20,7 @@ def read_tags(told: Sequence[str], path: str, problems: list[Problem]) -> list[s
     """The tags as they are kept: each once, sorted. Every unfit one is a problem under `path`."""
     found = set()
     for place, text in enumerate(told):
-        tag = folded(text.strip())
+        tag = fold(text.strip())
         if _TAG.fullmatch(tag) is None:
             problems.append(Problem(join(path, place), "invalid_tag", f"{shown(text)} {_ALLOWED}"))
         found.add(tag)

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.core.text_folding import folded
+from watchbill.core.filter_text import fold
 from watchbill.devices.report import BadInventoryError, Normalised, Software, cached_version_key, normalised
 from watchbill.kit import log
 
@@ -157,13 +157,14 @@ async def _store_software(tx: AsyncConnection, told: Mapping[UUID, frozenset[Sof
     if gone:
         await tx.execute(_REMOVE, _columns(gone))
     if new:
-        keys = {"name_keys": [folded(one[1]) for _, one in new], "version_keys": _version_keys(new)}
+        keys = {"name_keys": [fold(one[1]) for _, one in new], "version_keys": _version_keys(new)}
         await tx.execute(_ADD, {**_columns(new), **keys})
     return {device_id for device_id, _ in [*gone, *new]}
 
 
 def _version_keys(rows: Iterable[_Row]) -> list[str]:
-    return [cached_version_key(version) for _, (_, _, version) in rows]
+    """Empty where there is none to compare."""
+    return [cached_version_key(version) or "" for _, (_, _, version) in rows]
 
 
 def _columns(rows: Sequence[_Row]) -> dict[str, list[Any]]:

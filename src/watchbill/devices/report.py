@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeVar
 
-from watchbill.core.version_order import version_key
+from watchbill.core.filter_version import find_version_key
 from watchbill.core.zones import find_zone
 
 T = TypeVar("T")
@@ -38,8 +38,8 @@ _SYSTEM_MOUNTS = ("/", "C:\\")
 #: One installed thing: where it was found, its name and its version.
 Software = tuple[str, str, str]
 
-#: Fleets have much in common: a key is worked out once for all of them.
-cached_version_key = lru_cache(maxsize=16384)(version_key)
+#: Fleets have much in common: a key is worked out once for all of them. None = what no filter can compare.
+cached_version_key = lru_cache(maxsize=16384)(find_version_key)
 
 
 class BadInventoryError(ValueError):

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.core.text_folding import folded
+from watchbill.core.filter_text import fold
 from watchbill.devices.tables import device_software
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
@@ -28,10 +28,10 @@ async def list_software(
     order = (c.name_key, c.source, c.name, c.version)
     query = select(c.name, c.version, c.source).where(c.device_id == device_id).order_by(*order).limit(limit + 1)
     if q:
-        query = query.where(c.name_key.contains(folded(q), autoescape=True))
+        query = query.where(c.name_key.contains(fold(q), autoescape=True))
     if cursor is not None:
         # A key that is missing counts as the first of all.
         keys = [literal(key or "") for key in decode_cursor(cursor, (str,) * len(order))]
         query = query.where(tuple_(*order) > tuple_(*keys))
     rows = [Software(row.name, row.version, row.source) for row in await tx.execute(query)]
-    return page_of(rows, limit, lambda one: (folded(one.name), one.source, one.name, one.version))
+    return page_of(rows, limit, lambda one: (fold(one.name), one.source, one.name, one.version))

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.custom_field_rules import FieldType
-from watchbill.core.text_folding import folded
+from watchbill.core.filter_text import fold
 from watchbill.devices.tables import custom_fields, device_custom_values, device_presence, device_tags, devices
 from watchbill.identity import SiteScope
 from watchbill.sites.tables import sites
@@ -127,7 +127,7 @@ class DeviceFilter:
             found.append(c.os_family == self.os_family)
         if self.tag is not None:
             tags = device_tags.c
-            found.append(exists().where(tags.device_id == c.id, tags.tag == folded(self.tag.strip())))
+            found.append(exists().where(tags.device_id == c.id, tags.tag == fold(self.tag.strip())))
         if self.online is not None:
             is_online = device_presence.c.gateway_id.is_not(None)
             found.append(is_online if self.online else device_presence.c.gateway_id.is_(None))

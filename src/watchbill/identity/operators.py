@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
 from watchbill.identity import audit, passwords, store
-from watchbill.identity.actor import ENGINE, Actor, Permission, Role
+from watchbill.identity.actor import ENGINE, ROLE_PERMISSIONS, Actor, Permission, Role
 from watchbill.identity.store import Operator
-from watchbill.kit.errors import ConflictError, InvalidError, NotFoundError
+from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 _RESERVED = {ENGINE.name}
@@ -25,6 +25,7 @@ class OperatorDraft:
     password: str
     display_name: str = ""
     site_ids: frozenset[int] = frozenset()
+    denied_permissions: frozenset[Permission] = frozenset()
     enabled: bool = True
     must_change_password: bool = True
 
@@ -37,6 +38,7 @@ class OperatorChange:
     role: Role | None = None
     enabled: bool | None = None
     site_ids: frozenset[int] | None = None
+    denied_permissions: frozenset[Permission] | None = None
     password: str | None = None
     must_change_password: bool | None = None
 
@@ -67,10 +69,17 @@ async def create_operator(
     if draft.username.lower() in _RESERVED:
         found.append(Problem("username", "reserved", "is the name of the Engine itself"))
     found += _site_problems(draft.role, draft.site_ids, existing_sites)
+    found += _denial_problems(draft.role, draft.denied_permissions)
     if found:
         raise InvalidError.of(found, what="The operator")
+    _require_no_more(actor, draft.role, draft.denied_permissions)
     operator_id = await _insert(tx, draft, now)
-    detail = {"username": draft.username, "role": draft.role, "site_ids": sorted(draft.site_ids)}
+    detail = {
+        "username": draft.username,
+        "role": draft.role,
+        "site_ids": sorted(draft.site_ids),
+        "denied_permissions": sorted(draft.denied_permissions),
+    }
     await audit.record(tx, actor, "operator.created", "operator", operator_id, now=now, detail=detail)
     return await get_operator(tx, actor, operator_id)
 
@@ -83,6 +92,7 @@ async def _insert(tx: AsyncConnection, draft: OperatorDraft, now: datetime) -> i
         "must_change_password": draft.must_change_password,
         "role": draft.role.value,
         "enabled": draft.enabled,
+        "denied_permissions": sorted(draft.denied_permissions),
         "created_at": now,
         "updated_at": now,
     }
@@ -100,6 +110,28 @@ def _site_problems(role: Role, site_ids: Collection[int], existing: Collection[i
     ]
 
 
+def _denial_problems(role: Role, denied: Collection[Permission]) -> list[Problem]:
+    if role is Role.ADMIN and denied:
+        return [Problem("denied_permissions", "not_for_admins", "must be empty for an admin, who may do everything")]
+    found = [
+        Problem("denied_permissions", "not_of_role", f"{permission} is not a permission of the role {role} at all")
+        for permission in sorted(set(denied) - ROLE_PERMISSIONS[role])
+    ]
+    if Permission.READ in denied:
+        message = "read cannot be taken away: give the account no sites, or disable it"
+        found.append(Problem("denied_permissions", "not_deniable", message))
+    return found
+
+
+def _require_no_more(actor: Actor, role: Role, denied: Collection[Permission]) -> None:
+    """Whoever gives rights, or takes over an account by its password, must have them: a token may have fewer than its owner."""
+    lacking = sorted(ROLE_PERMISSIONS[role] - set(denied) - actor.permissions)
+    if lacking:
+        named = ", ".join(f"`{permission}`" for permission in lacking)
+        detail = f"That account may do what {actor.name} may not: {named}."
+        raise ForbiddenError(detail, code="exceeds_own_permissions")
+
+
 async def update_operator(
     tx: AsyncConnection,
     actor: Actor,
@@ -112,14 +144,18 @@ async def update_operator(
     """Change an account. A new password, a new role or a disabled account ends its sessions."""
     before = await get_operator(tx, actor, operator_id)
     role = change.role or before.role
+    denied = _denied_after(before, change)
     found = _site_problems(role, change.site_ids or (), existing_sites)
+    found += _denial_problems(role, denied)
     if change.password is not None:
         found += passwords.problems(change.password, username=before.username)
     if found:
         raise InvalidError.of(found, what="The operator")
+    _require_no_more(actor, before.role, before.denied_permissions)
+    _require_no_more(actor, role, denied)
     if role is not Role.ADMIN or change.enabled is False:
         await _keep_an_admin(tx, before)
-    await _apply(tx, before, change, now)
+    await _apply(tx, before, change, denied, now)
     after = await get_operator(tx, actor, operator_id)
     await audit.record(
         tx, actor, "operator.updated", "operator", operator_id, now=now, detail=_changes(before, after, change)
@@ -127,8 +163,18 @@ async def update_operator(
     return after
 
 
-async def _apply(tx: AsyncConnection, before: Operator, change: OperatorChange, now: datetime) -> None:
-    values: dict[str, object] = {"updated_at": now}
+def _denied_after(before: Operator, change: OperatorChange) -> frozenset[Permission]:
+    """What is denied after the change: what the new role does not have anyway is forgotten."""
+    if change.denied_permissions is not None:
+        return change.denied_permissions
+    role = change.role or before.role
+    return frozenset() if role is Role.ADMIN else before.denied_permissions & ROLE_PERMISSIONS[role]
+
+
+async def _apply(
+    tx: AsyncConnection, before: Operator, change: OperatorChange, denied: frozenset[Permission], now: datetime
+) -> None:
+    values: dict[str, object] = {"updated_at": now, "denied_permissions": sorted(denied)}
     for name in ("display_name", "enabled", "must_change_password"):
         if (value := getattr(change, name)) is not None:
             values[name] = value
@@ -152,8 +198,9 @@ def _changes(before: Operator, after: Operator, change: OperatorChange) -> dict[
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             shown[name] = [old, new]
-    if before.site_ids != after.site_ids:
-        shown["site_ids"] = [sorted(before.site_ids), sorted(after.site_ids)]
+    for name in ("site_ids", "denied_permissions"):
+        if getattr(before, name) != getattr(after, name):
+            shown[name] = [sorted(getattr(before, name)), sorted(getattr(after, name))]
     if change.password is not None:
         shown["is_password_set"] = True
     return shown

@@ -153,7 +153,7 @@ async def by_api_token(tx: AsyncConnection, token: str, *, remote_addr: str | No
 def actor_of(
     operator: Operator, remote_addr: str | None, *, scopes: frozenset[Permission] | None = None, name: str | None = None
 ) -> Actor:
-    permissions = ROLE_PERMISSIONS[operator.role]
+    permissions = ROLE_PERMISSIONS[operator.role] - operator.denied_permissions
     scope = EVERY_SITE if operator.role is Role.ADMIN else SiteScope(operator.site_ids)
     return Actor(
         operator.id,

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.identity.actor import Role
+from watchbill.identity.actor import Permission, Role
 from watchbill.identity.tables import api_tokens, operator_sites, operators, sessions
 from watchbill.kit.errors import ConflictError
 
@@ -26,7 +26,10 @@ _SITE_IDS = (
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A signed-in human's account. `site_ids` are the assigned sites; an admin has none and sees all."""
+    """A signed-in human's account. `site_ids` are the assigned sites; an admin has none and sees all.
+
+    `denied_permissions` are those of the role that were taken from this account.
+    """
 
     id: int
     username: str
@@ -34,6 +37,7 @@ class Operator:
     role: Role
     enabled: bool
     must_change_password: bool
+    denied_permissions: frozenset[Permission]
     site_ids: frozenset[int]
     created_at: datetime
     updated_at: datetime
@@ -64,6 +68,7 @@ _OPERATOR_COLUMNS = [
         "role",
         "enabled",
         "must_change_password",
+        "denied_permissions",
         "created_at",
         "updated_at",
         "last_login_at",
@@ -78,7 +83,10 @@ def _operators() -> Select[Any]:
 
 def _operator(row: RowMapping) -> Operator:
     values = {column.name: row[column.name] for column in _OPERATOR_COLUMNS}
-    return Operator(**(values | {"role": Role(row["role"]), "site_ids": frozenset(row["site_ids"])}))
+    # What is denied under a name of another version is not a permission here either.
+    denied = frozenset(Permission(one) for one in row["denied_permissions"] if one in set(Permission))
+    told = {"role": Role(row["role"]), "denied_permissions": denied, "site_ids": frozenset(row["site_ids"])}
+    return Operator(**(values | told))
 
 
 def _token(row: RowMapping) -> ApiToken:

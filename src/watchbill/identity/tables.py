@@ -15,6 +15,7 @@ operators = Table(
     Column("must_change_password", Boolean, nullable=False),
     Column("role", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("denied_permissions", ARRAY(Text), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("last_login_at", DateTime(timezone=True)),

@@ -85,12 +85,17 @@ async def list_api_tokens(
     return page_of(rows, limit, lambda token: (token.id,))
 
 
-async def revoke_api_token(tx: AsyncConnection, actor: Actor, token_id: int, *, now: datetime) -> None:
-    """End a token for good: one's own, or anybody's for those who manage operators."""
+async def revoke_api_token(tx: AsyncConnection, sign_in: SignIn, token_id: int, *, now: datetime) -> None:
+    """End a token for good: one's own, or anybody's for those who manage operators. A token may always end itself."""
+    actor = sign_in.actor
     owner_id = None if actor.may(Permission.OPERATORS_WRITE) else actor.operator_id
     token = await store.find_token(tx, token_id, owner_id=owner_id)
     if token is None:
         raise NotFoundError("There is no such API token.")
+    if sign_in.session is None and owner_id is not None and token_id != sign_in.token_id:
+        # Whatever it was made for, to take the others from its owner is not that.
+        detail = "A token ends no other one: revoke it in a signed-in session."
+        raise ForbiddenError(detail, code="session_required")
     await store.revoke_token(tx, token_id, now)
     detail = {"name": token.name}
     await audit.record(tx, actor, "api_token.revoked", "api_token", token_id, now=now, detail=detail)

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import assemblies
+from watchbill.core.job_rules import read
 from watchbill.core.job_rules_values import Job
 from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.problems import Problem
@@ -73,8 +74,9 @@ async def read_file(
     actor.require(Permission.JOBS_WRITE)
     document = yaml_file.read(content)
     name = _name_of(document)
-    before, own = await _find_before(tx, actor, name, on_existing)
     resolved = await resolve(tx, actor, document.value)
+    saving.require_context(actor, read(resolved.definition).draft)
+    before, own = await _find_before(tx, actor, name, on_existing)
     if before is not None:
         _keep_secrets(resolved.definition, before)
     judged = await saving.judge(tx, actor, resolved.definition, now=now, before=before)

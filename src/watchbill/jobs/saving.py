@@ -119,6 +119,7 @@ def require_whole(job: SavedJob) -> None:
 NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
     "update": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
     "toggle": (Permission.JOBS_WRITE,),
+    "resume": (Permission.JOBS_WRITE, Permission.RUN_AS_SYSTEM),
     "rerun": (Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM),
     "cancel": (Permission.JOBS_RUN,),
     "delete": (Permission.JOBS_WRITE,),
@@ -127,11 +128,12 @@ NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
 
 def allowed_actions(actor: Actor, job: SavedJob, *, has_run: bool = True) -> list[Action]:
     """What this reader may do to the job, and why not; the writes themselves ask the same."""
-    return [_action(actor, job, name, has_run=has_run) for name in NEEDED]
+    return [_action(actor, job, name, has_run=has_run) for name in NEEDED if name != "resume"]
 
 
 def _action(actor: Actor, job: SavedJob, name: str, *, has_run: bool) -> Action:
-    lacking = [f"`{permission}`" for permission in NEEDED[name] if not actor.may(permission)]
+    needed = NEEDED["resume" if name == "toggle" and not job.enabled else name]
+    lacking = [f"`{permission}`" for permission in needed if not actor.may(permission)]
     if lacking:
         return Action(name, allowed=False, reason=f"This needs the permission {' and '.join(lacking)}.")
     if job.spans_other_sites:
@@ -170,7 +172,9 @@ async def judge(
 async def create(tx: AsyncConnection, actor: Actor, definition: object, *, keys: KeyRing, now: datetime) -> Saved:
     """Save a new job; InvalidError lists every problem."""
     actor.require(Permission.JOBS_WRITE)
-    return await insert(tx, actor, (await judge(tx, actor, definition, now=now)).accepted(), keys=keys, now=now)
+    judged = await judge(tx, actor, definition, now=now)
+    require_context(actor, judged.draft)
+    return await insert(tx, actor, judged.accepted(), keys=keys, now=now)
 
 
 async def insert(tx: AsyncConnection, actor: Actor, job: Job, *, keys: KeyRing, now: datetime) -> Saved:
@@ -248,6 +252,9 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
         raise InvalidError.of(problems, what="The request")
     if _is_so_already(before, wanted):
         return Toggled(before)
+    if wanted.enabled:
+        # From here on it runs again, by the word of who resumes it.
+        actor.require(*NEEDED["resume"])
     if wanted.enabled and wanted.catch_up in _STARTS:
         actor.require(*NEEDED["rerun"])
     zones = await zones_for(tx, schedule)
@@ -306,13 +313,26 @@ async def using_assembly(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -
     return [*named, f"{hidden} of sites that you do not see"] if hidden else named
 
 
+async def require_followers(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> None:
+    """Who changes an assembly decides what the jobs that take its latest revision run: it needs what saving them would need."""
+    number, elsewhere = await store.following_assembly(tx, actor.scope, assembly_id)
+    if number:
+        actor.require(Permission.RUN_AS_SYSTEM)
+    if elsewhere:
+        detail = (
+            f"{elsewhere} of the jobs that take each new revision of this assembly run in sites that you do not see. "
+            "Save a copy under another name, or ask somebody who sees them."
+        )
+        raise ForbiddenError(detail, code="assembly_used_elsewhere")
+
+
 def _there(job: SavedJob | None) -> SavedJob:
     if job is None:
         raise NotFoundError("There is no such job.", code="job_not_found")
     return job
 
 
-def require_context(actor: Actor, job: Job) -> None:
+def require_context(actor: Actor, job: Job | JobDraft) -> None:
     """Whoever saves a job may run it in its context."""
     match job.execution_context:
         case ExecutionContext.SYSTEM:

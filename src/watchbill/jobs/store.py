@@ -148,6 +148,25 @@ async def using_assembly(tx: AsyncConnection, assembly_id: UUID, visible: Select
     return [(row.name, row.is_visible) for row in await tx.execute(query)]
 
 
+async def following_assembly(tx: AsyncConnection, scope: SiteScope, assembly_id: UUID) -> tuple[int, int]:
+    """How many jobs take each new revision of an assembly, and how many of them have a device outside of the scope to run on."""
+    inside = func.coalesce(scope.clause(devices.c.site_id), literal(value=False))
+    outside = (
+        select(literal(1))
+        .select_from(job_targets.join(devices, devices.c.id == job_targets.c.device_id))
+        .where(job_targets.c.job_id == jobs.c.id, ~job_targets.c.is_exclusion, ~inside)
+        .exists()
+    )
+    latest = exists().where(
+        job_components.c.job_id == jobs.c.id,
+        job_components.c.assembly_id == assembly_id,
+        job_components.c.assembly_revision.is_(None),
+    )
+    query = select(func.count(), func.count().filter(outside)).where(jobs.c.deleted_at.is_(None), latest)
+    number, elsewhere = (await tx.execute(query)).one()
+    return number, elsewhere
+
+
 async def list_revisions(tx: AsyncConnection, job_id: int, *, limit: int, cursor: str | None) -> Page[StoredRevision]:
     """Newest first."""
     table, before_it = job_revisions.c, job_revisions.alias("before_it")

@@ -66,6 +66,9 @@ class Api:
         headers = {"If-Match": f'"{revision}"'} if revision is not None else {}
         return _body(self.send("PUT", path, body=body, headers=headers, placed=placed))
 
+    def patch(self, path: str, body: object) -> Json:
+        return _body(self.send("PATCH", path, body=body))
+
     def delete(self, path: str) -> Json:
         return _body(self.send("DELETE", path))
 

@@ -109,6 +109,11 @@ class Session:
             return int(text)
         return int(self._named("/api/scheduled_jobs", text, "name", "job")["id"])
 
+    def operator_id(self, text: str) -> int:
+        if text.isdigit():
+            return int(text)
+        return int(self._named("/api/operators", text, "username", "account")["id"])
+
     def window_id(self, text: str) -> int:
         if text.isdigit():
             return int(text)

@@ -6,7 +6,7 @@ revision = "0009"
 down_revision = "0008"
 
 UP = """
--- Everything is NULL while it is not known. Version keys are written by the Engine (core.version_order) and compared byte by byte.
+-- Everything is NULL while it is not known. Version keys are written by the Engine (core.filter_version) and compared byte by byte.
 ALTER TABLE devices
   ADD COLUMN device_type text CHECK (device_type IN ('server', 'desktop', 'laptop', 'virtual', 'container', 'other')),
   ADD COLUMN agent_branch text,
@@ -30,7 +30,7 @@ UPDATE devices SET inventory_digest = NULL WHERE inventory_digest IS NOT NULL;
 CREATE TABLE device_software (
   device_id uuid NOT NULL REFERENCES devices ON DELETE CASCADE,
   name text COLLATE "C" NOT NULL,
-  -- The name as it is compared: folded by the Engine (core.text_folding).
+  -- The name as it is compared: folded by the Engine (core.filter_text).
   name_key text COLLATE "C" NOT NULL,
   version text COLLATE "C" NOT NULL,
   version_key text COLLATE "C" NOT NULL,

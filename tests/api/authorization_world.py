@@ -1,0 +1,390 @@
+"""What the authorization matrix is played on: the same things on every side of a site boundary, and everyone who may ask.
+
+Sides: `own` is a site of the callers, `foreign` another one, `siteless` a device of no site, `shared` what reaches the own and the
+foreign site, `absent` has ids of nothing. What is foreign or siteless has `zq` in its name, and all ids are large numbers or UUIDs, so
+that a trace of them in a reply is no accident. Requests are undone: whatever they commit, the next one finds the world as it was.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import psycopg
+from fastapi import FastAPI
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from tests.api.conftest import BASE_URL, Connect
+from tests.factories import people, places
+from tests.factories.machines import Machine
+from watchbill import identity, runs
+from watchbill.api import auth
+from watchbill.api.app import create_app
+from watchbill.api.common import Deps
+from watchbill.core.occurrence import public_id
+from watchbill.identity import ROLE_PERMISSIONS, Operator, Permission, Role
+from watchbill.kit.db import Database
+from watchbill.runs import Held
+from watchbill.runs.tables import executions, output_chunks, run_targets
+
+SIDES = ("own", "foreign", "siteless", "shared", "absent")
+#: What `limited` has lost of the permissions of its role.
+DENIED = frozenset({Permission.RUN_AS_SYSTEM, Permission.ASSEMBLIES_WRITE})
+#: Ids of each table begin far from those of others.
+_FIRST = {"sites": 4_100_001, "jobs": 4_200_001, "windows": 4_300_001, "operators": 4_400_001, "api_tokens": 4_500_001,
+          "run_targets": 4_600_001, "outages": 4_700_001}  # fmt: skip
+HIDDEN_NAME = "zq"
+
+
+@dataclass(frozen=True)
+class Things:
+    """The ids of one side, by the names that paths give them; None = there is no such thing on this side."""
+
+    site_id: int | None = None
+    device_id: str | None = None
+    job_id: int | None = None
+    job_name: str = "Sweep nothing"
+    occurrence: str | None = None
+    held: str | None = None
+    run_id: int | None = None
+    execution_id: str | None = None
+    window_id: int | None = None
+    approval_id: str | None = None
+    operator_id: int | None = None
+    token_id: int | None = None
+    assembly_id: str | None = None
+    #: The script of this side's job, and of no other.
+    script_id: str | None = None
+    script_name: str = ""
+    own_device_id: str | None = None
+    spare_id: str | None = None
+    revision: int | None = None
+    outage_id: int | None = None
+    enrolment_id: str | None = None
+
+    def ids(self) -> set[str]:
+        return {str(getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) is not None}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who asks: headers and cookies, what they may do, and whether they see every site."""
+
+    name: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: None = nobody that the API knows: 401.
+    permissions: frozenset[Permission] | None = None
+    sees_all: bool = False
+    has_session: bool = False
+
+
+@dataclass
+class World:
+    """`hidden`: everything that only those who see every site may read a word of. `secrets`: what needs a permission too."""
+
+    sides: dict[str, Things]
+    callers: dict[str, Caller]
+    hidden: set[str]
+    secrets: dict[Permission, set[str]]
+    #: What may stand in a body that everyone sends.
+    code: str
+
+
+class _Undone(psycopg.AsyncConnection[Any]):
+    """One transaction for all that a request commits, and a way back to before it."""
+
+    is_undoing = False
+
+    async def begin(self) -> None:
+        self.is_undoing = True
+        await self.execute("SAVEPOINT request")
+
+    async def commit(self) -> None:
+        if not self.is_undoing:
+            await super().commit()
+            return
+        await self.execute("RELEASE SAVEPOINT request")
+        await self.execute("SAVEPOINT request")
+
+    async def rollback(self) -> None:
+        if not self.is_undoing:
+            await super().rollback()
+            return
+        await self.execute("ROLLBACK TO SAVEPOINT request")
+
+    async def undo(self) -> None:
+        self.is_undoing = False
+        await super().rollback()
+
+
+class UndoingDatabase(Database):
+    """The real database through one connection, whose commits last until `undone` ends."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._connection: _Undone | None = None
+        self.engine = create_async_engine(
+            self.url, async_creator=self._connect, pool_size=1, max_overflow=0, pool_timeout=5
+        )
+
+    async def _connect(self, *_: Any, **__: Any) -> _Undone:
+        self._connection = await _Undone.connect(self.conninfo, options="-c timezone=UTC -c jit=off")
+        return self._connection
+
+    @asynccontextmanager
+    async def undone(self) -> AsyncIterator[None]:
+        if self._connection is None:
+            async with self.engine.connect():
+                pass
+        assert self._connection is not None
+        await self._connection.begin()
+        try:
+            yield
+        finally:
+            await self._connection.undo()
+
+
+class Stage:
+    """The application over an undoing database, and one client for all callers."""
+
+    def __init__(self, deps: Deps) -> None:
+        self.db = UndoingDatabase(deps.db.conninfo)
+        self.app: FastAPI = create_app(replace(deps, db=self.db))
+        transport = httpx.ASGITransport(app=self.app, client=("192.0.2.1", 40_000), raise_app_exceptions=False)
+        self.client = httpx.AsyncClient(transport=transport, base_url=BASE_URL)
+
+    async def ask(self, caller: Caller, method: str, path: str, **sent: Any) -> httpx.Response:
+        headers = {**caller.headers, **sent.pop("headers", {})}
+        async with self.db.undone():
+            self.client.cookies.clear()
+            return await self.client.request(method, path, headers=headers, **sent)
+
+    async def close(self) -> None:
+        await self.client.aclose()
+        await self.db.close()
+
+
+# --- making it -----------------------------------------------------------------------------------------------------------
+
+
+async def build(deps: Deps, client_of: Callable[[Operator], Awaitable[httpx.AsyncClient]], connect: Connect) -> World:
+    """Everything on every side, through the API as an admin makes it; `client_of` signs somebody in."""
+    async with deps.db.begin() as tx:
+        now = await deps.clock.now(tx)
+        for table, first in _FIRST.items():
+            place = {"table": table, "first": first}
+            await tx.execute(text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :first)"), place)
+        own_site = await places.make_site(tx, "Harbour of ours", now=now, keys=deps.keys)
+        foreign_site = await places.make_site(tx, "zq Lighthouse", now=now, keys=deps.keys)
+        admin = await people.make_operator(tx, "astrid", Role.ADMIN, now=now)
+        staff = {
+            role: await people.make_operator(tx, name, kind, now=now, site_ids=(own_site,))
+            for role, name, kind in (
+                ("viewer", "valerie", Role.VIEWER),
+                ("operator", "oscar", Role.OPERATOR),
+                ("limited", "lena", Role.OPERATOR),
+            )
+        }
+    maker = _Maker(deps, await client_of(admin), own_site, foreign_site)
+    await maker.make(await connect(), staff["limited"].id)
+    callers = await maker.callers(admin, staff)
+    return World(maker.sides, callers, await maker.hidden(), maker.secrets, maker.code)
+
+
+@dataclass
+class _Maker:
+    deps: Deps
+    http: httpx.AsyncClient
+    own_site: int
+    foreign_site: int
+    sides: dict[str, Things] = field(default_factory=dict)
+    secrets: dict[Permission, set[str]] = field(default_factory=dict)
+    code: str = ""
+    machine: Machine | None = None
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        reply = await self.http.post(path, json=body)
+        assert reply.is_success, (path, reply.text)
+        return reply.json()
+
+    async def make(self, anonymous: httpx.AsyncClient, limited: int) -> None:
+        denied = {"denied_permissions": sorted(DENIED)}
+        assert (await self.http.patch(f"/api/operators/{limited}", json=denied)).is_success
+        spare = (await self.post("/api/assemblies", script("Spare")))["id"]
+        shared_by_all: dict[str, Any] = {"assembly_id": spare, "revision": 1, "outage_id": await self._outage()}
+        own = await self._enrolled(anonymous, self.own_site, "crane")
+        foreign = await self._enrolled(anonymous, self.foreign_site, "zq-lamp")
+        loner = await self._loner()
+        for name, devices, attached in (
+            ("own", [own.device_id], [site(self.own_site)]),
+            ("foreign", [foreign.device_id], [site(self.foreign_site)]),
+            ("siteless", [loner], [device(loner)]),
+            ("shared", [own.device_id, foreign.device_id], [site(self.own_site), site(self.foreign_site)]),
+        ):
+            hidden = name in ("foreign", "siteless")
+            made = await self._work(f"zq {name}" if hidden else name, devices, attached)
+            known = {"own": own, "foreign": foreign, "siteless": Things(device_id=loner)}.get(name, own)
+            if name == "shared":
+                known = Things(device_id=own.device_id)
+            self.sides[name] = replace(
+                made, **shared_by_all, **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")}
+            )
+        nothing = str(uuid.UUID(int=2**127))
+        self.sides["absent"] = Things(
+            **{one.name: 999_999_999 if "int" in str(one.type) else nothing for one in fields(Things)}
+            | {"job_name": "Sweep nothing", "assembly_id": nothing}
+        )
+        self.sides = {
+            name: replace(one, own_device_id=own.device_id, spare_id=spare) for name, one in self.sides.items()
+        }
+
+    async def _enrolled(self, anonymous: httpx.AsyncClient, site_id: int, name: str) -> Things:
+        """A device that is really enrolled, and another machine that waits for approval."""
+        self.code = (await self.http.get(f"/api/sites/{site_id}")).json()["enrolment_code"]
+        if site_id == self.own_site:
+            self.secrets[Permission.APPROVALS_DECIDE] = {self.code}
+        machine = Machine(anonymous, name)
+        asked = (await machine.enrol(self.code)).json()["enrolment_id"]
+        made = await self.post(f"/api/device_approvals/{asked}/approve")
+        waiting = (await Machine(anonymous, f"{name}-new").enrol(self.code)).json()["enrolment_id"]
+        if site_id == self.own_site:
+            self.machine = machine
+        return Things(site_id=site_id, device_id=made["device_id"], approval_id=waiting, enrolment_id=waiting)
+
+    async def _loner(self) -> str:
+        async with self.deps.db.begin() as tx:
+            return str(await places.make_device(tx, "zq-loner", None, now=await self.deps.clock.now(tx)))
+
+    async def _outage(self) -> int:
+        async with self.deps.db.begin() as tx:
+            now = await self.deps.clock.now(tx)
+            row = {"a": now - timedelta(hours=2), "b": now - timedelta(hours=1), "n": now - timedelta(hours=1)}
+            insert_ = (
+                "INSERT INTO outages (kind, from_at, to_at, noticed_at) VALUES ('outage', :a, :b, :n) RETURNING id"
+            )
+            return int((await tx.execute(text(insert_), row)).scalar_one())
+
+    async def _work(self, name: str, devices: list[Any], attached: list[Any]) -> Things:
+        """A job with a script of its own, which ran with output, and one occurrence that is held; a window."""
+        script_name = f"Script of {name.removeprefix('zq ')}"
+        used = (await self.post("/api/assemblies", script(script_name)))["id"]
+        body = job(used, devices, f"Sweep {name}")
+        made = await self.post("/api/scheduled_jobs", body)
+        ran = await self.post(f"/api/scheduled_jobs/{made['id']}/rerun", {"targets": "all"})
+        history = (await self.http.get(f"/api/scheduled_jobs/{made['id']}/runs")).json()["items"]
+        run_id = history[0]["runs"][0]["id"]
+        window = await self.post("/api/windows", window_body(f"Window {name}", attached))
+        async with self.deps.db.begin() as tx:
+            held = await self._held(tx, made["id"])
+            ids = [await self._executed(tx, run_id, one, f"{name} output") for one in devices]
+        return Things(job_id=made["id"], job_name=body["name"], occurrence=ran["id"], held=held, run_id=run_id,
+                      execution_id=ids[0], window_id=window["id"], script_id=used,
+                      script_name=script_name)  # fmt: skip
+
+    async def _held(self, tx: AsyncConnection, job_id: int) -> str:
+        now = await self.deps.clock.now(tx)
+        at = (now - timedelta(minutes=90)).replace(second=0, microsecond=0)
+        one = Held(public_id(job_id, "schedule", at, ""), job_id, 1, at, "misfire_hold", "late")
+        await runs.record_held(tx, [one], now)
+        return str(one.id)
+
+    async def _executed(self, tx: AsyncConnection, run_id: int, device_id: str, output: str) -> str:
+        now = await self.deps.clock.now(tx)
+        wanted = (run_targets.c.run_id == run_id, run_targets.c.device_id == uuid.UUID(device_id))
+        target = (await tx.execute(select(run_targets.c.id, run_targets.c.site_id).where(*wanted))).one()
+        row = {"id": uuid.uuid4(), "target_id": target.id, "run_id": run_id, "device_id": uuid.UUID(device_id),
+               "site_id": target.site_id, "component": 0, "attempt": 1, "term": 1, "state": "running", "start_by_at": now,
+               "dispatched_at": now, "started_at": now, "stdout_bytes": len(output), "stderr_bytes": 0,
+               "stored_bytes": len(output), "truncated": False}  # fmt: skip
+        await tx.execute(insert(executions).values(row))
+        chunk = {"run_id": run_id, "execution_id": row["id"], "stream": 1, "at_offset": 0, "data": output.encode()}
+        await tx.execute(insert(output_chunks).values(chunk))
+        return str(row["id"])
+
+    async def callers(self, admin: Operator, staff: Mapping[str, Operator]) -> dict[str, Caller]:
+        assert self.machine is not None
+        agent = (await self.machine.token(self.sides["own"].device_id or "")).json()["token"]
+        found = {"anonymous": Caller("anonymous"), "agent": Caller("agent", _bearer(agent))}
+        async with self.deps.db.begin() as tx:
+            now = await self.deps.clock.now(tx)
+            for name, account in {**staff, "admin": admin}.items():
+                session = await people.sign_in(tx, account, now=now)
+                headers = {"Cookie": f"{auth.COOKIE}={session.token}", auth.CSRF_HEADER: session.csrf_token}
+                may = ROLE_PERMISSIONS[account.role] - (DENIED if name == "limited" else frozenset())
+                found[name] = Caller(name, headers, may, sees_all=name == "admin", has_session=True)
+            tokens = [await self._token(tx, staff["operator"], name) for name in ("reader", "other")]
+        found["reader"] = Caller("reader", _bearer(tokens[0][1]), frozenset({Permission.READ}))
+        accounts = {"operator_id": staff["viewer"].id, "token_id": tokens[1][0]}
+        for name in ("own", "foreign", "siteless", "shared"):
+            self.sides[name] = replace(self.sides[name], **accounts)
+        # The last event of all, and one that every caller sees.
+        await self.post(f"/api/scheduled_jobs/{self.sides['own'].job_id}/toggle", {"enabled": False, "reason": "last"})
+        return found
+
+    async def _token(self, tx: AsyncConnection, account: Operator, name: str) -> tuple[int, str]:
+        now = await self.deps.clock.now(tx)
+        session = await people.sign_in(tx, account, now=now)
+        sign_in = await identity.by_session(tx, session.token, remote_addr=None, now=now)
+        assert sign_in is not None
+        made = await identity.create_api_token(
+            tx, sign_in, name=name, scopes=[Permission.READ], expires_at=None, now=now
+        )
+        return made.token.id, made.text.reveal()
+
+    async def hidden(self) -> set[str]:
+        """Ids of what is foreign or siteless: also of its targets and executions within what is shared."""
+        names = (
+            "site_id",
+            "device_id",
+            "job_id",
+            "occurrence",
+            "held",
+            "run_id",
+            "execution_id",
+            "window_id",
+            "approval_id",
+        )
+        found = {str(getattr(self.sides[side], name)) for side in ("foreign", "siteless") for name in names} - {"None"}
+        query = text("""
+            SELECT t.id::text FROM run_targets t WHERE t.site_id <> :own UNION ALL
+            SELECT e.id::text FROM executions e WHERE e.site_id <> :own""")
+        async with self.deps.db.begin() as tx:
+            return found | set((await tx.execute(query, {"own": self.own_site})).scalars())
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+# --- bodies --------------------------------------------------------------------------------------------------------------
+
+
+def site(site_id: int | None) -> dict[str, Any]:
+    return {"kind": "site", "site_id": site_id}
+
+
+def device(device_id: str | None) -> dict[str, Any]:
+    return {"kind": "device", "device_id": device_id}
+
+
+def script(name: str, content: str = "true") -> dict[str, Any]:
+    return {"name": name, "interpreter": "bash", "content": content}
+
+
+def job(assembly_id: str | None, devices: list[str | None], name: str = "Sweep new") -> dict[str, Any]:
+    return {
+        "name": name,
+        "components": [{"assembly_id": assembly_id}],
+        "targets": [device(one) for one in devices],
+        "schedule": {"type": "daily", "start": "2026-01-01T03:00", "timezone": "UTC"},
+    }
+
+
+def window_body(name: str, attached: list[dict[str, Any]]) -> dict[str, Any]:
+    weekly = {"type": "weekly", "start": "2026-01-04T02:00", "timezone": "UTC"}
+    spans = [{"schedule": weekly, "duration_seconds": 7200}]
+    return {"name": name, "kind": "deny", "spans": spans, "attachments": attached}
