@@ -2,16 +2,17 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from watchbill.api.common import Instant, Model
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.jobs.definition import masked
-from watchbill.runs import Backfilled, DeviceRow, Execution, Occurrence, Piece, Run
+from watchbill.runs import Backfilled, DeviceRow, Difference, Execution, Occurrence, Piece, Run
 
 #: A wall clock without a zone, such as 2026-05-04T07:00.
 WallClock = Annotated[
@@ -144,7 +145,36 @@ class DeviceRowReply(Model):
     last_line: str | None
     recap: None
     late_result: dict[str, Any] | None
+    inventory_revision: int | None = Field(
+        description="which state of the device's inventory was looked at when it was frozen"
+    )
+    found_by: list[str] = Field(description="the rules that found it, as they were; none for who is named one by one")
+    excluded_by: list[str]
     executions: list[ExecutionReply]
+
+
+class MovedDevice(Model):
+    """A device that is in one of the two only, and why."""
+
+    device_id: UUID
+    hostname: str
+    site_id: int | None
+    site_name: str | None
+    change: Literal["joined", "left"]
+    why: str
+
+
+class MembershipDiff(Model):
+    """Who joined and who left from one occurrence to the other, in the caller's sites, by host name.
+
+    A device belongs to an occurrence when it was considered and neither excluded nor out of scope, whether or not it then ran.
+    """
+
+    joined: int
+    left: int
+    stayed: int
+    items: list[MovedDevice]
+    next_cursor: str | None
 
 
 class ExecutionWithJob(ExecutionReply):
@@ -245,6 +275,16 @@ def _component(part: Any) -> ComponentReply:
 
 def execution_reply(one: Execution) -> ExecutionReply:
     return ExecutionReply(**{name: getattr(one, name) for name in ExecutionReply.model_fields})
+
+
+def membership_diff(found: Difference) -> MembershipDiff:
+    return MembershipDiff(
+        joined=found.joined,
+        left=found.left,
+        stayed=found.stayed,
+        items=[MovedDevice.model_validate(asdict(one)) for one in found.devices.items],
+        next_cursor=found.devices.next_cursor,
+    )
 
 
 def device_row(row: DeviceRow) -> DeviceRowReply:

@@ -33,6 +33,7 @@ from watchbill.api.run_shapes import (
     Cleared,
     DeviceRowReply,
     ExecutionWithJob,
+    MembershipDiff,
     OccurrenceReply,
     OccurrenceWithRuns,
     OutputReply,
@@ -40,6 +41,7 @@ from watchbill.api.run_shapes import (
     backfill_reply,
     device_row,
     execution_reply,
+    membership_diff,
     occurrence_reply,
     output_piece,
     run_reply,
@@ -193,6 +195,23 @@ async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx
     await jobs.get(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
     return with_runs(found, await runs.runs_of(tx, [found.id]))
+
+
+@of_jobs.get("/{job_id}/occurrences/{occurrence}/diff/{other}")
+async def compare_occurrences(
+    job_id: Id,
+    occurrence: str,
+    other: str,
+    caller: Caller,
+    tx: Tx,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: AfterCursor = None,
+) -> MembershipDiff:
+    """Which devices joined and left from one occurrence to another, and why. Each by id or due instant."""
+    await jobs.get(tx, caller, job_id)
+    first = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    second = await runs.get_occurrence(tx, caller.scope, job_id, _which(other))
+    return membership_diff(await runs.difference(tx, caller.scope, first.id, second.id, limit=limit, cursor=cursor))
 
 
 @of_jobs.post("/{job_id}/occurrences/{occurrence}/cancel", status_code=202)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from watchbill.core.fields import join, shown
-from watchbill.core.problems import Problem
 from watchbill.core.filter_text import fold
+from watchbill.core.problems import Problem
 
 MAX_TAGS: Final = 100
 MAX_TAG_CHARACTERS: Final = 50

@@ -301,6 +301,7 @@ async def delete(tx: AsyncConnection, actor: Actor, before: SavedJob, *, now: da
     """Take a locked job away; its history stays. What runs is cancelled before, by the caller."""
     gone = {"deleted_at": now, "next_due_at": None, "paused_until": None}
     await store.update_job(tx, before.id, {**gone, "updated_by": actor.operator_id, "updated_at": now})
+    await store.forget_rules(tx, before.id)
     await audit.record(tx, actor, "job.delete", "job", before.id, now=now, detail={"name": before.definition["name"]})
     await changed(tx, {before.id: "deleted"}, now)
 

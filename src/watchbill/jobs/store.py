@@ -106,6 +106,11 @@ def target_columns(targets: Sequence[Target]) -> dict[str, list[Any]]:
     }
 
 
+async def forget_rules(tx: AsyncConnection, job_id: int) -> None:
+    """A job that is gone uses its filters and sites no longer; what it ran on is frozen elsewhere."""
+    await tx.execute(delete(job_targets).where(job_targets.c.job_id == job_id, job_targets.c.device_id.is_(None)))
+
+
 async def replace_components(
     tx: AsyncConnection, job_id: int, components: Sequence[tuple[UUID, int | None, Mapping[str, Any]]]
 ) -> None:

@@ -6,6 +6,7 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 from watchbill.runs.backfill import Backfilled, Range, backfill
 from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
+from watchbill.runs.difference import Difference, Moved, difference
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
@@ -62,12 +63,14 @@ __all__ = [
     "Coming",
     "Delivery",
     "DeviceRow",
+    "Difference",
     "Execution",
     "Held",
     "JobHistory",
     "Ledger",
     "Look",
     "Missed",
+    "Moved",
     "Occurrence",
     "Opening",
     "Owed",
@@ -97,6 +100,7 @@ __all__ = [
     "device_rows",
     "devices_in",
     "devices_went_offline",
+    "difference",
     "executions_on",
     "fail_unreleased",
     "find_occurrence",

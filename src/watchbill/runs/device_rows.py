@@ -16,6 +16,7 @@ from watchbill.devices.tables import device_presence, devices
 from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
+from watchbill.runs.aims import rule_in_words
 from watchbill.runs.cursors import instant_of, uuid_of
 from watchbill.runs.tables import executions, run_targets, runs
 from watchbill.sites.tables import sites
@@ -47,6 +48,11 @@ class DeviceRow:
     exit_code: int | None
     last_line: str | None
     late_result: Mapping[str, object] | None
+    #: Which state of the device's inventory was looked at when it was frozen; None = before that was kept.
+    inventory_revision: int | None
+    #: The rules that found it, and those that exclude it, in words; none for who is named one by one.
+    found_by: Sequence[str] = ()
+    excluded_by: Sequence[str] = ()
     executions: Sequence["Execution"] = ()
 
 
@@ -102,6 +108,8 @@ _TARGET_COLUMNS = (
     run_targets.c.exit_code,
     run_targets.c.last_line,
     run_targets.c.late_result,
+    run_targets.c.via,
+    run_targets.c.inventory_revision,
 )
 
 
@@ -129,7 +137,17 @@ async def device_rows(
     rows = (await tx.execute(query.order_by(name, table.id).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.hostname.lower(), row.id))
     done = await _executions_of(tx, page.items)
-    return page.map(lambda row: _device_row(row, done.get(row.id, ())))
+    rules = await _rules_of(tx, page.items)
+    return page.map(lambda row: _device_row(row, rules.get(row.run_id, {}), done.get(row.id, ())))
+
+
+async def _rules_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, dict[int, str]]:
+    """By run and place, the rules by which rows were found, in words; nothing is read where there are none."""
+    wanted = sorted({row.run_id for row in targets if row.via})
+    if not wanted:
+        return {}
+    query = select(runs.c.id, runs.c.target_specs).where(runs.c.id == any_(literal(wanted, ARRAY(BigInteger))))
+    return {row.id: {one["place"]: rule_in_words(one) for one in row.target_specs} for row in await tx.execute(query)}
 
 
 def _target_query() -> Select[Any]:
@@ -141,8 +159,11 @@ def _target_query() -> Select[Any]:
     )
 
 
-def _device_row(row: Row[*tuple[Any, ...]], done: Sequence[Execution]) -> DeviceRow:
+def _device_row(row: Row[*tuple[Any, ...]], rules: Mapping[int, str], done: Sequence[Execution]) -> DeviceRow:
+    places = sorted(one for one in row.via or () if one in rules)
     return DeviceRow(
+        found_by=[rules[one] for one in places if one >= 0],
+        excluded_by=[rules[one] for one in places if one < 0],
         target_id=row.id,
         run_id=row.run_id,
         device_id=row.device_id,
@@ -170,6 +191,7 @@ _PLAIN = (
     "exit_code",
     "last_line",
     "late_result",
+    "inventory_revision",
 )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.identity.actor import SiteScope
 from watchbill.kit.paging import Page, decode_cursor, page_of
+from watchbill.runs.aims import rule_in_words
 from watchbill.runs.cursors import uuid_of
 
 # Both sides are read by occurrence, and met by hash: a constant number of looks whatever their size.
@@ -119,17 +120,6 @@ class _Side:
 
     def revision_of(self, filter_id: int) -> int | None:
         return next((one["revision"] for one in self.rules.values() if one.get("filter_id") == filter_id), None)
-
-
-def rule_in_words(rule: Mapping[str, Any]) -> str:
-    """filter “Servers” (revision 3), site “Harbour”, all devices."""
-    match rule["kind"]:
-        case "filter":
-            return f"filter “{rule['name']}” (revision {rule['revision']})"
-        case "site":
-            return f"site “{rule['name']}”"
-        case _:
-            return "all devices"
 
 
 def _moved(row: Row[Any], before: _Side, after: _Side) -> Moved:
