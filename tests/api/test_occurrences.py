@@ -189,6 +189,13 @@ async def test_a_page_goes_on_in_its_own_order_also_when_its_end_has_come_meanwh
     assert instants == sorted(instants)
 
 
+async def test_a_bad_word_is_told_in_one_plain_sentence(admin):
+    reply = await admin.get(PATH, params={"to": "tomorrow", "state": "dead"})
+    told = {one["field"]: one["message"] for one in reply.json()["errors"]}
+    assert told["to"] == "must be an instant with its offset such as 2026-05-04T07:00:00Z"
+    assert [one for one in told if one.startswith("state")] == ["state.0"]
+
+
 async def test_operators_see_the_jobs_of_their_sites(admin, operator, other, viewer, fleet, db, now):
     for job in fleet.values():
         await hold(db, job, now)
@@ -207,7 +214,7 @@ async def test_operators_see_the_jobs_of_their_sites(admin, operator, other, vie
 @pytest.mark.parametrize(
     ("query", "fields"),
     [
-        ({"state": "lost"}, {"state.0.enum": None}),
+        ({"state": "lost"}, {"state.0": None}),
         ({"sort": "name"}, {"sort": "literal_error"}),
         ({"reason": "rain"}, {"reason.0": "enum"}),
         ({"colour": "red"}, {"colour": "extra_forbidden"}),

@@ -325,8 +325,14 @@ def validation_problems(errors: Sequence[Any]) -> list[Problem]:
         place = [str(part) for part in error["loc"]]
         if place and place[0] in ("body", "query", "path", "header", "cookie"):
             place = place[1:]
-        problems.append(Problem(".".join(place), str(error["type"]), str(error["msg"])))
+        problems.append(Problem(".".join(place), str(error["type"]), _message(error)))
     return problems
+
+
+def _message(error: Any) -> str:
+    """The framework's words, but for instants: people write those by hand."""
+    is_instant = str(error["type"]).startswith(("datetime_", "timezone_"))
+    return "must be an instant with its offset such as 2026-05-04T07:00:00Z" if is_instant else str(error["msg"])
 
 
 _HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}

@@ -13,7 +13,7 @@ from watchbill.api.common import Id, Instant, Model, Now, PageOf, PageQuery, Tx,
 from watchbill.api.run_shapes import OccurrenceReply, WallClock, occurrence_reply
 from watchbill.core.occurrence import Kind
 from watchbill.core.problems import Problem
-from watchbill.core.states import OccurrenceReason, OccurrenceState, Outcome
+from watchbill.core.states import OccurrenceReason, Outcome
 from watchbill.identity import Permission
 from watchbill.kit.errors import InvalidError
 from watchbill.runs import away, ledger
@@ -21,7 +21,7 @@ from watchbill.runs.ledger import LedgerFilter, LedgerRow
 
 resource = router(prefix="/api", tags=["occurrences"])
 
-LedgerState = OccurrenceState | Literal["planned"]
+LedgerState = Literal["held", "open", "closed", "skipped", "missed", "planned"]
 
 
 class OccurrencesQuery(PageQuery):

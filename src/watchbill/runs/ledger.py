@@ -171,7 +171,7 @@ def _check(wanted: LedgerFilter, now: datetime) -> None:
         )
         problems.append(Problem("sort", "planned_need_time", message))
     if wanted.until is None and _needs_an_end(wanted, now):
-        message = "is needed where `planned` occurrences are asked for: they are computed up to there"
+        message = "is needed where what is to come is asked for: it is computed up to there"
         problems.append(Problem("to", "missing", message))
     if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
         problems.append(Problem("to", "before_from", "must not be earlier than `from`"))

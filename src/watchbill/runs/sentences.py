@@ -205,8 +205,12 @@ def _ended(row: Told) -> str:
     number = sum(row.counts.values())
     if not number:
         return ""
-    parts = [f"{row.counts[state]} {words}" for state, words in _ENDS.items() if row.counts.get(state)]
+    parts = [f"{count} {_end_of(count, words)}" for state, words in _ENDS.items() if (count := row.counts.get(state))]
     return f": of {_devices(number)} {', '.join(parts)}"
+
+
+def _end_of(count: int, words: str) -> str:
+    return f"was {words.removeprefix('were ')}" if count == 1 and words.startswith("were ") else words
 
 
 def _devices(number: int) -> str:

@@ -287,6 +287,13 @@ def preview(
         raise CliError("Name a saved job, or a file by -f.", ExitCode.USAGE)
     if file is not None:
         document = documents.read(file)
+        if _is_by_names(document.value):
+            hint = f"`watchbill jobs plan {file}` tells what it would do; to preview it, give `assembly_id` and `device_id`."
+            raise CliError(
+                "A preview needs ids, and this file says assemblies or devices by their names.",
+                ExitCode.USAGE,
+                hint=hint,
+            )
         found = session.api.post(f"{PATH}/preview", document.value, placed=document.placed)
     else:
         found = session.api.get(f"{PATH}/{session.job_id(job or '')}/preview")
