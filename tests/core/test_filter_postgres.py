@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from tests.core.filter_strategies import ADDRESSES, NETWORKS, PATTERNS, TEXTS
+from tests.core.filter_strategies import ADDRESSES, NETWORKS, PATTERNS, TEXTS, UNTIMED
 from tests.core.test_filter_regex import accepted, near_patterns, patterns, subjects
 from tests.core.test_filter_version import versions
 from watchbill.core.filter_regex import parse_pattern
@@ -49,18 +49,21 @@ def assert_same_matches(ask, text, found):
     assert in_database == [search(pattern, one) for one in found], written(pattern)
 
 
+@UNTIMED
 @given(text=patterns, found=st.lists(subjects, min_size=1, max_size=8))
 def test_a_pattern_is_written_as_what_it_means(ask, text, found):
     assume(accepted(text) is not None)
     assert_same_matches(ask, text, found)
 
 
+@UNTIMED
 @given(text=near_patterns, found=st.lists(subjects | storable, min_size=1, max_size=8))
 def test_whatever_is_accepted_the_database_reads_in_the_same_way(ask, text, found):
     assume(accepted(text) is not None)
     assert_same_matches(ask, text, found)
 
 
+@UNTIMED
 @given(char=st.characters(codec="utf-8", exclude_characters="\0"), found=st.lists(storable, min_size=1, max_size=5))
 def test_any_character_can_stand_in_a_pattern(ask, char, found):
     sign = char if char.isalnum() or ord(char) > 127 else f"\\{char}"
@@ -93,12 +96,14 @@ def test_patterns_with_pitfalls_mean_the_same(ask, text):
     )
 
 
+@UNTIMED
 @given(found=st.lists(versions | storable, min_size=2, max_size=10))
 def test_the_database_sorts_keys_as_the_core_does(ask, found):
     keys = [version_key(one) for one in found]
     assert ask('SELECT array_agg(x ORDER BY x COLLATE "C") FROM unnest(%s::text[]) AS x', keys) == sorted(keys)
 
 
+@UNTIMED
 @given(one=storable, other=st.text("aAä\n%_😀", max_size=3))
 def test_the_tests_of_texts_mean_the_same(ask, one, other):
     assert ask("SELECT array[x = v, strpos(x, v) > 0, starts_with(x, v), right(x, length(v)) = v] "

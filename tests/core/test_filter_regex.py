@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.core.filter_strategies import UNTIMED
 from watchbill.core.filter_regex import MAX_EXPANDED, MAX_GROUPS, MAX_REPEAT, parse_pattern
 from watchbill.core.filter_regex_match import search
 from watchbill.core.filter_regex_sets import CLASSES, LAST, complement, contains, ranges_of
@@ -57,6 +58,7 @@ def accepted(text):
         return None
 
 
+@UNTIMED
 @given(patterns, subjects)
 def test_it_answers_as_the_standard_library(text, subject):
     pattern = accepted(text)
@@ -64,6 +66,7 @@ def test_it_answers_as_the_standard_library(text, subject):
     assert search(pattern, subject) == library(text.replace("$", r"\Z"), subject)
 
 
+@UNTIMED
 @given(near_patterns, subjects)
 def test_what_it_accepts_the_standard_library_reads_in_the_same_way(text, subject):
     pattern = accepted(text)
@@ -71,6 +74,7 @@ def test_what_it_accepts_the_standard_library_reads_in_the_same_way(text, subjec
     assert search(pattern, subject) == library(text, subject)
 
 
+@UNTIMED
 @given(st.text(max_size=30))
 def test_any_text_is_a_pattern_or_refused_at_one_of_its_characters(text):
     try:
@@ -215,6 +219,7 @@ def test_what_a_pattern_means(text, subject, is_match):
 stretches = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)).map(lambda one: (one[0], sum(one))), max_size=6)
 
 
+@UNTIMED
 @given(stretches, st.integers(1, 50))
 def test_sets_hold_what_their_stretches_hold(found, code):
     ranges = ranges_of(found)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.filter_strategies import UNTIMED
 from watchbill.core.filter_text import FOLD_FROM, FOLD_TO, fold, quoted
 
 BLOCKS = [*range(1, 0x180), *range(0x370, 0x400), *range(0x400, 0x530)]
@@ -23,6 +24,7 @@ def test_the_table_is_fit_for_translate():
     assert {ord(char) for char in FOLD_FROM} <= set(BLOCKS)
 
 
+@UNTIMED
 @given(st.text())
 def test_folding_keeps_the_length_and_is_done_once(text):
     assert len(fold(text)) == len(text)

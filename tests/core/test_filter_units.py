@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.filter_strategies import UNTIMED
 from watchbill.core.filter_units import (
     DURATIONS,
     MAX_INTEGER,
@@ -58,11 +59,13 @@ def test_a_duration_is_read(text, value):
     assert read_duration(text) == value
 
 
+@UNTIMED
 @given(st.integers(0, MAX_INTEGER) | st.builds(int.__mul__, st.integers(0, 900), st.sampled_from(list(SIZES.values()))))
 def test_what_is_said_of_a_size_is_read_as_the_same(value):
     assert read_size(size_words(value)) == value
 
 
+@UNTIMED
 @given(
     st.integers(0, MAX_INTEGER) | st.builds(int.__mul__, st.integers(0, 90), st.sampled_from(list(DURATIONS.values())))
 )

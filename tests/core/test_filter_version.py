@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.core.filter_strategies import UNTIMED
 from watchbill.core.filter_version import MAX_VERSION, find_version_key, version_key
 
 RISING = [
@@ -65,6 +66,7 @@ def compare_keys(one, other):
     return sign((a > b) - (a < b))
 
 
+@UNTIMED
 @given(versions, versions)
 @example("1.0-1", "1.0")
 @example("1-", "1-0")
@@ -73,6 +75,7 @@ def test_keys_compare_as_versions_do(one, other):
     assert compare_keys(one, other) == sign(compare(one, other))
 
 
+@UNTIMED
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_keys_of_any_texts_compare_as_versions_do(one, other):
     one, other = (text.encode(errors="ignore").decode() for text in (one, other))
@@ -89,6 +92,7 @@ def test_versions_are_the_same(one, other):
     assert version_key(one) == version_key(other)
 
 
+@UNTIMED
 @given(st.lists(versions, max_size=8))
 def test_sorting_by_keys_is_an_order(found):
     ordered = sorted(found, key=version_key)

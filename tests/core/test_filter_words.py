@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.filter_strategies import ALL_FIELDS, CUSTOM_FIELDS, NOW, criteria, devices, expressions, trees
+from tests.core.filter_strategies import ALL_FIELDS, CUSTOM_FIELDS, NOW, UNTIMED, criteria, devices, expressions, trees
 from tests.core.test_filter_match import DEVICE
 from watchbill.core.filter_expr import AllOf, AnyOf, Device, Not, explain, matches, parse, why
 from watchbill.core.filter_fields import OPERATORS
@@ -85,6 +85,7 @@ def test_a_long_list_in_words_is_cut_and_counted():
 sites = st.integers(1, 1_000).map(lambda number: criterion("site", "is", number))
 
 
+@UNTIMED
 @given(trees(sites), st.integers(0, 2**10))
 def test_the_words_of_a_tree_are_true_when_the_tree_is(tree, seed):
     """The sentence, read as a formula with each criterion put as what it is for a device, says what the filter says."""
@@ -94,6 +95,7 @@ def test_the_words_of_a_tree_are_true_when_the_tree_is(tree, seed):
     assert eval(formula, {}) is matches(expression, device, NOW)
 
 
+@UNTIMED
 @given(expressions())
 def test_words_are_one_line(expression):
     assert explain(expression).isprintable()
@@ -104,11 +106,13 @@ def test_there_is_a_phrase_for_every_operator_and_for_nothing_else():
     assert set(PHRASES) == told
 
 
+@UNTIMED
 @given(expressions(), devices())
 def test_there_are_reasons_exactly_when_a_filter_matches(expression, device):
     assert bool(why(expression, device, NOW)) is matches(expression, device, NOW)
 
 
+@UNTIMED
 @given(st.lists(expressions(), min_size=1, max_size=3).map(tuple), devices())
 def test_reasons_are_those_of_the_nodes_that_match(nodes, device):
     each = [reason for node in nodes for reason in why(node, device, NOW)]
@@ -117,12 +121,14 @@ def test_reasons_are_those_of_the_nodes_that_match(nodes, device):
         assert why(AllOf(nodes), device, NOW) == tuple(dict.fromkeys(each))
 
 
+@UNTIMED
 @given(expressions(), devices())
 def test_the_reason_of_a_negation_says_what_does_not_hold(expression, device):
     reasons = why(Not(expression), device, NOW)
     assert reasons in ((), (f"it is not so that {explain(expression)}",))
 
 
+@UNTIMED
 @given(criteria(), devices())
 def test_a_reason_is_one_line_that_names_the_field(tree, device):
     for reason in why(parse(tree, CUSTOM_FIELDS), device, NOW):

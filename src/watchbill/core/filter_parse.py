@@ -60,14 +60,13 @@ class _Reader:
         if self.is_too_large:
             return None
         fields = self.values.fields(value, path)
-        forms = [form for form in _FORMS if fields is not None and form in fields.value]
-        if not self._has_room(forms):
+        forms = [] if fields is None else [form for form in _FORMS if form in fields.value]
+        if not self._has_room(forms) or fields is None:
             return None
-        if fields is not None and len(forms) != 1:
+        if len(forms) != 1:
             self.values.refuse(
                 path, "invalid_node", "must be one of: a group (all, any, not), a criterion (field, operator, value)"
             )
-        if fields is None or len(forms) != 1:
             return None
         return self._criterion(fields) if forms == ["field"] else self._group(fields, forms[0], depth)
 

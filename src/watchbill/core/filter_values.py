@@ -156,8 +156,7 @@ class Values:
         if isinstance(value, int | float) and not isinstance(value, bool) and -MAX_INTEGER <= value <= MAX_INTEGER:
             exact = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
             whole = Decimal(int(exact))
-            if abs(exact) <= MAX_INTEGER:
-                return whole if whole == exact else exact
+            return whole if whole == exact else exact
         self.refuse(path, "wrong_type", f"must be a number from -{MAX_INTEGER} to {MAX_INTEGER}, not {told(value)}")
         return None
 
