@@ -1,5 +1,6 @@
 """What devices tell about themselves, believed only in part."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.factories.places import make_device, make_site
 from watchbill.core.filter_version import version_key
-from watchbill.devices import inventory
+from watchbill.devices import TagChange, change_tags, inventory, reported
 from watchbill.devices.report import MAX_SOFTWARE, BadInventoryError, Software, normalised
 from watchbill.devices.tables import device_software, devices
+from watchbill.identity import ENGINE
 from watchbill_agent import inventory_linux
 
 REPORT = {
@@ -311,6 +313,43 @@ async def test_a_large_batch_takes_as_many_statements_as_a_small_one(db, clock):
 async def test_reports_of_devices_that_are_gone_are_let_go(db, clock):
     async with db.begin() as tx:
         assert await inventory.record(tx, [(uuid.uuid4(), "d", REPORT)], await clock.now(tx)) == {}
+
+
+async def test_a_batch_of_results_without_settings_or_inventories_asks_the_database_nothing(db, clock):
+    async with db.begin() as tx:
+        now = await clock.now(tx)
+        with statements(tx) as seen:
+            await reported(tx, [], [], now)
+    assert seen == []
+
+
+async def test_reports_and_a_change_of_tags_over_the_same_devices_do_not_wait_for_each_other_for_ever(db, clock):
+    async with db.begin() as tx:
+        now = await clock.now(tx)
+        site = await make_site(tx, "Harbour", now=now)
+        made = [await make_device(tx, f"d{number}", site, now=now) for number in range(20)]
+
+    async def report(number: int) -> None:
+        async with db.begin() as tx:
+            await reported(tx, [(one, f"r{number}", {**REPORT, "boot_id": number}) for one in made], [], now)
+
+    async def tag(number: int) -> None:
+        async with db.begin() as tx:
+            await change_tags(tx, ENGINE, TagChange(made[::-1], [f"t{number}"]), now=now)
+
+    await asyncio.gather(*(one(number) for number in range(3) for one in (report, tag)))
+    async with db.begin() as tx:
+        # Each change of tags, and the first report; the others differ where no filter looks.
+        assert set((await tx.execute(select(devices.c.inventory_revision))).scalars()) == {4}
+
+
+async def test_the_devices_that_have_something_are_found_by_its_index(db, clock, device):
+    await tell(db, clock, device, "d1", software={"dpkg": [[f"p{number}", "1"] for number in range(2000)]})
+    async with db.begin() as tx:
+        await tx.execute(text("ANALYZE device_software"))
+        query = text("EXPLAIN SELECT device_id FROM device_software WHERE name_key = 'p7' AND version_key >= :key")
+        plan = "\n".join((await tx.execute(query, {"key": version_key("1")})).scalars())
+    assert "Index Only Scan using device_software_name" in plan
 
 
 @contextmanager

@@ -116,7 +116,8 @@ async def set_by_scripts(tx: AsyncConnection, settings: Sequence[Setting], now: 
     for one in sorted(settings, key=lambda setting: setting.at):
         last[one.device_id, one.field_id] = one
     changed = await _put(tx, list(last.values()), "script")
-    await store.grow_revisions(tx, changed, now)
+    if changed:
+        await store.grow_revisions(tx, changed, now)
 
 
 async def _put(tx: AsyncConnection, settings: Sequence[Setting], set_by: str) -> Collection[UUID]:
