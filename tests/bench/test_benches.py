@@ -19,6 +19,10 @@ TINY = {
     ),
     "calendar": (["--schedules", "30", "--rounds", "1"], "schedules_per_s cron_per_s rrule_per_s worst_ms"),
     "freeze": (["--devices", "100", "--rounds", "1"], "targets seconds bare_seconds ratio preview_p95_ms"),
+    "lists": (
+        ["--rows", "2000", "--devices", "300", "--sites", "6", "--jobs", "120", "--rounds", "1"],
+        "rows jobs_p95_ms runs_p95_ms devices_p95_ms occurrences_p95_ms",
+    ),
     "gateway": (
         ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],
         "agents kib_per_agent idle_cpu_percent first_byte_p50_ms first_byte_p99_ms finished_s results_per_s bare_per_s reconnect_s",
@@ -50,5 +54,5 @@ async def test_it_runs_and_prints_its_figures_last(name):
 
 
 def test_every_bench_is_here():
-    helpers = {"__init__", "common", "simulated_agent"}
+    helpers = {"__init__", "common", "lists_data", "simulated_agent"}
     assert {path.stem for path in (ROOT / "bench").glob("*.py")} - helpers == TINY.keys()
