@@ -11,7 +11,7 @@ PYTHON ?= $(shell for one in python3 python3.14 python3.13 python3.12 python3.11
 ON_DEVICES := src/watchbill_agent src/watchbill_wire
 
 # The other files in bench/ are what these stand on.
-BENCHES = $(filter-out common simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
+BENCHES = $(filter-out common lists_data simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
 
 .PHONY: help setup demo up test soak check format bench lock
 

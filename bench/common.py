@@ -337,14 +337,28 @@ def temporary_folder() -> Iterator[Path]:
 @contextmanager
 def database() -> Iterator[tuple[Path, str]]:
     """A folder, and the URL of a migrated database in it on a durable PostgreSQL. To be used in the main thread."""
+    with temporary_folder() as folder, new_server(folder) as url:
+        yield folder, url
+
+
+@contextmanager
+def new_server(folder: Path, *, is_durable: bool = True) -> Iterator[str]:
+    """The URL of a migrated database of a new PostgreSQL in a folder. What is only to be filled need not last through a crash."""
     log.configure(level="warning")
-    with temporary_folder() as folder, EmbeddedPostgres(folder / "engine") as running:
+    with EmbeddedPostgres(folder / "engine", is_durable=is_durable) as running:
         running.create_database(DATABASE)
         url = running.url(DATABASE)
         kit_db.migrate(url)
         queue.converge_schema(url)
         create_key_ring(folder / "engine" / "keys" / "ring.json")
-        yield folder, url
+        yield url
+
+
+@contextmanager
+def same_server(folder: Path) -> Iterator[str]:
+    """The same again, durable, on what was filled."""
+    with EmbeddedPostgres(folder / "engine") as running:
+        yield running.url(DATABASE)
 
 
 @asynccontextmanager

@@ -48,7 +48,7 @@ def routes_of(app: FastAPI) -> set[str]:
         f"{method} {route.path}"
         for route in [*app.routes, *(one for router in ROUTERS for one in router.routes)]
         if isinstance(route, APIRoute | Route)
-        for method in (route.methods or ()) - {"HEAD"}
+        for method in (route.methods or set()) - {"HEAD"}
     }
     return documented | served
 

@@ -23,6 +23,10 @@ TINY = {
         ["--devices", "4", "--software", "20", "--batch", "2"],
         "new_per_s bare_new_per_s same_per_s fact_per_s little_per_s bare_little_per_s ratio_new ratio_little",
     ),
+    "lists": (
+        ["--rows", "2000", "--devices", "300", "--sites", "6", "--jobs", "120", "--rounds", "1"],
+        "rows jobs_p95_ms runs_p95_ms devices_p95_ms occurrences_p95_ms",
+    ),
     "gateway": (
         ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],
         "agents kib_per_agent idle_cpu_percent first_byte_p50_ms first_byte_p99_ms finished_s results_per_s bare_per_s reconnect_s",
@@ -54,5 +58,5 @@ async def test_it_runs_and_prints_its_figures_last(name):
 
 
 def test_every_bench_is_here():
-    helpers = {"__init__", "common", "simulated_agent"}
+    helpers = {"__init__", "common", "lists_data", "simulated_agent"}
     assert {path.stem for path in (ROOT / "bench").glob("*.py")} - helpers == TINY.keys()

@@ -94,8 +94,8 @@ async def revoke_api_token(tx: AsyncConnection, sign_in: SignIn, token_id: int, 
         raise NotFoundError("There is no such API token.")
     if sign_in.session is None and owner_id is not None and token_id != sign_in.token_id:
         # Whatever it was made for, to take the others from its owner is not that.
-        detail = "A token ends no other one: revoke it in a signed-in session."
-        raise ForbiddenError(detail, code="session_required")
+        refusal = "A token ends no other one: revoke it in a signed-in session."
+        raise ForbiddenError(refusal, code="session_required")
     await store.revoke_token(tx, token_id, now)
     detail = {"name": token.name}
     await audit.record(tx, actor, "api_token.revoked", "api_token", token_id, now=now, detail=detail)
