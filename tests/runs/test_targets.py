@@ -270,6 +270,22 @@ async def test_a_set_that_differs_too_much_waits_for_a_person(db: Database, scen
         assert (await scene.ledger(tx, by_share))[-1].reason == "targets_changed"
 
 
+async def test_what_a_window_held_is_compared_when_it_goes_by_itself(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        await _fleet(tx, scene)
+        policies = {"max_change_devices": 1, "overlap": "allow"}
+        web, hour = by_filter(await _filter(tx, scene, "web")), {"expires_after_seconds": 3600}
+        job = await scene.job(tx, targets=[web], policies=policies, duration=hour)
+        assert (await _due(tx, scene, 1, job)).state == "open"
+        await scene.window(tx, 4, 10, when_closed="defer", attachments=[{"kind": "job", "job_id": job}])
+        assert (await _due(tx, scene, 6, job)).reason == "held_by_window"
+        for name in ("web-4", "web-5"):
+            await scene.device(tx, name)
+        assert await runs.open_due_held(tx, scene.now + timedelta(minutes=16)) == set()
+        one = (await scene.ledger(tx, job))[-1]
+        assert (one.state, one.reason, one.held_until_at) == ("held", "targets_changed", None)
+
+
 async def test_a_preview_counts_by_the_same_rules_and_tells_what_changed(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         await _fleet(tx, scene)

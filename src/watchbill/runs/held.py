@@ -20,6 +20,7 @@ from watchbill.jobs import DueJob
 from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
 from watchbill.kit.clock import rfc3339
 from watchbill.runs import closed
+from watchbill.runs.membership import surprising
 from watchbill.runs.not_run import Held, Skipped, publish_to_sites
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import Around, blocked_by_window, expiry, opening
@@ -49,6 +50,10 @@ RETURNING o.id, o.job_id
 """)
 _TO_GUARD = text("""
 UPDATE occurrences SET reason = 'storm_guard', detail = :detail, is_late = true, held_until_at = NULL WHERE id = ANY(:ids) AND state = 'held'
+""")
+_TO_A_PERSON = text("""
+UPDATE occurrences o SET reason = 'targets_changed', detail = g.detail, held_until_at = NULL
+FROM unnest(CAST(:ids AS uuid[]), CAST(:details AS text[])) AS g(id, detail) WHERE o.id = g.id AND o.state = 'held'
 """)
 _HOLD_UNTIL = text("""
 WITH locked AS (
@@ -122,7 +127,15 @@ async def _release(
     await _skip(tx, impossible, now, by=None)
     by_window = {row.id for row in held if _is_by_window(row)}
     allowed = await _past_windows(tx, openings, by_window, settings, now, actor=actor, reason=reason)
-    return await open_occurrences(tx, allowed, now)
+    return await open_occurrences(tx, allowed if actor else await _unsurprising(tx, allowed, now), now)
+
+
+async def _unsurprising(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> list[Opening]:
+    """What goes by itself; where the devices differ too much from those of the time before, a person looks first."""
+    surprises = await surprising(tx, openings, now)
+    if surprises:
+        await tx.execute(_TO_A_PERSON, {"ids": list(surprises), "details": list(surprises.values())})
+    return [one for one in openings if one.id not in surprises]
 
 
 async def _guarded(
