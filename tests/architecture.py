@@ -36,9 +36,10 @@ SQL_PLACES = {
         *("overlap", "preview", "record"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
-        *("away", "coming", "ledger", "outages", "setting_back"),
+        *("away", "coming", "health", "ledger", "outages", "setting_back"),
     },
     "sites": {"store"},
+    "views": {"store"},
     "windows": {"store", "covering"},
 }
 #: A lock time-out of our own, and the table of the doctor's checks.

@@ -12,9 +12,11 @@ from watchbill import jobs
 from watchbill.api.common import FieldProblem, Id, Instant, Model
 from watchbill.api.documented import Documented
 from watchbill.core import schedule as calendar
+from watchbill.core.job_rules_tags import TAG
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
     EXPIRES_AFTER_SECONDS,
+    MAX_TAGS,
     MAX_TARGETS,
     RETRY_DELAY_SECONDS,
     RUN_LIMIT_SECONDS,
@@ -25,13 +27,17 @@ from watchbill.core.occurrence import fitting_splay
 from watchbill.core.schedule_types import Flag
 from watchbill.identity import Actor
 from watchbill.jobs import JobRevision, JobState, Outlook, SavedJob
-from watchbill.runs import Coming, JobHistory, Occurrence, Preview
+from watchbill.runs import MISSED_SPAN, Coming, JobHealth, JobHistory, Occurrence, Preview
 
 _LIMIT_LOW, _LIMIT_HIGH = TIME_LIMIT_SECONDS
 _EXPIRES_LOW, _EXPIRES_HIGH = EXPIRES_AFTER_SECONDS
 _WINDOW_LOW, _WINDOW_HIGH = CATCH_UP_WINDOW_SECONDS
 _RUN_LOW, _RUN_HIGH = RUN_LIMIT_SECONDS
 _SPLAY_LOW, _SPLAY_HIGH = SPLAY_SECONDS
+
+
+#: A short word by which people find jobs.
+JobTag = Annotated[str, Field(pattern=TAG)]
 
 
 class JobComponent(Model):
@@ -107,6 +113,9 @@ class JobPolicies(Model):
 class _Job(Model):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
+    tags: Annotated[list[JobTag], Field(max_length=MAX_TAGS, description="each once; kept by the alphabet")] = Field(
+        default_factory=list
+    )
     job_kind: Literal["automation"] = "automation"
     components: Annotated[list[JobComponent], Field(min_length=1, max_length=1)]
     exclusions: list[JobTarget] = Field(default_factory=list, max_length=MAX_TARGETS)
@@ -142,6 +151,29 @@ class LastOccurrence(Model):
     counts: dict[str, int]
 
 
+class RecentOccurrence(Model):
+    """One of the last occurrences; click it for the run."""
+
+    id: UUID
+    scheduled_for_at: Instant
+    state: str
+    outcome: str | None
+
+
+class JobWillNotFire(Model):
+    code: Literal[
+        "paused",
+        "completed",
+        "error",
+        "storm_guard",
+        "no_devices",
+        "window_closed",
+        "no_eligible_devices",
+        "devices_closed",
+    ]
+    sentence: str
+
+
 class JobTargets(Model):
     """Devices in the caller's sites: to run on, left out by exclusions, and of the first how many are online."""
 
@@ -165,7 +197,12 @@ class JobDefinition(_Job):
 
 
 class JobReply(JobDefinition):
-    """A job as it stands. Devices of sites that the caller does not see are not listed."""
+    """A job as it stands. Devices of sites that the caller does not see are not listed.
+
+    `recent_outcomes`: the last ten, newest first. `waiting_count`: targets in the caller's sites that have not begun.
+    `missed_count`: due instants of the last `missed_span_seconds` that nobody ran. `drift`: a sentence where it really starts less often than
+    its schedule says. `will_not_fire`: why nothing will start next; what takes asking each device is told of one job only.
+    """
 
     id: Id
     revision: int
@@ -174,8 +211,14 @@ class JobReply(JobDefinition):
     paused_until: Instant | None
     next_due_at: Instant | None
     schedule_text: str | None
+    last_run_at: Instant | None
     last_occurrence: LastOccurrence | None
-    recent_outcomes: list[str]
+    recent_outcomes: list[RecentOccurrence]
+    waiting_count: int
+    missed_count: int
+    missed_span_seconds: int
+    drift: str | None
+    will_not_fire: JobWillNotFire | None
     target_summary: JobTargets
     created_by: str | None
     updated_by: str | None
@@ -268,11 +311,11 @@ class PreviewReply(Model):
 
 _SAME = (
     "id", "revision", "state", "state_reason", "paused_until", "next_due_at", "created_by", "updated_by", "created_at",
-    "updated_at",
+    "updated_at", "last_run_at",
 )  # fmt: skip
 
 
-def job_reply(job: SavedJob, history: JobHistory, actor: Actor) -> JobReply:
+def job_reply(job: SavedJob, history: JobHistory, health: JobHealth, actor: Actor) -> JobReply:
     """The contract's reply: the definition without secrets, and where the job stands."""
     return JobReply.model_validate(
         {
@@ -282,6 +325,11 @@ def job_reply(job: SavedJob, history: JobHistory, actor: Actor) -> JobReply:
             "schedule_text": _in_words(job.definition["schedule"]),
             "last_occurrence": _last(history.last) if history.last else None,
             "recent_outcomes": list(history.recent),
+            "waiting_count": health.waiting,
+            "missed_count": health.missed,
+            "missed_span_seconds": MISSED_SPAN.total_seconds(),
+            "drift": health.drift,
+            "will_not_fire": health.will_not_fire,
             "target_summary": job.targets,
             "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
         }

@@ -28,6 +28,7 @@ from watchbill.api.job_shapes import (
     JobBody,
     JobReply,
     JobRevisionReply,
+    JobTag,
     PlanReply,
     PreviewReply,
     ToggleBody,
@@ -35,6 +36,7 @@ from watchbill.api.job_shapes import (
     preview_reply,
     revision_reply,
 )
+from watchbill.core.job_rules_values import MAX_TAGS
 from watchbill.identity import Actor
 from watchbill.jobs import NEEDED, FileReading, JobFilter, JobState, OnExisting, Saved, SavedJob, Sort
 
@@ -54,7 +56,20 @@ class JobQuery(SearchQuery):
     state: JobState | None = None
     site_id: Id | None = None
     enabled: bool | None = None
+    tag: Annotated[list[JobTag], Field(max_length=MAX_TAGS, description="jobs that have all of these")] = Field(
+        default_factory=list
+    )
+    health: Annotated[
+        runs.Health | None,
+        Field(
+            description="failing: the last run that ended failed; missed: due instants were missed in the last seven days;"
+            " waiting: targets have not begun; will_not_fire: paused, ended, in error, held by the storm guard, or no device left"
+        ),
+    ] = None
     sort: Sort = "name"
+
+    def filter(self) -> JobFilter:
+        return JobFilter(self.q, self.kind, self.state, self.site_id, self.enabled, self.sort, self.tag)
 
 
 class ImportQuery(Model):
@@ -66,12 +81,13 @@ class ImportQuery(Model):
 
 
 @resource.get("")
-async def list_jobs(tx: Tx, caller: Caller, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
-    """The jobs that reach the caller's sites."""
-    wanted = JobFilter(query.q, query.kind, query.state, query.site_id, query.enabled, query.sort)
-    page = await jobs.list_jobs(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
+async def list_jobs(tx: Tx, caller: Caller, now: Now, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
+    """The jobs that reach the caller's sites, and whether they are healthy."""
+    healthy = runs.only(caller.scope, query.health, now)
+    page = await jobs.list_jobs(tx, caller, query.filter(), limit=query.limit, cursor=query.cursor, only=healthy)
     histories = await runs.last_occurrences(tx, caller.scope, [job.id for job in page.items])
-    return PageOf[JobReply].of(page, lambda job: job_reply(job, histories[job.id], caller))
+    health = await runs.health_of(tx, caller.scope, page.items, now)
+    return PageOf[JobReply].of(page, lambda job: job_reply(job, histories[job.id], health[job.id], caller))
 
 
 @resource.post("", status_code=201)
@@ -82,7 +98,7 @@ async def create_job(
     saved = await jobs.create(tx, caller, body, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
     response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
-    return await _reply(tx, caller, saved.job, response)
+    return await _reply(tx, caller, saved.job, response, now)
 
 
 @resource.post("/preview")
@@ -127,13 +143,13 @@ async def import_job(
     saved = await jobs.save_file(tx, caller, reading, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now, request.headers.get(IDEMPOTENCY_KEY, ""))
     response.headers["Location"] = f"/api/scheduled_jobs/{saved.job.id}"
-    return await _reply(tx, caller, saved.job, response)
+    return await _reply(tx, caller, saved.job, response, now)
 
 
 @resource.get("/{job_id}")
-async def get_job(job_id: Id, tx: Tx, caller: Caller, response: Response) -> JobReply:
+async def get_job(job_id: Id, tx: Tx, caller: Caller, now: Now, response: Response) -> JobReply:
     """One job."""
-    return await _reply(tx, caller, await jobs.get(tx, caller, job_id), response)
+    return await _reply(tx, caller, await jobs.get(tx, caller, job_id), response, now)
 
 
 @resource.put("/{job_id}")
@@ -153,7 +169,7 @@ async def update_job(
     await _settle(tx, before, now)
     saved = await jobs.update(tx, caller, before, body, keys=deps.keys, now=now)
     await _start(tx, caller, saved, now)
-    return await _reply(tx, caller, saved.job, response)
+    return await _reply(tx, caller, saved.job, response, now)
 
 
 @resource.post("/{job_id}/toggle")
@@ -167,7 +183,7 @@ async def toggle_job(
     toggled = await jobs.toggle(tx, caller, before, body, now=now)
     if toggled.make_up:
         await runs.catch_up_pause(tx, job_id, toggled.make_up.since, toggled.make_up.catch_up, now)
-    return await _reply(tx, caller, toggled.job, response)
+    return await _reply(tx, caller, toggled.job, response, now)
 
 
 @resource.delete("/{job_id}", status_code=204)
@@ -219,7 +235,9 @@ async def _start(tx: AsyncConnection, caller: Actor, saved: Saved, now: datetime
         await runs.open_manual(tx, caller, saved.job.id, now=now, request_id=request_id)
 
 
-async def _reply(tx: AsyncConnection, caller: Actor, job: SavedJob, response: Response) -> JobReply:
+async def _reply(tx: AsyncConnection, caller: Actor, job: SavedJob, response: Response, now: datetime) -> JobReply:
     response.headers["ETag"] = etag(job.revision)
     histories = await runs.last_occurrences(tx, caller.scope, [job.id])
-    return job_reply(job, histories[job.id], caller)
+    known = await runs.health_of(tx, caller.scope, [job], now)
+    health = await runs.look_closer(tx, job, known[job.id], now)
+    return job_reply(job, histories[job.id], health, caller)

@@ -39,7 +39,7 @@ async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
     definition = shown(job.definition)
     named = await name_devices(tx, actor, devices_in(definition))
     document = {
-        **{name: definition[name] for name in ("name", "description", "job_kind")},
+        **{name: definition[name] for name in ("name", "description", "tags", "job_kind")},
         "components": [await _named_component(tx, actor, component) for component in definition["components"]],
         **{name: [named[device_id] for device_id in device_ids(definition[name])] for name in _LISTS},
         **{name: definition[name] for name in ("schedule", "execution_context", "duration", "policies", "enabled")},

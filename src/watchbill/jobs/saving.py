@@ -73,10 +73,11 @@ async def get(tx: AsyncConnection, actor: Actor, job_id: int) -> SavedJob:
 
 
 async def list_jobs(
-    tx: AsyncConnection, actor: Actor, wanted: JobFilter, *, limit: int, cursor: str | None
+    tx: AsyncConnection, actor: Actor, wanted: JobFilter, *, limit: int, cursor: str | None, only: listing.Only = ()
 ) -> Page[SavedJob]:
+    """`only`: what features above know of jobs and ask for."""
     actor.require(Permission.READ)
-    return await listing.list_page(tx, actor.scope, wanted, limit=limit, cursor=cursor)
+    return await listing.list_page(tx, actor.scope, wanted, limit=limit, cursor=cursor, only=only)
 
 
 async def list_revisions(
@@ -341,6 +342,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
     return {
         "name": job.name,
         "job_kind": job.job_kind,
+        "tags": list(job.tags),
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,

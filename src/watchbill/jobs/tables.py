@@ -29,6 +29,8 @@ jobs = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
     Column("zone_source", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("last_run_at", DateTime(timezone=True)),
 )
 
 job_revisions = Table(

@@ -11,7 +11,9 @@ from watchbill.core.schedule import Schedule
 from watchbill.core.schedule_types import ZoneSource
 
 JobState = Literal["active", "paused", "completed", "error"]
-Sort = Literal["name", "-name", "next_due", "-next_due", "updated", "-updated", "id", "-id"]
+Sort = Literal[
+    "name", "-name", "next_due", "-next_due", "last_run", "-last_run", "updated", "-updated", "state", "-state", "id", "-id"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class SavedJob:
     spares_other_sites: bool = False
     #: The devices the reader may know of; None = all.
     visible_devices: frozenset[str] | None = None
+    #: When it opened its newest occurrence; None = never.
+    last_run_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class JobFilter:
     site_id: int | None = None
     enabled: bool | None = None
     sort: Sort = "name"
+    #: All of them.
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 from watchbill.runs.backfill import Backfilled, Range, backfill
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
+from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, only
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
     JobHistory,
     Ledger,
     Occurrence,
+    Recent,
     Run,
     WaveProgress,
     clear,
@@ -34,6 +36,7 @@ from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, previ
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
 from watchbill.runs.settling import carry_out, catch_up_pause, settle_job, surroundings
+from watchbill.runs.standing import WillNotFire
 from watchbill.runs.stopping import (
     cancel_job,
     cancel_occurrences,
@@ -51,6 +54,7 @@ __all__ = [
     "GATEWAYS",
     "KILL_GRACE",
     "LONGEST_REST",
+    "MISSED_SPAN",
     "Again",
     "Around",
     "Backfilled",
@@ -60,7 +64,9 @@ __all__ = [
     "Delivery",
     "DeviceRow",
     "Execution",
+    "Health",
     "Held",
+    "JobHealth",
     "JobHistory",
     "Ledger",
     "Look",
@@ -72,6 +78,7 @@ __all__ = [
     "Plan",
     "Preview",
     "Range",
+    "Recent",
     "Report",
     "Run",
     "RunContent",
@@ -81,6 +88,7 @@ __all__ = [
     "TargetCounts",
     "Wave",
     "WaveProgress",
+    "WillNotFire",
     "accepted",
     "await_turn",
     "backfill",
@@ -102,13 +110,16 @@ __all__ = [
     "get_execution",
     "get_occurrence",
     "get_run",
+    "health_of",
     "job_in",
     "last_occurrences",
     "list_occurrences",
+    "look_closer",
     "never_came",
     "next_deadline",
     "next_held",
     "next_start",
+    "only",
     "open_due_held",
     "open_manual",
     "open_occurrences",

@@ -92,11 +92,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Recent:
+    """One of the last occurrences of a job, in short."""
+
+    id: uuid.UUID
+    scheduled_for_at: datetime
+    state: str
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobHistory:
-    """What a job's row in a list says of its past: the newest occurrence and the last outcomes, newest first."""
+    """What a job's row in a list says of its past: the newest occurrence and the last ten, newest first."""
 
     last: Occurrence | None
-    recent: Sequence[str]
+    recent: Sequence[Recent]
 
 
 _OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves"})
@@ -126,7 +136,8 @@ async def last_occurrences(tx: AsyncConnection, scope: SiteScope, job_ids: Seque
 def _history(rows: Sequence[Row[*tuple[Any, ...]]], counts: Mapping[uuid.UUID, Mapping[str, int]]) -> JobHistory:
     if not rows:
         return JobHistory(None, ())
-    return JobHistory(_occurrence(rows[0], counts), [row.outcome or row.state for row in rows])
+    recent = [Recent(row.id, row.scheduled_for_at, row.state, row.outcome) for row in rows]
+    return JobHistory(_occurrence(rows[0], counts), recent)
 
 
 def _occurrence(row: Row[*tuple[Any, ...]], counts: Mapping[uuid.UUID, Mapping[str, int]]) -> Occurrence:

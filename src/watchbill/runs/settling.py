@@ -46,7 +46,9 @@ async def carry_out(tx: AsyncConnection, whole: Plan, now: datetime) -> set[uuid
     await record_skipped(tx, whole.skipped, now)
     await record_held(tx, whole.held, now)
     opened = await open_occurrences(tx, whole.openings, now)
-    await jobs.advance(tx, whole.advances, tzdata_version(), now)
+    ran = {one.job_id for one in whole.openings if one.id in opened}
+    await jobs.advance(tx, whole.advances, tzdata_version(), now, ran=ran)
+    await jobs.note_runs(tx, ran - {one.job_id for one in whole.advances}, now)
     return opened
 
 
