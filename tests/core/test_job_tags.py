@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from watchbill.core.fields import Fields
 from watchbill.core.job_rules_tags import TAG, tags
 from watchbill.core.job_rules_values import MAX_TAGS
+from watchbill.core.problems import Problem
 
 word = st.from_regex(re.compile(TAG), fullmatch=True).filter(lambda text: not text.endswith("\n"))
 anything = st.text(max_size=50) | word | st.none() | st.integers() | st.lists(st.text(max_size=3), max_size=2)
 
 
 def read(value):
-    problems = []
+    problems: list[Problem] = []
     return tags(Fields.of({"tags": value}, problems)), problems
 
 

@@ -23,6 +23,7 @@ from watchbill.api import (
     scheduled_jobs,
     session,
     sites,
+    views,
     windows,
 )
 from watchbill.api.addresses import is_secure
@@ -51,6 +52,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.results,
     runs.downloads,
     windows.resource,
+    views.resource,
     events.router,
     agent.resource,
 )
