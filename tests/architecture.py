@@ -28,7 +28,7 @@ SQL_PLACES = {
     "assemblies": {"store"},
     "devices": {"store", "inventory", "presence"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
-    "jobs": {"store", "due", "listing", "zones"},
+    "jobs": {"store", "bulk_store", "due", "listing", "zones"},
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
     "runs": {

@@ -66,17 +66,41 @@ async def record(
 ) -> None:
     """Write who did what to which object. `action` is `noun.verb`; `detail` never holds a secret."""
     row = {
+        **_what(actor, action, object_kind, now),
+        "object_id": None if object_id is None else str(object_id),
+        "site_id": site_id,
+        "detail": dict(detail or {}),
+    }
+    await tx.execute(insert(audit).values(row))
+
+
+async def record_many(
+    tx: AsyncConnection,
+    actor: Actor,
+    action: str,
+    object_kind: str,
+    details: Mapping[int, Mapping[str, object]],
+    *,
+    now: datetime,
+) -> None:
+    """The same for several objects, each with a row of its own: object -> detail."""
+    rows = [
+        {**_what(actor, action, object_kind, now), "object_id": str(one), "site_id": None, "detail": dict(detail)}
+        for one, detail in details.items()
+    ]
+    if rows:
+        await tx.execute(insert(audit), rows)
+
+
+def _what(actor: Actor, action: str, object_kind: str, now: datetime) -> dict[str, object]:
+    return {
         "at": now,
         "operator_id": actor.operator_id,
         "actor": actor.name,
         "action": action,
         "object_kind": object_kind,
-        "object_id": None if object_id is None else str(object_id),
-        "site_id": site_id,
         "remote_addr": actor.remote_addr,
-        "detail": dict(detail or {}),
     }
-    await tx.execute(insert(audit).values(row))
 
 
 async def list_entries(

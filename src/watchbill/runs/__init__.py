@@ -4,6 +4,7 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 """
 
 from watchbill.runs.backfill import Backfilled, Range, backfill
+from watchbill.runs.bulk import BulkDone, BulkJob, bulk
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
 from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, only
@@ -59,6 +60,8 @@ __all__ = [
     "Around",
     "Backfilled",
     "Blocked",
+    "BulkDone",
+    "BulkJob",
     "Chunk",
     "Coming",
     "Delivery",
@@ -92,6 +95,7 @@ __all__ = [
     "accepted",
     "await_turn",
     "backfill",
+    "bulk",
     "cancel_answered",
     "cancel_job",
     "cancel_occurrences",

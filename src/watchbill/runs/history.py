@@ -266,6 +266,20 @@ async def get_occurrence(
     return found
 
 
+async def latest_opened(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, uuid.UUID]:
+    """The newest occurrence of each job that was opened, as `find_occurrence` would find it."""
+    wanted = select(func.unnest(literal(list(job_ids), ARRAY(BigInteger))).label("job_id")).subquery()
+    newest = (
+        select(occurrences.c.job_id, occurrences.c.id)
+        .where(occurrences.c.job_id == wanted.c.job_id, occurrences.c.opened_at.is_not(None))
+        .order_by(*_NEWEST_FIRST)
+        .limit(1)
+        .lateral()
+    )
+    rows = await tx.execute(select(newest).select_from(wanted.join(newest, true())))
+    return {row.job_id: row.id for row in rows}
+
+
 async def runs_of(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID]) -> list[Run]:
     columns = [runs.c[name] for name in Run.__slots__]
     query = select(*columns).where(runs.c.occurrence_id == any_(literal(list(occurrence_ids), ARRAY(Uuid))))

@@ -36,7 +36,7 @@ CROSS JOIN LATERAL (
 ) AS o
 ORDER BY w.id, o.scheduled_for_at
 """)
-_IS_DUE = text("SELECT enabled AND deleted_at IS NULL AND next_due_at <= :now FROM jobs WHERE id = :job_id")
+_DUE = text("SELECT id FROM jobs WHERE id = ANY(:job_ids) AND enabled AND deleted_at IS NULL AND next_due_at <= :now")
 _GUARD = text("SELECT kind, to_at FROM outages WHERE guard = 'up'")
 
 
@@ -109,9 +109,15 @@ async def settle_job(tx: AsyncConnection, job_id: int, now: datetime) -> set[uui
 
     Before an edit or a pause: what fell due until now is settled as the job was.
     """
-    if not (await tx.execute(_IS_DUE, {"job_id": job_id, "now": now})).scalar_one_or_none():
+    return await settle_jobs(tx, [job_id], now)
+
+
+async def settle_jobs(tx: AsyncConnection, job_ids: Sequence[int], now: datetime) -> set[uuid.UUID]:
+    """The same for several jobs at once."""
+    ids = (await tx.execute(_DUE, {"job_ids": list(job_ids), "now": now})).scalars().all()
+    due = list((await jobs.due_settings_of(tx, ids)).values()) if ids else []
+    if not due:
         return set()
-    due = [await jobs.due_settings(tx, job_id)]
     around = await surroundings(tx, due, guard_until=await _guard_until(tx))
     whole = plan(
         due, now, zones=around.zones, guard_until=around.guard_until, windows=around.windows, covering=around.covering
