@@ -94,6 +94,7 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
         "attachments": [{"kind": "site", "site_id": world.site_a}],
     }
     window_id = (await created(admin, "/api/windows", window))["id"]
+    view_id = (await created(admin, "/api/views", {"name": "All", "screen": "jobs"}))["id"]
     token = await created(admin, "/api/api_tokens", {"name": "one", "scopes": ["read"]})
     code = (await admin.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"]
     approval = (await Machine(await connect()).enrol(code)).json()["enrolment_id"]
@@ -110,6 +111,7 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
         "execution_id": [execution],
         "token_id": [token["id"]],
         "window_id": [window_id],
+        "view_id": [view_id],
         "approval_id": [approval],
         "enrolment_id": [approval],
     }

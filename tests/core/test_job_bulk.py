@@ -14,7 +14,7 @@ from watchbill.runs import Health
 
 NOW = datetime(2026, 5, 4, 7, 1, tzinfo=UTC)
 NAMES = ["action", "job_ids", "filter", "dry_run", "expected", "enabled", "reason", "until", "targets", "add", "remove"]
-GOOD = {
+GOOD: dict[str, dict[str, object]] = {
     "toggle": {"enabled": False, "reason": "Moving", "until": "2026-05-05T07:00:00Z"},
     "rerun": {"targets": "failed", "reason": "Once more"},
     "tag": {"add": ["b", "a"], "remove": ["c"]},

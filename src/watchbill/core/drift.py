@@ -1,10 +1,9 @@
 """Whether a job keeps to its schedule: how far apart its starts really are, against how far apart the schedule has them. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median_low
 from typing import Final
 
 from watchbill.core.schedule import next_due
@@ -41,8 +40,14 @@ def drift(schedule: Schedule, started: Sequence[datetime]) -> Drift | None:
     gaps = [(newer - older, following - older) for (newer, _), (older, following) in pairwise(kept) if following]
     if len(gaps) < LEAST_GAPS:
         return None
-    real, said = median_low(real for real, _ in gaps), median_low(said for _, said in gaps)
+    real, said = _median(real for real, _ in gaps), _median(said for _, said in gaps)
     return Drift(said, real) if real > said * TOLERANCE else None
+
+
+def _median(gaps: Iterable[timedelta]) -> timedelta:
+    """Of an even number the shorter of the two in the middle."""
+    ordered = sorted(gaps)
+    return ordered[(len(ordered) - 1) // 2]
 
 
 def _named(schedule: Schedule, started: Sequence[datetime]) -> Iterator[tuple[datetime, datetime | None]]:

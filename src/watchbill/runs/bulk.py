@@ -17,6 +17,7 @@ from watchbill.core.job_rules_values import MAX_TAGS
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, audit
 from watchbill.jobs import NEEDED, JobFilter, SavedJob
+from watchbill.kit import db
 from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.runs.health import Health, only
 from watchbill.runs.rerunning import Refusals, Rerun, rerun_many
@@ -160,7 +161,7 @@ async def _delete(tx: AsyncConnection, actor: Actor, wanted: Bulk, work: _Work, 
 
 async def _rerun(tx: AsyncConnection, actor: Actor, wanted: Bulk, work: _Work, now: datetime, request_id: str) -> None:
     """How many can start is known once they have: what only counts is taken back."""
-    async with tx.begin_nested() as attempt:
+    async with db.attempting(tx) as attempt:
         ids = [job.id for job in work.fit]
         made = await rerun_many(tx, actor, ids, wanted.which, wanted.reason, now=now, request_id=request_id)
         work.refused |= made.refused
@@ -168,7 +169,7 @@ async def _rerun(tx: AsyncConnection, actor: Actor, wanted: Bulk, work: _Work, n
             work.started = made.started
             await _tell_reruns(tx, actor, wanted, made, now)
         else:
-            await attempt.rollback()
+            attempt.take_back()
 
 
 async def _tell_reruns(tx: AsyncConnection, actor: Actor, wanted: Bulk, made: Rerun, now: datetime) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import jobs
 from watchbill.core.job_rules_bulk import Which
 from watchbill.identity import Actor
+from watchbill.kit import db
 from watchbill.runs import closed, history
 from watchbill.runs.device_rows import devices_of_many
 from watchbill.runs.manual import NOT_RUN_YET, STATES, Repeat, by_hand, nothing_is
@@ -45,11 +46,11 @@ async def rerun_many(
     openings = [by_hand(actor, settings[one], repeats[one], now=now, request_id=request_id) for one in sorted(repeats)]
     shut_out: dict[uuid.UUID, list[str]] = {}
     # Who starts and on what is known once they are open: those that windows keep back are not opened the second time.
-    async with tx.begin_nested() as attempt:
+    async with db.attempting(tx) as attempt:
         blocked = await _open(tx, openings, now)
         if blocked and not closed.may_override(actor, reason):
             shut_out = blocked
-            await attempt.rollback()
+            attempt.take_back()
     if shut_out:
         refused |= {
             one.job_id: ("window_closed", closed.refusal(shut_out[one.id]).detail)
