@@ -28,7 +28,9 @@ async def healthy(client, health):
     return [item["name"] for item in reply.json()["items"]]
 
 
-async def test_a_new_job_is_healthy(admin, fleet):
+async def test_a_new_job_is_healthy(admin, operator, fleet):
+    limited = await create(operator, fleet, name="Saved by somebody of one site")
+    assert (await one(operator, limited["id"]))["will_not_fire"] is None
     made = await create(admin, fleet)
     row = await one(admin, made["id"])
     for reply in (made, row, (await admin.get(f"{PATH}/{made['id']}")).json()):

@@ -83,7 +83,7 @@ class ImportQuery(Model):
 @resource.get("")
 async def list_jobs(tx: Tx, caller: Caller, now: Now, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
     """The jobs that reach the caller's sites, and whether they are healthy."""
-    healthy = runs.only(caller.scope, query.health, now)
+    healthy = runs.with_health(caller.scope, query.health, now)
     page = await jobs.list_jobs(tx, caller, query.filter(), limit=query.limit, cursor=query.cursor, only=healthy)
     histories = await runs.last_occurrences(tx, caller.scope, [job.id for job in page.items])
     health = await runs.health_of(tx, caller.scope, page.items, now)

@@ -7,7 +7,7 @@ from watchbill.runs.backfill import Backfilled, Range, backfill
 from watchbill.runs.bulk import BulkDone, BulkJob, bulk
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
-from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, only
+from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, with_health
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
     JobHistory,
@@ -123,7 +123,6 @@ __all__ = [
     "next_deadline",
     "next_held",
     "next_start",
-    "only",
     "open_due_held",
     "open_manual",
     "open_occurrences",
@@ -148,5 +147,6 @@ __all__ = [
     "surroundings",
     "take",
     "to_cancel",
+    "with_health",
     "with_waves",
 ]

@@ -19,7 +19,7 @@ from watchbill.identity import Actor, audit
 from watchbill.jobs import NEEDED, JobFilter, SavedJob
 from watchbill.kit import db
 from watchbill.kit.errors import ConflictError, InvalidError
-from watchbill.runs.health import Health, only
+from watchbill.runs.health import Health, with_health
 from watchbill.runs.rerunning import Refusals, Rerun, rerun_many
 from watchbill.runs.settling import settle_jobs
 from watchbill.runs.stopping import cancel_jobs
@@ -103,7 +103,7 @@ async def _chosen(tx: AsyncConnection, actor: Actor, wanted: Bulk, now: datetime
         gone = {one: ("job_not_found", "There is no such job.") for one in wanted.job_ids if one not in there}
         return _Work(there, gone)
     asked = wanted.asked
-    healthy = only(actor.scope, cast("Health | None", asked.health), now)
+    healthy = with_health(actor.scope, cast("Health | None", asked.health), now)
     found = await jobs.hold_matching(tx, actor, _filter(asked), limit=MAX_JOBS + 1, only=healthy)
     if len(found) > MAX_JOBS:
         message = f"finds more than {MAX_JOBS:,} jobs, which is the most at once: narrow it"

@@ -132,7 +132,7 @@ async def _windows(tx: AsyncConnection, job_ids: Collection[int]) -> tuple[Windo
 # --- as a filter of the list -------------------------------------------------------------------------------------------
 
 
-def only(scope: SiteScope, health: Health | None, now: datetime) -> list[ColumnElement[bool]]:
+def with_health(scope: SiteScope, health: Health | None, now: datetime) -> list[ColumnElement[bool]]:
     """The condition on jobs by which a list shows those only."""
     match health:
         case None:
