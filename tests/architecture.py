@@ -29,7 +29,7 @@ SQL_PLACES = {
     "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"store", "visible"},
-    "jobs": {"store", "due", "listing", "scope", "zones"},
+    "jobs": {"store", "bulk_store", "due", "listing", "scope", "zones"},
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},
     "runs": {
@@ -38,9 +38,10 @@ SQL_PLACES = {
         *("difference", "membership"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
-        *("away", "coming", "ledger", "outages", "reviewing", "setting_back"),
+        *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},
+    "views": {"store"},
     "windows": {"store", "covering"},
 }
 #: A lock time-out of our own, and the table of the doctor's checks.

@@ -95,6 +95,7 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
     }
     window_id = (await created(admin, "/api/windows", window))["id"]
     field = await created(admin, "/api/custom_fields", {"name": "asset_number", "label": "Asset", "type": "text"})
+    view_id = (await created(admin, "/api/views", {"name": "All", "screen": "jobs"}))["id"]
     token = await created(admin, "/api/api_tokens", {"name": "one", "scopes": ["read"]})
     code = (await admin.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"]
     approval = (await Machine(await connect()).enrol(code)).json()["enrolment_id"]
@@ -112,6 +113,7 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
         "token_id": [token["id"]],
         "window_id": [window_id],
         "field_id": [field["id"]],
+        "view_id": [view_id],
         "approval_id": [approval],
         "enrolment_id": [approval],
     }

@@ -103,24 +103,48 @@ async def test_a_cursor_of_another_list_is_refused(tx, world, cursor):
             await jobs.list_jobs(tx, world.admin, JobFilter(sort=sort), limit=2, cursor=cursor)
 
 
-@pytest.mark.parametrize(
-    ("sort", "index"), [("name", "jobs_name"), ("-next_due", "jobs_next"), ("updated", "jobs_updated")]
-)
-async def test_a_deep_page_begins_at_its_place_in_an_index(tx, world, keys, sort, index):
-    job = (await jobs.create(tx, world.admin, world.job(), keys=keys, now=world.now)).job
+async def many(tx, world: World, keys) -> None:
+    """Three thousand jobs, of which thirty have the tag `rare` and thirty missed an instant."""
+    job = (await jobs.create(tx, world.admin, world.job(tags=["often"]), keys=keys, now=world.now)).job
     copy = text(
         "INSERT INTO jobs (name, job_kind, revision, definition, enabled, state, schedule_type, mark_at, next_due_at,"
-        " tzdata_version, created_at, updated_at) SELECT name || n, job_kind, revision, definition, enabled, state,"
-        " schedule_type, mark_at, next_due_at + n * interval '1 minute', tzdata_version, created_at,"
+        " tzdata_version, created_at, updated_at, tags, last_run_at) SELECT name || n, job_kind, revision, definition,"
+        " enabled, state, schedule_type, mark_at, next_due_at + n * interval '1 minute', tzdata_version, created_at,"
+        " updated_at + n * interval '1 second', CASE WHEN n % 100 = 0 THEN '{often,rare}' ELSE tags END,"
         " updated_at + n * interval '1 second' FROM jobs, generate_series(1, 3000) n WHERE id = :id"
     )
     await tx.execute(copy, {"id": job.id})
     await tx.execute(text("ANALYZE jobs"))
+
+
+async def explained(tx, query) -> str:
+    compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    return "\n".join((await tx.execute(text(f"EXPLAIN {compiled}".replace(":", "\\:")))).scalars())
+
+
+@pytest.mark.parametrize(
+    ("sort", "index"),
+    [
+        ("name", "jobs_name"),
+        ("-next_due", "jobs_next"),
+        ("updated", "jobs_updated"),
+        ("-last_run", "jobs_last_run"),
+        ("state", "jobs_state"),
+    ],
+)
+async def test_a_deep_page_begins_at_its_place_in_an_index(tx, world, keys, sort, index):
+    await many(tx, world, keys)
     wanted = JobFilter(sort=sort)
     page = await jobs.list_jobs(tx, world.admin, wanted, limit=100, cursor=None)
-    query = page_query(world.admin.scope, wanted, limit=50, cursor=page.next_cursor)
-    compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
-    plan = "\n".join((await tx.execute(text(f"EXPLAIN {compiled}".replace(":", "\\:")))).scalars())
+    plan = await explained(tx, page_query(world.admin.scope, wanted, limit=50, cursor=page.next_cursor))
     assert index in plan
     assert "Index Cond: (ROW(" in plan
     assert "Sort" not in plan
+
+
+async def test_a_rare_tag_is_found_by_its_index(tx, world, keys):
+    await many(tx, world, keys)
+    wanted = JobFilter(tags=["rare"])
+    plan = await explained(tx, page_query(world.admin.scope, wanted, limit=50, cursor=None))
+    assert "jobs_tags" in plan
+    assert len(await listed(tx, world.admin, tags=["rare", "often"], limit=50)) == 30

@@ -11,6 +11,7 @@ from watchbill.api import (
     api_tokens,
     assemblies,
     audit,
+    bulk_jobs,
     custom_fields,
     device_approvals,
     devices,
@@ -24,6 +25,7 @@ from watchbill.api import (
     scheduled_jobs,
     session,
     sites,
+    views,
     windows,
 )
 from watchbill.api.addresses import is_secure
@@ -46,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     device_approvals.resource,
     audit.resource,
     assemblies.resource,
+    bulk_jobs.resource,
     scheduled_jobs.resource,
     occurrences.resource,
     outages.resource,
@@ -53,6 +56,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.results,
     runs.downloads,
     windows.resource,
+    views.resource,
     events.router,
     agent.resource,
 )

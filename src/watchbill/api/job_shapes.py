@@ -1,8 +1,8 @@
 """The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,27 +12,31 @@ from watchbill import jobs
 from watchbill.api.common import FieldProblem, Id, Instant, Model
 from watchbill.api.documented import Documented
 from watchbill.core import schedule as calendar
+from watchbill.core.job_rules_tags import TAG
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
     EXPIRES_AFTER_SECONDS,
+    MAX_TAGS,
     RETRY_DELAY_SECONDS,
     RUN_LIMIT_SECONDS,
     SPLAY_SECONDS,
     TIME_LIMIT_SECONDS,
 )
-from watchbill.core.occurrence import fitting_splay
 from watchbill.core.problems import Problem
-from watchbill.core.schedule_types import Flag
 from watchbill.core.targets import MAX_TARGETS
 from watchbill.identity import Actor
-from watchbill.jobs import JobRevision, JobState, Outlook, SavedJob
-from watchbill.runs import Coming, JobHistory, Occurrence, Preview
+from watchbill.jobs import JobRevision, JobState, SavedJob
+from watchbill.runs import MISSED_SPAN, JobHealth, JobHistory, Occurrence
 
 _LIMIT_LOW, _LIMIT_HIGH = TIME_LIMIT_SECONDS
 _EXPIRES_LOW, _EXPIRES_HIGH = EXPIRES_AFTER_SECONDS
 _WINDOW_LOW, _WINDOW_HIGH = CATCH_UP_WINDOW_SECONDS
 _RUN_LOW, _RUN_HIGH = RUN_LIMIT_SECONDS
 _SPLAY_LOW, _SPLAY_HIGH = SPLAY_SECONDS
+
+
+#: A short word by which people find jobs.
+JobTag = Annotated[str, Field(pattern=TAG)]
 
 
 class JobComponent(Model):
@@ -176,6 +180,9 @@ class JobPolicies(Model):
 class _Job(Model):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
+    tags: Annotated[list[JobTag], Field(max_length=MAX_TAGS, description="each once; kept by the alphabet")] = Field(
+        default_factory=list
+    )
     job_kind: Literal["automation"] = "automation"
     components: Annotated[list[JobComponent], Field(min_length=1, max_length=1)]
     exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
@@ -227,6 +234,29 @@ class LastOccurrence(Model):
     counts: dict[str, int]
 
 
+class RecentOccurrence(Model):
+    """One of the last occurrences; click it for the run."""
+
+    id: UUID
+    scheduled_for_at: Instant
+    state: str
+    outcome: str | None
+
+
+class JobWillNotFire(Model):
+    code: Literal[
+        "paused",
+        "completed",
+        "error",
+        "storm_guard",
+        "no_devices",
+        "window_closed",
+        "no_eligible_devices",
+        "devices_closed",
+    ]
+    sentence: str
+
+
 class JobTargets(Model):
     """What the caller sees of the targets. Devices named one by one: to run on, left out by exclusions, and of the first how many are
     online. Filters and sites by name: whom they find is told by the preview.
@@ -261,6 +291,10 @@ class JobReply(JobDefinition):
     sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
     in use anywhere. `warnings` answer a save that starts the job at once (schedule `immediately`): which windows keep devices from
     starting, and what becomes of these. They are said once, and empty elsewhere.
+
+    `recent_outcomes`: the last ten, newest first. `waiting_count`: targets in the caller's sites that have not begun.
+    `missed_count`: due instants of the last `missed_span_seconds` that nobody ran. `drift`: a sentence where it really starts less often than
+    its schedule says. `will_not_fire`: why nothing will start next; what takes asking each device is told of one job only.
     """
 
     id: Id
@@ -270,8 +304,14 @@ class JobReply(JobDefinition):
     paused_until: Instant | None
     next_due_at: Instant | None
     schedule_text: str | None
+    last_run_at: Instant | None
     last_occurrence: LastOccurrence | None
-    recent_outcomes: list[str]
+    recent_outcomes: list[RecentOccurrence]
+    waiting_count: int
+    missed_count: int
+    missed_span_seconds: int
+    drift: str | None
+    will_not_fire: JobWillNotFire | None
     target_summary: JobTargets
     created_by: str | None
     updated_by: str | None
@@ -317,87 +357,38 @@ class PlanReply(Model):
     problems: list[FieldProblem]
 
 
-class PreviewBlocked(Model):
-    """A window, by its name, that keeps devices of the caller's sites from starting at an instant."""
-
-    window: str
-    kind: Literal["allow", "deny"]
-    devices: int
-
-
-class PreviewInstant(Model):
-    """One coming instant, as the ledger will name it, and what the clocks of its zone show then.
-
-    `flags`: shifted_gap and first_of_two (of changes of the clocks), clamped (to the month's end), in_blackout (closed for the
-    whole job), held (it waits for a window to open). `passed_over`: dates that do not exist. `blocked`: devices that a window
-    keeps from starting, window by window; `closed_devices` of the targets these are together. Where the job follows clocks, `local` is the wall clock of all waves and has no offset; the first of them
-    starts at `first_start_at`, the last at `last_start_at`. A splay spreads the starts over `splay_seconds`.
-    """
-
-    at: Instant
-    local: str
-    offset: str | None
-    flags: list[Flag]
-    passed_over: list[str]
-    blocked: list[PreviewBlocked]
-    closed_devices: int
-    first_start_at: Instant | None
-    last_start_at: Instant | None
-    splay_seconds: int
-
-
-class PreviewTargets(Model):
-    """Devices that would run as things stand, and how many are left out for which reason."""
-
-    devices: int
-    online: int
-    offline: int
-    left_out: dict[str, int]
-
-
-class PreviewChanges(Model):
-    """How the devices differ from those of the last occurrence, which had `before`."""
-
-    joined: int
-    left: int
-    before: int
-
-
-class PreviewReply(Model):
-    """What a job would do. `blockers` are what would refuse its save, or keep it from running."""
-
-    schedule_text: str | None
-    instants: list[PreviewInstant]
-    targets: PreviewTargets
-    blockers: list[FieldProblem]
-    changed: PreviewChanges | None = Field(
-        description="null where nothing ran before, or the caller does not see all that the job may reach"
-    )
-
-
 _SAME = (
     "id", "revision", "state", "state_reason", "paused_until", "created_by", "updated_by", "created_at", "updated_at",
+    "last_run_at",
 )  # fmt: skip
 
 
-def job_reply(
-    job: SavedJob,
-    history: JobHistory,
-    next_start: datetime | None,
-    actor: Actor,
-    *,
-    warnings: Sequence[Problem] = (),
-) -> JobReply:
-    """The contract's reply: the definition without secrets, and where the job stands. `next_start`: as `runs.next_starts` says."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a job stands, as its reader may know it. `next_start`: as `runs.next_starts` says."""
+
+    history: JobHistory
+    health: JobHealth
+    next_start: datetime | None
+
+
+def job_reply(job: SavedJob, standing: Standing, actor: Actor, *, warnings: Sequence[Problem] = ()) -> JobReply:
+    """The contract's reply: the definition without secrets, and where the job stands."""
+    history, health = standing.history, standing.health
     return JobReply.model_validate(
         {
             **jobs.shown(job.definition, job.seen),
             **{name: getattr(job, name) for name in _SAME},
             "enabled": job.enabled,
-            "next_due_at": next_start,
+            "next_due_at": standing.next_start,
             "schedule_text": _in_words(job.definition["schedule"]),
             "last_occurrence": _last(history.last) if history.last else None,
             "recent_outcomes": list(history.recent),
+            "waiting_count": health.waiting,
+            "missed_count": health.missed,
+            "missed_span_seconds": MISSED_SPAN.total_seconds(),
+            "drift": health.drift,
+            "will_not_fire": health.will_not_fire,
             "target_summary": job.targets,
             "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
             "warnings": [FieldProblem.model_validate(one) for one in warnings],
@@ -410,22 +401,6 @@ def revision_reply(one: JobRevision) -> JobRevisionReply:
     changes = [asdict(change) for change in one.changes]
     made = {"revision": one.revision, "changed_by": one.changed_by, "changed_at": one.changed_at, "changes": changes}
     return JobRevisionReply.model_validate({**one.definition, **made})
-
-
-def preview_reply(preview: Preview) -> PreviewReply:
-    targets = preview.targets
-    return PreviewReply(
-        schedule_text=preview.outlook.schedule_text,
-        instants=[_instant(preview.outlook, one) for one in preview.instants],
-        targets=PreviewTargets(
-            devices=targets.online + targets.offline,
-            online=targets.online,
-            offline=targets.offline,
-            left_out=dict(targets.left_out),
-        ),
-        blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],
-        changed=PreviewChanges.model_validate(asdict(preview.changed)) if preview.changed else None,
-    )
 
 
 def _last(last: Occurrence) -> LastOccurrence:
@@ -443,26 +418,3 @@ def _in_words(schedule: Mapping[str, Any]) -> str | None:
         return calendar.in_words(calendar.parse(schedule))
     except calendar.ScheduleProblems:
         return None  # the job's state says what is wrong with it
-
-
-def _instant(outlook: Outlook, coming: Coming) -> PreviewInstant:
-    schedule, one = outlook.schedule, coming.instant
-    splay = outlook.policies.splay_seconds
-    return PreviewInstant(
-        at=one.at,
-        local=one.local.isoformat(timespec="minutes"),
-        offset=None if schedule is not None and schedule.is_following else _offset(one.offset),
-        flags=list(one.flags),
-        passed_over=list(one.passed_over),
-        blocked=[PreviewBlocked.model_validate(window) for window in coming.blocked],
-        closed_devices=coming.closed_devices,
-        first_start_at=coming.first_start_at,
-        last_start_at=coming.last_start_at,
-        splay_seconds=fitting_splay(schedule, one.at, splay) if schedule is not None else 0,
-    )
-
-
-def _offset(offset: timedelta) -> str:
-    minutes = round(offset.total_seconds() / 60)
-    sign = "-" if minutes < 0 else "+"
-    return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -1,6 +1,7 @@
 """`/api/scheduled_jobs`: jobs themselves. Their runs, devices and occurrences are in `api/runs.py`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -29,13 +30,15 @@ from watchbill.api.job_shapes import (
     JobBody,
     JobReply,
     JobRevisionReply,
+    JobTag,
     PlanReply,
-    PreviewReply,
+    Standing,
     ToggleBody,
     job_reply,
-    preview_reply,
     revision_reply,
 )
+from watchbill.api.preview_shapes import PreviewReply, preview_reply
+from watchbill.core.job_rules_values import MAX_TAGS
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor
 from watchbill.jobs import NEEDED, FileReading, JobFilter, JobState, OnExisting, Saved, SavedJob, Sort
@@ -56,7 +59,20 @@ class JobQuery(SearchQuery):
     state: JobState | None = None
     site_id: Id | None = None
     enabled: bool | None = None
+    tag: Annotated[list[JobTag], Field(max_length=MAX_TAGS, description="jobs that have all of these")] = Field(
+        default_factory=list
+    )
+    health: Annotated[
+        runs.Health | None,
+        Field(
+            description="failing: the last run that ended failed; missed: due instants were missed in the last seven days;"
+            " waiting: targets have not begun; will_not_fire: paused, ended, in error, held by the storm guard, or no device left"
+        ),
+    ] = None
     sort: Sort = "name"
+
+    def filter(self) -> JobFilter:
+        return JobFilter(self.q, self.kind, self.state, self.site_id, self.enabled, self.sort, self.tag)
 
 
 class ImportQuery(Model):
@@ -69,12 +85,11 @@ class ImportQuery(Model):
 
 @resource.get("")
 async def list_jobs(tx: Tx, caller: Caller, now: Now, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
-    """The jobs that reach the caller's sites."""
-    wanted = JobFilter(query.q, query.kind, query.state, query.site_id, query.enabled, query.sort)
-    page = await jobs.list_jobs(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
-    histories = await runs.last_occurrences(tx, caller.scope, [job.id for job in page.items])
-    starts = await runs.next_starts(tx, caller.scope, page.items, now)
-    return PageOf[JobReply].of(page, lambda job: job_reply(job, histories[job.id], starts[job.id], caller))
+    """The jobs that reach the caller's sites, and whether they are healthy."""
+    healthy = runs.with_health(caller.scope, query.health, now)
+    page = await jobs.list_jobs(tx, caller, query.filter(), limit=query.limit, cursor=query.cursor, only=healthy)
+    standing = await _standing(tx, caller, page.items, now)
+    return PageOf[JobReply].of(page, lambda job: job_reply(job, standing[job.id], caller))
 
 
 @resource.post("", status_code=201)
@@ -240,6 +255,14 @@ async def _reply(
     warnings: Sequence[Problem] = (),
 ) -> JobReply:
     response.headers["ETag"] = etag(job.revision)
-    histories = await runs.last_occurrences(tx, caller.scope, [job.id])
-    starts = await runs.next_starts(tx, caller.scope, [job], now)
-    return job_reply(job, histories[job.id], starts[job.id], caller, warnings=warnings)
+    known = (await _standing(tx, caller, [job], now))[job.id]
+    closer = replace(known, health=await runs.look_closer(tx, job, known.health, now))
+    return job_reply(job, closer, caller, warnings=warnings)
+
+
+async def _standing(tx: AsyncConnection, caller: Actor, some: Sequence[SavedJob], now: datetime) -> dict[int, Standing]:
+    """A constant number of statements for a page."""
+    histories = await runs.last_occurrences(tx, caller.scope, [job.id for job in some])
+    health = await runs.health_of(tx, caller.scope, some, now)
+    starts = await runs.next_starts(tx, caller.scope, some, now)
+    return {job.id: Standing(histories[job.id], health[job.id], starts[job.id]) for job in some}

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "approvals": ("client.approvals", "app", _CLIENT),
     "assemblies": ("client.assemblies", "app", _CLIENT),
     "jobs": ("client.jobs", "app", _CLIENT),
+    "views": ("client.views", "app", _CLIENT),
     "runs": ("client.runs", "app", _CLIENT),
     "occurrences": ("client.occurrences", "app", _CLIENT),
     "away": ("client.occurrences", "away_app", _CLIENT),

@@ -14,6 +14,7 @@ from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
 from watchbill.core.job_rules_conflicts import conflicts, run_limit_fault
+from watchbill.core.job_rules_tags import tags
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
     CATCH_UPS,
@@ -122,6 +123,7 @@ def read(definition: object) -> ReadJob:
         duration=_duration(fields.object("duration")),
         policies=_policies(fields.object("policies")),
         enabled=fields.optional_boolean("enabled"),
+        tags=tags(fields),
     )
     fields.only("credential_id", "must be null: a script runs with the agent's rights and takes no credential")
     fields.only("use_service_account", "must be false: service accounts are for playbooks", allowed=False)
@@ -166,6 +168,7 @@ def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedu
         run_limit_seconds=draft.duration.run_limit_seconds,
         policies=draft.policies,
         enabled=draft.enabled,
+        tags=draft.tags,
     )
 
 

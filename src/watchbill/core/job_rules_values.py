@@ -78,13 +78,14 @@ SPLAY_SECONDS: Final = (0, 86_400)
 CHANGE_PERCENT: Final = (0, 100)
 CHANGE_DEVICES: Final = (0, 1_000_000)
 RETRY_DELAY_SECONDS: Final = 60
+MAX_TAGS: Final = 20
 
 #: What a reply adds to a job.
 READ_ONLY: Final = frozenset(
     {
         "id", "state", "state_reason", "paused_until", "next_due_at", "schedule_text", "last_occurrence",
         "recent_outcomes", "target_summary", "created_by", "updated_by", "revision", "created_at", "updated_at",
-        "allowed_actions",
+        "allowed_actions", "waiting_count", "missed_count", "missed_span_seconds", "drift", "will_not_fire", "last_run_at",
     }
 )  # fmt: skip
 
@@ -194,6 +195,7 @@ class JobDraft:
     duration: Duration
     policies: Policies
     enabled: bool | None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +215,4 @@ class Job:
     run_limit_seconds: int | None
     policies: Policies
     enabled: bool | None
+    tags: tuple[str, ...] = ()

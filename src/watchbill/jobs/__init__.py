@@ -1,5 +1,6 @@
 """Jobs: what operators saved, who sees them, and when each is due next. Opens no occurrence: that is `runs`."""
 
+from watchbill.jobs.bulk import delete_many, hold_many, hold_matching, tag_many, tags_after, toggle_many, toggle_timings
 from watchbill.jobs.changes import CHANNEL
 from watchbill.jobs.definition import environment, open_variables, shown
 from watchbill.jobs.differences import changes
@@ -8,6 +9,7 @@ from watchbill.jobs.due import (
     due_settings,
     due_settings_of,
     earliest_due,
+    note_runs,
     recompute_following,
     recompute_for_new_zone_rules,
     resume_paused,
@@ -80,16 +82,20 @@ __all__ = [
     "changes",
     "create",
     "delete",
+    "delete_many",
     "due_settings",
     "due_settings_of",
     "earliest_due",
     "environment",
     "export_file",
     "get",
+    "hold_many",
+    "hold_matching",
     "judge",
     "list_jobs",
     "list_revisions",
     "lock",
+    "note_runs",
     "open_variables",
     "outlook",
     "outlook_of",
@@ -102,9 +108,13 @@ __all__ = [
     "save_file",
     "shown",
     "sites_due_within",
+    "tag_many",
+    "tags_after",
     "take_due",
     "target_columns",
     "toggle",
+    "toggle_many",
+    "toggle_timings",
     "update",
     "using_assembly",
     "visible_ids",

@@ -19,7 +19,7 @@ Definition = Mapping[str, Any]
 TARGET_LISTS: Final = ("targets", "exclusions")
 _SEALED: Final = "sealed"
 _FIELDS: Final = (
-    "name", "description", "job_kind", "components", "targets", "exclusions", "schedule", "execution_context",
+    "name", "description", "tags", "job_kind", "components", "targets", "exclusions", "schedule", "execution_context",
     "credential_id", "use_service_account", "duration", "policies", "enabled",
 )  # fmt: skip
 _SCHEDULE: Final = (
@@ -33,6 +33,7 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
     return {
         "name": job.name,
         "description": job.description,
+        "tags": list(job.tags),
         "job_kind": job.job_kind,
         "components": [
             _component(component, job_id, position, keys, before) for position, component in enumerate(job.components)
@@ -57,6 +58,7 @@ def complete(definition: Definition) -> dict[str, Any]:
     """A stored definition in the contract's order, with what a later version added to jobs at its default."""
     schedule = definition["schedule"]
     whole = {
+        "tags": [],
         **definition,
         "components": [
             {**one, "variables": dict(sorted(one["variables"].items()))} for one in definition["components"]

@@ -35,11 +35,14 @@ _ADVANCE = text("""
 UPDATE jobs j SET mark_at = a.mark_at, next_due_at = a.next_due_at, state = a.state, state_reason = a.state_reason,
   ledger_from_at = greatest(j.ledger_from_at,
     CASE WHEN j.mark_at > a.mark_at OR j.tzdata_version <> :tzdata_version THEN j.mark_at END),
-  last_occurrence_id = coalesce(a.last_occurrence_id, j.last_occurrence_id), tzdata_version = :tzdata_version
+  last_occurrence_id = coalesce(a.last_occurrence_id, j.last_occurrence_id), tzdata_version = :tzdata_version,
+  last_run_at = CASE WHEN j.id = ANY(CAST(:ran AS bigint[])) THEN CAST(:now AS timestamptz) ELSE j.last_run_at END
 FROM jsonb_to_recordset(:rows) AS a(job_id bigint, mark_at timestamptz, next_due_at timestamptz, state text,
   state_reason text, last_occurrence_id uuid)
 WHERE j.id = a.job_id
 """).bindparams(bindparam("rows", type_=JSONB))
+
+_NOTE_RUNS = text("UPDATE jobs SET last_run_at = :now WHERE id = ANY(:ids)")
 
 _RESUME = text("""
 UPDATE jobs j SET enabled = true, state = a.state, state_reason = a.state_reason, paused_until = NULL,
@@ -128,8 +131,19 @@ async def sites_due_within(tx: AsyncConnection, now: datetime, seconds: float) -
     return sorted(rows.scalars())
 
 
-async def advance(tx: AsyncConnection, advances: Sequence[Advance], tzdata_version: str, now: datetime) -> None:
-    """Write where taken jobs go on, in one statement; who watches a job that ended or broke is told."""
+async def note_runs(tx: AsyncConnection, job_ids: Collection[int], now: datetime) -> None:
+    """Remember that these jobs opened an occurrence just now. The caller holds their rows."""
+    if job_ids:
+        await tx.execute(_NOTE_RUNS, {"ids": sorted(job_ids), "now": now})
+
+
+async def advance(
+    tx: AsyncConnection, advances: Sequence[Advance], tzdata_version: str, now: datetime, *, ran: Collection[int] = ()
+) -> None:
+    """Write where taken jobs go on, in one statement; who watches a job that ended or broke is told.
+
+    `ran`: those that opened an occurrence just now, so that their rows are written once and not twice.
+    """
     if not advances:
         return
     rows = [
@@ -143,7 +157,8 @@ async def advance(tx: AsyncConnection, advances: Sequence[Advance], tzdata_versi
         }
         for one in advances
     ]
-    await tx.execute(_ADVANCE, {"rows": rows, "tzdata_version": tzdata_version})
+    values = {"rows": rows, "tzdata_version": tzdata_version, "ran": sorted(ran), "now": now}
+    await tx.execute(_ADVANCE, values)
     await changed(tx, {one.job_id: one.state for one in advances if one.state != "active"}, now)
 
 

@@ -38,7 +38,7 @@ async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
     definition = shown(job.definition)
     named = await name_targets(tx, actor, targets_in(definition))
     document = {
-        **{name: definition[name] for name in ("name", "description", "job_kind")},
+        **{name: definition[name] for name in ("name", "description", "tags", "job_kind")},
         "components": [await _named_component(tx, actor, component) for component in definition["components"]],
         **{name: [named[target] for target in targets_of(definition, name)] for name in TARGET_LISTS},
         **{name: definition[name] for name in ("schedule", "execution_context", "duration", "policies", "enabled")},

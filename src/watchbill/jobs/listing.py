@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    any_,
     cast,
     exists,
     func,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
@@ -39,11 +41,16 @@ from watchbill.kit.clock import rfc3339
 from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
+#: Conditions on `jobs`.
+Only = Sequence[ColumnElement[bool]]
+
 _CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
 _NEVER: ColumnElement[datetime] = literal_column("'infinity'::timestamptz")
+_NOT_YET: ColumnElement[datetime] = literal_column("'-infinity'::timestamptz")
+_WITHOUT = {"infinity": _NEVER, "-infinity": _NOT_YET}
 _PLAIN = (
     "id", "revision", "definition", "enabled", "state", "state_reason", "paused_until", "mark_at", "next_due_at",
-    "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids", "scope_left",
+    "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids", "scope_left", "last_run_at",
 )  # fmt: skip
 
 # `inside` is what the reader may know of: NULL sites = everything. What is not leaves the marks `spans` (to run on) and `spares`
@@ -98,8 +105,8 @@ class _Order:
     def of_cursor(self, value: str) -> ColumnElement[Any]:
         if self.is_text:
             return literal(value)
-        if value == "infinity":
-            return _NEVER
+        if value in _WITHOUT:
+            return _WITHOUT[value]
         try:
             return literal(datetime.fromisoformat(value), DateTime(timezone=True))
         except ValueError:
@@ -109,7 +116,9 @@ class _Order:
 _ORDERS: Mapping[str, _Order] = {
     "name": _Order(func.lower(jobs.c.name), is_text=True),
     "next_due": _Order(func.coalesce(jobs.c.next_due_at, _NEVER)),
+    "last_run": _Order(func.coalesce(jobs.c.last_run_at, _NOT_YET)),
     "updated": _Order(jobs.c.updated_at),
+    "state": _Order(jobs.c.state, is_text=True),
 }
 
 
@@ -161,17 +170,18 @@ async def ids_named(tx: AsyncConnection, scope: SiteScope, name: str) -> list[in
 
 
 async def list_page(
-    tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None
+    tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None, only: Only = ()
 ) -> Page[SavedJob]:
+    """`only`: what else has to hold, as far as features above know it."""
     await tx.execute(_PLAN_FOR_VALUES)
-    rows = (await tx.execute(page_query(scope, wanted, limit=limit, cursor=cursor))).all()
+    rows = (await tx.execute(page_query(scope, wanted, limit=limit, cursor=cursor, only=only))).all()
     page = page_of(rows, limit, lambda row: _cursor_of(wanted.sort.removeprefix("-"), row))
     return Page(await _with_targets(tx, scope, page.items), page.next_cursor)
 
 
-def page_query(scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None) -> Select[Any]:
+def page_query(scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None, only: Only = ()) -> Select[Any]:
     """One page and one row more, by a row comparison that an index answers at any depth."""
-    query = _query().where(*_conditions(scope, wanted))
+    query = _query().where(*_conditions(scope, wanted), *only)
     name, is_descending = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
     keys = _keys(name)
     if cursor is not None:
@@ -200,6 +210,10 @@ def _cursor_of(sort: str, row: Row[Any]) -> tuple[str, str, int]:
             return (sort, row.sort_name, row.id)
         case "next_due":
             return (sort, rfc3339(row.next_due_at) if row.next_due_at else "infinity", row.id)
+        case "last_run":
+            return (sort, rfc3339(row.last_run_at) if row.last_run_at else "-infinity", row.id)
+        case "state":
+            return (sort, row.state, row.id)
         case "updated":
             return (sort, rfc3339(row.updated_at), row.id)
         case _:
@@ -221,10 +235,29 @@ def _conditions(scope: SiteScope, wanted: JobFilter) -> list[ColumnElement[bool]
         conditions.append(jobs.c.state == wanted.state)
     if wanted.enabled is not None:
         conditions.append(jobs.c.enabled == wanted.enabled)
+    if wanted.tags:
+        conditions.append(jobs.c.tags.contains(list(wanted.tags)))
     if wanted.site_id is not None:
         site = job_reach.c.site_id == cast(wanted.site_id, BigInteger)
         conditions.append(_reaches(and_(site, scope.clause(job_reach.c.site_id))))
     return conditions
+
+
+async def hold_matching(
+    tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, only: Only = ()
+) -> list[SavedJob]:
+    """The first jobs of a list, oldest first, held until the transaction ends."""
+    await tx.execute(_PLAN_FOR_VALUES)
+    query = _query().where(*_conditions(scope, wanted), *only).order_by(jobs.c.id).limit(limit)
+    return await _with_targets(tx, scope, (await tx.execute(query.with_for_update(of=jobs))).all())
+
+
+async def hold_many(tx: AsyncConnection, scope: SiteScope, job_ids: Sequence[int]) -> list[SavedJob]:
+    """Of these jobs the visible ones, oldest first, held until the transaction ends."""
+    await tx.execute(_PLAN_FOR_VALUES)
+    chosen = jobs.c.id == any_(literal(list(job_ids), ARRAY(BigInteger)))
+    query = _query().where(chosen, _is_visible(scope)).order_by(jobs.c.id).with_for_update(of=jobs)
+    return await _with_targets(tx, scope, (await tx.execute(query)).all())
 
 
 async def _with_targets(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]) -> list[SavedJob]:

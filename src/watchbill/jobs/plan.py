@@ -74,6 +74,7 @@ def _least(job: Job) -> dict[str, Any]:
     return {
         "name": None,
         "description": defaults.description,
+        "tags": [],
         "job_kind": defaults.job_kind,
         "components": [
             {"assembly_id": None, "kind": one.kind.value, "revision": "latest", "variables": {}}

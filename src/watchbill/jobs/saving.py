@@ -75,10 +75,11 @@ async def get(tx: AsyncConnection, actor: Actor, job_id: int) -> SavedJob:
 
 
 async def list_jobs(
-    tx: AsyncConnection, actor: Actor, wanted: JobFilter, *, limit: int, cursor: str | None
+    tx: AsyncConnection, actor: Actor, wanted: JobFilter, *, limit: int, cursor: str | None, only: listing.Only = ()
 ) -> Page[SavedJob]:
+    """`only`: what features above know of jobs and ask for."""
     actor.require(Permission.READ)
-    return await listing.list_page(tx, actor.scope, wanted, limit=limit, cursor=cursor)
+    return await listing.list_page(tx, actor.scope, wanted, limit=limit, cursor=cursor, only=only)
 
 
 async def list_revisions(
@@ -250,7 +251,7 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
         problems.append(Problem("catch_up", "not_allowed", HOLD_NEEDS_A_FIXED_ZONE))
     if problems:
         raise InvalidError.of(problems, what="The request")
-    if _is_so_already(before, wanted):
+    if is_so_already(before, wanted):
         return Toggled(before)
     if wanted.enabled:
         # From here on it runs again, by the word of who resumes it.
@@ -258,17 +259,27 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
     if wanted.enabled and wanted.catch_up in _STARTS:
         actor.require(*NEEDED["rerun"])
     zones = await zones_for(tx, schedule)
-    if not wanted.enabled:
-        mark = before.mark_at if not before.enabled else first_mark(schedule, now, zones) if schedule else now
-        timing = paused(mark, wanted.reason, wanted.until)
-    elif schedule is None:
-        timing = Timing("error", error, now, None)
-    else:
-        timing = _resumed(schedule, now, zones)
+    timing = toggled_timing(before, wanted, schedule, error, now=now, zones=zones)
     await _write_toggle(tx, actor, before, wanted, timing, now)
     is_owed = wanted.enabled and schedule is not None and wanted.catch_up != "skip"
     make_up = MakeUp(before.mark_at, wanted.catch_up) if is_owed else None
     return Toggled(await get(tx, actor, before.id), make_up)
+
+
+def toggled_timing(
+    before: SavedJob,
+    wanted: Toggle,
+    schedule: calendar.Schedule | None,
+    error: str | None,
+    *,
+    now: datetime,
+    zones: Collection[str],
+) -> Timing:
+    """Where a job goes on after a pause or a resumption. `error`: why it has no schedule that can be read."""
+    if not wanted.enabled:
+        mark = before.mark_at if not before.enabled else first_mark(schedule, now, zones) if schedule else now
+        return paused(mark, wanted.reason, wanted.until)
+    return _resumed(schedule, now, zones) if schedule is not None else Timing("error", error, now, None)
 
 
 def _resumed(schedule: calendar.Schedule, now: datetime, zones: Collection[str]) -> Timing:
@@ -276,6 +287,14 @@ def _resumed(schedule: calendar.Schedule, now: datetime, zones: Collection[str])
     with Budget(EVALUATION_SECONDS) as budget:
         timing = budget.attempt(started, schedule, now, zones)
     return Timing("error", timing.why, now, None) if isinstance(timing, Fault) else timing
+
+
+def toggle_detail(before: SavedJob, wanted: Toggle) -> dict[str, object]:
+    """What the audit tells of a pause or a resumption."""
+    detail = {"name": before.definition["name"], "revision": before.revision + 1, "enabled": wanted.enabled}
+    if wanted.enabled:
+        return {**detail, "catch_up": wanted.catch_up}
+    return {**detail, "reason": wanted.reason, "until": rfc3339(wanted.until) if wanted.until else None}
 
 
 async def _write_toggle(
@@ -287,12 +306,7 @@ async def _write_toggle(
     edited = {"updated_by": actor.operator_id, "updated_at": now}
     await store.update_job(tx, before.id, {**values, **edited})
     await store.insert_revisions(tx, [(before.id, revision, definition)], by=actor.operator_id, now=now)
-    detail = {"name": before.definition["name"], "revision": revision, "enabled": wanted.enabled}
-    if wanted.enabled:
-        detail["catch_up"] = wanted.catch_up
-    else:
-        detail |= {"reason": wanted.reason, "until": rfc3339(wanted.until) if wanted.until else None}
-    await audit.record(tx, actor, "job.toggle", "job", before.id, now=now, detail=detail)
+    await audit.record(tx, actor, "job.toggle", "job", before.id, now=now, detail=toggle_detail(before, wanted))
     await changed(tx, {before.id: "toggled"}, now)
     await _wake(tx, timing)
 
@@ -382,6 +396,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
     return {
         "name": job.name,
         "job_kind": job.job_kind,
+        "tags": list(job.tags),
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,
@@ -411,7 +426,7 @@ async def _wake(tx: AsyncConnection, timing: Timing) -> None:
         await notify(tx, CHANNEL)
 
 
-def _is_so_already(job: SavedJob, wanted: Toggle) -> bool:
+def is_so_already(job: SavedJob, wanted: Toggle) -> bool:
     if job.enabled != wanted.enabled:
         return False
     return wanted.enabled or (job.state_reason, job.paused_until) == (wanted.reason, wanted.until)

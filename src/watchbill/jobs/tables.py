@@ -31,6 +31,8 @@ jobs = Table(
     Column("zone_source", Text, nullable=False),
     Column("scope_of", BigInteger),
     Column("ledger_from_at", DateTime(timezone=True)),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("last_run_at", DateTime(timezone=True)),
 )
 
 job_revisions = Table(

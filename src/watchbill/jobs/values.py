@@ -12,7 +12,9 @@ from watchbill.core.schedule_types import ZoneSource
 from watchbill.core.targets import SeenTargets
 
 JobState = Literal["active", "paused", "completed", "error"]
-Sort = Literal["name", "-name", "next_due", "-next_due", "updated", "-updated", "id", "-id"]
+Sort = Literal[
+    "name", "-name", "next_due", "-next_due", "last_run", "-last_run", "updated", "-updated", "state", "-state", "id", "-id"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class SavedJob:
     spares_other_sites: bool = False
     #: The targets the reader may know of; None = all.
     seen: SeenTargets | None = None
+    #: When it opened its newest occurrence; None = never.
+    last_run_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class JobFilter:
     site_id: int | None = None
     enabled: bool | None = None
     sort: Sort = "name"
+    #: All of them.
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,27 @@ class Database:
         await self.engine.dispose()
 
 
+@dataclass(slots=True)
+class Attempt:
+    """A part of a transaction that may turn out not to be wanted."""
+
+    is_taken_back: bool = False
+
+    def take_back(self) -> None:
+        """Undo at the end of the block all that it wrote; the transaction goes on."""
+        self.is_taken_back = True
+
+
+@asynccontextmanager
+async def attempting(tx: AsyncConnection) -> AsyncIterator[Attempt]:
+    """Writes whose outcome decides whether they stay."""
+    async with tx.begin_nested() as savepoint:
+        attempt = Attempt()
+        yield attempt
+        if attempt.is_taken_back:
+            await savepoint.rollback()
+
+
 async def notify(tx: AsyncConnection, channel: str, payload: str = "") -> None:
     """Wake whoever listens on `channel`, when this transaction commits."""
     await tx.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})

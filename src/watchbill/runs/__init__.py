@@ -4,15 +4,18 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 """
 
 from watchbill.runs.backfill import Backfilled, Range, backfill
+from watchbill.runs.bulk import BulkDone, BulkJob, bulk
 from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
+from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, with_health
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
     JobHistory,
     Ledger,
     Occurrence,
+    Recent,
     Run,
     WaveProgress,
     clear,
@@ -38,6 +41,7 @@ from watchbill.runs.record import Report, accepted, cancel_answered, finished, n
 from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
 from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
+from watchbill.runs.standing import WillNotFire
 from watchbill.runs.stopping import (
     cancel_job,
     cancel_occurrences,
@@ -55,17 +59,22 @@ __all__ = [
     "GATEWAYS",
     "KILL_GRACE",
     "LONGEST_REST",
+    "MISSED_SPAN",
     "Again",
     "Around",
     "Backfilled",
     "Blocked",
+    "BulkDone",
+    "BulkJob",
     "Chunk",
     "Coming",
     "Delivery",
     "DeviceRow",
     "Difference",
     "Execution",
+    "Health",
     "Held",
+    "JobHealth",
     "JobHistory",
     "Ledger",
     "Look",
@@ -78,6 +87,7 @@ __all__ = [
     "Plan",
     "Preview",
     "Range",
+    "Recent",
     "Report",
     "Run",
     "RunContent",
@@ -87,9 +97,11 @@ __all__ = [
     "TargetCounts",
     "Wave",
     "WaveProgress",
+    "WillNotFire",
     "accepted",
     "await_turn",
     "backfill",
+    "bulk",
     "cancel_answered",
     "cancel_job",
     "cancel_occurrences",
@@ -109,9 +121,11 @@ __all__ = [
     "get_execution",
     "get_occurrence",
     "get_run",
+    "health_of",
     "job_in",
     "last_occurrences",
     "list_occurrences",
+    "look_closer",
     "never_came",
     "next_deadline",
     "next_held",
@@ -145,5 +159,6 @@ __all__ = [
     "take",
     "to_cancel",
     "warnings",
+    "with_health",
     "with_waves",
 ]

@@ -4,8 +4,8 @@ What the schedule starts is judged elsewhere: as a whole by the planner, device 
 """
 
 import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -19,10 +19,12 @@ from watchbill.kit.errors import ConflictError
 from watchbill.windows import Verdict, WindowSet
 
 _STARTING = text("""
-SELECT t.job_id, t.device_id, coalesce(s.timezone, 'UTC') AS zone, t.expires_at FROM run_targets t LEFT JOIN sites s ON s.id = t.site_id
-WHERE t.occurrence_id = :id AND t.state IN ('pending', 'waiting_online') AND (CAST(:sites AS bigint[]) IS NULL OR t.site_id = ANY(:sites))
+SELECT t.occurrence_id, t.job_id, t.device_id, coalesce(s.timezone, 'UTC') AS zone, t.expires_at
+FROM run_targets t LEFT JOIN sites s ON s.id = t.site_id
+WHERE t.occurrence_id = ANY(:ids) AND t.state IN ('pending', 'waiting_online')
+  AND (CAST(:sites AS bigint[]) IS NULL OR t.site_id = ANY(:sites))
 """)
-_OVERRIDE = text("UPDATE occurrences SET ignores_windows = true WHERE id = :id")
+_OVERRIDE = text("UPDATE occurrences SET ignores_windows = true WHERE id = ANY(:ids)")
 
 
 async def override(
@@ -32,13 +34,18 @@ async def override(
 
     The refusal takes the occurrence with it: the caller's transaction fails.
     """
-    blocked = await _blocked(tx, occurrence_id, now)
+    blocked = await blocked_of(tx, [occurrence_id], now)
     if not blocked:
         return False
     if not may_override(actor, reason):
-        raise refusal([f"{sentence} ({_devices(number)})" for sentence, number in blocked.most_common()])
-    await tx.execute(_OVERRIDE, {"id": occurrence_id})
+        raise refusal(blocked[occurrence_id])
+    await ignore_windows(tx, [occurrence_id])
     return True
+
+
+async def ignore_windows(tx: AsyncConnection, occurrence_ids: Collection[uuid.UUID]) -> None:
+    """Free occurrences that have just been opened of windows; whether that may be is decided before."""
+    await tx.execute(_OVERRIDE, {"ids": list(occurrence_ids)})
 
 
 def may_override(actor: Actor, reason: str | None) -> bool:
@@ -98,19 +105,22 @@ def _devices(number: int) -> str:
     return "1 device" if number == 1 else f"{number} devices"
 
 
-async def _blocked(tx: AsyncConnection, occurrence_id: uuid.UUID, now: datetime) -> Counter[str]:
-    """How many devices cannot start now, by the sentence that says why."""
+async def blocked_of(
+    tx: AsyncConnection, occurrence_ids: Collection[uuid.UUID], now: datetime
+) -> dict[uuid.UUID, list[str]]:
+    """For each occurrence that has devices which cannot start now, the sentences that say why, with how many devices."""
     known = await windows.load(tx)
-    found: Counter[str] = Counter()
-    if known.is_empty:
-        return found
-    zones = {
-        (row.job_id, row.device_id): row.zone
-        for row in await tx.execute(_STARTING, {"id": occurrence_id, "sites": None})
-    }
-    covering = await windows.covering_devices(tx, zones)
-    for (ids, zone), number in Counter((covering[pair], zones[pair]) for pair in zones).items():
+    if known.is_empty or not occurrence_ids:
+        return {}
+    rows = (await tx.execute(_STARTING, {"ids": list(occurrence_ids), "sites": None})).all()
+    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows])
+    alike = Counter((row.occurrence_id, covering[row.job_id, row.device_id], row.zone) for row in rows)
+    found: dict[uuid.UUID, Counter[str]] = defaultdict(Counter)
+    for (occurrence_id, ids, zone), number in alike.items():
         verdict = known.verdict(ids, zone, now, until=now)
         if not verdict.is_open:
-            found[verdict.sentence or "a window is closed"] += number
-    return found
+            found[occurrence_id][verdict.sentence or "a window is closed"] += number
+    return {
+        one: [f"{sentence} ({_devices(number)})" for sentence, number in blocked.most_common()]
+        for one, blocked in found.items()
+    }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, Select, and_, any_, func, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, Row, Select, Uuid, and_, any_, func, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -248,3 +248,18 @@ async def devices_in(
         table.occurrence_id == occurrence_id, table.state.in_([str(state) for state in states])
     )
     return [(row.device_id, row.site_id) for row in await tx.execute(query.order_by(table.id))]
+
+
+async def devices_of_many(
+    tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], states: Sequence[TargetState]
+) -> dict[uuid.UUID, list[uuid.UUID]]:
+    """The devices of each occurrence's targets in one of `states`."""
+    table = run_targets.c
+    query = select(table.occurrence_id, table.device_id).where(
+        table.occurrence_id == any_(literal(list(occurrence_ids), ARRAY(Uuid))),
+        table.state.in_([str(state) for state in states]),
+    )
+    found: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+    for row in await tx.execute(query.order_by(table.id)):
+        found[row.occurrence_id].append(row.device_id)
+    return found

@@ -92,11 +92,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Recent:
+    """One of the last occurrences of a job, in short."""
+
+    id: uuid.UUID
+    scheduled_for_at: datetime
+    state: str
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobHistory:
-    """What a job's row in a list says of its past: the newest occurrence and the last outcomes, newest first."""
+    """What a job's row in a list says of its past: the newest occurrence and the last ten, newest first."""
 
     last: Occurrence | None
-    recent: Sequence[str]
+    recent: Sequence[Recent]
 
 
 _OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves"})
@@ -126,7 +136,8 @@ async def last_occurrences(tx: AsyncConnection, scope: SiteScope, job_ids: Seque
 def _history(rows: Sequence[Row[*tuple[Any, ...]]], counts: Mapping[uuid.UUID, Mapping[str, int]]) -> JobHistory:
     if not rows:
         return JobHistory(None, ())
-    return JobHistory(_occurrence(rows[0], counts), [row.outcome or row.state for row in rows])
+    recent = [Recent(row.id, row.scheduled_for_at, row.state, row.outcome) for row in rows]
+    return JobHistory(_occurrence(rows[0], counts), recent)
 
 
 def _occurrence(row: Row[*tuple[Any, ...]], counts: Mapping[uuid.UUID, Mapping[str, int]]) -> Occurrence:
@@ -253,6 +264,20 @@ async def get_occurrence(
     if found is None:
         raise NotFoundError("This job has no such occurrence.", code="occurrence_not_found")
     return found
+
+
+async def latest_opened(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, uuid.UUID]:
+    """The newest occurrence of each job that was opened, as `find_occurrence` would find it."""
+    wanted = select(func.unnest(literal(list(job_ids), ARRAY(BigInteger))).label("job_id")).subquery()
+    newest = (
+        select(occurrences.c.job_id, occurrences.c.id)
+        .where(occurrences.c.job_id == wanted.c.job_id, occurrences.c.opened_at.is_not(None))
+        .order_by(*_NEWEST_FIRST)
+        .limit(1)
+        .lateral()
+    )
+    rows = await tx.execute(select(newest).select_from(wanted.join(newest, true())))
+    return {row.job_id: row.id for row in rows}
 
 
 async def runs_of(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID]) -> list[Run]:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,20 +13,30 @@ from watchbill.core.occurrence import Kind
 from watchbill.core.problems import Problem
 from watchbill.core.states import TargetState
 from watchbill.identity.actor import Actor
+from watchbill.jobs import DueJob
 from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.runs import closed, history
 from watchbill.runs.device_rows import devices_in
 from watchbill.runs.history import Occurrence
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import opening
+from watchbill.runs.to_open import Opening
 
 Which = Literal["all", "failed", "not_finished"]
 
 _S = TargetState
-_STATES: dict[Which, tuple[TargetState, ...]] = {
+#: Which targets of the occurrence before are meant; all = those of the job as it is now.
+STATES: dict[Which, tuple[TargetState, ...]] = {
     "failed": (_S.FAILED, _S.TIMED_OUT, _S.LOST),
     "not_finished": (_S.FAILED, _S.TIMED_OUT, _S.LOST, _S.EXPIRED, _S.CANCELLED),
 }
+
+
+NOT_RUN_YET: Final = "This job has not run yet: there is nothing to repeat."
+
+
+def nothing_is(which: Which) -> str:
+    return f"No device of that occurrence is {which.replace('_', ' ')}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class _Repeat:
+class Repeat:
     """What makes a start a rerun: the occurrence before, its devices or (None) whom the job targets now, and why."""
 
     origin: uuid.UUID | None
@@ -57,23 +67,28 @@ async def open_manual(
     *,
     now: datetime,
     request_id: str = "",
-    repeat: _Repeat | None = None,
+    repeat: Repeat | None = None,
 ) -> Occurrence:
     """Open an occurrence for this very moment. The same `request_id` in the same second is the same occurrence.
 
     It asks neither whether the job is paused nor whether its schedule has ended, and leaves the cadence as it is.
     """
-    job = await jobs.due_settings(tx, job_id)
+    new = by_hand(actor, await jobs.due_settings(tx, job_id), repeat, now=now, request_id=request_id)
+    await open_occurrences(tx, [new], now)
+    return await history.get_occurrence(tx, actor.scope, job_id, new.id)
+
+
+def by_hand(actor: Actor, job: DueJob, repeat: Repeat | None, *, now: datetime, request_id: str) -> Opening:
+    """The occurrence that a person starts at this moment."""
     kind: Kind = "rerun" if repeat else "manual"
     new = replace(
         opening(job, kind, now.replace(microsecond=0), now=now, request_id=request_of(actor, request_id)),
         allowed_site_ids=allowed_sites(actor, job.allowed_site_ids),
         started_by=actor.operator_id,
     )
-    if repeat:
-        new = replace(new, device_ids=repeat.device_ids, origin=repeat.origin, start_reason=repeat.reason)
-    await open_occurrences(tx, [new], now)
-    return await history.get_occurrence(tx, actor.scope, job_id, new.id)
+    if repeat is None:
+        return new
+    return replace(new, device_ids=repeat.device_ids, origin=repeat.origin, start_reason=repeat.reason)
 
 
 def request_of(actor: Actor, request_id: str) -> str:
@@ -103,10 +118,10 @@ async def rerun(
     if again.which == "all":
         device_ids = None
     elif before is None:
-        raise ConflictError("This job has not run yet: there is nothing to repeat.", code="no_occurrence")
+        raise ConflictError(NOT_RUN_YET, code="no_occurrence")
     else:
         device_ids = await _chosen(tx, before.id, again.which)
-    repeat = _Repeat(before.id if before else None, device_ids, again.reason)
+    repeat = Repeat(before.id if before else None, device_ids, again.reason)
     started = await open_manual(tx, actor, job_id, now=now, request_id=request_id, repeat=repeat)
     if await closed.override(tx, actor, started.id, again.reason, now):
         return replace(started, ignores_windows=True)
@@ -115,10 +130,10 @@ async def rerun(
 
 async def _chosen(tx: AsyncConnection, occurrence_id: uuid.UUID, which: Which | Sequence[uuid.UUID]) -> list[uuid.UUID]:
     if isinstance(which, str):
-        states = _STATES[which]
+        states = STATES[which]
         found = [device for device, _ in await devices_in(tx, occurrence_id, states)]
         if not found:
-            raise ConflictError(f"No device of that occurrence is {which.replace('_', ' ')}.", code="nothing_to_rerun")
+            raise ConflictError(nothing_is(which), code="nothing_to_rerun")
         return found
     frozen = {device for device, _ in await devices_in(tx, occurrence_id, list(TargetState))}
     strange = [device for device in which if device not in frozen]

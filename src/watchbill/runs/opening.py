@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
-from watchbill import queue
+from watchbill import jobs, queue
 from watchbill.jobs.aiming import SPEC
 from watchbill.queue import Lane, NewItem
 from watchbill.runs import overlap
@@ -159,11 +159,14 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
         why = {row.occurrence_id: row.why for row in rows}
         columns = {"fails": [one in fails for one in empty], "whys": [why[one] for one in empty]}
         await tx.execute(_EMPTY, {"ids": empty, **columns, "now": now})
-    jobs = {one.id: one.job_id for one in openings}
-    places = {(jobs[row.occurrence_id], row.occurrence_id, row.site_id) for row in rows if row.site_id is not None}
+    job_of = {one.id: one.job_id for one in openings}
+    places = {(job_of[row.occurrence_id], row.occurrence_id, row.site_id) for row in rows if row.site_id is not None}
     await publish_in_sites(tx, sorted(places), now)
     # What has no targets has no site of its own either.
-    await publish_to_sites(tx, {one: jobs[one] for one in sorted(new.keys() - {place[1] for place in places})}, now)
+    await publish_to_sites(tx, {one: job_of[one] for one in sorted(new.keys() - {place[1] for place in places})}, now)
+    # Those that the schedule opens just now are noted when their jobs go on, in the same write.
+    by_hand = {one.job_id for one in openings if one.id in new and (one.is_release or one.kind != "schedule")}
+    await jobs.note_runs(tx, by_hand, now)
     return set(new)
 
 

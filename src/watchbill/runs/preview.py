@@ -111,14 +111,20 @@ class Preview:
     changed: Changed | None = None
 
 
-async def preview(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime) -> Preview:
-    """Add to an outlook whom the job would reach now, and what windows and zones make of its instants."""
+async def preview(
+    tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime, *, is_compared: bool = True
+) -> Preview:
+    """Add to an outlook whom the job would reach now, and what windows and zones make of its instants.
+
+    `is_compared`: tell also how its devices differ from those of its last occurrence.
+    """
     counts = await _count(tx, scope, outlook.who, now)
     known = await windows.load(tx)
     is_needed = not known.is_empty or (outlook.schedule is not None and outlook.schedule.is_following)
     alike = await _placed(tx, scope, outlook, known, now) if is_needed else Counter[Alike]()
     problems = [*outlook.problems, *_blockers(outlook, counts), *_at_once(outlook, alike, known)]
-    coming, changed = await _coming(tx, outlook, alike, known), await _changed(tx, scope, outlook, now)
+    coming = await _coming(tx, outlook, alike, known)
+    changed = await _changed(tx, scope, outlook, now) if is_compared else None
     return Preview(outlook, counts, problems, coming, changed)
 
 

@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (
 ) AS o
 ORDER BY w.id, o.scheduled_for_at
 """)
-_IS_DUE = text("SELECT enabled AND deleted_at IS NULL AND next_due_at <= :now FROM jobs WHERE id = :job_id")
+_DUE = text("SELECT id FROM jobs WHERE id = ANY(:job_ids) AND enabled AND deleted_at IS NULL AND next_due_at <= :now")
 
 
 async def carry_out(tx: AsyncConnection, whole: Plan, now: datetime) -> set[uuid.UUID]:
@@ -52,7 +52,9 @@ async def carry_out(tx: AsyncConnection, whole: Plan, now: datetime) -> set[uuid
     held = [_to_look_at(one, surprises[one.id]) for one in whole.openings if one.id in surprises]
     await record_held(tx, [*whole.held, *held], now)
     opened = await open_occurrences(tx, [one for one in whole.openings if one.id not in surprises], now)
-    await jobs.advance(tx, whole.advances, tzdata_version(), now)
+    ran = {one.job_id for one in whole.openings if one.id in opened}
+    await jobs.advance(tx, whole.advances, tzdata_version(), now, ran=ran)
+    await jobs.note_runs(tx, ran - {one.job_id for one in whole.advances}, now)
     return opened
 
 
@@ -123,13 +125,21 @@ async def settle_job(tx: AsyncConnection, job_id: int, now: datetime) -> set[uui
     Before an edit or a pause: what fell due until now is settled as the job was. While ticks wait to see whether a jump of the
     clock is taken back, it cannot wait with them: what would start then is held.
     """
-    if not (await tx.execute(_IS_DUE, {"job_id": job_id, "now": now})).scalar_one_or_none():
+    return await settle_jobs(tx, [job_id], now)
+
+
+async def settle_jobs(tx: AsyncConnection, job_ids: Sequence[int], now: datetime) -> set[uuid.UUID]:
+    """The same for several jobs at once."""
+    ids = (await tx.execute(_DUE, {"job_ids": list(job_ids), "now": now})).scalars().all()
+    due = list((await jobs.due_settings_of(tx, ids)).values()) if ids else []
+    if not due:
         return set()
-    job = await jobs.due_settings(tx, job_id)
     until, is_in_doubt = await _heeded(tx, now)
-    around = replace(await surroundings(tx, [job], now, guard_until=until), is_in_doubt=is_in_doubt)
+    around = replace(await surroundings(tx, due, now, guard_until=until), is_in_doubt=is_in_doubt)
+    whole = Plan()
     with Budget(EVALUATION_SECONDS) as budget:
-        whole = planned(budget, job, now, around)
+        for job in due:
+            whole.join(planned(budget, job, now, around))
     return await carry_out(tx, whole, now)
 
 

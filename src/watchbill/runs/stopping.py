@@ -26,7 +26,9 @@ _OPEN = text("SELECT id, job_id FROM occurrences WHERE id = ANY(:ids) AND state 
 _WITHDRAW_HELD = text(
     "UPDATE occurrences SET state = 'closed', outcome = 'cancelled', closed_at = :now WHERE id = ANY(:ids) AND state = 'held'"
 )
-_OPEN_OF_JOB = text("SELECT id FROM occurrences WHERE job_id = :job_id AND state IN ('open', 'held')")
+_OPEN_OF_JOBS = text(
+    "SELECT id FROM occurrences WHERE job_id = ANY(:job_ids) AND state IN ('open', 'held') ORDER BY id"
+)
 _RUNS_OF = text("SELECT id FROM runs WHERE occurrence_id = ANY(:ids)")
 _UNFINISHED = text("""
 SELECT id, state FROM run_targets
@@ -111,7 +113,12 @@ def _reason(state: TargetState) -> str | None:
 
 async def cancel_job(tx: AsyncConnection, job_id: int, *, operator_id: int | None, now: datetime) -> int:
     """Stop everything of a job that is open."""
-    ids = (await tx.execute(_OPEN_OF_JOB, {"job_id": job_id})).scalars().all()
+    return await cancel_jobs(tx, [job_id], operator_id=operator_id, now=now)
+
+
+async def cancel_jobs(tx: AsyncConnection, job_ids: Sequence[int], *, operator_id: int | None, now: datetime) -> int:
+    """The same for several jobs at once."""
+    ids = (await tx.execute(_OPEN_OF_JOBS, {"job_ids": list(job_ids)})).scalars().all()
     return await cancel_occurrences(tx, ids, operator_id=operator_id, now=now)
 
 

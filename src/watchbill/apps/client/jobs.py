@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import typer
 
-from watchbill.apps.client import asking, documents
+from watchbill.apps.client import asking, documents, job_bulk, job_lists
 from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from watchbill.apps.client.job_files import FolderPlan
 
 app = group("What is to run, where and when.")
-PATH = "/api/scheduled_jobs"
+app.add_typer(job_bulk.app, name="bulk")
+PATH = job_lists.PATH
 Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's number or name.")]
 File = Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="YAML or JSON; - reads standard input.")]
 Place = Annotated[
@@ -40,31 +41,26 @@ def list_jobs(
     q: Annotated[str | None, typer.Option("-q", metavar="TEXT", help="Part of the name.")] = None,
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     site: Annotated[str | None, typer.Option(help="Only jobs that reach this site.")] = None,
-    enabled: Annotated[bool | None, typer.Option("--enabled/--paused", help="Only those.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help=f"Only with this {', '.join(job_lists.WHERE)}; may be repeated."),
+    ] = None,
+    view: Annotated[str | None, typer.Option(metavar="VIEW", help="A saved view, by number or name.")] = None,
     sort: Annotated[
-        str, typer.Option(help="name, next_due or updated; with a leading - the other way round.")
-    ] = "name",
+        str | None,
+        typer.Option(help="name, next_due, last_run, updated, state or id; with a leading - the other way round."),
+    ] = None,
     limit: Limit = 100,
 ) -> None:
-    """Jobs: when they are due next, and how they went last."""
+    """Jobs: when they are due next, how they went last, what waits, and why one will not fire.
+
+    So `--where health=failing --where tag=night`. Marks of the last ten, the newest at the right: + success, ! warning, x failed,
+    / cancelled, - skipped, ? missed, h held, > running.
+    """
     site_id = session.site_id(site) if site else None
-    query = {"q": q, "state": state, "site_id": site_id, "enabled": enabled, "sort": sort}
-    page = session.api.page(PATH, query, limit=limit)
-    columns = [
-        Column("id", "id", is_right=True),
-        Column("name", "name"),
-        Column("state", "state"),
-        Column("schedule", "schedule_text"),
-        Column("next due", lambda row: session.out.when(row["next_due_at"])),
-        Column("devices", lambda row: row["target_summary"]["devices"], is_right=True),
-        Column("last", _last),
-    ]
-    session.out.listing(page.items, columns, is_more=page.is_more, empty="There are no jobs.")
-
-
-def _last(job: Mapping[str, Any]) -> object:
-    last = job["last_occurrence"]
-    return (last["outcome"] or last["state"]) if last else None
+    saved = job_lists.find_view(session, view)
+    given = {"q": q, "state": state, "site_id": site_id, "sort": sort}
+    job_lists.show(session, job_lists.query_of(session, given, where or (), saved), saved, limit=limit)
 
 
 @command(app, "show")
@@ -94,7 +90,10 @@ def _facts(session: Session, job: Mapping[str, Any]) -> dict[str, object]:
         "Last": f"{last['outcome'] or last['state']}, due {out.when(last['scheduled_for_at'])}" if last else None,
         "Its devices": counts(last["counts"]) if last else None,
         "Occurrence": last["id"] if last else None,
-        "Outcomes": job["recent_outcomes"] or None,
+        "Last ten": job_lists.marks(job["recent_outcomes"]) if job["recent_outcomes"] else None,
+        "Waiting": job["waiting_count"] or None,
+        "Note": job_lists.note(job),
+        "Tags": job["tags"] or None,
         "Revision": f"{job['revision']}, {out.when(job['updated_at'])} by {job['updated_by'] or '-'}",
         "You may": [one["action"] for one in actions if one["allowed"]] or None,
         "Not now": [f"{one['action']} ({one['reason']})" for one in actions if not one["allowed"]] or None,

@@ -153,6 +153,11 @@ class Out:
         sys.stderr.write(plain(text) + "\n")
         sys.stderr.flush()
 
+    def hint(self, text: str) -> None:
+        """A help for reading what was written; for people at a terminal only."""
+        if sys.stdout.isatty():
+            self.say(text)
+
     def done(self, text: str, reply: object) -> None:
         """The end of a command that changed something: its reply as JSON, or a sentence."""
         if self.is_json:

@@ -1,0 +1,111 @@
+"""What a job would do, as OpenAPI documents it and as replies show it."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from watchbill.api.common import FieldProblem, Instant, Model
+from watchbill.core.occurrence import fitting_splay
+from watchbill.core.schedule_types import Flag
+from watchbill.jobs import Outlook
+from watchbill.runs import Coming, Preview
+
+
+class PreviewBlocked(Model):
+    """A window, by its name, that keeps devices of the caller's sites from starting at an instant."""
+
+    window: str
+    kind: Literal["allow", "deny"]
+    devices: int
+
+
+class PreviewInstant(Model):
+    """One coming instant, as the ledger will name it, and what the clocks of its zone show then.
+
+    `flags`: shifted_gap and first_of_two (of changes of the clocks), clamped (to the month's end), in_blackout (closed for the
+    whole job), held (it waits for a window to open). `passed_over`: dates that do not exist. `blocked`: devices that a window
+    keeps from starting, window by window; `closed_devices` of the targets these are together.
+    Where the job follows clocks, `local` is the wall clock of all waves and has no offset; the first of them starts at `first_start_at`, the last at
+    `last_start_at`. A splay spreads the starts over `splay_seconds`.
+    """
+
+    at: Instant
+    local: str
+    offset: str | None
+    flags: list[Flag]
+    passed_over: list[str]
+    blocked: list[PreviewBlocked]
+    closed_devices: int
+    first_start_at: Instant | None
+    last_start_at: Instant | None
+    splay_seconds: int
+
+
+class PreviewTargets(Model):
+    """Devices that would run as things stand, and how many are left out for which reason."""
+
+    devices: int
+    online: int
+    offline: int
+    left_out: dict[str, int]
+
+
+class PreviewChanges(Model):
+    """How the devices differ from those of the last occurrence, which had `before`."""
+
+    joined: int
+    left: int
+    before: int
+
+
+class PreviewReply(Model):
+    """What a job would do. `blockers` are what would refuse its save, or keep it from running."""
+
+    schedule_text: str | None
+    instants: list[PreviewInstant]
+    targets: PreviewTargets
+    blockers: list[FieldProblem]
+    changed: PreviewChanges | None = Field(
+        description="null where nothing ran before, or the caller does not see all that the job may reach"
+    )
+
+
+def preview_reply(preview: Preview) -> PreviewReply:
+    targets = preview.targets
+    return PreviewReply(
+        schedule_text=preview.outlook.schedule_text,
+        instants=[_instant(preview.outlook, one) for one in preview.instants],
+        targets=PreviewTargets(
+            devices=targets.online + targets.offline,
+            online=targets.online,
+            offline=targets.offline,
+            left_out=dict(targets.left_out),
+        ),
+        blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],
+        changed=PreviewChanges.model_validate(asdict(preview.changed)) if preview.changed else None,
+    )
+
+
+def _instant(outlook: Outlook, coming: Coming) -> PreviewInstant:
+    schedule, one = outlook.schedule, coming.instant
+    splay = outlook.policies.splay_seconds
+    return PreviewInstant(
+        at=one.at,
+        local=one.local.isoformat(timespec="minutes"),
+        offset=None if schedule is not None and schedule.is_following else _offset(one.offset),
+        flags=list(one.flags),
+        passed_over=list(one.passed_over),
+        blocked=[PreviewBlocked.model_validate(window) for window in coming.blocked],
+        closed_devices=coming.closed_devices,
+        first_start_at=coming.first_start_at,
+        last_start_at=coming.last_start_at,
+        splay_seconds=fitting_splay(schedule, one.at, splay) if schedule is not None else 0,
+    )
+
+
+def _offset(offset: timedelta) -> str:
+    minutes = round(offset.total_seconds() / 60)
+    sign = "-" if minutes < 0 else "+"
+    return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -1,0 +1,209 @@
+"""Is a job healthy? What waits, what was missed, whether it keeps to its schedule, why it will not fire. Only reads.
+
+Everything is asked for a whole page of jobs at once, so a page costs the same few statements whatever its length.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sqlalchemy import ColumnElement, TextClause, and_, exists, false, func, literal, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.core.states import OccurrenceReason, OccurrenceState
+from watchbill.devices.tables import devices
+from watchbill.identity.actor import EVERY_SITE, SiteScope
+from watchbill.jobs import SavedJob, outlook_of
+from watchbill.jobs.tables import job_targets, jobs
+from watchbill.runs.preview import Preview, preview
+from watchbill.runs.standing import Standing, WillNotFire, closed_on_each, drift_of, none_eligible, will_not_fire
+from watchbill.runs.tables import occurrence_counts, occurrences
+from watchbill.windows import WindowSet, covering_jobs, load
+
+Health = Literal["failing", "missed", "waiting", "will_not_fire"]
+
+#: How far back missed instants are counted.
+MISSED_SPAN: Final = timedelta(days=7)
+_WAITING: Final = ("pending", "waiting_online")
+
+_WAITING_OF = text("""
+SELECT o.job_id, sum(c.number) AS number FROM occurrences o
+JOIN occurrence_counts c ON c.occurrence_id = o.id AND c.state IN ('pending', 'waiting_online')
+WHERE o.job_id = ANY(:ids) AND o.state = 'open' AND (CAST(:sites AS bigint[]) IS NULL OR c.site_id = ANY(:sites))
+GROUP BY o.job_id HAVING sum(c.number) > 0
+""")
+# A range that reaches into the span counts whole: how its instants lie in it is known to its schedule alone.
+_MISSED_OF = text("""
+SELECT job_id, sum(range_count) AS number FROM occurrences
+WHERE job_id = ANY(:ids) AND state = 'missed' AND coalesce(range_end_at, scheduled_for_at) >= :since GROUP BY job_id
+""")
+# Of a job that hardly ever starts not all of its history is gone through.
+_STARTED_OF = text("""
+SELECT w.job_id, s.scheduled_for_at FROM unnest(CAST(:ids AS bigint[])) AS w(job_id)
+CROSS JOIN LATERAL (
+  SELECT n.scheduled_for_at FROM (
+    SELECT o.scheduled_for_at, o.created_at, o.id, o.kind, o.state FROM occurrences o WHERE o.job_id = w.job_id
+    ORDER BY o.scheduled_for_at DESC, o.created_at DESC, o.id DESC LIMIT 300
+  ) AS n
+  WHERE n.kind = 'schedule' AND n.state IN ('open', 'closed')
+  ORDER BY n.scheduled_for_at DESC, n.created_at DESC, n.id DESC LIMIT 10
+) AS s
+ORDER BY w.job_id, s.scheduled_for_at DESC
+""")
+_GUARDED_OF = text("""
+SELECT job_id, count(*) AS number FROM occurrences
+WHERE job_id = ANY(:ids) AND state = 'held' AND reason = 'storm_guard' GROUP BY job_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class JobHealth:
+    """`waiting`: target rows in the reader's sites that have not begun. `missed`: instants of the last `MISSED_SPAN`."""
+
+    waiting: int
+    missed: int
+    drift: str | None
+    will_not_fire: WillNotFire | None
+
+
+async def health_of(
+    tx: AsyncConnection, scope: SiteScope, some: Sequence[SavedJob], now: datetime
+) -> dict[int, JobHealth]:
+    """The health of each job, as one reader may know it."""
+    ids = [job.id for job in some]
+    since = now - MISSED_SPAN
+    waiting = await _numbers(tx, _WAITING_OF, {"ids": ids, "sites": scope.as_list()})
+    missed = await _numbers(tx, _MISSED_OF, {"ids": ids, "since": since})
+    started: dict[int, list[datetime]] = {job_id: [] for job_id in ids}
+    for row in await tx.execute(_STARTED_OF, {"ids": ids}):
+        started[row.job_id].append(row.scheduled_for_at)
+    drifts = drift_of(some, started)
+    reasons = await _reasons(tx, some)
+    return {one: JobHealth(waiting.get(one, 0), missed.get(one, 0), drifts.get(one), reasons.get(one)) for one in ids}
+
+
+async def _numbers(tx: AsyncConnection, statement: TextClause, values: Mapping[str, object]) -> dict[int, int]:
+    return {row.job_id: row.number for row in await tx.execute(statement, values)}
+
+
+async def look_closer(tx: AsyncConnection, job: SavedJob, known: JobHealth, now: datetime) -> JobHealth:
+    """What a list cannot afford to ask of every job: whether each of its devices would be left out, or is closed by itself."""
+    if known.will_not_fire is not None or job.next_due_at is None:
+        return known
+    outlook = await outlook_of(tx, job, now=now)
+    # Whether it fires is no matter of who asks: all sites count, and no number of theirs is told.
+    shown = await preview(tx, EVERY_SITE, replace(outlook, instants=outlook.instants[:1]), now, is_compared=False)
+    return replace(known, will_not_fire=_on_every_device(shown))
+
+
+def _on_every_device(shown: Preview) -> WillNotFire | None:
+    number = shown.targets.online + shown.targets.offline
+    if not number:
+        # Whoever still runs an earlier occurrence has done so long before the next due time.
+        is_busy = "previous_run_active" in shown.targets.left_out
+        return none_eligible(shown.targets.left_out) if shown.targets.left_out and not is_busy else None
+    blocked = [window for coming in shown.instants for window in coming.blocked]
+    is_closed = any(window.devices >= number for window in blocked)
+    return closed_on_each({window.window for window in blocked}) if is_closed else None
+
+
+async def _reasons(tx: AsyncConnection, some: Sequence[SavedJob]) -> Mapping[int, WillNotFire]:
+    ids = [job.id for job in some]
+    guarded = await _numbers(tx, _GUARDED_OF, {"ids": ids})
+    # All of the jobs' devices count, whoever asks: whether it will fire is no matter of the reader.
+    reach = set((await tx.execute(select(jobs.c.id).where(jobs.c.id.in_(ids), _reaches()))).scalars())
+    closed, covering = await _windows(tx, [job.id for job in some if job.next_due_at is not None])
+    found = {
+        job.id: will_not_fire(job, Standing(guarded.get(job.id, 0), job.id in reach, closed, covering.get(job.id, ())))
+        for job in some
+    }
+    return {job_id: reason for job_id, reason in found.items() if reason is not None}
+
+
+async def _windows(tx: AsyncConnection, job_ids: Collection[int]) -> tuple[WindowSet, Mapping[int, frozenset[int]]]:
+    """The windows that decide for all devices of a job alike. Those of some devices are left to a closer look."""
+    if not job_ids:
+        return WindowSet(), {}
+    known = await load(tx)
+    return known, {} if known.is_empty else await covering_jobs(tx, job_ids)
+
+
+# --- as a filter of the list -------------------------------------------------------------------------------------------
+
+
+def with_health(scope: SiteScope, health: Health | None, now: datetime) -> list[ColumnElement[bool]]:
+    """The condition on jobs by which a list shows those only."""
+    match health:
+        case None:
+            return []
+        case "failing":
+            return [_last_outcome() == "failed"]
+        case "missed":
+            return [_has_missed(now - MISSED_SPAN)]
+        case "waiting":
+            return [_has_waiting(scope)]
+        case "will_not_fire":
+            return [or_(jobs.c.state != "active", _is_guarded(), ~_reaches())]
+
+
+def _last_outcome() -> ColumnElement[str | None]:
+    """The outcome of the newest occurrence that ran to its end; one that somebody stopped says nothing of the job."""
+    table = occurrences.c
+    newest = (
+        select(table.outcome)
+        .where(table.job_id == jobs.c.id, table.outcome.in_(("success", "warning", "failed")))
+        .order_by(table.scheduled_for_at.desc(), table.created_at.desc(), table.id.desc())
+        .limit(1)
+    )
+    return newest.scalar_subquery()
+
+
+def _has_missed(since: datetime) -> ColumnElement[bool]:
+    table = occurrences.c
+    last = func.coalesce(table.range_end_at, table.scheduled_for_at)
+    return exists().where(
+        table.job_id == jobs.c.id, table.state == literal(OccurrenceState.MISSED.value), last >= since
+    )
+
+
+def _has_waiting(scope: SiteScope) -> ColumnElement[bool]:
+    table, counts = occurrences.c, occurrence_counts.c
+    waits = and_(counts.occurrence_id == table.id, counts.state.in_(_WAITING), counts.number > 0)
+    found = (
+        select(table.job_id)
+        .join(occurrence_counts, and_(waits, scope.clause(counts.site_id)))
+        .where(table.state == literal(OccurrenceState.OPEN.value))
+    )
+    return jobs.c.id.in_(found)
+
+
+def _is_guarded() -> ColumnElement[bool]:
+    table = occurrences.c
+    held, reason = OccurrenceState.HELD.value, OccurrenceReason.STORM_GUARD.value
+    return jobs.c.id.in_(select(table.job_id).where(table.state == literal(held), table.reason == literal(reason)))
+
+
+def _reaches() -> ColumnElement[bool]:
+    """Whether anything is left that a job may run on: a target that is no device of its own is taken to reach one."""
+    excluded = job_targets.alias("left_out")
+    is_left_out = exists().where(
+        excluded.c.job_id == job_targets.c.job_id,
+        excluded.c.is_exclusion,
+        excluded.c.device_id == job_targets.c.device_id,
+    )
+    in_sites = or_(
+        jobs.c.allowed_site_ids.is_(None),
+        func.coalesce(devices.c.site_id == func.any(jobs.c.allowed_site_ids), false()),
+    )
+    is_usable = and_(devices.c.status == "active", in_sites, ~is_left_out)
+    found = (
+        select(literal(1))
+        .select_from(job_targets.outerjoin(devices, devices.c.id == job_targets.c.device_id))
+        .where(
+            job_targets.c.job_id == jobs.c.id,
+            ~job_targets.c.is_exclusion,
+            or_(job_targets.c.device_id.is_(None), is_usable),
+        )
+    )
+    return found.exists()
