@@ -15,7 +15,7 @@ from watchbill.jobs.due import (
     take_due,
 )
 from watchbill.jobs.files import FileReading, OnExisting, export_file, read_file, save_file
-from watchbill.jobs.listing import visible_ids
+from watchbill.jobs.listing import is_seen, visible_ids
 from watchbill.jobs.plan import FilePlan, plan_file
 from watchbill.jobs.preview import PREVIEWED, Outlook, Who, outlook, outlook_of
 from watchbill.jobs.saving import (
@@ -86,6 +86,7 @@ __all__ = [
     "environment",
     "export_file",
     "get",
+    "is_seen",
     "judge",
     "list_jobs",
     "list_revisions",

@@ -116,6 +116,11 @@ def visible_ids(scope: SiteScope) -> Select[tuple[int]]:
     return select(jobs.c.id).where(jobs.c.deleted_at.is_(None), _is_visible(scope))
 
 
+def is_seen(scope: SiteScope) -> ColumnElement[bool]:
+    """Whether a job of a list reaches the sites of a scope; `jobs` is among the tables of the query."""
+    return true() if scope.site_ids is None else _is_among(scope.clause(devices.c.site_id))
+
+
 def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
     if scope.site_ids is None:
         return true()
@@ -237,7 +242,7 @@ def _bad_cursor() -> InvalidError:
 
 
 def _conditions(scope: SiteScope, wanted: JobFilter) -> list[ColumnElement[bool]]:
-    conditions = [] if scope.site_ids is None else [_is_among(scope.clause(devices.c.site_id))]
+    conditions = [is_seen(scope)]
     if wanted.q:
         conditions.append(jobs.c.name.icontains(wanted.q, autoescape=True))
     if wanted.kind is not None:

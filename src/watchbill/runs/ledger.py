@@ -237,14 +237,14 @@ def _of_jobs(query: Select[Any], scope: SiteScope, wanted: LedgerFilter) -> Sele
     job = jobs_table.c
     query = query.where(job.deleted_at.is_(None))
     if scope.site_ids is not None:
-        query = query.where(job.id.in_(jobs.visible_ids(scope)))
+        query = query.where(jobs.is_seen(scope))
     if wanted.job_id is not None:
         query = query.where(job.id == wanted.job_id)
     if wanted.q:
         query = query.where(job.name.icontains(wanted.q, autoescape=True))
     if wanted.site_id is not None:
         asked = frozenset({wanted.site_id}) if scope.allows(wanted.site_id) else frozenset[int]()
-        query = query.where(job.id.in_(jobs.visible_ids(SiteScope(asked))))
+        query = query.where(jobs.is_seen(SiteScope(asked)))
     return query
 
 

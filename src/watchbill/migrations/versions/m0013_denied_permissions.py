@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0012"
 
 UP = """
 -- Of the permissions of the role those that this account does not have.
