@@ -116,9 +116,9 @@ def visible_ids(scope: SiteScope) -> Select[tuple[int]]:
     return select(jobs.c.id).where(jobs.c.deleted_at.is_(None), _is_visible(scope))
 
 
-def is_seen(scope: SiteScope) -> ColumnElement[bool]:
-    """Whether a job of a list reaches the sites of a scope; `jobs` is among the tables of the query."""
-    return true() if scope.site_ids is None else _is_among(scope.clause(devices.c.site_id))
+def is_seen(scope: SiteScope, job_id: ColumnElement[int] | None = None) -> ColumnElement[bool]:
+    """Whether a job of a list, or the one that a column of another table names, reaches the sites of a scope."""
+    return true() if scope.site_ids is None else _is_among(scope.clause(devices.c.site_id), job_id)
 
 
 def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
@@ -144,13 +144,14 @@ def _has_device(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return _targets_of(condition, literal(1)).where(job_targets.c.job_id == jobs.c.id).exists()
 
 
-def _is_among(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+def _is_among(condition: ColumnElement[bool], job_id: ColumnElement[int] | None = None) -> ColumnElement[bool]:
     """The same for a list: the jobs of those devices are found once, and each job of the list is looked up among them.
 
     IS TRUE keeps the planner from making a join of it, which it would work through anew for each job: with a limit it hopes to end
     soon, and compared three million pairs for a page (2,000 jobs, an operator of three of 200 sites).
     """
-    return jobs.c.id.in_(_targets_of(condition, job_targets.c.job_id)).is_(true())
+    found = _targets_of(condition, job_targets.c.job_id)
+    return (jobs.c.id if job_id is None else job_id).in_(found).is_(true())
 
 
 def _query() -> Select[Any]:
