@@ -12,7 +12,8 @@ ALTER TABLE devices ADD COLUMN search text GENERATED ALWAYS AS (lower(hostname |
 CREATE INDEX device_presence_seen ON device_presence (last_seen_at, device_id);
 -- Few are left out: whether a device is, is asked for each one that a reader sees.
 CREATE INDEX job_targets_left_out ON job_targets (job_id, device_id) WHERE is_exclusion;
--- What was late is asked for in the ledger, and is a hundredth of it.
+-- What failed and what was late is asked for in the ledger, and is a small part of it.
+CREATE INDEX occurrences_failed ON occurrences (scheduled_for_at DESC, created_at DESC, id DESC) WHERE outcome = 'failed';
 CREATE INDEX occurrences_late ON occurrences (scheduled_for_at DESC, created_at DESC, id DESC) WHERE is_late IS TRUE;
 """
 
