@@ -157,7 +157,7 @@ async def load(stage: common.Stage, sizes: Sizes) -> int:
     now = await stage.now()
     script = await stage.script("true")
     site = await stage.site("Pattern")
-    pattern = await stage.job(script, await stage.devices(1, site.id), {"type": "daily", "start": "2026-01-01T03:00Z"})
+    await stage.job(script, await stage.devices(1, site.id), {"type": "daily", "start": "2026-01-01T03:00Z"})
     async with stage.db.begin() as tx:
         await tx.execute(text("SET LOCAL work_mem = '128MB'"))
         values = await _catalogue(tx, sizes, script, now)

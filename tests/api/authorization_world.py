@@ -234,10 +234,8 @@ class _Maker:
                 made, **shared_by_all, **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")}
             )
         nothing = str(uuid.UUID(int=2**127))
-        self.sides["absent"] = Things(
-            **{one.name: 999_999_999 if "int" in str(one.type) else nothing for one in fields(Things)}
-            | {"job_name": "Sweep nothing", "assembly_id": nothing}
-        )
+        ids: dict[str, Any] = {one.name: 999_999_999 if "int" in str(one.type) else nothing for one in fields(Things)}
+        self.sides["absent"] = Things(**ids | {"job_name": "Sweep nothing"})
         self.sides = {
             name: replace(one, own_device_id=own.device_id, spare_id=spare) for name, one in self.sides.items()
         }
@@ -318,7 +316,7 @@ class _Maker:
                 found[name] = Caller(name, headers, may, sees_all=name == "admin", has_session=True)
             tokens = [await self._token(tx, staff["operator"], name) for name in ("reader", "other")]
         found["reader"] = Caller("reader", _bearer(tokens[0][1]), frozenset({Permission.READ}))
-        accounts = {"operator_id": staff["viewer"].id, "token_id": tokens[1][0]}
+        accounts: dict[str, Any] = {"operator_id": staff["viewer"].id, "token_id": tokens[1][0]}
         for name in ("own", "foreign", "siteless", "shared"):
             self.sides[name] = replace(self.sides[name], **accounts)
         # The last event of all, and one that every caller sees.

@@ -35,7 +35,9 @@ async def test_who_joins_and_who_leaves_a_filter_shows_between_two_occurrences(f
     stays, leaves, joins = [await fleet.enrol(name) for name in ("stays", "leaves", "joins")]
     for agent in (stays, leaves):
         await tag(fleet, agent, "web")
-    criteria = {"all": [{"field": "tags", "operator": "has", "value": "web"}, {"field": "online", "operator": "is_true"}]}
+    criteria = {
+        "all": [{"field": "tags", "operator": "has", "value": "web"}, {"field": "online", "operator": "is_true"}]
+    }
     made = await fleet.http.post("/api/device_filters", json={"name": "Web servers", "criteria": criteria})
     assert made.status_code == 201, made.text
     job = await fleet.job(await fleet.script("hostname"), targets=[{"kind": "filter", "filter_id": made.json()["id"]}])
@@ -98,7 +100,9 @@ async def test_an_operator_who_loses_a_site_takes_it_from_his_jobs(fleet: Fleet)
         assert (second[there.device_id]["state"], second[there.device_id]["reason"]) == ("skipped", "out_of_scope")
         assert second[here.device_id]["reason"] is None
         seen = await client.get(f"{JOBS}/{job['id']}/devices")
-        assert [one["device"]["id"] for one in seen.json()["items"]] == [here.device_id], "nor is he told of it any more"
+        assert [one["device"]["id"] for one in seen.json()["items"]] == [here.device_id], (
+            "nor is he told of it any more"
+        )
 
 
 async def _is_closed(fleet: Fleet, job: dict[str, Any], one: dict[str, Any]) -> bool:

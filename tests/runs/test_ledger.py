@@ -193,6 +193,8 @@ async def test_the_ledger_is_read_by_an_index_at_any_depth(db: Database, scene: 
         for wanted, index in (
             (LedgerFilter(), "occurrences_time"),
             (LedgerFilter(states=["missed"]), "occurrences_not_run"),
+            (LedgerFilter(late=True), "occurrences_late"),
+            (LedgerFilter(outcomes=["failed"]), "occurrences_failed"),
         ):
             query = ledger.stored_query(EVERY_SITE, wanted, 51, place)
             compiled = query.compile(tx.sync_connection.engine, compile_kwargs={"literal_binds": True})  # type: ignore[union-attr]

@@ -1,8 +1,10 @@
 """The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -414,7 +416,13 @@ def _last(last: Occurrence) -> LastOccurrence:
 
 
 def _in_words(schedule: Mapping[str, Any]) -> str | None:
+    return _words_of(json.dumps(schedule, sort_keys=True))
+
+
+@lru_cache(maxsize=4096)
+def _words_of(schedule: str) -> str | None:
+    """Reading a schedule is a third of what a row of a list costs, and it is the same one at each look."""
     try:
-        return calendar.in_words(calendar.parse(schedule))
+        return calendar.in_words(calendar.parse(json.loads(schedule)))
     except calendar.ScheduleProblems:
         return None  # the job's state says what is wrong with it

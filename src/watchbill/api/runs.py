@@ -153,7 +153,7 @@ async def list_job_runs(
     wanted: Annotated[LedgerQuery, Query()],
 ) -> PageOf[OccurrenceWithRuns]:
     """Run history: occurrences, newest first, each with its runs and counts."""
-    await jobs.get(tx, caller, job_id)
+    await jobs.require_visible(tx, caller, job_id)
     page = await _page(tx, caller, job_id, wanted)
     page = replace(page, items=await runs.with_waves(tx, caller.scope, page.items))
     by_occurrence: dict[UUID, list[Run]] = {}
@@ -183,7 +183,7 @@ async def list_job_devices(
     cursor: AfterCursor = None,
 ) -> PageOf[DeviceRowReply]:
     """Device rows of one occurrence, by host name."""
-    await jobs.get(tx, caller, job_id)
+    await jobs.require_visible(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
     page = await runs.device_rows(tx, caller.scope, found.id, states=_texts(state), q=q, limit=limit, cursor=cursor)
     return PageOf[DeviceRowReply].of(page, device_row)
@@ -192,7 +192,7 @@ async def list_job_devices(
 @of_jobs.get("/{job_id}/occurrences/{occurrence}")
 async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> OccurrenceWithRuns:
     """One occurrence by id or due instant."""
-    await jobs.get(tx, caller, job_id)
+    await jobs.require_visible(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
     return with_runs(found, await runs.runs_of(tx, [found.id]))
 

@@ -1,6 +1,6 @@
 """The tables of devices, of what is known of them and their presence, as migrated. Other features may join them, never write them."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Double, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, DateTime, Double, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, UUID
 
 from watchbill.kit.db import metadata
@@ -12,6 +12,8 @@ devices = Table(
     Column("site_id", BigInteger),
     Column("hostname", Text, nullable=False),
     Column("description", Text, nullable=False),
+    # What a search looks into. Written by the database.
+    Column("search", Text, Computed(r"lower(hostname || E'\n' || description)", persisted=True)),
     Column("status", Text, nullable=False),
     Column("public_key", LargeBinary, nullable=False),
     Column("os_family", Text, nullable=False),

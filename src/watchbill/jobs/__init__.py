@@ -17,7 +17,7 @@ from watchbill.jobs.due import (
     take_due,
 )
 from watchbill.jobs.files import FileReading, OnExisting, export_file, read_file, save_file
-from watchbill.jobs.listing import visible_ids
+from watchbill.jobs.listing import is_seen, visible_ids
 from watchbill.jobs.plan import FilePlan, plan_file
 from watchbill.jobs.preview import PREVIEWED, Outlook, Who, outlook, outlook_of
 from watchbill.jobs.saving import (
@@ -35,6 +35,7 @@ from watchbill.jobs.saving import (
     list_revisions,
     lock,
     require_followers,
+    require_visible,
     toggle,
     update,
     using_assembly,
@@ -91,6 +92,7 @@ __all__ = [
     "get",
     "hold_many",
     "hold_matching",
+    "is_seen",
     "judge",
     "list_jobs",
     "list_revisions",
@@ -104,6 +106,7 @@ __all__ = [
     "recompute_following",
     "recompute_for_new_zone_rules",
     "require_followers",
+    "require_visible",
     "resume_paused",
     "save_file",
     "shown",

@@ -4,7 +4,7 @@ A job is visible where it may run in one of the reader's sites: a device of it, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -53,40 +53,62 @@ _PLAIN = (
     "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids", "scope_left", "last_run_at",
 )  # fmt: skip
 
-# `inside` is what the reader may know of: NULL sites = everything. What is not leaves the marks `spans` (to run on) and `spares`
-# (left out) only. A rule reaches wherever the job's scope does.
-_SUMMARY = text(f"""
+# What its rules are, of each job that has some, and what the reader may know of them (NULL sites = everything). A rule reaches wherever
+# the job's scope does.
+_RULES = text(f"""
 SELECT t.job_id,
-  count(t.device_id) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded) AS devices,
-  count(t.device_id) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.is_excluded) AS excluded,
-  count(t.device_id) FILTER (WHERE t.inside AND NOT t.is_exclusion AND NOT t.is_excluded AND t.is_online) AS online,
   coalesce(array_agg(t.filter ORDER BY t.position) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.filter IS NOT NULL), '{{}}') AS filters,
   coalesce(array_agg(t.site ORDER BY t.position) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.site IS NOT NULL), '{{}}') AS sites,
   bool_or(t.kind = 'all_devices') AS all_devices,
-  coalesce(bool_or(NOT t.is_exclusion AND CASE WHEN t.kind IN ('filter', 'all_devices') THEN NOT t.reaches_inside OR NOT t.inside
-    ELSE NOT t.inside END), false) AS spans,
-  coalesce(bool_or(NOT t.inside AND t.is_exclusion), false) AS spares,
-  array_agg(t.device_id) FILTER (WHERE t.inside AND t.device_id IS NOT NULL) AS seen_devices,
+  bool_or(NOT t.is_exclusion AND NOT (t.inside AND t.reaches_inside)) AS spans,
+  bool_or(t.is_exclusion AND NOT t.inside) AS spares,
   array_agg(t.site_id) FILTER (WHERE t.inside AND t.site_id IS NOT NULL) AS seen_sites,
   array_agg(t.filter_id) FILTER (WHERE t.inside AND t.filter_id IS NOT NULL) AS seen_filters
 FROM (
-  SELECT s.job_id, s.kind, s.position, s.is_exclusion, s.device_id, s.site_id, s.filter_id, f.name AS filter, y.name AS site,
-    p.gateway_id IS NOT NULL AS is_online, x.job_id IS NOT NULL AS is_excluded,
-    CAST(:sites AS bigint[]) IS NULL OR (j.allowed_site_ids <@ CAST(:sites AS bigint[])) IS TRUE AS reaches_inside,
-    CAST(:sites AS bigint[]) IS NULL OR CASE s.kind
-      WHEN 'device' THEN coalesce(d.site_id = ANY(:sites), false)
-      WHEN 'site' THEN s.site_id = ANY(:sites)
-      WHEN 'filter' THEN {IS_SEEN}
-      ELSE true END AS inside
+  SELECT s.job_id, s.kind, s.position, s.is_exclusion, s.site_id, s.filter_id, f.name AS filter, y.name AS site,
+    CAST(:sites AS bigint[]) IS NULL OR s.kind = 'site' OR (j.allowed_site_ids <@ CAST(:sites AS bigint[])) IS TRUE AS reaches_inside,
+    CAST(:sites AS bigint[]) IS NULL OR CASE s.kind WHEN 'site' THEN s.site_id = ANY(:sites) WHEN 'filter' THEN {IS_SEEN} ELSE true END AS inside
   FROM job_targets s
   JOIN jobs j ON j.id = s.job_id
-  LEFT JOIN devices d ON d.id = s.device_id
   LEFT JOIN device_filters f ON f.id = s.filter_id
   LEFT JOIN sites y ON y.id = s.site_id
-  LEFT JOIN device_presence p ON p.device_id = d.id
-  LEFT JOIN job_targets x ON x.job_id = s.job_id AND x.is_exclusion AND x.device_id = s.device_id
-  WHERE s.job_id = ANY(:ids)
+  WHERE s.job_id = ANY(:ids) AND s.device_id IS NULL
 ) t GROUP BY t.job_id
+""")
+# Who sees every site needs no look at the devices themselves.
+_SUMMARY_OF_ALL = text("""
+WITH out AS MATERIALIZED (SELECT job_id, device_id FROM job_targets WHERE job_id = ANY(:ids) AND is_exclusion AND device_id IS NOT NULL)
+SELECT t.job_id, count(*) FILTER (WHERE NOT t.is_out) AS devices, count(*) FILTER (WHERE t.is_out) AS excluded,
+  count(t.gateway_id) FILTER (WHERE NOT t.is_out) AS online, false AS spans, false AS spares, NULL AS seen_devices
+FROM (
+  SELECT s.job_id, p.gateway_id, (s.job_id, s.device_id) IN (SELECT job_id, device_id FROM out) AS is_out
+  FROM job_targets s LEFT JOIN device_presence p ON p.device_id = s.device_id
+  WHERE s.job_id = ANY(:ids) AND NOT s.is_exclusion AND s.device_id IS NOT NULL
+) t GROUP BY t.job_id
+""")
+# `inside` is what the reader may know of, found from the side of whichever are fewer, the devices of his sites or those of the jobs.
+# Of devices of other sites only marks are left: `spans` (to run on) and `spares` (left out), each at the first one found.
+_SUMMARY_OF_SITES = text("""
+WITH out AS MATERIALIZED (
+  SELECT s.job_id, s.device_id, coalesce(d.site_id = ANY(:sites), false) AS is_inside
+  FROM job_targets s JOIN devices d ON d.id = s.device_id WHERE s.job_id = ANY(:ids) AND s.is_exclusion
+), inside AS (
+  SELECT s.job_id, s.device_id, p.gateway_id IS NOT NULL AS is_online, false AS is_exclusion,
+    (s.job_id, s.device_id) IN (SELECT job_id, device_id FROM out) AS is_excluded
+  FROM devices d JOIN job_targets s ON s.device_id = d.id AND s.job_id = ANY(:ids) AND NOT s.is_exclusion
+  LEFT JOIN device_presence p ON p.device_id = d.id
+  WHERE d.site_id = ANY(:sites)
+  UNION ALL SELECT job_id, device_id, false, true, true FROM out WHERE is_inside
+)
+SELECT w.job_id,
+  count(*) FILTER (WHERE NOT i.is_exclusion AND NOT i.is_excluded) AS devices,
+  count(*) FILTER (WHERE NOT i.is_exclusion AND i.is_excluded) AS excluded,
+  count(*) FILTER (WHERE NOT i.is_exclusion AND NOT i.is_excluded AND i.is_online) AS online,
+  EXISTS (SELECT FROM job_targets s JOIN devices d ON d.id = s.device_id
+    WHERE s.job_id = w.job_id AND NOT s.is_exclusion AND NOT coalesce(d.site_id = ANY(:sites), false)) AS spans,
+  EXISTS (SELECT FROM out x WHERE x.job_id = w.job_id AND NOT x.is_inside) AS spares,
+  array_agg(i.device_id) FILTER (WHERE i.device_id IS NOT NULL) AS seen_devices
+FROM unnest(CAST(:ids AS bigint[])) AS w(job_id) LEFT JOIN inside i ON i.job_id = w.job_id GROUP BY w.job_id
 """)
 
 
@@ -127,12 +149,27 @@ def visible_ids(scope: SiteScope) -> Select[tuple[int]]:
     return select(jobs.c.id).where(jobs.c.deleted_at.is_(None), _is_visible(scope))
 
 
+def is_seen(scope: SiteScope, job_id: ColumnElement[int] | None = None) -> ColumnElement[bool]:
+    """Whether a job of a list, or the one that a column of another table names, reaches the sites of a scope."""
+    return true() if scope.site_ids is None else _among_reached(scope.clause(job_reach.c.site_id), job_id)
+
+
 def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
     return true() if scope.site_ids is None else _reaches(scope.clause(job_reach.c.site_id))
 
 
+def _among_reached(condition: ColumnElement[bool], job_id: ColumnElement[int] | None = None) -> ColumnElement[bool]:
+    """Whether a job of a list may run in a site that meets `condition`: the jobs of such sites are found once, and each is looked up.
+
+    IS TRUE keeps the planner from making a join of it, which it would work through anew for each job: with a limit it hopes to end
+    soon, and compared three million pairs for a page (2,000 jobs, an operator of three of 200 sites).
+    """
+    found = select(job_reach.c.job_id).where(condition)
+    return (jobs.c.id if job_id is None else job_id).in_(found).is_(true())
+
+
 def _reaches(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a job may run in a site that meets `condition`."""
+    """The same for one job."""
     return exists().where(job_reach.c.job_id == jobs.c.id, condition)
 
 
@@ -160,6 +197,11 @@ async def find(tx: AsyncConnection, scope: SiteScope, job_id: int, *, for_update
         query = query.with_for_update(of=jobs)
     row = (await tx.execute(query)).one_or_none()
     return (await _with_targets(tx, scope, [row]))[0] if row is not None else None
+
+
+async def is_there(tx: AsyncConnection, scope: SiteScope, job_id: int) -> bool:
+    """Whether a job is visible, for who needs nothing else of it."""
+    return (await tx.execute(visible_ids(scope).where(jobs.c.id == job_id))).one_or_none() is not None
 
 
 async def ids_named(tx: AsyncConnection, scope: SiteScope, name: str) -> list[int]:
@@ -226,7 +268,7 @@ def _bad_cursor() -> InvalidError:
 
 
 def _conditions(scope: SiteScope, wanted: JobFilter) -> list[ColumnElement[bool]]:
-    conditions = [_is_visible(scope)]
+    conditions = [is_seen(scope)]
     if wanted.q:
         conditions.append(jobs.c.name.icontains(wanted.q, autoescape=True))
     if wanted.kind is not None:
@@ -239,7 +281,7 @@ def _conditions(scope: SiteScope, wanted: JobFilter) -> list[ColumnElement[bool]
         conditions.append(jobs.c.tags.contains(list(wanted.tags)))
     if wanted.site_id is not None:
         site = job_reach.c.site_id == cast(wanted.site_id, BigInteger)
-        conditions.append(_reaches(and_(site, scope.clause(job_reach.c.site_id))))
+        conditions.append(_among_reached(and_(site, scope.clause(job_reach.c.site_id))))
     return conditions
 
 
@@ -261,26 +303,32 @@ async def hold_many(tx: AsyncConnection, scope: SiteScope, job_ids: Sequence[int
 
 
 async def _with_targets(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]) -> list[SavedJob]:
-    ids = [row.id for row in rows]
-    found = await tx.execute(_SUMMARY, {"ids": ids, "sites": scope.as_list()}) if ids else ()
-    summaries = {row.job_id: row for row in found}
-    return [_job(row, summaries.get(row.id), scope) for row in rows]
+    """Two statements for a page: its devices named one by one, and its rules."""
+    if not rows:
+        return []
+    ids, sites = [row.id for row in rows], scope.as_list()
+    statement = _SUMMARY_OF_ALL if sites is None else _SUMMARY_OF_SITES
+    given = {"ids": ids} if sites is None else {"ids": ids, "sites": sites}
+    named = {row.job_id: row for row in await tx.execute(statement, given)}
+    rules = {row.job_id: row for row in await tx.execute(_RULES, {"ids": ids, "sites": sites})}
+    return [_job(row, named.get(row.id), rules.get(row.id), scope) for row in rows]
 
 
-def _job(row: Row[Any], summary: Row[Any] | None, scope: SiteScope) -> SavedJob:
-    job = SavedJob(**{name: getattr(row, name) for name in _PLAIN})
-    if summary is None:
-        return job
-    names = ("devices", "excluded", "online", "filters", "sites", "all_devices")
-    return replace(
-        job,
-        targets=TargetSummary(**{name: getattr(summary, name) for name in names}),
-        spans_other_sites=summary.spans,
-        spares_other_sites=summary.spares,
-        seen=None if scope.site_ids is None else _seen(summary),
+def _job(row: Row[Any], named: Row[Any] | None, rules: Row[Any] | None, scope: SiteScope) -> SavedJob:
+    devices = {one: getattr(named, one) for one in ("devices", "excluded", "online")} if named else {}
+    found = {one: getattr(rules, one) for one in ("filters", "sites", "all_devices")} if rules else {}
+    return SavedJob(
+        **{name: getattr(row, name) for name in _PLAIN},
+        targets=TargetSummary(**devices, **found),
+        spans_other_sites=any(one.spans for one in (named, rules) if one),
+        spares_other_sites=any(one.spares for one in (named, rules) if one),
+        seen=None if scope.site_ids is None else _seen(named, rules),
     )
 
 
-def _seen(summary: Row[Any]) -> SeenTargets:
-    devices = frozenset(str(one) for one in summary.seen_devices or ())
-    return SeenTargets(devices, frozenset(summary.seen_sites or ()), frozenset(summary.seen_filters or ()))
+def _seen(named: Row[Any] | None, rules: Row[Any] | None) -> SeenTargets:
+    return SeenTargets(
+        devices=frozenset(str(one) for one in (named.seen_devices if named else None) or ()),
+        sites=frozenset((rules.seen_sites if rules else None) or ()),
+        filters=frozenset((rules.seen_filters if rules else None) or ()),
+    )

@@ -74,6 +74,13 @@ async def get(tx: AsyncConnection, actor: Actor, job_id: int) -> SavedJob:
     return _there(await listing.find(tx, actor.scope, job_id))
 
 
+async def require_visible(tx: AsyncConnection, actor: Actor, job_id: int) -> None:
+    """As `get`, for who shows what belongs to the job and not the job: counting its devices would cost more than the rest."""
+    actor.require(Permission.READ)
+    if not await listing.is_there(tx, actor.scope, job_id):
+        raise _not_there()
+
+
 async def list_jobs(
     tx: AsyncConnection, actor: Actor, wanted: JobFilter, *, limit: int, cursor: str | None, only: listing.Only = ()
 ) -> Page[SavedJob]:
@@ -343,8 +350,12 @@ async def require_followers(tx: AsyncConnection, actor: Actor, assembly_id: UUID
 
 def _there(job: SavedJob | None) -> SavedJob:
     if job is None:
-        raise NotFoundError("There is no such job.", code="job_not_found")
+        raise _not_there()
     return job
+
+
+def _not_there() -> NotFoundError:
+    return NotFoundError("There is no such job.", code="job_not_found")
 
 
 def require_context(actor: Actor, job: Job | JobDraft) -> None:

@@ -254,6 +254,7 @@ def stored_query(
         ),
         scope,
         wanted,
+        occurrences.c.job_id,
     ).where(*_conditions(wanted))
     is_ascending = wanted.sort == "time"
     if place is not None:
@@ -266,19 +267,21 @@ def stored_query(
 _TIMEZONE = jobs_table.c.definition["schedule"]["timezone"].astext.label("timezone")
 
 
-def _of_jobs(query: Select[Any], scope: SiteScope, wanted: LedgerFilter) -> Select[Any]:
-    """Only rows of the jobs that the reader sees and asks for; `jobs` is among the query's tables."""
+def _of_jobs(
+    query: Select[Any], scope: SiteScope, wanted: LedgerFilter, job_id: ColumnElement[int] = jobs_table.c.id
+) -> Select[Any]:
+    """Only rows of the jobs that the reader sees and asks for; `jobs` is among the query's tables, `job_id` what it is read by."""
     job = jobs_table.c
     query = query.where(job.deleted_at.is_(None))
     if scope.site_ids is not None:
-        query = query.where(job.id.in_(jobs.visible_ids(scope)))
+        query = query.where(jobs.is_seen(scope, job_id))
     if wanted.job_id is not None:
         query = query.where(job.id == wanted.job_id)
     if wanted.q:
         query = query.where(job.name.icontains(wanted.q, autoescape=True))
     if wanted.site_id is not None:
         asked = frozenset({wanted.site_id}) if scope.allows(wanted.site_id) else frozenset[int]()
-        query = query.where(job.id.in_(jobs.visible_ids(SiteScope(asked))))
+        query = query.where(jobs.is_seen(SiteScope(asked), job_id))
     return query
 
 

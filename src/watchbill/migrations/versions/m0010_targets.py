@@ -76,6 +76,8 @@ ALTER TABLE job_targets
   ADD CHECK (kind <> 'all_devices' OR NOT is_exclusion);
 CREATE INDEX job_targets_filter ON job_targets (filter_id) WHERE filter_id IS NOT NULL;
 CREATE INDEX job_targets_site ON job_targets (site_id) WHERE site_id IS NOT NULL;
+-- A job of ten thousand devices and one rule.
+CREATE INDEX job_targets_rules ON job_targets (job_id) WHERE device_id IS NULL;
 
 -- Whose scope `allowed_site_ids` was: what this operator loses later, the job loses too.
 ALTER TABLE jobs ADD COLUMN scope_of bigint REFERENCES operators;
