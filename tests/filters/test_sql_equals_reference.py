@@ -14,7 +14,9 @@ from tests.filters.inventories import as_kept, prepare, write
 from watchbill.core.filter_expr import Not, explain, fold, matches, parse
 from watchbill.filters.compile import compiled
 
-_FOUND = "SELECT device_id FROM filter_preview(%s, %s, %s, NULL, 'all', '{}', NULL, NULL, 1000) WHERE device_id IS NOT NULL"
+_FOUND = (
+    "SELECT device_id FROM filter_preview(%s, %s, %s, NULL, 'all', '{}', NULL, NULL, 1000) WHERE device_id IS NOT NULL"
+)
 
 
 @pytest.fixture(scope="module")

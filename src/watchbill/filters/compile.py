@@ -137,7 +137,9 @@ def _leaf(leaf: Leaf, values: _Values, *, is_negated: bool) -> str:
         case AddressTest():
             return _complement(_address(leaf, values), is_negated=is_negated)
         case _ if leaf.field.custom_name is not None:
-            whose = f"c.field_id = (SELECT f.id FROM custom_fields f WHERE f.name = {values.one(leaf.field.custom_name)})"
+            whose = (
+                f"c.field_id = (SELECT f.id FROM custom_fields f WHERE f.name = {values.one(leaf.field.custom_name)})"
+            )
             held = f"{whose} AND {_simple(leaf, values, _CUSTOM_COLUMNS[leaf.field.kind])}"
             return _exists("device_custom_values c", "c.device_id", held, is_negated=is_negated)
         case KnownTest() if leaf.field.kind is FieldKind.ADDRESS:
@@ -182,9 +184,16 @@ def _simple(leaf: _Simple, values: _Values, column: str) -> str:
             return _equal(column, leaf.values, values)
         case SiteTest():
             return _equal(column, leaf.values, values, "bigint")
+        case _:
+            return _by_order(leaf, values, column)
+
+
+def _by_order(leaf: VersionTest | NumberTest | DateTest, values: _Values, column: str) -> str:
+    match leaf:
+        case VersionTest(operator="in" | "not_in"):
+            return _equal(column, [version_key(one) for one in leaf.values], values)
         case VersionTest():
-            keys = [version_key(one) for one in leaf.values]
-            return _equal(column, keys, values) if leaf.positive == "in" else _ordered(column, leaf, values.one(keys[0]))
+            return _ordered(column, leaf, values.one(version_key(leaf.values[0])))
         case NumberTest():
             return _ordered(column, leaf, values.one(f"{leaf.value:f}", _TYPES[leaf.field.kind]))
         case DateTest():
@@ -227,7 +236,9 @@ def _address(leaf: AddressTest, values: _Values) -> str:
 
 
 def _has_address(of: Field) -> str:
-    return "d.external_address IS NOT NULL" if of.name == "external_address" else "cardinality(d.internal_addresses) > 0"
+    return (
+        "d.external_address IS NOT NULL" if of.name == "external_address" else "cardinality(d.internal_addresses) > 0"
+    )
 
 
 def _tags(leaf: TagsTest, values: _Values) -> str:
@@ -246,7 +257,7 @@ def _software(leaf: SoftwareTest, values: _Values) -> str:
     if leaf.version is not None:
         parts.append(_of_version(leaf.version, values))
     if leaf.source is not None:
-        parts.append(f"fold_text(s.source) COLLATE \"C\" = {values.one(fold(leaf.source))}")
+        parts.append(f'fold_text(s.source) COLLATE "C" = {values.one(fold(leaf.source))}')
     return " AND ".join(parts)
 
 

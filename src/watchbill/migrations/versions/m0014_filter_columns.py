@@ -77,6 +77,9 @@ BEGIN
     USING parameters, at, reach, site_ids, after_name, after_id, most;
 END $$;
 
+-- Revisions never change, and what a job that is gone was aimed at stays told: a filter that is deleted is one that nobody sees any more.
+ALTER TABLE device_filters ADD COLUMN deleted_at timestamptz, ADD CHECK (deleted_at IS NULL OR archived_at IS NOT NULL);
+
 -- Those that were compiled by an older compiler are found at each start.
 CREATE INDEX device_filters_compiler ON device_filters (compiler, id);
 
