@@ -128,9 +128,7 @@ async def test_who_does_not_see_all_that_a_filter_reaches_may_not_change_it(tx, 
 
 
 async def test_an_exclusion_of_an_unseen_site_is_not_lost_by_a_save(tx, world):
-    both = await people.make_actor(
-        tx, "bea", Role.OPERATOR, now=world.now, site_ids=(world.harbour, world.lighthouse)
-    )
+    both = await people.make_actor(tx, "bea", Role.OPERATOR, now=world.now, site_ids=(world.harbour, world.lighthouse))
     saved = await save(tx, world, both, device_filter(site_mode="except", site_ids=[world.lighthouse]))
     seen = await filters.get(tx, world.operator, saved.id)
     assert (seen.spans_other_sites, seen.site_ids) == (True, [])
@@ -212,9 +210,7 @@ async def test_a_deleted_filter_is_gone_for_everybody_and_its_name_is_free(tx, w
 
 
 async def test_a_copy_is_of_its_maker_and_of_the_sites_that_its_maker_sees(tx, world):
-    both = await people.make_actor(
-        tx, "bea", Role.OPERATOR, now=world.now, site_ids=(world.harbour, world.lighthouse)
-    )
+    both = await people.make_actor(tx, "bea", Role.OPERATOR, now=world.now, site_ids=(world.harbour, world.lighthouse))
     saved = await save(tx, world, both, device_filter(site_mode="except", site_ids=[world.lighthouse]))
     copy = await filters.clone(tx, world.operator, saved.id, None, now=world.now)
     assert (copy.name, copy.site_mode, copy.revision, copy.created_by) == ("Copy of Cranes", "all", 1, "otto")

@@ -14,6 +14,7 @@ from watchbill.filters.saving import (
     lock,
     unarchive,
     update,
+    used_by,
     using_field,
 )
 from watchbill.filters.values import (
@@ -25,6 +26,7 @@ from watchbill.filters.values import (
     Preview,
     Saved,
     SavedFilter,
+    Use,
 )
 from watchbill.filters.visible import facts_of, ids_named, names_of
 
@@ -37,6 +39,7 @@ __all__ = [
     "Preview",
     "Saved",
     "SavedFilter",
+    "Use",
     "allowed_actions",
     "archive",
     "clone",
@@ -55,5 +58,6 @@ __all__ = [
     "preview_saved",
     "unarchive",
     "update",
+    "used_by",
     "using_field",
 ]

@@ -20,7 +20,7 @@ from watchbill.core.problems import Problem
 from watchbill.devices import custom_fields
 from watchbill.filters import store
 from watchbill.filters.compile import COMPILER, compiled
-from watchbill.filters.values import Action, FilterQuery, FilterRevision, Saved, SavedFilter
+from watchbill.filters.values import Action, FilterQuery, FilterRevision, Saved, SavedFilter, Use
 from watchbill.identity import Actor, Permission, audit
 from watchbill.identity.actor import SiteScope
 from watchbill.kit import events, log
@@ -225,9 +225,13 @@ async def delete(
 
 async def using_field(tx: AsyncConnection, actor: Actor, name: str) -> list[str]:
     """The filters that ask about a custom field: without it they mean nothing. Those of other sites are counted, not named."""
-    found = await store.using_field(tx, actor.scope, CUSTOM_PREFIX + name)
-    named = [one for one, is_visible in found if is_visible]
-    hidden = len(found) - len(named)
+    return used_by(await store.using_field(tx, actor.scope, CUSTOM_PREFIX + name))
+
+
+def used_by(uses: Sequence[Use]) -> list[str]:
+    """What uses a filter, as a refusal says it. What its reader does not see is counted, not named."""
+    named = [one.name for one in uses if one.is_visible]
+    hidden = len(uses) - len(named)
     return [*named, f"{hidden} of sites that you do not see"] if hidden else named
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Row,
     Select,
     String,
-    cast,
     func,
     insert,
     literal,
@@ -24,12 +23,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
+from watchbill.core.problems import Problem
 from watchbill.filters.tables import device_filter_revisions as revisions
 from watchbill.filters.tables import device_filters as filters
-from watchbill.filters.values import FilterQuery, FilterRevision
+from watchbill.filters.values import FilterQuery, FilterRevision, Use
 from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
+from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 _CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
@@ -80,13 +81,20 @@ async def list_page(
     key: ColumnElement[Any] = _F.c.updated_at if wanted.sort.is_by_time else func.lower(_F.c.name)
     if cursor is not None:
         after, last_id = decode_cursor(cursor, (str, int))
-        value: ColumnElement[Any] = literal(after, String)
-        value = cast(value, DateTime(timezone=True)) if wanted.sort.is_by_time else value
+        value = _time(after) if wanted.sort.is_by_time else literal(after, String)
         place, last = tuple_(key, _F.c.id), tuple_(value, literal(last_id, BigInteger))
         query = query.where(place < last if wanted.sort.is_down else place > last)
     order = (key.desc(), _F.c.id.desc()) if wanted.sort.is_down else (key, _F.c.id)
     rows = (await tx.execute(query.order_by(*order).limit(limit + 1))).all()
     return page_of(rows, limit, lambda row: (_sort_key(row, wanted), row.id))
+
+
+def _time(text_: object) -> ColumnElement[Any]:
+    try:
+        return literal(datetime.fromisoformat(str(text_)), DateTime(timezone=True))
+    except ValueError:
+        problem = Problem("cursor", "invalid", "must be a next_cursor of this list with the same sort")
+        raise InvalidError("The cursor does not belong to this list.", problems=[problem]) from None
 
 
 def _sort_key(row: Row[Any], wanted: FilterQuery) -> str:
@@ -163,16 +171,16 @@ async def sites_reached(tx: AsyncConnection, filter_id: int) -> frozenset[int]:
 
 # In criteria as they are kept a key named `field` stands in criteria alone.
 _USING_FIELD = text(f"""
-SELECT f.name, {IS_SEEN} AS is_seen FROM device_filters f
+SELECT f.id, f.name, {IS_SEEN} AS is_seen FROM device_filters f
 WHERE f.deleted_at IS NULL AND jsonb_path_exists(f.criteria, '$.**.field ? (@ == $name)', jsonb_build_object('name', CAST(:field AS text)))
 ORDER BY lower(f.name), f.id
 """)
 
 
-async def using_field(tx: AsyncConnection, scope: SiteScope, field: str) -> list[tuple[str, bool]]:
-    """(name, visible) of each filter that asks about a field, archived ones too."""
+async def using_field(tx: AsyncConnection, scope: SiteScope, field: str) -> list[Use]:
+    """The filters that ask about a field, archived ones too."""
     rows = await tx.execute(_USING_FIELD, {"field": field, "sites": scope.as_list()})
-    return [(row.name, row.is_seen) for row in rows]
+    return [Use(row.id, row.name, row.is_seen) for row in rows]
 
 
 # --- an older compiler --------------------------------------------------------------------------------------------------

@@ -89,6 +89,17 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """A job or a window that a filter is part of, and whether the reader sees it."""
+
+    id: int
+    name: str
+    is_visible: bool
+    #: It leaves out what the filter finds; jobs alone do that.
+    is_exclusion: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """A device that a filter finds, and why: a sentence for each criterion that hits."""
 

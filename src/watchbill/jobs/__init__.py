@@ -36,6 +36,7 @@ from watchbill.jobs.saving import (
     toggle,
     update,
     using_assembly,
+    using_filter,
 )
 from watchbill.jobs.store import target_columns
 from watchbill.jobs.values import (
@@ -107,6 +108,7 @@ __all__ = [
     "toggle",
     "update",
     "using_assembly",
+    "using_filter",
     "visible_ids",
     "zones_in_use",
     "zones_of_targets",

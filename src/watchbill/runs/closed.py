@@ -59,7 +59,7 @@ async def warnings(tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UU
     if known.is_empty:
         return []
     rows = (await tx.execute(_STARTING, {"id": occurrence_id, "sites": scope.as_list()})).all()
-    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows])
+    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows], now)
     found: Counter[_Group] = Counter((covering[row.job_id, row.device_id], row.zone, row.expires_at) for row in rows)
     return foretold(known, found, now)
 
@@ -108,7 +108,7 @@ async def _blocked(tx: AsyncConnection, occurrence_id: uuid.UUID, now: datetime)
         (row.job_id, row.device_id): row.zone
         for row in await tx.execute(_STARTING, {"id": occurrence_id, "sites": None})
     }
-    covering = await windows.covering_devices(tx, zones)
+    covering = await windows.covering_devices(tx, zones, now)
     for (ids, zone), number in Counter((covering[pair], zones[pair]) for pair in zones).items():
         verdict = known.verdict(ids, zone, now, until=now)
         if not verdict.is_open:

@@ -239,8 +239,10 @@ def _attachment(session: Session, text: str) -> dict[str, Any]:
             return {"kind": "device", "device_id": session.device_id(name)}
         case "job" if name:
             return {"kind": "job", "job_id": session.job_id(name)}
+        case "filter" if name:
+            return {"kind": "filter", "filter_id": session.filter_id(name)}
         case _:
-            hint = "It must be global, site:NAME, device:NAME or job:NAME."
+            hint = "It must be global, site:NAME, device:NAME, job:NAME or filter:NAME."
             raise CliError(f"{text} is nothing that a window can be attached to.", ExitCode.USAGE, hint=hint)
 
 

@@ -41,8 +41,9 @@ CREATE FUNCTION filter_where(condition text, reach bigint[], site_mode text) RET
     || ' AND (' || condition || ')'
 $$;
 
--- As in 0010. Sets of devices are looked up in memory: what does not fit there is searched anew for each device.
-CREATE OR REPLACE FUNCTION filter_members(wanted bigint, at timestamptz) RETURNS SETOF uuid LANGUAGE plpgsql STABLE ROWS 1000
+-- As in 0010, and of some devices only. Sets of devices are looked up in memory: what does not fit there is searched anew for each.
+DROP FUNCTION filter_members(bigint, timestamptz);
+CREATE FUNCTION filter_members(wanted bigint, at timestamptz, among uuid[] DEFAULT NULL) RETURNS SETOF uuid LANGUAGE plpgsql STABLE ROWS 1000
 SET work_mem = '64MB' AS $$
 DECLARE
   f device_filters;
@@ -54,7 +55,8 @@ BEGIN
   END IF;
   RETURN QUERY EXECUTE 'SELECT d.id FROM devices d LEFT JOIN device_presence p ON p.device_id = d.id WHERE '
     || filter_where(f.condition, f.allowed_site_ids, f.site_mode)
-    USING f.parameters, at, f.allowed_site_ids, f.site_ids;
+    || CASE WHEN among IS NULL THEN '' ELSE ' AND d.id = ANY($5)' END
+    USING f.parameters, at, f.allowed_site_ids, f.site_ids, among;
 EXCEPTION WHEN OTHERS THEN
   RAISE WARNING 'filter % failed: %', wanted, SQLERRM;
   RETURN NEXT NULL;
