@@ -67,13 +67,17 @@ async def test_why_knows_tags_software_addresses_and_custom_values(tx, world):
         "INSERT INTO device_tags VALUES (:id, 'prod')",
         f"INSERT INTO device_software VALUES (:id, 'OpenSSL', 'openssl', '3.0', '{key}', 'dpkg')",
         "UPDATE devices SET internal_addresses = '{10.0.0.7}', external_address = '192.0.2.7' WHERE id = :id",
-        "INSERT INTO custom_fields (name, label, type, created_at, updated_at) VALUES"
-        " ('rack', '', 'text', :now, :now), ('slots', '', 'number', :now, :now),"
-        " ('leased', '', 'boolean', :now, :now), ('bought', '', 'date', :now, :now)",
-        "INSERT INTO device_custom_values (device_id, field_id, text_value, number_value, boolean_value, date_value, set_by, set_at)"
-        " SELECT :id, id, CASE type WHEN 'text' THEN 'B-12' END, CASE type WHEN 'number' THEN 0.1 END,"
-        " CASE type WHEN 'boolean' THEN true END, CASE type WHEN 'date' THEN DATE '2026-05-04' END, 'operator', :now"
-        " FROM custom_fields",
+        (
+            "INSERT INTO custom_fields (name, label, type, created_at, updated_at) VALUES"
+            " ('rack', '', 'text', :now, :now), ('slots', '', 'number', :now, :now),"
+            " ('leased', '', 'boolean', :now, :now), ('bought', '', 'date', :now, :now)"
+        ),
+        (
+            "INSERT INTO device_custom_values (device_id, field_id, text_value, number_value, boolean_value, date_value, set_by, set_at)"
+            " SELECT :id, id, CASE type WHEN 'text' THEN 'B-12' END, CASE type WHEN 'number' THEN 0.1 END,"
+            " CASE type WHEN 'boolean' THEN true END, CASE type WHEN 'date' THEN DATE '2026-05-04' END, 'operator', :now"
+            " FROM custom_fields"
+        ),
     ):
         given = {"id": world.crane, "now": world.now}
         await tx.execute(text(statement), {name: given[name] for name in given if f":{name}" in statement})
