@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 from tests.core.filter_strategies import CUSTOM_FIELDS, NOW, SITES
@@ -44,7 +45,7 @@ JOIN custom_fields f ON f.name = g.field
 
 def as_kept(device: Device) -> Device:
     """The device as the database can hold one: what is mandatory there, numbers as floats, tags in lower case."""
-    texts = {name: getattr(device, name) or "" for name in _TEXTS}
+    texts: dict[str, Any] = {name: getattr(device, name) or "" for name in _TEXTS}
     seen = device.last_seen_at or (NOW if device.online else None)
     custom = dict(device.custom)
     if "slots" in custom:

@@ -104,8 +104,8 @@ async def test_why_knows_tags_software_addresses_and_custom_values(tx, world):
     ]
     # One whose name is told in part is looked for among all of the device's software.
     partly = {"name": "ssl", "name_operator": "contains"}
-    asked = {"criteria": {"field": "software", "operator": "installed", "value": partly}}
-    [crane] = (await look(tx, world, world.admin, asked)).items
+    by_part = {"criteria": {"field": "software", "operator": "installed", "value": partly}}
+    [crane] = (await look(tx, world, world.admin, by_part)).items
     assert list(crane.why) == ['software "OpenSSL" 3.0 from "dpkg" is installed (whose name contains "ssl")']
 
 

@@ -19,7 +19,9 @@ Window = Annotated[str, typer.Argument(metavar="WINDOW", help="A window's number
 Kind = Annotated[str | None, typer.Option(help="allow or deny.")]
 Attach = Annotated[
     list[str] | None,
-    typer.Option(metavar="WHAT", help="global, site:NAME, device:NAME or job:NAME (or numbers); may be repeated."),
+    typer.Option(
+        metavar="WHAT", help="global, site:NAME, device:NAME, job:NAME or filter:NAME (or numbers); may be repeated."
+    ),
 ]
 When = Annotated[
     list[str] | None,
@@ -282,7 +284,8 @@ def import_file(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new window's name.")],
     *,
     attach: Annotated[
-        list[str], typer.Option(metavar="WHAT", help="global, site:NAME, device:NAME or job:NAME; may be repeated.")
+        list[str],
+        typer.Option(metavar="WHAT", help="global, site:NAME, device:NAME, job:NAME or filter:NAME; may be repeated."),
     ],
     kind: Annotated[str, typer.Option(help="allow or deny.")] = "deny",
     timezone: Annotated[
