@@ -28,7 +28,7 @@ SQL_PLACES = {
     "assemblies": {"store"},
     "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
-    "filters": {"store", "visible"},
+    "filters": {"finding", "store", "visible"},
     "jobs": {"store", "bulk_store", "due", "listing", "scope", "zones"},
     "kit": {"clock", "db", "events", "instances"},
     "queue": {"store"},

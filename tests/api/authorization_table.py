@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Literal
 
-from tests.api.authorization_world import SIDES, Things, device, job, script, site, window_body
+from tests.api.authorization_world import SIDES, Things, device, filter_body, job, script, site, window_body
 from tests.factories.people import PASSWORD
 from watchbill.identity import Permission
 
@@ -45,6 +45,8 @@ SITE, APPROVAL = Kind(_PLACED), Kind(_PLACED)
 DEVICE = Kind(("own", "foreign", "siteless", "absent"))
 #: Jobs with all that belongs to them, and windows.
 WORK = Kind(SIDES, _WORK)
+#: One for devices of no site alone there cannot be.
+FILTER = Kind(("own", "foreign", "shared", "absent"), _WORK)
 #: An occurrence under the path of a job: also one of another job, which is not there.
 OCCURRENCE = Kind((*SIDES, "crossed"), _WORK)
 #: A device of the last occurrence of the own job.
@@ -346,6 +348,7 @@ WINDOWS = (
     _attached(SITE, lambda it: site(it.site_id)),
     _attached(DEVICE, lambda it: device(it.device_id)),
     _attached(WORK, lambda it: {"kind": "job", "job_id": it.job_id}, spans=422),
+    _attached(FILTER, lambda it: {"kind": "filter", "filter_id": it.filter_id}),
     Row(
         f"POST {_WINDOWS}/import",
         _CHANGE,
@@ -370,6 +373,30 @@ WINDOWS = (
     Row(f"DELETE {_WINDOWS}/{{window_id}}", _CHANGE, WORK, ok=204, spans=403),
     Row(f"GET {_WINDOWS}/{{window_id}}/preview", READ, WORK),
 )
+
+_FILTERS, _FILTER = "/api/device_filters", "/api/device_filters/{filter_id}"
+_ASK = (P.FILTERS_WRITE,)
+_AT: Body = lambda it: filter_body("Fresh", [it.site_id])  # noqa: E731 - one of many bodies
+FILTERS = (
+    _listed(f"GET {_FILTERS}"),
+    Row(f"GET {_FILTERS}", READ, query=lambda _: {"q": "zq", "archived": "all", "sort": "-updated_at"}),
+    Row(f"POST {_FILTERS}", _ASK, SITE, _AT, ok=201, is_in_path=False, unseen=422),
+    Row(f"GET {_FILTERS}/fields", READ),
+    Row(f"POST {_FILTERS}/preview", READ, SITE, lambda it: _aim(it.site_id), is_in_path=False, unseen=422),
+    Row(f"GET {_FILTER}", READ, FILTER),
+    Row(f"PUT {_FILTER}", _ASK, FILTER, lambda it: filter_body("Fresh", [it.site_id]), spans=403),
+    Row(f"DELETE {_FILTER}", _ASK, FILTER, ok=204, spans=403),
+    Row(f"POST {_FILTER}/clone", _ASK, FILTER, _BARE, ok=201),
+    Row(f"POST {_FILTER}/archive", _ASK, FILTER, _BARE, spans=403),
+    Row(f"GET {_FILTER}/usage", READ, FILTER),
+    Row(f"GET {_FILTER}/revisions", READ, FILTER),
+    Row(f"GET {_FILTER}/preview", READ, FILTER),
+)
+
+
+def _aim(site_id: int | None) -> dict[str, Any]:
+    return {key: value for key, value in filter_body("", [site_id]).items() if key != "name"}
+
 
 _NO_PROOF = "A" * 86
 AGENTS = (
@@ -407,4 +434,4 @@ AGENTS = (
     ),
 )
 
-ROWS = (*PEOPLE, *PLACES, *CATALOGUE, *JOB_ROWS, *LEDGER, *WINDOWS, *AGENTS)
+ROWS = (*PEOPLE, *PLACES, *CATALOGUE, *JOB_ROWS, *LEDGER, *WINDOWS, *FILTERS, *AGENTS)

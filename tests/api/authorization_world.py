@@ -36,7 +36,7 @@ SIDES = ("own", "foreign", "siteless", "shared", "absent")
 DENIED = frozenset({Permission.RUN_AS_SYSTEM, Permission.ASSEMBLIES_WRITE})
 #: Ids of each table begin far from those of others.
 _FIRST = {"sites": 4_100_001, "jobs": 4_200_001, "windows": 4_300_001, "operators": 4_400_001, "api_tokens": 4_500_001,
-          "run_targets": 4_600_001, "outages": 4_700_001}  # fmt: skip
+          "run_targets": 4_600_001, "outages": 4_700_001, "device_filters": 4_800_001}  # fmt: skip
 HIDDEN_NAME = "zq"
 
 
@@ -53,6 +53,8 @@ class Things:
     run_id: int | None = None
     execution_id: str | None = None
     window_id: int | None = None
+    #: On all sides but `siteless`: a filter that may find devices of no site is seen by everybody.
+    filter_id: int | None = None
     approval_id: str | None = None
     operator_id: int | None = None
     token_id: int | None = None
@@ -276,11 +278,13 @@ class _Maker:
         history = (await self.http.get(f"/api/scheduled_jobs/{made['id']}/runs")).json()["items"]
         run_id = history[0]["runs"][0]["id"]
         window = await self.post("/api/windows", window_body(f"Window {name}", attached))
+        placed = [one["site_id"] for one in attached if one["kind"] == "site"]
+        saved = await self.post("/api/device_filters", filter_body(f"Filter {name}", placed)) if placed else {}
         async with self.deps.db.begin() as tx:
             held = await self._held(tx, made["id"])
             ids = [await self._executed(tx, run_id, one, f"{name} output") for one in devices]
         return Things(job_id=made["id"], job_name=body["name"], occurrence=ran["id"], held=held, run_id=run_id,
-                      execution_id=ids[0], window_id=window["id"], script_id=used,
+                      execution_id=ids[0], window_id=window["id"], script_id=used, filter_id=saved.get("id"),
                       script_name=script_name)  # fmt: skip
 
     async def _held(self, tx: AsyncConnection, job_id: int) -> str:
@@ -344,6 +348,7 @@ class _Maker:
             "run_id",
             "execution_id",
             "window_id",
+            "filter_id",
             "approval_id",
         )
         found = {str(getattr(self.sides[side], name)) for side in ("foreign", "siteless") for name in names} - {"None"}
@@ -386,3 +391,8 @@ def window_body(name: str, attached: list[dict[str, Any]]) -> dict[str, Any]:
     weekly = {"type": "weekly", "start": "2026-01-04T02:00", "timezone": "UTC"}
     spans = [{"schedule": weekly, "duration_seconds": 7200}]
     return {"name": name, "kind": "deny", "spans": spans, "attachments": attached}
+
+
+def filter_body(name: str, site_ids: list[Any]) -> dict[str, Any]:
+    criteria = {"field": "os_family", "operator": "is", "value": "linux"}
+    return {"name": name, "criteria": criteria, "site_mode": "only", "site_ids": site_ids}

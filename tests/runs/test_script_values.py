@@ -193,7 +193,7 @@ async def test_a_field_that_is_deleted_meanwhile_is_let_go(db: Database, scene: 
         await runs.store_output(tx, chunks(one, (0, b"::watchbill set size=2\n")), limit_bytes=2**20)
         settings = await runs.finished(tx, [scene.report(one, stdout_bytes=23)], scene.now)
         size = next(field for field in await custom_fields.list_fields(tx, scene.admin) if field.name == "size")
-        await custom_fields.delete_field(tx, scene.admin, size, now=scene.now)
+        await custom_fields.delete_field(tx, scene.admin, size, used_by=(), now=scene.now)
         await devices.reported(tx, [(uuid.uuid4(), "d", {})], settings, scene.now)
         assert await values(tx, scene, "alpha") == {}
 

@@ -76,7 +76,9 @@ async def test_a_device_is_covered_by_each_kind_of_attachment(tx, world, keys):
     crane = await put(tx, world, "c", ("device", world.crane), ("device", world.lamp))
     job = await put(tx, world, "d", ("job", job_id))
     await put(tx, world, "e", ("site", world.lighthouse))
-    found = await windows.covering_devices(tx, [(job_id, world.crane), (job_id, world.pump), (job_id, world.loner)])
+    found = await windows.covering_devices(
+        tx, [(job_id, world.crane), (job_id, world.pump), (job_id, world.loner)], world.now
+    )
     assert found == {
         (job_id, world.crane): {everywhere, harbour, crane, job},
         (job_id, world.pump): {everywhere, harbour, job},
@@ -123,7 +125,7 @@ async def test_a_window_reaches_no_further_than_the_sites_of_whoever_saved_it(tx
     both = await make_job(tx, world, keys, "Both", targets=[device(world.crane), device(world.lamp)])
     deny = await put(tx, world, "a", ("job", here), ("job", both), sites=[world.harbour])
     assert await windows.covering_jobs(tx, [here, both]) == {here: {deny}, both: frozenset()}
-    found = await windows.covering_devices(tx, [(both, world.crane), (both, world.lamp)])
+    found = await windows.covering_devices(tx, [(both, world.crane), (both, world.lamp)], world.now)
     assert found == {(both, world.crane): {deny}, (both, world.lamp): frozenset()}
 
 

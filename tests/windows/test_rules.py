@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.windows.test_verdicts import utc
+from watchbill.core.targets import FilterFacts
 from watchbill.core.window_rules import MAX_ATTACHMENTS, MAX_SPANS, Facts, read, read_span, settle, span_text
 
 NOW = utc("2026-01-15T12:00")
@@ -82,7 +83,7 @@ def test_every_problem_is_told_at_once():
         "when_closed": "not_allowed",
         "cutoff_seconds": "out_of_range",
         "stop_at_end": "wrong_type",
-        "attachments.0.kind": "not_available_yet",
+        "attachments.0.filter_id": "filter_not_found",
         "attachments.1.site_id": "required",
         "attachments.2.device_id": "wrong_type",
         "attachments.3": "wrong_type",
@@ -91,9 +92,13 @@ def test_every_problem_is_told_at_once():
     }
 
 
-def test_filters_are_refused_as_not_there_yet():
-    [problem] = read(definition(attachments=[{"kind": "filter", "filter_id": 3}])).problems
-    assert "filter is not available in this version" in problem.message
+def test_a_window_may_cover_what_a_filter_finds_while_the_filter_is_in_use():
+    window = definition(attachments=[{"kind": "filter", "filter_id": 3}])
+    assert problems(window, filters={3: FilterFacts("Cranes", is_archived=False)}) == {}
+    assert problems(window) == {"attachments.0.filter_id": "filter_not_found"}
+    archived = {3: FilterFacts("Cranes", is_archived=True)}
+    assert problems(window, filters=archived) == {"attachments.0.filter_id": "filter_archived"}
+    assert problems(definition(attachments=[{"kind": "filter"}])) == {"attachments.0.filter_id": "required"}
 
 
 @pytest.mark.parametrize("field", ["name", "kind", "spans", "attachments"])

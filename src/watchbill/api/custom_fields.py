@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Header, Response
 from pydantic import Field, StringConstraints
 
+from watchbill import filters
 from watchbill.api.auth import Caller
 from watchbill.api.common import Description, Id, Instant, Model, Name, Now, Tx, check_if_match, etag, router
 from watchbill.core.custom_field_rules import FIELD_NAME, FieldType
@@ -103,7 +104,8 @@ async def update_custom_field(
 async def delete_custom_field(
     field_id: Id, tx: Tx, caller: Caller, now: Now, if_match: IfMatch = None
 ) -> CustomFieldDeleted:
-    """Delete a custom field with its values on all devices."""
+    """Delete a custom field with its values on all devices; refused while a filter asks about it."""
     before = await custom_fields.lock_field(tx, caller, field_id)
     check_if_match(if_match, before.revision)
-    return CustomFieldDeleted(devices=await custom_fields.delete_field(tx, caller, before, now=now))
+    used_by = await filters.using_field(tx, caller, before.name)
+    return CustomFieldDeleted(devices=await custom_fields.delete_field(tx, caller, before, used_by=used_by, now=now))

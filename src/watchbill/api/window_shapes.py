@@ -58,10 +58,11 @@ class WindowSpan(Model):
 class WindowAttachment(Model):
     """What is covered: everything, or what the id of its kind names."""
 
-    kind: Literal["global", "site", "device", "job"]
+    kind: Literal["global", "site", "device", "job", "filter"]
     site_id: Id | None = None
     device_id: UUID | None = None
     job_id: Id | None = None
+    filter_id: Id | None = Field(default=None, description="the devices that it finds when work is about to start")
 
 
 class _Window(Model):
@@ -272,7 +273,9 @@ class ImportQuery(Model):
     name: Annotated[str, Field(max_length=200, description="the new window's")]
     kind: WindowKind = Field(description="allow: work may start only during the events; deny: not during them")
     attach: list[Annotated[str, Field(max_length=60)]] = Field(
-        min_length=1, max_length=MAX_ATTACHMENTS, description="global, site:3, device:0f2e…, job:7; may be repeated"
+        min_length=1,
+        max_length=MAX_ATTACHMENTS,
+        description="global, site:3, device:0f2e…, job:7, filter:12; may be repeated",
     )
     description: Annotated[str, Field(max_length=10_000, description="for people")] = ""
     when_closed: Literal["skip", "defer"] = Field(

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agents, identity, jobs, queue, runs
+from watchbill import agents, filters, identity, jobs, queue, runs
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.devices import presence
@@ -116,6 +116,7 @@ class Ticker:
     async def run(self, stop: asyncio.Event) -> None:
         while await self._adopt_zone_rules():
             continue
+        await self._adopt_compiler(stop)
         while not stop.is_set():
             rest = await self.tick()
             await self.wake.wait(stop, rest - WARM_UP if rest > WARM_UP else rest)
@@ -124,6 +125,13 @@ class Ticker:
         """Due times that another release of the zone rules computed are computed anew; how many."""
         async with self.engine.db.begin() as tx:
             return await jobs.recompute_for_new_zone_rules(tx, await self.engine.clock.now(tx))
+
+    async def _adopt_compiler(self, stop: asyncio.Event) -> None:
+        """Filters that an older compiler wrote are compiled anew, some in each transaction."""
+        last: int | None = 0
+        while last is not None and not stop.is_set():
+            async with self.engine.db.begin() as tx:
+                last = await filters.compile_anew(tx, after=last)
 
     async def catch_up(self, stop: asyncio.Event) -> None:
         """Ticks until one has taken all that is left."""

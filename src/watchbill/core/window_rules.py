@@ -15,15 +15,16 @@ from watchbill.core.problems import Problem, under
 from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.schedule_types import Elapsed, Immediate
 from watchbill.core.schedule_wording import counted
+from watchbill.core.targets import FilterFacts
 from watchbill.core.window_spans import Spans
 from watchbill.core.windows import Kind, WhenClosed, ZoneSource
 
-AttachmentKind = Literal["global", "site", "device", "job"]
+AttachmentKind = Literal["global", "site", "device", "job", "filter"]
 
 KINDS: Final = Choice(("allow", "deny"))
 WHEN_CLOSED: Final = Choice(("skip", "defer"))
 ZONE_SOURCES: Final = Choice(("fixed", "site"), ("device",))
-ATTACHMENT_KINDS: Final = Choice(("global", "site", "device", "job"), ("filter",))
+ATTACHMENT_KINDS: Final = Choice(("global", "site", "device", "job", "filter"))
 
 MAX_SPANS: Final = 500
 MAX_ATTACHMENTS: Final = 200
@@ -47,7 +48,7 @@ _BLACKOUT_STARTS_NOTHING: Final = "belongs to maintenance windows (kind allow): 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """What a window covers. `id` is a site's or a job's number or a device's UUID; global windows have none."""
+    """What a window covers. `id` is a device's UUID, or the number of a site, job or filter; global windows have none."""
 
     kind: AttachmentKind
     id: int | UUID | None = None
@@ -110,6 +111,7 @@ class Facts:
     has_every_site: bool
     #: An edit that leaves the spans alone must not fail because they have passed meanwhile.
     stored_spans: Sequence[Mapping[str, object]] | None = None
+    filters: Mapping[int, FilterFacts] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -318,6 +320,8 @@ def _judge_attachment(attachment: Attachment, path: str, facts: Facts) -> Iterat
                 yield Problem(f"{path}.device_id", "device_not_found", f"there is no device {attachment.id}")
         case "job":
             yield from _judge_job(attachment.id, path, facts)
+        case "filter":
+            yield from _judge_filter(attachment.id, path, facts)
 
 
 def _judge_job(job_id: object, path: str, facts: Facts) -> Iterator[Problem]:
@@ -327,6 +331,15 @@ def _judge_job(job_id: object, path: str, facts: Facts) -> Iterator[Problem]:
     elif not is_inside:
         message = f"the job {job_id} has devices in sites that you do not see"
         yield Problem(f"{path}.job_id", "job_spans_other_sites", message)
+
+
+def _judge_filter(filter_id: object, path: str, facts: Facts) -> Iterator[Problem]:
+    known = facts.filters.get(filter_id) if is_integer(filter_id) else None
+    if known is None:
+        yield Problem(f"{path}.filter_id", "filter_not_found", f"there is no filter {filter_id}")
+    elif known.is_archived:
+        message = f"the filter “{known.name}” is archived: an archived filter finds nothing"
+        yield Problem(f"{path}.filter_id", "filter_archived", message)
 
 
 def span_text(span: Mapping[str, object], *, follows_site: bool) -> str | None:

@@ -5,7 +5,7 @@ which device is decided by the caller, who names the windows.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -33,6 +33,8 @@ class Window:
     when_closed: WhenClosed = "skip"
     cutoff: timedelta = timedelta()
     stop_at_end: bool = False
+    #: Why nothing can be told of it; it counts as closed then.
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,21 @@ class _Look:
 
 
 def _look(window: Window, site_zone: str, at: datetime) -> _Look:
+    if window.fault is not None:
+        return _unreadable(window, at, window.fault)
     try:
         timeline = window.spans.in_zone(site_zone)
     except ScheduleProblems as error:
-        return _Look(window, "UTC", Stage(at, is_inside=window.kind == "deny", until=None), None, str(error))
+        return _unreadable(window, at, str(error))
     stage = timeline.stage(at)
     opens_at = stage.until
     if window.kind == "allow" and stage.is_inside and stage.until is not None:
         opens_at = timeline.stage(stage.until).until  # beyond this stretch: asked only when it is too late for this one
     return _Look(window, window.spans.zone_name(site_zone), stage, opens_at)
+
+
+def _unreadable(window: Window, at: datetime, fault: str) -> _Look:
+    return _Look(window, "UTC", Stage(at, is_inside=window.kind == "deny", until=None), None, fault)
 
 
 class WindowSet:
@@ -120,9 +128,9 @@ class WindowSet:
     def verdict(self, window_ids: Collection[int], site_zone: str, at: datetime, *, until: datetime) -> Verdict:
         """May work that these windows cover start at `at`? Ids not in the set are ignored.
 
-        `site_zone` is for windows in the zone of the device's site. An open instant is looked for up to `until`.
+        A negative id means that nobody can tell whether the window with this number covers it: it lets nothing start. `site_zone` is for windows in the zone of the device's site. An open instant is looked for up to `until`.
         """
-        chosen = [self._windows[one] for one in sorted(set(window_ids)) if one in self._windows]
+        chosen = [self._chosen(one) for one in sorted(set(window_ids)) if abs(one) in self._windows]
         if not chosen:
             return OPEN
         looks = [_look(window, site_zone, at) for window in chosen]
@@ -139,6 +147,10 @@ class WindowSet:
             names=tuple(look.window.name for look in blocking),
             sentence="; ".join(look.sentence(at) for look in blocking),
         )
+
+    def _chosen(self, window_id: int) -> Window:
+        window = self._windows[abs(window_id)]
+        return window if window_id >= 0 else replace(window, fault="one of its filters cannot be asked")
 
 
 def _blocking(looks: Sequence[_Look], at: datetime) -> list[_Look]:

@@ -119,8 +119,13 @@ async def update_field(
     return await _found(tx, before.id)
 
 
-async def delete_field(tx: AsyncConnection, actor: Actor, before: CustomField, *, now: datetime) -> int:
-    """Delete a field with its values on all devices; how many devices had one."""
+async def delete_field(
+    tx: AsyncConnection, actor: Actor, before: CustomField, *, used_by: Sequence[str], now: datetime
+) -> int:
+    """Delete a field with its values on all devices; how many devices had one. `used_by`: the filters that ask about it."""
+    if used_by:
+        message = f"The custom field is asked about by the filters: {', '.join(used_by)}."
+        raise ConflictError(message, code="custom_field_in_use")
     values = device_custom_values
     # The field is held: nobody can give it a value any more. Fields are locked before devices, everywhere.
     had = (await tx.execute(select(values.c.device_id).where(values.c.field_id == before.id))).scalars().all()

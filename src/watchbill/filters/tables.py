@@ -20,6 +20,7 @@ device_filters = Table(
     Column("parameters", JSONB, nullable=False),
     Column("compiler", Integer, nullable=False),
     Column("archived_at", DateTime(timezone=True)),
+    Column("deleted_at", DateTime(timezone=True)),
     Column("created_by", BigInteger),
     Column("updated_by", BigInteger),
     Column("created_at", DateTime(timezone=True), nullable=False),

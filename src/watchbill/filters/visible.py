@@ -19,7 +19,7 @@ IS_SEEN: Final = """(CAST(:sites AS bigint[]) IS NULL OR (
 
 _FACTS = text(f"""
 SELECT f.id, f.name, f.archived_at IS NOT NULL AS is_archived FROM device_filters f
-WHERE f.id = ANY(CAST(:ids AS bigint[])) AND {IS_SEEN} FOR SHARE OF f
+WHERE f.id = ANY(CAST(:ids AS bigint[])) AND f.deleted_at IS NULL AND {IS_SEEN} FOR SHARE OF f
 """)
 
 _NAMES = text(f"SELECT f.id, f.name FROM device_filters f WHERE f.id = ANY(CAST(:ids AS bigint[])) AND {IS_SEEN}")

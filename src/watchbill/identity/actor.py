@@ -33,6 +33,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     WINDOWS_WRITE = "windows:write"
     CUSTOM_FIELDS_WRITE = "custom_fields:write"
+    FILTERS_WRITE = "filters:write"
     #: Start work by hand although a window is closed; the reason is kept.
     WINDOWS_OVERRIDE = "windows:override"
 
@@ -48,6 +49,7 @@ _OPERATOR = frozenset(
         Permission.APPROVALS_DECIDE,
         Permission.WINDOWS_WRITE,
         Permission.WINDOWS_OVERRIDE,
+        Permission.FILTERS_WRITE,
     }
 )
 ROLE_PERMISSIONS = {

@@ -39,6 +39,7 @@ from watchbill.jobs.saving import (
     toggle,
     update,
     using_assembly,
+    using_filter,
 )
 from watchbill.jobs.store import target_columns
 from watchbill.jobs.values import (
@@ -120,6 +121,7 @@ __all__ = [
     "toggle_timings",
     "update",
     "using_assembly",
+    "using_filter",
     "visible_ids",
     "zones_in_use",
     "zones_of_targets",

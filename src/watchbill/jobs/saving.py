@@ -21,6 +21,7 @@ from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
 from watchbill.core.targets import FilterTarget, SeenTargets, SiteTarget, Target, TargetFacts, devices_among
+from watchbill.filters import Use
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs import listing, store
 from watchbill.jobs.changes import CHANNEL, changed
@@ -333,6 +334,11 @@ async def using_assembly(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -
     named = [name for name, is_visible in found if is_visible]
     hidden = len(found) - len(named)
     return [*named, f"{hidden} of sites that you do not see"] if hidden else named
+
+
+async def using_filter(tx: AsyncConnection, actor: Actor, filter_id: int) -> list[Use]:
+    """The jobs that a filter is part of, also those that the caller does not see: taking it away would break them."""
+    return await store.using_filter(tx, filter_id, listing.visible_ids(actor.scope))
 
 
 async def require_followers(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> None:

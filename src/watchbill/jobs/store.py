@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Select,
     Uuid,
@@ -30,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.targets import DeviceTarget, FilterTarget, SeenTargets, SiteTarget, Target, kind_of
 from watchbill.devices.tables import devices
+from watchbill.filters import Use
 from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
@@ -151,6 +153,19 @@ async def using_assembly(tx: AsyncConnection, assembly_id: UUID, visible: Select
         .order_by(func.lower(jobs.c.name), jobs.c.id)
     )
     return [(row.name, row.is_visible) for row in await tx.execute(query)]
+
+
+async def using_filter(tx: AsyncConnection, filter_id: int, visible: Select[tuple[int]]) -> list[Use]:
+    """The jobs that a filter is a target or an exclusion of; those that are gone need it no more."""
+    is_exclusion = func.bool_and(job_targets.c.is_exclusion).label("is_exclusion")
+    query = (
+        select(jobs.c.id, jobs.c.name, jobs.c.id.in_(visible).label("is_visible"), is_exclusion)
+        .join(job_targets, job_targets.c.job_id == jobs.c.id)
+        .where(jobs.c.deleted_at.is_(None), job_targets.c.filter_id == literal(filter_id, BigInteger))
+        .group_by(jobs.c.id)
+        .order_by(func.lower(jobs.c.name), jobs.c.id)
+    )
+    return [Use(row.id, row.name, row.is_visible, row.is_exclusion) for row in await tx.execute(query)]
 
 
 async def following_assembly(tx: AsyncConnection, scope: SiteScope, assembly_id: UUID) -> tuple[int, int]:

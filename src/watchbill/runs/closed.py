@@ -66,7 +66,7 @@ async def warnings(tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UU
     if known.is_empty:
         return []
     rows = (await tx.execute(_STARTING, {"id": occurrence_id, "sites": scope.as_list()})).all()
-    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows])
+    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows], now)
     found: Counter[_Group] = Counter((covering[row.job_id, row.device_id], row.zone, row.expires_at) for row in rows)
     return foretold(known, found, now)
 
@@ -113,7 +113,7 @@ async def blocked_of(
     if known.is_empty or not occurrence_ids:
         return {}
     rows = (await tx.execute(_STARTING, {"ids": list(occurrence_ids), "sites": None})).all()
-    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows])
+    covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows], now)
     alike = Counter((row.occurrence_id, covering[row.job_id, row.device_id], row.zone) for row in rows)
     found: dict[uuid.UUID, Counter[str]] = defaultdict(Counter)
     for (occurrence_id, ids, zone), number in alike.items():

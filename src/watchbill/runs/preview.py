@@ -220,7 +220,7 @@ async def _placed(
     rows = (await tx.execute(_PLACED, values)).all()
     job_id = outlook.who.job_id or _NO_JOB
     pairs = () if known.is_empty else [(job_id, row.id) for row in rows]
-    covering = await windows.covering_devices(tx, pairs)
+    covering = await windows.covering_devices(tx, pairs, now)
     return Counter(Alike(covering.get((job_id, row.id), frozenset()), row.site_zone, row.zone) for row in rows)
 
 

@@ -300,7 +300,7 @@ async def _look_closely(
                 break
             seen += [one.id for one in some]
             pairs = () if shut.is_empty else [(one.job_id, one.device_id) for one in some]
-            covering = await windows.covering_devices(tx, pairs)
+            covering = await windows.covering_devices(tx, pairs, look["now"])
             judged = fates(some, shut, covering, look["now"])
             del judged.going[max(limit - len(taken.deliveries), _PAGE) :]
             await _carry_out(tx, judged, taken, moved, look["now"])

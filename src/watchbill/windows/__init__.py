@@ -11,10 +11,12 @@ from watchbill.windows.saving import (
     allowed_actions,
     create,
     delete,
+    filter_changed,
     get,
     list_windows,
     lock,
     update,
+    using_filter,
 )
 from watchbill.windows.values import (
     Action,
@@ -55,6 +57,7 @@ __all__ = [
     "create",
     "current",
     "delete",
+    "filter_changed",
     "get",
     "import_calendar",
     "list_windows",
@@ -62,5 +65,6 @@ __all__ = [
     "lock",
     "preview",
     "update",
+    "using_filter",
     "version",
 ]

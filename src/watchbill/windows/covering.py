@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -47,6 +47,11 @@ WHERE c.is_for_all AND (c.kind = 'deny' OR (
   NOT EXISTS (SELECT FROM whole o WHERE o.job_id = c.job_id AND o.kind = 'allow' AND NOT o.is_for_all)
   AND NOT EXISTS (SELECT FROM live v JOIN job_reach r ON r.job_id = c.job_id AND r.site_id = v.site_id WHERE v.kind = 'allow')
   AND NOT EXISTS (
+    -- Which of its devices a filter finds is known when they are handed out.
+    SELECT FROM live v JOIN job_reach r ON r.job_id = c.job_id AND (v.allowed_site_ids IS NULL OR r.site_id = ANY(v.allowed_site_ids))
+    WHERE v.attached = 'filter' AND v.kind = 'allow'
+  )
+  AND NOT EXISTS (
     -- A rule may find the device wherever it looks.
     SELECT FROM live v JOIN devices d ON d.id = v.device_id JOIN job_targets t ON t.job_id = c.job_id AND NOT t.is_exclusion
     WHERE v.kind = 'allow' AND (t.device_id = d.id OR (t.device_id IS NULL
@@ -54,19 +59,37 @@ WHERE c.is_for_all AND (c.kind = 'deny' OR (
   )))
 """)
 
+# CTEs: the windows on filters, with the devices that each filter finds. Each filter is asked once. One that cannot be told (a row without
+# a device) may find anything: a blackout covers every device then, and a maintenance window lets none start, which its negative id says.
+_FILTERS: Final = """asked AS MATERIALIZED (
+  SELECT a.window_id, a.filter_id, w.kind, w.allowed_site_ids FROM window_attachments a JOIN windows w ON w.id = a.window_id
+  WHERE a.filter_id IS NOT NULL AND w.enabled AND w.deleted_at IS NULL
+), told AS MATERIALIZED (
+  SELECT f.filter_id, m.device_id FROM (SELECT DISTINCT filter_id FROM asked) f
+  CROSS JOIN LATERAL filter_members(f.filter_id, CAST(:now AS timestamptz), {among}) AS m(device_id)
+), by_filter AS (
+  SELECT DISTINCT a.window_id, t.device_id, a.allowed_site_ids FROM asked a JOIN told t ON t.filter_id = a.filter_id
+  WHERE t.device_id IS NOT NULL
+), untold AS (
+  SELECT DISTINCT CASE a.kind WHEN 'deny' THEN a.window_id ELSE -a.window_id END AS window_id, a.allowed_site_ids
+  FROM asked a JOIN told t ON t.filter_id = a.filter_id WHERE t.device_id IS NULL
+)"""
+
 # One branch for each kind of attachment, so that each is answered by its own index however many there are.
-_COVERING_DEVICES = text("""
+_COVERING_DEVICES = text(f"""
 WITH pairs AS MATERIALIZED (
   SELECT p.place, p.job_id, p.device_id, d.site_id
   FROM unnest(CAST(:job_ids AS bigint[]), CAST(:device_ids AS uuid[])) WITH ORDINALITY AS p(job_id, device_id, place)
   LEFT JOIN devices d ON d.id = p.device_id
-)
+), {_FILTERS.format(among="(SELECT array_agg(DISTINCT device_id) FROM pairs HAVING count(*) <= 1000)")}
 SELECT c.place, c.window_id FROM (
   SELECT p.place, p.site_id, a.window_id FROM pairs p CROSS JOIN window_attachments a WHERE a.kind = 'global'
   UNION SELECT p.place, p.site_id, a.window_id FROM pairs p JOIN window_attachments a ON a.job_id = p.job_id
   UNION SELECT p.place, p.site_id, a.window_id FROM pairs p JOIN window_attachments a ON a.device_id = p.device_id
   UNION SELECT p.place, p.site_id, a.window_id FROM pairs p JOIN window_attachments a ON a.site_id = p.site_id
-) c JOIN windows w ON w.id = c.window_id AND w.enabled AND w.deleted_at IS NULL
+  UNION SELECT p.place, p.site_id, b.window_id FROM pairs p JOIN by_filter b ON b.device_id = p.device_id
+  UNION SELECT p.place, p.site_id, b.window_id FROM pairs p CROSS JOIN untold b
+) c JOIN windows w ON w.id = abs(c.window_id) AND w.enabled AND w.deleted_at IS NULL
 WHERE w.allowed_site_ids IS NULL OR c.site_id = ANY(w.allowed_site_ids)
 """)
 
@@ -77,12 +100,17 @@ WITH {MEMBERS}, target AS MATERIALIZED (
     coalesce(CASE j.zone_source WHEN 'device' THEN d.timezone END, x.timezone, 'UTC') AS zone
   FROM member m JOIN jobs j ON j.id = m.job_id JOIN devices d ON d.id = m.device_id LEFT JOIN sites x ON x.id = d.site_id
   WHERE CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites)
-), own AS (
-  SELECT t.job_id, t.device_id, array_agg(DISTINCT w.id ORDER BY w.id) AS window_ids
-  FROM target t JOIN window_attachments a ON a.device_id = t.device_id
-  JOIN windows w ON w.id = a.window_id AND w.enabled AND w.deleted_at IS NULL
-  WHERE w.allowed_site_ids IS NULL OR t.site_id = ANY(w.allowed_site_ids)
-  GROUP BY t.job_id, t.device_id
+), {_FILTERS.format(among="NULL")}, own AS (
+  SELECT c.job_id, c.device_id, array_agg(DISTINCT c.window_id ORDER BY c.window_id) AS window_ids FROM (
+    SELECT t.job_id, t.device_id, t.site_id, w.id AS window_id, w.allowed_site_ids
+    FROM target t JOIN window_attachments a ON a.device_id = t.device_id
+    JOIN windows w ON w.id = a.window_id AND w.enabled AND w.deleted_at IS NULL
+    UNION ALL SELECT t.job_id, t.device_id, t.site_id, b.window_id, b.allowed_site_ids
+    FROM target t JOIN by_filter b ON b.device_id = t.device_id
+    UNION ALL SELECT t.job_id, t.device_id, t.site_id, b.window_id, b.allowed_site_ids FROM target t CROSS JOIN untold b
+  ) c
+  WHERE c.allowed_site_ids IS NULL OR c.site_id = ANY(c.allowed_site_ids)
+  GROUP BY c.job_id, c.device_id
 )
 SELECT t.job_id, t.site_id, t.site_zone, t.zone, coalesce(o.window_ids, '{{}}') AS own, count(*) AS devices
 FROM target t LEFT JOIN own o ON o.job_id = t.job_id AND o.device_id = t.device_id
@@ -138,13 +166,13 @@ async def covering_jobs(tx: AsyncConnection, job_ids: Collection[int]) -> dict[i
 
 
 async def covering_devices(
-    tx: AsyncConnection, pairs: Collection[tuple[int, UUID]]
+    tx: AsyncConnection, pairs: Collection[tuple[int, UUID]], now: datetime
 ) -> dict[tuple[int, UUID], frozenset[int]]:
-    """For each (job, device) the enabled windows that cover it by any attachment."""
+    """For each (job, device) the enabled windows that cover it by any attachment, by filters as of `now`."""
     wanted = list(dict.fromkeys(pairs))
     found: dict[tuple[int, UUID], set[int]] = {pair: set() for pair in wanted}
     columns = {"job_ids": [job_id for job_id, _ in wanted], "device_ids": [device_id for _, device_id in wanted]}
-    for row in await tx.execute(_COVERING_DEVICES, columns) if wanted else ():
+    for row in await tx.execute(_COVERING_DEVICES, {**columns, "now": now}) if wanted else ():
         found[wanted[row.place - 1]].add(row.window_id)
     return {pair: frozenset(ids) for pair, ids in found.items()}
 

@@ -125,7 +125,7 @@ async def check(
         raise NotFoundError("There is no such device.", code="device_not_found")
     # No job has this number: only what covers the device counts.
     pairs = [(job_id or 0, one.device_id) for one in placed]
-    covering = await covering_devices(tx, pairs)
+    covering = await covering_devices(tx, pairs, now)
     loaded = await load(tx)
     groups: dict[tuple[frozenset[int], str], list[str]] = {}
     for one, pair in zip(placed, pairs, strict=True):

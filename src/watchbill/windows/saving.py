@@ -11,9 +11,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import jobs, sites
+from watchbill import filters, jobs, sites
 from watchbill.core.problems import Problem
 from watchbill.core.window_rules import Facts, WindowDraft, read, settle
+from watchbill.filters import Use
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit import events
 from watchbill.kit.budget import Budget, OverBudgetError
@@ -179,6 +180,18 @@ async def delete(tx: AsyncConnection, actor: Actor, before: SavedWindow, *, now:
     await _changed(tx, before.id, "deleted", reached, now)
 
 
+async def using_filter(tx: AsyncConnection, actor: Actor, filter_id: int) -> list[Use]:
+    """The windows that are attached to a filter, also those that the caller does not see."""
+    return await store.using_filter(tx, actor.scope, filter_id)
+
+
+async def filter_changed(tx: AsyncConnection, actor: Actor, filter_id: int) -> None:
+    """A filter finds other devices from now on: what windows on it put off is looked at anew, and no device waits in vain."""
+    if await store.using_filter(tx, actor.scope, filter_id):
+        await notify(tx, jobs.CHANNEL)
+        await notify(tx, GATEWAYS)
+
+
 def _there(window: SavedWindow | None) -> SavedWindow:
     if window is None:
         raise NotFoundError("There is no such window.", code="window_not_found")
@@ -191,13 +204,15 @@ async def _facts(
     wanted = draft.attachments
     devices = {one.id for one in wanted if isinstance(one.id, UUID)}
     numbers = {
-        kind: {one.id for one in wanted if one.kind == kind and isinstance(one.id, int)} for kind in ("site", "job")
+        kind: {one.id for one in wanted if one.kind == kind and isinstance(one.id, int)}
+        for kind in ("site", "job", "filter")
     }
     return Facts(
         now=now,
         sites=frozenset(await sites.existing(tx, numbers["site"], actor.scope)) if numbers["site"] else frozenset(),
         devices=await store.usable_devices(tx, actor.scope, devices) if devices else frozenset(),
         jobs=await store.usable_jobs(tx, actor.scope, numbers["job"]) if numbers["job"] else {},
+        filters=await filters.facts_of(tx, actor.scope, numbers["filter"]),
         has_every_site=actor.scope.site_ids is None,
         stored_spans=before.spans if before else None,
     )

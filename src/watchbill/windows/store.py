@@ -39,6 +39,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import jobs
 from watchbill.core.window_rules import Attachment
 from watchbill.devices.tables import devices
+from watchbill.filters import Use
+from watchbill.filters.tables import device_filters
+from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
 from watchbill.jobs.aiming import MEMBERS
@@ -49,6 +52,7 @@ from watchbill.sites.tables import sites
 from watchbill.windows.tables import window_attachments, windows
 from watchbill.windows.values import NamedAttachment, SavedWindow, WindowFilter
 
+_F = device_filters.alias("f")
 _CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
 _PLAIN = (
     "id", "name", "description", "kind", "spans", "zone_source", "when_closed", "cutoff_seconds", "stop_at_end",
@@ -80,6 +84,10 @@ def _devices_of(scope: SiteScope) -> Select[tuple[UUID]]:
     return select(devices.c.id).where(scope.clause(devices.c.site_id))
 
 
+def _filters_of(scope: SiteScope) -> Select[tuple[int]]:
+    return select(_F.c.id).where(_F.c.deleted_at.is_(None), text(IS_SEEN).bindparams(sites=scope.as_list()))
+
+
 def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
     if scope.site_ids is None:
         return true()
@@ -89,6 +97,7 @@ def _is_visible(scope: SiteScope) -> ColumnElement[bool]:
         scope.clause(one.site_id),
         one.device_id.in_(_devices_of(scope)),
         one.job_id.in_(jobs.visible_ids(scope)),
+        one.filter_id.in_(_filters_of(scope)),
     )
     return _has_attachment(seen)
 
@@ -154,7 +163,7 @@ async def _with_attachments(tx: AsyncConnection, scope: SiteScope, rows: Sequenc
         if not row.is_inside:
             spanning.add(row.window_id)
         if row.is_seen:
-            attachment = Attachment(row.kind, row.site_id or row.job_id or row.device_id)
+            attachment = Attachment(row.kind, row.site_id or row.job_id or row.filter_id or row.device_id)
             named[row.window_id].append(NamedAttachment(attachment, row.its_name))
     return [
         replace(one, attachments=tuple(named[one.id]), spans_other_sites=one.id in spanning) for one in found.values()
@@ -168,17 +177,19 @@ def _attachments_of(scope: SiteScope, window_ids: Sequence[int]) -> Select[Any]:
         (one.kind == "global", true()),
         (one.kind == "site", scope.clause(one.site_id)),
         (one.kind == "device", scope.clause(devices.c.site_id)),
+        (one.kind == "filter", true() if scope.site_ids is None else one.filter_id.in_(_filters_of(scope))),
         else_=true() if scope.site_ids is None else one.job_id.in_(jobs.visible_ids(scope)),
     )
     is_inside = case(
         (one.kind == "global", true() if scope.site_ids is None else false()),
         (one.kind == "job", and_(is_seen, ~_spans_other_sites(scope, one.job_id))),
+        (one.kind == "filter", and_(is_seen, _filter_is_inside(scope))),
         else_=is_seen,
     )
     return (
         select(
-            *(one.window_id, one.kind, one.site_id, one.device_id, one.job_id),
-            func.coalesce(sites.c.name, devices.c.hostname, job_table.c.name).label("its_name"),
+            *(one.window_id, one.kind, one.site_id, one.device_id, one.job_id, one.filter_id),
+            func.coalesce(sites.c.name, devices.c.hostname, job_table.c.name, _F.c.name).label("its_name"),
             func.coalesce(is_seen, false()).label("is_seen"),
             func.coalesce(is_inside, false()).label("is_inside"),
         )
@@ -186,8 +197,22 @@ def _attachments_of(scope: SiteScope, window_ids: Sequence[int]) -> Select[Any]:
         .outerjoin(sites, sites.c.id == one.site_id)
         .outerjoin(devices, devices.c.id == one.device_id)
         .outerjoin(job_table, job_table.c.id == one.job_id)
+        .outerjoin(_F, _F.c.id == one.filter_id)
+        .join(windows, windows.c.id == one.window_id)
         .where(one.window_id == any_(literal(list(window_ids), ARRAY(BigInteger))), job_table.c.deleted_at.is_(None))
         .order_by(one.window_id, one.position)
+    )
+
+
+def _filter_is_inside(scope: SiteScope) -> ColumnElement[bool]:
+    """Whether what a window covers by a filter lies in the scope: both reach no further than who saved them, and some filters less."""
+    if scope.site_ids is None:
+        return true()
+    mine = literal(sorted(scope.site_ids), ARRAY(BigInteger))
+    return or_(
+        windows.c.allowed_site_ids.contained_by(mine),
+        _F.c.allowed_site_ids.contained_by(mine),
+        and_(_F.c.site_mode == "only", _F.c.site_ids.contained_by(mine)),
     )
 
 
@@ -214,6 +239,19 @@ async def usable_jobs(tx: AsyncConnection, scope: SiteScope, ids: Collection[int
     spans = _spans_other_sites(scope, job_table.c.id).label("spans")
     query = select(job_table.c.id, spans).where(wanted, job_table.c.id.in_(jobs.visible_ids(scope)))
     return {row.id: not row.spans for row in await tx.execute(query)}
+
+
+async def using_filter(tx: AsyncConnection, scope: SiteScope, filter_id: int) -> list[Use]:
+    """The windows that are attached to a filter."""
+    query = (
+        select(windows.c.id, windows.c.name, _is_visible(scope).label("is_visible"))
+        .where(
+            windows.c.deleted_at.is_(None),
+            _has_attachment(window_attachments.c.filter_id == literal(filter_id, BigInteger)),
+        )
+        .order_by(func.lower(windows.c.name), windows.c.id)
+    )
+    return [Use(row.id, row.name, row.is_visible) for row in await tx.execute(query)]
 
 
 async def hold_saving(tx: AsyncConnection) -> None:
@@ -260,7 +298,7 @@ async def replace_attachments(tx: AsyncConnection, window_id: int, attachments: 
             "window_id": window_id,
             "position": position,
             "kind": one.kind,
-            **{f"{kind}_id": one.id if one.kind == kind else None for kind in ("site", "device", "job")},
+            **{f"{kind}_id": one.id if one.kind == kind else None for kind in ("site", "device", "job", "filter")},
         }
         for position, one in enumerate(attachments)
     ]
@@ -273,6 +311,10 @@ SELECT s.id FROM sites s WHERE EXISTS (SELECT FROM window_attachments a WHERE a.
 UNION SELECT a.site_id FROM window_attachments a WHERE a.window_id = :id AND a.kind = 'site'
 UNION SELECT d.site_id FROM window_attachments a JOIN devices d ON d.id = a.device_id WHERE a.window_id = :id
 UNION SELECT nullif(r.site_id, 0) FROM window_attachments a JOIN job_reach r ON r.job_id = a.job_id WHERE a.window_id = :id
+UNION SELECT s.id FROM window_attachments a JOIN device_filters f ON f.id = a.filter_id
+  JOIN sites s ON (f.allowed_site_ids IS NULL OR s.id = ANY(f.allowed_site_ids))
+    AND CASE f.site_mode WHEN 'only' THEN s.id = ANY(f.site_ids) WHEN 'except' THEN s.id <> ALL(f.site_ids) ELSE true END
+  WHERE a.window_id = :id
 """)
 
 

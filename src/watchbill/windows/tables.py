@@ -36,4 +36,5 @@ window_attachments = Table(
     Column("site_id", BigInteger),
     Column("device_id", Uuid),
     Column("job_id", BigInteger),
+    Column("filter_id", BigInteger),
 )

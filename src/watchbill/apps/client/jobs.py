@@ -9,6 +9,7 @@ from uuid import uuid4
 import typer
 
 from watchbill.apps.client import asking, documents, job_bulk, job_lists
+from watchbill.apps.client.job_targets import AllDevices, Exclude, Filters, Sites, aimed
 from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -114,13 +115,18 @@ def create(
     session: Session,
     *,
     file: File,
+    filters: Filters = None,
+    sites: Sites = None,
+    all_devices: AllDevices = False,
+    exclude: Exclude = None,
     follow: Annotated[bool, typer.Option("--follow", help="Then watch its first occurrence.")] = False,
 ) -> None:
     """Save a new job.
 
-    A YAML file may name assemblies, sites and devices (as `jobs export` writes it) instead of giving their ids.
+    A YAML file may name assemblies, sites and devices (as `jobs export` writes it) instead of giving their ids. Targets and exclusions
+    that options name stand in place of those of the file.
     """
-    document = documents.read(file)
+    document = aimed(session, documents.read(file), filters, sites, exclude, is_everywhere=all_devices)
     made = _import(session, document) if _is_by_names(document.value) else _create(session, document)
     if not follow:
         session.out.done(f"Made the job {made['name']}, number {made['id']}.{_next(session, made)}", made)
@@ -166,12 +172,16 @@ def update(
     job: Job,
     *,
     file: File,
+    filters: Filters = None,
+    sites: Sites = None,
+    all_devices: AllDevices = False,
+    exclude: Exclude = None,
     revision: Annotated[
         int | None, typer.Option(min=1, help="Refuse if the job is no longer at this revision.")
     ] = None,
 ) -> None:
-    """Save a job anew, from its next occurrence on."""
-    document = documents.read(file)
+    """Save a job anew, from its next occurrence on. Targets and exclusions that options name stand in place of those of the file."""
+    document = aimed(session, documents.read(file), filters, sites, exclude, is_everywhere=all_devices)
     path = f"{PATH}/{session.job_id(job)}"
     saved = session.api.put(path, document.value, revision=revision, placed=document.placed)
     session.out.done(f"Saved the job {saved['name']}, revision {saved['revision']}.{_next(session, saved)}", saved)
@@ -277,6 +287,10 @@ def preview(
         str | None,
         typer.Option("-f", "--file", metavar="FILE", help="A job that is not saved; - reads standard input."),
     ] = None,
+    filters: Filters = None,
+    sites: Sites = None,
+    all_devices: AllDevices = False,
+    exclude: Exclude = None,
 ) -> None:
     """What a job would do: its next instants, whom it would reach, what stands in its way. Saves nothing.
 
@@ -284,6 +298,8 @@ def preview(
     """
     if (job is None) == (file is None):
         raise CliError("Name a saved job, or a file by -f.", ExitCode.USAGE)
+    if file is None and (filters or sites or all_devices or exclude):
+        raise CliError("A saved job has its own targets; options for them go with a file by -f.", ExitCode.USAGE)
     if file is not None:
         document = documents.read(file)
         if _is_by_names(document.value):
@@ -293,6 +309,7 @@ def preview(
                 ExitCode.USAGE,
                 hint=hint,
             )
+        document = aimed(session, document, filters, sites, exclude, is_everywhere=all_devices)
         found = session.api.post(f"{PATH}/preview", document.value, placed=document.placed)
     else:
         found = session.api.get(f"{PATH}/{session.job_id(job or '')}/preview")

@@ -119,8 +119,14 @@ class Session:
             return int(text)
         return int(self._named("/api/windows", text, "name", "window")["id"])
 
-    def _named(self, path: str, text: str, key: str, what: str) -> Any:
-        page = self.api.page(path, {"q": text}, limit=1000)
+    def filter_id(self, text: str, *, is_archived: bool = False) -> int:
+        if text.isdigit():
+            return int(text)
+        more = {"archived": "true"} if is_archived else {}
+        return int(self._named("/api/device_filters", text, "name", "filter", **more)["id"])
+
+    def _named(self, path: str, text: str, key: str, what: str, **more: str) -> Any:
+        page = self.api.page(path, {"q": text, **more}, limit=1000)
         found = [one for one in page.items if str(one[key]).lower() == text.lower()]
         if not found:
             raise CliError(f"There is no {what} named {text}.", ExitCode.NOT_FOUND)

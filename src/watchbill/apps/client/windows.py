@@ -19,7 +19,9 @@ Window = Annotated[str, typer.Argument(metavar="WINDOW", help="A window's number
 Kind = Annotated[str | None, typer.Option(help="allow or deny.")]
 Attach = Annotated[
     list[str] | None,
-    typer.Option(metavar="WHAT", help="global, site:NAME, device:NAME or job:NAME (or numbers); may be repeated."),
+    typer.Option(
+        metavar="WHAT", help="global, site:NAME, device:NAME, job:NAME or filter:NAME (or numbers); may be repeated."
+    ),
 ]
 When = Annotated[
     list[str] | None,
@@ -239,8 +241,10 @@ def _attachment(session: Session, text: str) -> dict[str, Any]:
             return {"kind": "device", "device_id": session.device_id(name)}
         case "job" if name:
             return {"kind": "job", "job_id": session.job_id(name)}
+        case "filter" if name:
+            return {"kind": "filter", "filter_id": session.filter_id(name)}
         case _:
-            hint = "It must be global, site:NAME, device:NAME or job:NAME."
+            hint = "It must be global, site:NAME, device:NAME, job:NAME or filter:NAME."
             raise CliError(f"{text} is nothing that a window can be attached to.", ExitCode.USAGE, hint=hint)
 
 
@@ -280,7 +284,8 @@ def import_file(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new window's name.")],
     *,
     attach: Annotated[
-        list[str], typer.Option(metavar="WHAT", help="global, site:NAME, device:NAME or job:NAME; may be repeated.")
+        list[str],
+        typer.Option(metavar="WHAT", help="global, site:NAME, device:NAME, job:NAME or filter:NAME; may be repeated."),
     ],
     kind: Annotated[str, typer.Option(help="allow or deny.")] = "deny",
     timezone: Annotated[
