@@ -343,7 +343,7 @@ def database() -> Iterator[tuple[Path, str]]:
 
 @contextmanager
 def new_server(folder: Path, *, is_durable: bool = True) -> Iterator[str]:
-    """The URL of a migrated database of a new PostgreSQL in a folder. What is only to be filled need not last through a crash."""
+    """The URL of a migrated database of a new PostgreSQL in a folder."""
     log.configure(level="warning")
     with EmbeddedPostgres(folder / "engine", is_durable=is_durable) as running:
         running.create_database(DATABASE)
@@ -352,13 +352,6 @@ def new_server(folder: Path, *, is_durable: bool = True) -> Iterator[str]:
         queue.converge_schema(url)
         create_key_ring(folder / "engine" / "keys" / "ring.json")
         yield url
-
-
-@contextmanager
-def same_server(folder: Path) -> Iterator[str]:
-    """The same again, durable, on what was filled."""
-    with EmbeddedPostgres(folder / "engine") as running:
-        yield running.url(DATABASE)
 
 
 @asynccontextmanager
@@ -434,13 +427,6 @@ async def cpu_percent(pids: Callable[[], Sequence[int]], seconds: float) -> floa
     await asyncio.sleep(seconds)
     after, took = {pid: cpu_seconds(pid) for pid in pids()}, time.monotonic() - began
     return 100 * sum(spent - before.get(pid, 0.0) for pid, spent in after.items()) / took
-
-
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
 
 
 # --- figures -------------------------------------------------------------------------------------------------------------

@@ -108,11 +108,18 @@ def _groups(pids: Sequence[int]) -> dict[str, list[int]]:
     """The Engine's processes by what they are; those of PostgreSQL together."""
     groups: dict[str, list[int]] = {}
     for pid in pids:
-        words = common.command_of(pid).split()
+        words = command_of(pid).split()
         is_ours = "watchbill.apps.cli" in words
         name = words[words.index("watchbill.apps.cli") + 1] if is_ours else "postgresql"
         groups.setdefault(name, []).append(pid)
     return groups
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it ha
 import httpx
 
 from bench import common, lists_data
+from watchbill.kit.postgres import EmbeddedPostgres
 
 PAGES = 6
 LIMIT = 50
@@ -175,6 +176,13 @@ async def measure(stage: common.Stage, rows: int, rounds: int) -> common.Figures
     return {"rows": rows, **figures, "fleet_p95_ms": fleet, "requests": sum(map(len, times.found.values()))}
 
 
+@contextmanager
+def same_server(folder: Path) -> Iterator[str]:
+    """What was filled, on a durable server."""
+    with EmbeddedPostgres(folder / "engine") as running:
+        yield running.url(common.DATABASE)
+
+
 async def _read(some_readers: Sequence[Reader], some: lists_data.Sample, rounds: int) -> None:
     for read, _, reader in _turns(some_readers, rounds):
         await read(reader, some)
@@ -210,7 +218,7 @@ def main() -> None:
 
         with common.new_server(folder, is_durable=False) as url:
             common.run(fill)
-        with common.same_server(folder) as url:
+        with same_server(folder) as url:
             common.run(bench)
 
 

@@ -121,7 +121,7 @@ async def test_devices_are_searched_in_one_column(db: Database, fleet: Fleet) ->
 
 @pytest.mark.parametrize("wanted", [{}, {"site_id": True}])
 async def test_the_jobs_of_a_few_sites_are_found_once_for_a_page(db: Database, fleet: Fleet, wanted: Any) -> None:
-    (site,) = fleet.narrow.site_ids or ()
+    (site,) = fleet.narrow.site_ids or frozenset[int]()
     scope = EVERY_SITE if wanted else fleet.narrow
     chosen = JobFilter(site_id=site) if wanted else JobFilter()
 
