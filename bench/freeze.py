@@ -1,9 +1,10 @@
 """Freezing the targets of one large occurrence, beside the bare insert of the same rows.
 
-Measured is `runs.open_occurrences` and its commit: occurrence, run, every device judged and frozen with its reason, counters, work
-items, event. Beside it, in turns, one `INSERT … SELECT` of the very rows that came of it, into the same table. Some devices are
-left out: disabled, revoked, excluded, without the interpreter. The last figure opens the job again while all rows of the time
-before still wait for their devices, so that each is superseded.
+The job is aimed at a filter of three conditions (host name, operating system, a version of installed software) and leaves out what
+another one finds. Measured is `runs.open_occurrences` and its commit: the filters asked, occurrence, run, every device judged and
+frozen with its reason, counters, work items, event. Beside it, in turns, one `INSERT … SELECT` of the very rows that came of it, into
+the same table. Some devices are left out: disabled, excluded, without the interpreter. `superseding` opens the job again while all
+rows of the time before still wait for their devices, so that each is superseded.
 """
 
 import sys
@@ -18,26 +19,43 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it ha
 from sqlalchemy import text
 
 from bench import common
-from watchbill import runs
+from watchbill import filters, runs
+from watchbill.core.filter_version import version_key
+from watchbill.identity import ENGINE
 
-#: The most targets that one job may name; beyond it they are added to the table, as filters will.
-MOST_NAMED = 10_000
 PREVIEWS = 40
 WARM_UP = 3
 
-_MORE_TARGETS = text("""
-INSERT INTO job_targets (job_id, position, kind, is_exclusion, device_id)
-SELECT :job, :first + row_number() OVER (), 'device', false, d FROM unnest(CAST(:devices AS uuid[])) AS d
+#: What each device has installed besides; and the one package that the filter asks about, in one of ten versions.
+_SOFTWARE = text("""
+INSERT INTO device_software (device_id, name, name_key, version, version_key, source)
+SELECT d.id, p.name, p.name, p.version, p.key, 'dpkg'
+FROM devices d CROSS JOIN unnest(CAST(:names AS text[]), CAST(:versions AS text[]), CAST(:keys AS text[])) AS p(name, version, key)
 """)
+_ASKED_FOR = text("""
+INSERT INTO device_software (device_id, name, name_key, version, version_key, source)
+SELECT d.id, 'openssl', 'openssl', p.version, p.key, 'dpkg'
+FROM devices d JOIN unnest(CAST(:versions AS text[]), CAST(:keys AS text[])) WITH ORDINALITY AS p(version, key, place)
+  ON p.place - 1 = right(d.hostname, 1)::integer
+""")
+CRITERIA = {
+    "all": [
+        {"field": "hostname", "operator": "starts_with", "value": "HOST-"},
+        {"field": "os_family", "operator": "is", "value": "linux"},
+        {
+            "field": "software",
+            "operator": "installed",
+            "value": {"name": "openssl", "version_operator": "lower", "version": "3.0.9"},
+        },
+    ]
+}
+SPARED = {"field": "hostname", "operator": "ends_with", "value": "85"}
 _LEAVE_OUT = (
-    "UPDATE devices SET status = 'disabled' WHERE id = ANY(:devices) AND right(hostname, 2) = '17'",
-    "UPDATE devices SET status = 'revoked' WHERE id = ANY(:devices) AND right(hostname, 2) = '34'",
-    "UPDATE devices SET interpreters = '{powershell}' WHERE id = ANY(:devices) AND right(hostname, 2) IN ('51', '68')",
-    """INSERT INTO job_targets (job_id, position, kind, is_exclusion, device_id)
-    SELECT :job, row_number() OVER (), 'device', true, id FROM devices
-    WHERE id = ANY(:devices) AND right(hostname, 2) = '85'""",
+    "UPDATE devices SET status = 'disabled' WHERE right(hostname, 2) = '17'",
+    "UPDATE devices SET interpreters = '{powershell}' WHERE right(hostname, 2) IN ('51', '68')",
 )
-_COLUMNS = """run_id, occurrence_id, job_id, device_id, site_id, hostname, state, reason, deadline_at, expires_at, finished_at"""
+_COLUMNS = """run_id, occurrence_id, job_id, device_id, site_id, hostname, state, reason, deadline_at, expires_at, finished_at, via,
+  inventory_revision"""
 _KEEP = f"CREATE TABLE kept AS SELECT {_COLUMNS} FROM run_targets"
 _BARE_ROOM = text("""
 WITH occurrence AS (
@@ -49,25 +67,38 @@ SELECT new_run_id(:now), id, :job, 'script', 'system', '[]', 60, 'device', :now 
 """)
 _BARE = text(f"""
 INSERT INTO run_targets ({_COLUMNS})
-SELECT :run, :occurrence, job_id, device_id, site_id, hostname, state, reason, deadline_at, expires_at, finished_at FROM kept
+SELECT :run, :occurrence, job_id, device_id, site_id, hostname, state, reason, deadline_at, expires_at, finished_at, via,
+  inventory_revision FROM kept
 """)
 _EMPTY = "TRUNCATE occurrences, occurrence_counts, occurrence_waves, runs, run_targets, executions, output_chunks, work_items, pgqueuer, events"
 
 
-async def set_up(stage: common.Stage, number: int) -> tuple[int, list[uuid.UUID]]:
+async def set_up(stage: common.Stage, number: int, software: int) -> int:
+    """A fleet with its software, and the job; its number."""
     site = await stage.site()
-    devices = await stage.devices(number, site.id)
-    named, more = devices[:MOST_NAMED], devices[MOST_NAMED:]
+    await stage.devices(number, site.id)
+    await _install(stage, software)
     script = await stage.script("true")
     tomorrow = (await stage.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%MZ")
-    job = await stage.job(script, named, {"type": "once", "start": tomorrow})
     async with stage.db.begin() as tx:
-        await tx.execute(_MORE_TARGETS, {"job": job, "first": len(named), "devices": more})
-        for statement in _LEAVE_OUT:
-            values = {"devices": devices, **({"job": job} if ":job" in statement else {})}
-            await tx.execute(text(statement), values)
-    await _run(stage, "ANALYZE")
-    return job, devices
+        now = await stage.clock.now(tx)
+        wanted = await filters.create(tx, ENGINE, {"name": "Old OpenSSL", "criteria": CRITERIA}, now=now)
+        spared = await filters.create(tx, ENGINE, {"name": "Spared", "criteria": SPARED}, now=now)
+    rules = [[{"kind": "filter", "filter_id": one.id}] for one in (wanted, spared)]
+    job = await stage.job(script, [], {"type": "once", "start": tomorrow}, targets=rules[0], exclusions=rules[1])
+    for statement in (*_LEAVE_OUT, "ANALYZE"):
+        await _run(stage, statement)
+    return job
+
+
+async def _install(stage: common.Stage, software: int) -> None:
+    others = [f"package-{n}" for n in range(software)]
+    async with stage.db.begin() as tx:
+        versions = ["1.0.2-1"] * software
+        keys = [version_key(one) for one in versions]
+        await tx.execute(_SOFTWARE, {"names": others, "versions": versions, "keys": keys})
+        asked = [f"3.0.{n}-1" for n in range(10)]
+        await tx.execute(_ASKED_FOR, {"versions": asked, "keys": [version_key(one) for one in asked]})
 
 
 async def _run(stage: common.Stage, statement: str) -> None:
@@ -119,8 +150,8 @@ async def preview(stage: common.Stage, job: int) -> list[float]:
     return took[WARM_UP:]
 
 
-async def measure(stage: common.Stage, number: int, rounds: int) -> common.Figures:
-    job, devices = await set_up(stage, number)
+async def measure(stage: common.Stage, number: int, software: int, rounds: int) -> common.Figures:
+    job = await set_up(stage, number, software)
     await freeze(stage, job)
     await _run(stage, _KEEP)
     left_out = await _left_out(stage)
@@ -139,7 +170,7 @@ async def measure(stage: common.Stage, number: int, rounds: int) -> common.Figur
         number, {"frozen with reasons": whole, "bare insert": bare, "frozen, superseding all": [superseding]}, left_out
     )
     return {
-        "targets": len(devices),
+        "targets": sum(left_out.values()),
         "seconds": round(seconds, 4),
         "bare_seconds": round(bare_seconds, 4),
         "ratio": round(seconds / bare_seconds, 2),
@@ -169,15 +200,16 @@ def _tell(number: int, rows: Mapping[str, Sequence[float]], left_out: dict[str, 
 
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--devices", type=int, default=1000, help="explicit devices of one job")
+    parser.add_argument("--devices", type=int, default=100_000, help="devices of the fleet")
+    parser.add_argument("--software", type=int, default=20, help="packages on each, besides the one asked for")
     parser.add_argument("--rounds", type=int, default=7, help="times each is measured, in turns")
     options = parser.parse_args()
-    common.tell("freeze", f"{options.devices} devices of one job resolved, frozen, enqueued, committed")
+    common.tell("freeze", f"a filter over {options.devices} devices resolved, frozen, enqueued, committed")
     with common.database() as (folder, url):
 
         async def bench() -> None:
             async with common.stage(folder, url) as stage:
-                common.finish(await measure(stage, options.devices, options.rounds))
+                common.finish(await measure(stage, options.devices, options.software, options.rounds))
 
         common.run(bench)
 
