@@ -1,5 +1,7 @@
 """Targets that are rules, over a whole Engine: who is in is decided anew each time, stays as it was frozen, and can be explained."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -27,8 +29,9 @@ async def again(client: httpx.AsyncClient, job: dict[str, Any]) -> dict[str, Any
 
 
 async def rows(fleet: Fleet, job: dict[str, Any], occurrence: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Its device rows by device; whether a device is online now is no part of what was frozen."""
     found = await fleet.rows(job, occurrence=occurrence["id"])
-    return {row["device"]["id"]: row for row in found}
+    return {row["device"]["id"]: row | {"device": row["device"]["hostname"]} for row in found}
 
 
 async def test_who_joins_and_who_leaves_a_filter_shows_between_two_occurrences(fleet: Fleet) -> None:
@@ -81,12 +84,13 @@ async def test_an_operator_who_loses_a_site_takes_it_from_his_jobs(fleet: Fleet)
         "site_ids": [fleet.site["id"], site["id"]],
     }
     operator = (await fleet.http.post("/api/operators", json=olga)).json()
-    async with await signed_in(fleet, "olga") as client:
+    async with signed_in(fleet, "olga") as client:
         body = {
             "name": "Everything of mine",
             "components": [{"assembly_id": await fleet.script("hostname")}],
             "targets": [{"kind": "all_devices"}],
             "schedule": {"type": "yearly", "start": "2030-01-01T03:00"},
+            "policies": {"overlap": "allow"},
         }
         made = await client.post(JOBS, json=body)
         assert made.status_code == 201, made.text
@@ -110,12 +114,13 @@ async def _is_closed(fleet: Fleet, job: dict[str, Any], one: dict[str, Any]) -> 
     return bool(reply.json()["state"] == "closed")
 
 
-async def signed_in(fleet: Fleet, username: str) -> httpx.AsyncClient:
-    client = httpx.AsyncClient(base_url=fleet.http.base_url, timeout=20)
-    reply = await client.post("/api/session", json={"username": username, "password": PASSPHRASE})
-    assert reply.status_code == 200, reply.text
-    client.headers["X-CSRF-Token"] = reply.json()["csrf_token"]
-    return client
+@asynccontextmanager
+async def signed_in(fleet: Fleet, username: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=fleet.http.base_url, timeout=20) as client:
+        reply = await client.post("/api/session", json={"username": username, "password": PASSPHRASE})
+        assert reply.status_code == 200, reply.text
+        client.headers["X-CSRF-Token"] = reply.json()["csrf_token"]
+        yield client
 
 
 async def _is_sound(fleet: Fleet) -> None:
