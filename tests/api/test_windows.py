@@ -329,7 +329,7 @@ async def test_problems_of_the_file_and_of_the_window_come_together_and_nothing_
         "line 14": "invalid_length",
         "name": "name_taken",
         "attachments.0.site_id": "site_not_found",
-        "attachments.1.kind": "not_available_yet",
+        "attachments.1.filter_id": "filter_not_found",
         "attachments.2.site_id": "out_of_range",
         "attachments.3.kind": "not_allowed",
     }

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from watchbill.apps.client import asking, conditions, documents
+from watchbill.apps.client import asking, documents, said_criteria
 from watchbill.apps.client.output import Column
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -18,7 +18,7 @@ Filter = Annotated[str, typer.Argument(metavar="FILTER", help="A filter's number
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="CONDITION",
+        metavar="CRITERION",
         help="Such as 'hostname contains web', 'tags has_any prod,eu', 'last_seen_age higher 7 days',"
         " 'software installed openssl lower 3.0.1'; may be repeated, and all of them must hold.",
     ),
@@ -117,7 +117,7 @@ def create(
     except_site: Except = None,
     description: Annotated[str | None, typer.Option(help="For people.")] = None,
 ) -> None:
-    """Save a new filter, from a file or from conditions. Options count more than the file."""
+    """Save a new filter, from a file or from criteria. Options count more than the file."""
     document = documents.read(file) if file else None
     given = {"name": name, "description": description, **_given(session, where, site, except_site)}
     body = {**(document.value if document else {}), **{key: one for key, one in given.items() if one is not None}}
@@ -142,7 +142,7 @@ def update(
     ] = None,
     revision: Annotated[int | None, typer.Option(min=1, help="Refuse if it is no longer at this revision.")] = None,
 ) -> None:
-    """Change what the options speak of, or save the filter anew from a file. --where replaces all conditions there are."""
+    """Change what the options speak of, or save the filter anew from a file. --where replaces all criteria there are."""
     document = documents.read(file) if file else None
     changes = {**dict(map(_setting, settings or ())), **_given(session, where, site, except_site)}
     if document is None and not changes:
@@ -174,7 +174,7 @@ def _given(
     found: dict[str, Any] = {}
     if where:
         known = {one["name"]: one for one in session.api.get(f"{PATH}/fields")["items"]}
-        found["criteria"] = conditions.criteria(where, known, session.site_id)
+        found["criteria"] = said_criteria.criteria(where, known, session.site_id)
     for mode, names in (("only", site), ("except", except_site)):
         if names:
             found |= {"site_mode": mode, "site_ids": [session.site_id(one) for one in names]}
@@ -194,7 +194,7 @@ def preview(
 ) -> None:
     """Whom a filter finds now, and why each: a saved one, or one that is only thought of. Saves nothing."""
     if (filter_ is None) == (file is None and not where):
-        raise CliError("Name a saved filter, or conditions by --where, or a file by -f.", ExitCode.USAGE)
+        raise CliError("Name a saved filter, or criteria by --where, or a file by -f.", ExitCode.USAGE)
     if filter_ is not None and (site or except_site):
         raise CliError("A saved filter has its own sites; leave --site and --except-site out.", ExitCode.USAGE)
     if filter_ is not None:

@@ -1,4 +1,4 @@
-"""Conditions as a command line says them, `hostname contains web`, as criteria of a filter. Knows no field but by what the Engine tells of it.
+"""Criteria as a command line says them, `hostname contains web`, as a filter has them. Knows no field but by what the Engine tells of it.
 
 FIELD OPERATOR [VALUE]      lists have commas between their values
 software installed NAME [lower VERSION] [from SOURCE]
@@ -24,13 +24,13 @@ _NUMBERS: Final = frozenset({"integer", "number", "size", "duration"})
 def criteria(
     texts: Sequence[str], fields: Mapping[str, Mapping[str, Any]], site_id: Callable[[str], int]
 ) -> dict[str, Any]:
-    """All conditions together. `fields`: as the Engine tells them, by name; `site_id` finds a site by what somebody calls it."""
+    """All of them together. `fields`: as the Engine tells them, by name; `site_id` finds a site by what somebody calls it."""
     found = [criterion(text, fields, site_id) for text in texts]
     return found[0] if len(found) == 1 else {"all": found}
 
 
 def criterion(text: str, fields: Mapping[str, Mapping[str, Any]], site_id: Callable[[str], int]) -> dict[str, Any]:
-    """One condition."""
+    """One of them."""
     name, _, rest = text.strip().partition(" ")
     field = fields.get(name)
     if field is None:

@@ -1,4 +1,4 @@
-"""Conditions of a command line become the criteria that they say; whatever else is said is refused with what would be right."""
+"""Criteria of a command line are those that they say; whatever else is said is refused with what would be right."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchbill.apps.client import conditions
+from watchbill.apps.client import said_criteria
 from watchbill.apps.commands.exits import CliError
 from watchbill.core.filter_expr import FIELDS, parse
 
@@ -17,7 +17,7 @@ SITES = {"Harbour": 3, "7": 7}
 
 
 def said(*texts):
-    found = conditions.criteria(texts, TOLD, SITES.__getitem__)
+    found = said_criteria.criteria(texts, TOLD, SITES.__getitem__)
     parse(found, {})
     return found
 
@@ -43,12 +43,12 @@ def said(*texts):
         ("internal_address in_network 10.0.0.0/8", "10.0.0.0/8"),
     ],
 )
-def test_a_condition_is_field_operator_and_value(text, value):
+def test_a_criterion_is_field_operator_and_value(text, value):
     name, operator, _ = text.split(" ", 2)
     assert said(text) == {"field": name, "operator": operator, "value": value}
 
 
-def test_several_conditions_must_all_hold():
+def test_several_criteria_must_all_hold():
     assert said("online is_true", "domain is_unknown") == {
         "all": [{"field": "online", "operator": "is_true"}, {"field": "domain", "operator": "is_unknown"}]
     }
@@ -77,7 +77,7 @@ def test_what_cannot_be_read_is_told_with_what_could(text, message):
 )
 def test_any_text_is_a_criterion_or_refused(text):
     try:
-        found = conditions.criterion(text, TOLD, lambda name: 1)
+        found = said_criteria.criterion(text, TOLD, lambda name: 1)
     except CliError:
         return
     assert found["operator"] in TOLD[found["field"]]["operators"]
