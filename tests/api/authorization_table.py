@@ -384,7 +384,7 @@ FILTERS = (
     Row(f"GET {_FILTERS}/fields", READ),
     Row(f"POST {_FILTERS}/preview", READ, SITE, lambda it: _aim(it.site_id), is_in_path=False, unseen=422),
     Row(f"GET {_FILTER}", READ, FILTER),
-    Row(f"PUT {_FILTER}", _ASK, FILTER, lambda it: filter_body("Fresh", [it.site_id]), spans=403),
+    Row(f"PUT {_FILTER}", _ASK, FILTER, lambda _: _aim(None) | {"name": "Fresh"}, spans=403),
     Row(f"DELETE {_FILTER}", _ASK, FILTER, ok=204, spans=403),
     Row(f"POST {_FILTER}/clone", _ASK, FILTER, _BARE, ok=201),
     Row(f"POST {_FILTER}/archive", _ASK, FILTER, _BARE, spans=403),
@@ -395,7 +395,9 @@ FILTERS = (
 
 
 def _aim(site_id: int | None) -> dict[str, Any]:
-    return {key: value for key, value in filter_body("", [site_id]).items() if key != "name"}
+    """Criteria at one site, or at all."""
+    aim = filter_body("", [site_id])
+    return {key: aim[key] for key in (("criteria", "site_mode", "site_ids") if site_id else ("criteria",))}
 
 
 _NO_PROOF = "A" * 86

@@ -27,6 +27,10 @@ OPERATIONS = {
     ("get", "/api/windows/check"): "why",
     ("get", "/api/windows/{window_id}/preview"): "open",
     ("get", "/api/occurrences"): "to come",
+    ("post", "/api/device_filters"): "anew",
+    ("post", "/api/device_filters/preview"): "too_slow",
+    ("get", "/api/device_filters/fields"): "operators",
+    ("post", "/api/device_filters/{filter_id}/archive"): "bring it back",
 }
 FIELDS = [
     ("JobSchedule", "timezone_source"),

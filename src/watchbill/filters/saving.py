@@ -172,8 +172,8 @@ async def update(tx: AsyncConnection, actor: Actor, before: SavedFilter, definit
 
 async def clone(tx: AsyncConnection, actor: Actor, filter_id: int, name: object, *, now: datetime) -> SavedFilter:
     """Save a copy under another name, for the sites of whoever makes it. Of sites that they do not see it knows nothing."""
-    actor.require(Permission.FILTERS_WRITE)
     origin = await get(tx, actor, filter_id)
+    actor.require(Permission.FILTERS_WRITE)
     definition = {**origin.definition, "name": _copy_of(origin.name) if name is None else name}
     if origin.site_mode == "except" and not origin.site_ids:
         # All that it leaves out lies where the copy does not reach.
