@@ -43,7 +43,8 @@ async def test_the_reply_is_the_contract(operator, fleet):
     assert (made["enabled"], made["state"], made["state_reason"], made["revision"]) == (True, "active", None, 1)
     assert made["schedule_text"].startswith("Every 15 minutes")
     assert (made["last_occurrence"], made["recent_outcomes"]) == (None, [])
-    assert made["target_summary"] == {"devices": 2, "excluded": 0, "online": 1}
+    named = {"devices": 2, "excluded": 0, "online": 1}
+    assert made["target_summary"] == {**named, "filters": [], "sites": [], "all_devices": False}
     assert (made["created_by"], made["updated_by"]) == ("otto", "otto")
     actions = {one["action"]: one["allowed"] for one in made["allowed_actions"]}
     assert actions == {"update": True, "toggle": True, "rerun": True, "cancel": False, "delete": True}
@@ -62,7 +63,7 @@ async def test_faults_of_shape_and_of_rules_are_told_in_one_refusal(operator, fl
                 device(fleet["crane"]),
                 device(fleet["crane"]),
                 device(fleet["lamp"]),
-                {"kind": "site", "site_id": 1},
+                {"kind": "onboarding_scope"},
             ],
             "schedule": {"type": "daily", "start": 7, "timezone": "Mars/Olympus"},
             "policies": {"overlap": "sometimes", "retries": 3},

@@ -18,7 +18,10 @@ TINY = {
         "p50_ms p99_ms bare_p50_ms ratio idle_cpu_percent",
     ),
     "calendar": (["--schedules", "30", "--rounds", "1"], "schedules_per_s cron_per_s rrule_per_s worst_ms"),
-    "freeze": (["--devices", "100", "--software", "3", "--rounds", "1"], "targets seconds bare_seconds ratio preview_p95_ms"),
+    "freeze": (
+        ["--devices", "100", "--software", "3", "--rounds", "1"],
+        "targets seconds bare_seconds ratio preview_p95_ms",
+    ),
     "inventory": (
         ["--devices", "4", "--software", "20", "--batch", "2"],
         "new_per_s bare_new_per_s same_per_s fact_per_s little_per_s bare_little_per_s ratio_new ratio_little",

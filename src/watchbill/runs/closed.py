@@ -65,7 +65,7 @@ async def warnings(tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UU
     known = await windows.load(tx)
     if known.is_empty:
         return []
-    rows = (await tx.execute(_STARTING, {"id": occurrence_id, "sites": scope.as_list()})).all()
+    rows = (await tx.execute(_STARTING, {"ids": [occurrence_id], "sites": scope.as_list()})).all()
     covering = await windows.covering_devices(tx, [(row.job_id, row.device_id) for row in rows], now)
     found: Counter[_Group] = Counter((covering[row.job_id, row.device_id], row.zone, row.expires_at) for row in rows)
     return foretold(known, found, now)
