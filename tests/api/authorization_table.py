@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Literal
 
-from tests.api.authorization_world import SIDES, Things, device, filter_body, job, script, site, window_body
+from tests.api.authorization_world import (
+    HIDDEN_NAME,
+    SIDES,
+    Things,
+    device,
+    filter_body,
+    job,
+    script,
+    site,
+    window_body,
+)
 from tests.factories.people import PASSWORD
 from watchbill.identity import Permission
 
@@ -55,6 +65,8 @@ MEMBER = Kind(("own", "foreign", "siteless", "absent"), is_for_all=True)
 COMMON = Kind(("own", "absent"))
 #: Of an account: those of others are seen by who manages accounts.
 TOKEN = Kind(("own", "absent"), owners=("operator", "reader", "admin"))
+#: Of the operator alone, as long as it is not shared: an admin does not see it either.
+VIEW = Kind(("own", "absent"), owners=("operator", "reader"))
 #: A script by the job that takes each new revision of it: also one of the own site is changed only with all that it runs as.
 USED = Kind(("own", "foreign", "siteless", "shared"))
 
@@ -123,6 +135,12 @@ def _listed(route: str, needs: tuple[Permission, ...] = READ, **more: Any) -> Ro
     return Row(route, needs, query=lambda _: {"limit": 500}, **more)
 
 
+def _field(name: str) -> dict[str, Any]:
+    return {"name": name, "label": "Where it stands", "type": "text"}
+
+
+_VIEW = {"name": "Another", "screen": "jobs"}
+
 PEOPLE = (
     Row("GET /healthz", who=Who.ANYONE),
     Row("GET /readyz", who=Who.ANYONE),
@@ -161,11 +179,16 @@ PEOPLE = (
     Row("POST /api/api_tokens", body=lambda _: {"name": "one", "scopes": ["read"]}, ok=201, needs_session=True),
     Row("DELETE /api/api_tokens/{token_id}", (), TOKEN, ok=204, needs_session=True),
     _listed("GET /api/audit", (P.AUDIT_READ,)),
+    _listed("GET /api/views"),
+    Row("POST /api/views", READ, body=lambda _: _VIEW, ok=201),
+    Row("GET /api/views/{view_id}", READ, VIEW),
+    Row("PUT /api/views/{view_id}", READ, VIEW, lambda _: _VIEW),
+    Row("DELETE /api/views/{view_id}", READ, VIEW, ok=204),
 )
 
 PLACES = (
     _listed("GET /api/sites"),
-    Row("GET /api/sites", READ, query=lambda _: {"q": "zq"}),
+    Row("GET /api/sites", READ, query=lambda _: {"q": HIDDEN_NAME}),
     Row("POST /api/sites", (P.SITES_WRITE,), body=lambda _: {"name": "Pier"}, ok=201),
     Row("GET /api/sites/{site_id}", READ, SITE),
     Row("PATCH /api/sites/{site_id}", (P.SITES_WRITE,), SITE, lambda _: {"description": "new"}),
@@ -173,7 +196,7 @@ PLACES = (
     Row("POST /api/sites/{site_id}/enrolment_code", (P.APPROVALS_DECIDE,), SITE),
     Row("POST /api/sites/{site_id}/auto_approval", (P.APPROVALS_DECIDE,), SITE, lambda _: {"minutes": 5}),
     _listed("GET /api/devices"),
-    Row("GET /api/devices", READ, query=lambda _: {"q": "zq", "sort": "-last_seen"}),
+    Row("GET /api/devices", READ, query=lambda _: {"q": HIDDEN_NAME, "sort": "-last_seen"}),
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/devices"),
     Row("GET /api/devices/{device_id}", READ, DEVICE),
     Row("PATCH /api/devices/{device_id}", (P.DEVICES_WRITE,), DEVICE, lambda _: {"description": "new"}),
@@ -189,6 +212,24 @@ PLACES = (
     Row("POST /api/devices/{device_id}/enable", (P.DEVICES_WRITE,), DEVICE),
     Row("POST /api/devices/{device_id}/revoke", (P.DEVICES_WRITE,), DEVICE),
     Row("GET /api/devices/{device_id}/executions", READ, DEVICE),
+    Row("PUT /api/devices/{device_id}/tags", (P.DEVICES_WRITE,), DEVICE, lambda _: {"tags": ["web"]}),
+    Row(
+        "POST /api/devices/tags",
+        (P.DEVICES_WRITE,),
+        DEVICE,
+        lambda it: {"device_ids": [it.device_id], "add": ["web"]},
+        is_in_path=False,
+        unseen=422,
+    ),
+    Row(
+        "PUT /api/devices/{device_id}/custom_values", (P.DEVICES_WRITE,), DEVICE, lambda _: {"values": {"rack": "B-12"}}
+    ),
+    Row("GET /api/devices/{device_id}/software", READ, DEVICE),
+    Row("GET /api/custom_fields", READ),
+    Row("POST /api/custom_fields", (P.CUSTOM_FIELDS_WRITE,), body=lambda _: _field("floor"), ok=201),
+    Row("GET /api/custom_fields/{field_id}", READ, COMMON),
+    Row("PUT /api/custom_fields/{field_id}", (P.CUSTOM_FIELDS_WRITE,), COMMON, lambda _: _field("rack")),
+    Row("DELETE /api/custom_fields/{field_id}", (P.CUSTOM_FIELDS_WRITE,), COMMON),
     _listed("GET /api/device_approvals"),
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/device_approvals"),
     Row("GET /api/device_approvals/refused_codes", (P.APPROVALS_DECIDE,), is_for_every_site=True),
@@ -251,7 +292,7 @@ CATALOGUE = (
 _JOB_OF: Body = lambda it: job(it.assembly_id, [it.device_id])  # noqa: E731 - one of many bodies
 JOB_ROWS = (
     _listed(f"GET {JOBS}"),
-    Row(f"GET {JOBS}", READ, query=lambda _: {"q": "zq"}),
+    Row(f"GET {JOBS}", READ, query=lambda _: {"q": HIDDEN_NAME}),
     _found(lambda it: {"site_id": it.site_id}, SITE, f"GET {JOBS}"),
     Row(f"POST {JOBS}", SAVE, DEVICE, _JOB_OF, ok=201, is_in_path=False, unseen=422),
     Row(f"POST {JOBS}/preview", READ, DEVICE, _JOB_OF, is_in_path=False, unseen=200),
@@ -297,8 +338,17 @@ JOB_ROWS = (
     Row(f"GET {JOB}/runs", READ, WORK),
     Row(f"DELETE {JOB}/runs", (P.JOBS_WRITE,), WORK, spans=403),
     Row(f"GET {JOB}/devices", READ, WORK, query=lambda _: {"limit": 500}),
-    Row(f"GET {JOB}/devices", READ, WORK, query=lambda _: {"q": "zq"}),
+    Row(f"GET {JOB}/devices", READ, WORK, query=lambda _: {"q": HIDDEN_NAME}),
     Row(f"GET {OF_JOB}", READ, OCCURRENCE),
+    Row(f"GET {OF_JOB}/diff/{{other}}", READ, OCCURRENCE, path_as=(("other", "held"),)),
+    Row(
+        f"POST {JOBS}/bulk",
+        (P.JOBS_WRITE,),
+        WORK,
+        lambda it: {"action": "tag", "add": ["nightly"], "job_ids": [it.job_id]},
+        is_in_path=False,
+        unseen=200,
+    ),
     Row(f"POST {OF_JOB}/cancel", RUN, OCCURRENCE, ok=202, spans=403),
     Row(f"POST {OF_JOB}/release", START, OCCURRENCE, ok=202, spans=403, path_as=HELD),
     Row(f"POST {OF_JOB}/skip", RUN, OCCURRENCE, spans=403, path_as=HELD),
@@ -311,7 +361,7 @@ _PLANNED = {"sort": "time", "from": "2026-01-01T00:00:00Z", "limit": 500}
 LEDGER = (
     _listed("GET /api/occurrences"),
     Row("GET /api/occurrences", READ, query=lambda _: _PLANNED),
-    Row("GET /api/occurrences", READ, query=lambda _: {"q": "zq"}),
+    Row("GET /api/occurrences", READ, query=lambda _: {"q": HIDDEN_NAME}),
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/occurrences"),
     _found(lambda it: {"job_id": it.job_id}, WORK, "GET /api/occurrences"),
     _listed("GET /api/outages"),
@@ -379,7 +429,7 @@ _ASK = (P.FILTERS_WRITE,)
 _AT: Body = lambda it: filter_body("Fresh", [it.site_id])  # noqa: E731 - one of many bodies
 FILTERS = (
     _listed(f"GET {_FILTERS}"),
-    Row(f"GET {_FILTERS}", READ, query=lambda _: {"q": "zq", "archived": "all", "sort": "-updated_at"}),
+    Row(f"GET {_FILTERS}", READ, query=lambda _: {"q": HIDDEN_NAME, "archived": "all", "sort": "-updated_at"}),
     Row(f"POST {_FILTERS}", _ASK, SITE, _AT, ok=201, is_in_path=False, unseen=422),
     Row(f"GET {_FILTERS}/fields", READ),
     Row(f"POST {_FILTERS}/preview", READ, SITE, lambda it: _aim(it.site_id), is_in_path=False, unseen=422),

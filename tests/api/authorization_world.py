@@ -1,7 +1,7 @@
 """What the authorization matrix is played on: the same things on every side of a site boundary, and everyone who may ask.
 
 Sides: `own` is a site of the callers, `foreign` another one, `siteless` a device of no site, `shared` what reaches the own and the
-foreign site, `absent` has ids of nothing. What is foreign or siteless has `zq` in its name, and all ids are large numbers or UUIDs, so
+foreign site, `absent` has ids of nothing. What is foreign or siteless has `HIDDEN_NAME` in its name, and all ids are large numbers or UUIDs, so
 that a trace of them in a reply is no accident. Requests are undone: whatever they commit, the next one finds the world as it was.
 """
 
@@ -21,15 +21,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from tests.api.conftest import BASE_URL, Connect
 from tests.factories import people, places
 from tests.factories.machines import Machine
-from watchbill import identity, runs
+from watchbill import identity, runs, views
 from watchbill.api import auth
 from watchbill.api.app import create_app
 from watchbill.api.common import Deps
 from watchbill.core.occurrence import public_id
 from watchbill.identity import ROLE_PERMISSIONS, Operator, Permission, Role
+from watchbill.identity.sessions import actor_of
 from watchbill.kit.db import Database
 from watchbill.runs import Held
 from watchbill.runs.tables import executions, output_chunks, run_targets
+from watchbill.views.reading import ViewDraft
 
 SIDES = ("own", "foreign", "siteless", "shared", "absent")
 #: What `limited` has lost of the permissions of its role.
@@ -37,7 +39,7 @@ DENIED = frozenset({Permission.RUN_AS_SYSTEM, Permission.ASSEMBLIES_WRITE})
 #: Ids of each table begin far from those of others.
 _FIRST = {"sites": 4_100_001, "jobs": 4_200_001, "windows": 4_300_001, "operators": 4_400_001, "api_tokens": 4_500_001,
           "run_targets": 4_600_001, "outages": 4_700_001, "device_filters": 4_800_001}  # fmt: skip
-HIDDEN_NAME = "zq"
+HIDDEN_NAME = "zqzq"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Things:
     window_id: int | None = None
     #: On all sides but `siteless`: a filter that may find devices of no site is seen by everybody.
     filter_id: int | None = None
+    field_id: int | None = None
+    #: Of the operator alone.
+    view_id: int | None = None
     approval_id: str | None = None
     operator_id: int | None = None
     token_id: int | None = None
@@ -181,7 +186,7 @@ async def build(deps: Deps, client_of: Callable[[Operator], Awaitable[httpx.Asyn
             place = {"table": table, "first": first}
             await tx.execute(text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :first)"), place)
         own_site = await places.make_site(tx, "Harbour of ours", now=now, keys=deps.keys)
-        foreign_site = await places.make_site(tx, "zq Lighthouse", now=now, keys=deps.keys)
+        foreign_site = await places.make_site(tx, f"{HIDDEN_NAME} Lighthouse", now=now, keys=deps.keys)
         admin = await people.make_operator(tx, "astrid", Role.ADMIN, now=now)
         staff = {
             role: await people.make_operator(tx, name, kind, now=now, site_ids=(own_site,))
@@ -217,9 +222,16 @@ class _Maker:
         denied = {"denied_permissions": sorted(DENIED)}
         assert (await self.http.patch(f"/api/operators/{limited}", json=denied)).is_success
         spare = (await self.post("/api/assemblies", script("Spare")))["id"]
-        shared_by_all: dict[str, Any] = {"assembly_id": spare, "revision": 1, "outage_id": await self._outage()}
+        kept = {"name": "rack", "label": "Rack", "type": "text"}
+        field_id = (await self.post("/api/custom_fields", kept))["id"]
+        shared_by_all: dict[str, Any] = {
+            "assembly_id": spare,
+            "revision": 1,
+            "outage_id": await self._outage(),
+            "field_id": field_id,
+        }
         own = await self._enrolled(anonymous, self.own_site, "crane")
-        foreign = await self._enrolled(anonymous, self.foreign_site, "zq-lamp")
+        foreign = await self._enrolled(anonymous, self.foreign_site, f"{HIDDEN_NAME}-lamp")
         loner = await self._loner()
         for name, devices, attached in (
             ("own", [own.device_id], [site(self.own_site)]),
@@ -228,7 +240,7 @@ class _Maker:
             ("shared", [own.device_id, foreign.device_id], [site(self.own_site), site(self.foreign_site)]),
         ):
             hidden = name in ("foreign", "siteless")
-            made = await self._work(f"zq {name}" if hidden else name, devices, attached)
+            made = await self._work(f"{HIDDEN_NAME} {name}" if hidden else name, devices, attached)
             known = {"own": own, "foreign": foreign, "siteless": Things(device_id=loner)}.get(name, own)
             if name == "shared":
                 known = Things(device_id=own.device_id)
@@ -257,7 +269,7 @@ class _Maker:
 
     async def _loner(self) -> str:
         async with self.deps.db.begin() as tx:
-            return str(await places.make_device(tx, "zq-loner", None, now=await self.deps.clock.now(tx)))
+            return str(await places.make_device(tx, f"{HIDDEN_NAME}-loner", None, now=await self.deps.clock.now(tx)))
 
     async def _outage(self) -> int:
         async with self.deps.db.begin() as tx:
@@ -270,7 +282,7 @@ class _Maker:
 
     async def _work(self, name: str, devices: list[Any], attached: list[Any]) -> Things:
         """A job with a script of its own, which ran with output, and one occurrence that is held; a window."""
-        script_name = f"Script of {name.removeprefix('zq ')}"
+        script_name = f"Script of {name.removeprefix(f'{HIDDEN_NAME} ')}"
         used = (await self.post("/api/assemblies", script(script_name)))["id"]
         body = job(used, devices, f"Sweep {name}")
         made = await self.post("/api/scheduled_jobs", body)
@@ -321,11 +333,17 @@ class _Maker:
             tokens = [await self._token(tx, staff["operator"], name) for name in ("reader", "other")]
         found["reader"] = Caller("reader", _bearer(tokens[0][1]), frozenset({Permission.READ}))
         accounts: dict[str, Any] = {"operator_id": staff["viewer"].id, "token_id": tokens[1][0]}
+        accounts["view_id"] = await self._view(staff["operator"])
         for name in ("own", "foreign", "siteless", "shared"):
             self.sides[name] = replace(self.sides[name], **accounts)
         # The last event of all, and one that every caller sees.
         await self.post(f"/api/scheduled_jobs/{self.sides['own'].job_id}/toggle", {"enabled": False, "reason": "last"})
         return found
+
+    async def _view(self, account: Operator) -> int:
+        async with self.deps.db.begin() as tx:
+            draft = ViewDraft("Mine", "jobs", {}, None, is_shared=False)
+            return (await views.create(tx, actor_of(account, None), draft, now=await self.deps.clock.now(tx))).id
 
     async def _token(self, tx: AsyncConnection, account: Operator, name: str) -> tuple[int, str]:
         now = await self.deps.clock.now(tx)

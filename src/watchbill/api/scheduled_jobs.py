@@ -256,7 +256,7 @@ async def _reply(
 ) -> JobReply:
     response.headers["ETag"] = etag(job.revision)
     known = (await _standing(tx, caller, [job], now))[job.id]
-    closer = replace(known, health=await runs.look_closer(tx, job, known.health, now))
+    closer = replace(known, health=await runs.look_closer(tx, caller.scope, job, known.health, now))
     return job_reply(job, closer, caller, warnings=warnings)
 
 

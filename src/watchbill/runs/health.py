@@ -87,17 +87,20 @@ async def _numbers(tx: AsyncConnection, statement: TextClause, values: Mapping[s
     return {row.job_id: row.number for row in await tx.execute(statement, values)}
 
 
-async def look_closer(tx: AsyncConnection, job: SavedJob, known: JobHealth, now: datetime) -> JobHealth:
+async def look_closer(
+    tx: AsyncConnection, scope: SiteScope, job: SavedJob, known: JobHealth, now: datetime
+) -> JobHealth:
     """What a list cannot afford to ask of every job: whether each of its devices would be left out, or is closed by itself."""
     if known.will_not_fire is not None or job.next_due_at is None:
         return known
     outlook = await outlook_of(tx, job, now=now)
     # Whether it fires is no matter of who asks: all sites count, and no number of theirs is told.
     shown = await preview(tx, EVERY_SITE, replace(outlook, instants=outlook.instants[:1]), now, is_compared=False)
-    return replace(known, will_not_fire=_on_every_device(shown))
+    return replace(known, will_not_fire=_on_every_device(shown, is_named=scope.site_ids is None))
 
 
-def _on_every_device(shown: Preview) -> WillNotFire | None:
+def _on_every_device(shown: Preview, *, is_named: bool) -> WillNotFire | None:
+    """`is_named`: the reader sees every window that may stand here."""
     number = shown.targets.online + shown.targets.offline
     if not number:
         # Whoever still runs an earlier occurrence has done so long before the next due time.
@@ -105,7 +108,7 @@ def _on_every_device(shown: Preview) -> WillNotFire | None:
         return none_eligible(shown.targets.left_out) if shown.targets.left_out and not is_busy else None
     blocked = [window for coming in shown.instants for window in coming.blocked]
     is_closed = any(window.devices >= number for window in blocked)
-    return closed_on_each({window.window for window in blocked}) if is_closed else None
+    return closed_on_each({window.window for window in blocked} if is_named else ()) if is_closed else None
 
 
 async def _reasons(tx: AsyncConnection, some: Sequence[SavedJob]) -> Mapping[int, WillNotFire]:

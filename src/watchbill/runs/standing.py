@@ -113,9 +113,10 @@ def none_eligible(left_out: Collection[str]) -> WillNotFire:
 
 
 def closed_on_each(names: Collection[str]) -> WillNotFire:
-    """Windows of sites or devices keep every device from starting at the next due time."""
+    """Windows of sites or devices keep every device from starting at the next due time; none are named where some are not to be seen."""
     listed = ", ".join(f"`{name}`" for name in sorted(names))
-    return WillNotFire("devices_closed", f"Closed on each of its devices at its next due time: {listed}.")
+    why = f": {listed}" if listed else ""
+    return WillNotFire("devices_closed", f"Closed on each of its devices at its next due time{why}.")
 
 
 def _told(at: datetime | None) -> str:
