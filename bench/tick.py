@@ -1,8 +1,8 @@
 """One tick with very many jobs: a thousand fall due in one second among a hundred thousand that do not.
 
-Measured are the scheduler's own services that tick (`Ticker` and `Relief`) against a durable PostgreSQL, until nothing is due:
-occurrences, runs, frozen targets, work items, next due times, committed. Beside it, in turns, a bare set-based tick in SQL alone on the same jobs:
-claim, insert occurrences, runs and targets, advance. Last, what a scheduler process costs while nothing falls due.
+Measured is what the scheduler's services that tick (`Ticker` and `Relief`) do against a durable PostgreSQL until nothing is due:
+occurrences, runs, frozen targets, work items, next due times, committed. Beside it, in turns, a bare set-based tick in SQL alone on
+the same jobs: claim, insert occurrences, runs and targets, advance. Last, what a scheduler process costs while nothing falls due.
 """
 
 import asyncio
@@ -132,20 +132,14 @@ async def ours(stage: common.Stage, ticker: Ticker, number: int) -> float:
     due = await make_due(stage, number)
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        group.create_task(ticker.catch_up(asyncio.Event()))
-        group.create_task(_relieve(ticker))
+        for _ in ("Ticker", "Relief"):
+            group.create_task(ticker.catch_up(asyncio.Event()))
     took = time.perf_counter() - began
     async with stage.db.begin() as tx:
         opened = (await tx.execute(_OPENED)).one()
     assert opened.occurrences == len(due) == number, opened
     assert opened.targets == 2 * number, opened
     return took
-
-
-async def _relieve(ticker: Ticker) -> None:
-    """What `Relief` does when it is rung."""
-    await ticker.is_full.wait(asyncio.Event(), common.PATIENCE)
-    await ticker.catch_up(asyncio.Event())
 
 
 async def bare(stage: common.Stage, number: int) -> float:

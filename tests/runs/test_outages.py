@@ -18,7 +18,7 @@ from watchbill.core.zones import Zone
 from watchbill.identity import Role
 from watchbill.kit import events
 from watchbill.kit.db import Database
-from watchbill.kit.errors import ForbiddenError, NotFoundError
+from watchbill.kit.errors import NotFoundError
 from watchbill.kit.events import Cursor
 from watchbill.runs import Held, Missed, away, outages
 from watchbill.runs.outages import Drift, Guard, GuardSettings, Outage
@@ -341,19 +341,6 @@ async def test_a_clock_that_differs_is_told_of_once_an_hour_for_each_host(db: Da
     details = [one.detail for one in await kept(db, scene)]
     assert details[0] == "The clock of c is 1 min 30 s behind the database's."
     assert "The clock of a is 3.2 s ahead of the database's." in details
-
-
-async def test_settings_of_the_guard_are_kept_and_need_a_permission(db: Database, scene: Scene) -> None:
-    wanted = GuardSettings(enabled=False, after_seconds=900, least_jobs=7, trickle_per_minute=12)
-    async with db.begin() as tx:
-        assert await outages.guard_settings(tx) == GuardSettings(True, 600, 20, None)
-        await outages.set_guard(tx, scene.admin, wanted, scene.now)
-        assert await outages.guard_settings(tx) == wanted
-        operator = await people.make_actor(tx, "otto", Role.OPERATOR, now=scene.now, site_ids=(scene.site,))
-        with pytest.raises(ForbiddenError):
-            await outages.set_guard(tx, operator, wanted, scene.now)
-        done = await tx.execute(text("SELECT actor, detail FROM audit WHERE action = 'storm_guard.update'"))
-        assert [(row.actor, row.detail["least_jobs"]) for row in done] == [("ada", 7)]
 
 
 async def test_the_latest_absence_is_none_of_the_clocks_that_differ(db: Database, scene: Scene) -> None:
