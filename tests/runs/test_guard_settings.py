@@ -1,6 +1,7 @@
 """When the storm guard goes up is a setting, which not everybody may change."""
 
 import pytest
+from sqlalchemy import text
 
 from tests.factories import people
 from tests.factories.scene import Scene
