@@ -140,10 +140,6 @@ class Policies:
     max_change_percent: int | None = None
     max_change_devices: int | None = None
 
-    @property
-    def is_guarded(self) -> bool:
-        return self.max_change_percent is not None or self.max_change_devices is not None
-
     def to_json(self) -> dict[str, object]:
         return {
             "overlap": self.overlap,

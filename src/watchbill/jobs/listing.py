@@ -1,4 +1,4 @@
-"""Reading jobs as one reader sees them: the site scope is part of every statement, and a page costs three whatever its length.
+"""Reading jobs as one reader sees them: the site scope is part of every statement, and a page costs four whatever its length.
 
 A job is visible where it may run in one of the reader's sites: a device of it, not left out, lies there, or its rules look there.
 """

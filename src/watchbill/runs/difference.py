@@ -16,14 +16,15 @@ from watchbill.identity.actor import SiteScope
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.aims import rule_in_words
 from watchbill.runs.cursors import uuid_of
+from watchbill.runs.membership import OUTSIDE
 
 # Both sides are read by occurrence, and met by hash: a constant number of looks whatever their size.
-_ROWS = """
+_ROWS = f"""
 first AS (
-  SELECT t.*, coalesce(t.reason NOT IN ('excluded', 'out_of_scope'), true) AS is_in FROM run_targets t
+  SELECT t.*, coalesce(t.reason NOT IN {OUTSIDE}, true) AS is_in FROM run_targets t
   WHERE t.occurrence_id = :first AND (CAST(:sites AS bigint[]) IS NULL OR t.site_id = ANY(:sites))
 ), second AS (
-  SELECT t.*, coalesce(t.reason NOT IN ('excluded', 'out_of_scope'), true) AS is_in FROM run_targets t
+  SELECT t.*, coalesce(t.reason NOT IN {OUTSIDE}, true) AS is_in FROM run_targets t
   WHERE t.occurrence_id = :second AND (CAST(:sites AS bigint[]) IS NULL OR t.site_id = ANY(:sites))
 )"""
 

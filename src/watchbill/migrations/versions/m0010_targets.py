@@ -104,7 +104,7 @@ CROSS JOIN LATERAL (
 WHERE t.kind IN ('filter', 'all_devices') AND NOT t.is_exclusion AND NOT EXISTS (
   SELECT FROM job_targets x WHERE x.job_id = t.job_id AND x.is_exclusion AND x.site_id = r.site_id);
 
--- Frozen with the run: its targets and exclusions as they were, filters with their revision and criteria. And with each row which of
+-- Frozen with the run: its targets and exclusions as they were, filters with the number of their revision. And with each row which of
 -- them hit (their places), and which state of the device's inventory was looked at.
 ALTER TABLE runs ADD COLUMN target_specs jsonb NOT NULL DEFAULT '[]';
 ALTER TABLE run_targets ADD COLUMN via smallint[], ADD COLUMN inventory_revision bigint;
