@@ -77,11 +77,16 @@ INSERT INTO jobs (name, job_kind, revision, definition, enabled, state, schedule
   created_at, updated_at)
 SELECT 'Job ' || n || ' of kind ' || k.kind, 'automation', 1, jsonb_build_object(
     'name', 'Job ' || n || ' of kind ' || k.kind, 'description', '', 'job_kind', 'automation', 'components', CAST(:components AS jsonb),
-    'targets', '[]'::jsonb, 'exclusions', '[]'::jsonb, 'schedule', CAST(:schedule AS jsonb), 'execution_context', 'system',
+    'targets', '[]'::jsonb, 'exclusions', '[]'::jsonb,
+    'schedule', jsonb_set(CAST(:schedule AS jsonb), '{start}', to_jsonb(to_char(j.due, '"2026-01-01T"HH24:MI"Z"'))), 'execution_context', 'system',
     'credential_id', NULL, 'use_service_account', false, 'duration', CAST(:duration AS jsonb), 'policies', CAST(:policies AS jsonb), 'enabled', n % 10 <> 0),
   n % 10 <> 0, CASE WHEN n % 10 = 0 THEN 'paused' ELSE 'active' END, 'daily', :now,
-  CASE WHEN n % 10 <> 0 THEN :now + (n % 1440) * interval '1 minute' END, '2026a', NULL, :now, :now - n * interval '1 minute'
-FROM (SELECT n, n * 1000 / CAST(:jobs AS integer) AS share FROM generate_series(0, CAST(:jobs AS integer) - 1) n) j
+  CASE WHEN n % 10 <> 0 THEN due END, '2026a', NULL, :now, :now - n * interval '1 minute'
+FROM (
+  SELECT n, n * 1000 / CAST(:jobs AS integer) AS share,
+    date_trunc('minute', CAST(:now AS timestamptz)) + (1 + n % 1440) * interval '1 minute' AS due
+  FROM generate_series(0, CAST(:jobs AS integer) - 1) n
+) j
 JOIN bench_kinds k ON j.share >= k.low AND j.share < k.high ORDER BY md5(n::text)
 """
 _REVISIONS = """

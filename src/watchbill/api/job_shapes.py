@@ -266,7 +266,7 @@ class JobTargets(Model):
 
     devices: int
     excluded: int
-    online: int
+    online: int | None = Field(description="null where so many are named that a list does not look at each of them")
     filters: list[str]
     sites: list[str]
     all_devices: bool

@@ -262,7 +262,6 @@ async def _reply(
 
 async def _standing(tx: AsyncConnection, caller: Actor, some: Sequence[SavedJob], now: datetime) -> dict[int, Standing]:
     """A constant number of statements for a page."""
-    histories = await runs.last_occurrences(tx, caller.scope, [job.id for job in some])
-    health = await runs.health_of(tx, caller.scope, some, now)
+    histories, health = await runs.health_of(tx, caller.scope, some, now)
     starts = await runs.next_starts(tx, caller.scope, some, now)
     return {job.id: Standing(histories[job.id], health[job.id], starts[job.id]) for job in some}

@@ -3,7 +3,9 @@
 A sealed value is bound to its job, component and variable: moved elsewhere, it cannot be opened.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -119,6 +121,17 @@ def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:
         return calendar.parse(stored), None
     except calendar.ScheduleProblems as error:
         return None, "; ".join(f"{problem.field}: {problem.message}" for problem in error.problems)
+
+
+@lru_cache(maxsize=20_000)
+def read_schedule_text(stored: str) -> tuple[calendar.Schedule | None, str | None]:
+    """The same from its text, for lists: most of what they show is what they have shown before."""
+    return read_schedule(json.loads(stored))
+
+
+@lru_cache(maxsize=4096)
+def policies_of_text(stored: str) -> Policies:
+    return policies_of(json.loads(stored))
 
 
 def open_variables(keys: KeyRing, job_id: int, position: int, variables: Mapping[str, Any]) -> dict[str, Any]:

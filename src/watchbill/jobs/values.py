@@ -20,12 +20,12 @@ Sort = Literal[
 @dataclass(frozen=True, slots=True)
 class TargetSummary:
     """The targets of a job that its reader sees. Devices: those named one by one, left out by name, and of the first how many are
-    online. `filters` and `sites` by their names; whom these find is known when they are asked.
+    online (None: they are too many for a list to look). `filters` and `sites` by their names; whom these find is known when they are asked.
     """
 
     devices: int = 0
     excluded: int = 0
-    online: int = 0
+    online: int | None = 0
     filters: Sequence[str] = ()
     sites: Sequence[str] = ()
     all_devices: bool = False

@@ -12,22 +12,20 @@ from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_off
 from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, with_health
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
-    JobHistory,
     Ledger,
     Occurrence,
-    Recent,
     Run,
     WaveProgress,
     clear,
     find_occurrence,
     get_occurrence,
     get_run,
-    last_occurrences,
     list_occurrences,
     require_whole,
     runs_of,
     with_waves,
 )
+from watchbill.runs.job_rows import JobHistory, Recent
 from watchbill.runs.manual import Again, open_manual, rerun
 from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_missed, record_skipped
 from watchbill.runs.opening import open_occurrences
@@ -123,7 +121,6 @@ __all__ = [
     "get_run",
     "health_of",
     "job_in",
-    "last_occurrences",
     "list_occurrences",
     "look_closer",
     "never_came",

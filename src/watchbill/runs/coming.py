@@ -15,7 +15,7 @@ from watchbill.core.occurrence import public_id
 from watchbill.core.problems import Problem
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import DueJob
-from watchbill.jobs.definition import policies_of, read_schedule
+from watchbill.jobs.definition import policies_of_text, read_schedule_text
 from watchbill.jobs.tables import jobs as jobs_table
 from watchbill.kit.errors import InvalidError
 from watchbill.runs.forecast import Coming, Forecast, Place
@@ -82,8 +82,8 @@ def _too_deep() -> InvalidError:
 
 
 def _due_job(row: Row[Any]) -> DueJob:
-    schedule, error = read_schedule(row.schedule)
-    policies = policies_of(row.policies)
+    schedule, error = read_schedule_text(row.schedule)
+    policies = policies_of_text(row.policies)
     return DueJob(
         id=row.id,
         revision=row.revision,

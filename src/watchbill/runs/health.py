@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, TextClause, and_, exists, false, func, literal, or_, select, text
+from sqlalchemy import Boolean, ColumnElement, and_, exists, func, literal, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.states import OccurrenceReason, OccurrenceState
-from watchbill.devices.tables import devices
 from watchbill.identity.actor import EVERY_SITE, SiteScope
 from watchbill.jobs import SavedJob, outlook_of
-from watchbill.jobs.tables import job_targets, jobs
+from watchbill.jobs.tables import jobs
+from watchbill.runs.job_rows import REACHES, JobHistory, JobRow, job_rows
 from watchbill.runs.preview import Preview, preview
 from watchbill.runs.standing import Standing, WillNotFire, closed_on_each, drift_of, none_eligible, will_not_fire
 from watchbill.runs.tables import occurrence_counts, occurrences
@@ -26,35 +26,7 @@ Health = Literal["failing", "missed", "waiting", "will_not_fire"]
 #: How far back missed instants are counted.
 MISSED_SPAN: Final = timedelta(days=7)
 _WAITING: Final = ("pending", "waiting_online")
-
-_WAITING_OF = text("""
-SELECT o.job_id, sum(c.number) AS number FROM occurrences o
-JOIN occurrence_counts c ON c.occurrence_id = o.id AND c.state IN ('pending', 'waiting_online')
-WHERE o.job_id = ANY(:ids) AND o.state = 'open' AND (CAST(:sites AS bigint[]) IS NULL OR c.site_id = ANY(:sites))
-GROUP BY o.job_id HAVING sum(c.number) > 0
-""")
-# A range that reaches into the span counts whole: how its instants lie in it is known to its schedule alone.
-_MISSED_OF = text("""
-SELECT job_id, sum(range_count) AS number FROM occurrences
-WHERE job_id = ANY(:ids) AND state = 'missed' AND coalesce(range_end_at, scheduled_for_at) >= :since GROUP BY job_id
-""")
-# Of a job that hardly ever starts not all of its history is gone through.
-_STARTED_OF = text("""
-SELECT w.job_id, s.scheduled_for_at FROM unnest(CAST(:ids AS bigint[])) AS w(job_id)
-CROSS JOIN LATERAL (
-  SELECT n.scheduled_for_at FROM (
-    SELECT o.scheduled_for_at, o.created_at, o.id, o.kind, o.state FROM occurrences o WHERE o.job_id = w.job_id
-    ORDER BY o.scheduled_for_at DESC, o.created_at DESC, o.id DESC LIMIT 300
-  ) AS n
-  WHERE n.kind = 'schedule' AND n.state IN ('open', 'closed')
-  ORDER BY n.scheduled_for_at DESC, n.created_at DESC, n.id DESC LIMIT 10
-) AS s
-ORDER BY w.job_id, s.scheduled_for_at DESC
-""")
-_GUARDED_OF = text("""
-SELECT job_id, count(*) AS number FROM occurrences
-WHERE job_id = ANY(:ids) AND state = 'held' AND reason = 'storm_guard' GROUP BY job_id
-""")
+_NOTHING_LEFT: ColumnElement[bool] = literal_column(f"NOT {REACHES.format(job='jobs')}", Boolean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +41,16 @@ class JobHealth:
 
 async def health_of(
     tx: AsyncConnection, scope: SiteScope, some: Sequence[SavedJob], now: datetime
-) -> dict[int, JobHealth]:
-    """The health of each job, as one reader may know it."""
-    ids = [job.id for job in some]
-    since = now - MISSED_SPAN
-    waiting = await _numbers(tx, _WAITING_OF, {"ids": ids, "sites": scope.as_list()})
-    missed = await _numbers(tx, _MISSED_OF, {"ids": ids, "since": since})
-    started: dict[int, list[datetime]] = {job_id: [] for job_id in ids}
-    for row in await tx.execute(_STARTED_OF, {"ids": ids}):
-        started[row.job_id].append(row.scheduled_for_at)
-    drifts = drift_of(some, started)
-    reasons = await _reasons(tx, some)
-    return {one: JobHealth(waiting.get(one, 0), missed.get(one, 0), drifts.get(one), reasons.get(one)) for one in ids}
-
-
-async def _numbers(tx: AsyncConnection, statement: TextClause, values: Mapping[str, object]) -> dict[int, int]:
-    return {row.job_id: row.number for row in await tx.execute(statement, values)}
+) -> tuple[dict[int, JobHistory], dict[int, JobHealth]]:
+    """The past and the health of each job, as one reader may know them."""
+    rows = await job_rows(tx, scope, [job.id for job in some], now - MISSED_SPAN)
+    drifts = drift_of(some, {job_id: row.started for job_id, row in rows.items()})
+    reasons = await _reasons(tx, some, rows)
+    health = {
+        job_id: JobHealth(row.waiting, row.missed, drifts.get(job_id), reasons.get(job_id))
+        for job_id, row in rows.items()
+    }
+    return {job_id: row.history for job_id, row in rows.items()}, health
 
 
 async def look_closer(
@@ -111,14 +77,15 @@ def _on_every_device(shown: Preview, *, is_named: bool) -> WillNotFire | None:
     return closed_on_each({window.window for window in blocked} if is_named else ()) if is_closed else None
 
 
-async def _reasons(tx: AsyncConnection, some: Sequence[SavedJob]) -> Mapping[int, WillNotFire]:
-    ids = [job.id for job in some]
-    guarded = await _numbers(tx, _GUARDED_OF, {"ids": ids})
-    # All of the jobs' devices count, whoever asks: whether it will fire is no matter of the reader.
-    reach = set((await tx.execute(select(jobs.c.id).where(jobs.c.id.in_(ids), _reaches()))).scalars())
+async def _reasons(
+    tx: AsyncConnection, some: Sequence[SavedJob], rows: Mapping[int, JobRow]
+) -> Mapping[int, WillNotFire]:
+    """All of the jobs' devices count, whoever asks: whether it will fire is no matter of the reader."""
     closed, covering = await _windows(tx, [job.id for job in some if job.next_due_at is not None])
     found = {
-        job.id: will_not_fire(job, Standing(guarded.get(job.id, 0), job.id in reach, closed, covering.get(job.id, ())))
+        job.id: will_not_fire(
+            job, Standing(rows[job.id].guarded, rows[job.id].reaches, closed, covering.get(job.id, ()))
+        )
         for job in some
     }
     return {job_id: reason for job_id, reason in found.items() if reason is not None}
@@ -147,7 +114,7 @@ def with_health(scope: SiteScope, health: Health | None, now: datetime) -> list[
         case "waiting":
             return [_has_waiting(scope)]
         case "will_not_fire":
-            return [or_(jobs.c.state != "active", _is_guarded(), ~_reaches())]
+            return [or_(jobs.c.state != "active", _is_guarded(), _NOTHING_LEFT)]
 
 
 def _last_outcome() -> ColumnElement[str | None]:
@@ -185,28 +152,3 @@ def _is_guarded() -> ColumnElement[bool]:
     table = occurrences.c
     held, reason = OccurrenceState.HELD.value, OccurrenceReason.STORM_GUARD.value
     return jobs.c.id.in_(select(table.job_id).where(table.state == literal(held), table.reason == literal(reason)))
-
-
-def _reaches() -> ColumnElement[bool]:
-    """Whether anything is left that a job may run on: a target that is no device of its own is taken to reach one."""
-    excluded = job_targets.alias("left_out")
-    is_left_out = exists().where(
-        excluded.c.job_id == job_targets.c.job_id,
-        excluded.c.is_exclusion,
-        excluded.c.device_id == job_targets.c.device_id,
-    )
-    in_sites = or_(
-        jobs.c.allowed_site_ids.is_(None),
-        func.coalesce(devices.c.site_id == func.any(jobs.c.allowed_site_ids), false()),
-    )
-    is_usable = and_(devices.c.status == "active", in_sites, ~is_left_out)
-    found = (
-        select(literal(1))
-        .select_from(job_targets.outerjoin(devices, devices.c.id == job_targets.c.device_id))
-        .where(
-            job_targets.c.job_id == jobs.c.id,
-            ~job_targets.c.is_exclusion,
-            or_(job_targets.c.device_id.is_(None), is_usable),
-        )
-    )
-    return found.exists()

@@ -91,57 +91,15 @@ class Run:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """One of the last occurrences of a job, in short."""
-
-    id: uuid.UUID
-    scheduled_for_at: datetime
-    state: str
-    outcome: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobHistory:
-    """What a job's row in a list says of its past: the newest occurrence and the last ten, newest first."""
-
-    last: Occurrence | None
-    recent: Sequence[Recent]
-
-
-_OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves"})
-_OCCURRENCE = tuple(occurrences.c[name] for name in _OCCURRENCE_NAMES)
+#: The columns of an occurrence, in the order of its fields.
+OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves"})
+_OCCURRENCE = tuple(occurrences.c[name] for name in OCCURRENCE_NAMES)
 # Two manual starts may share an instant, which has whole seconds.
 _NEWEST_FIRST = (occurrences.c.scheduled_for_at.desc(), occurrences.c.created_at.desc(), occurrences.c.id.desc())
 
 
-async def last_occurrences(tx: AsyncConnection, scope: SiteScope, job_ids: Sequence[int]) -> dict[int, JobHistory]:
-    """The newest occurrence and the last ten outcomes of each job, in two statements whatever the number of jobs."""
-    wanted = select(func.unnest(literal(list(job_ids), ARRAY(BigInteger))).label("job_id")).subquery()
-    newest = (
-        select(*_OCCURRENCE)
-        .where(occurrences.c.job_id == wanted.c.job_id)
-        .order_by(*_NEWEST_FIRST)
-        .limit(_RECENT)
-        .lateral()
-    )
-    rows = (await tx.execute(select(newest).select_from(wanted.join(newest, true())))).all()
-    by_job: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
-    for row in rows:
-        by_job[row.job_id].append(row)
-    counts = await counts_of(tx, scope, [found[0].id for found in by_job.values()])
-    return {job_id: _history(by_job.get(job_id, []), counts) for job_id in job_ids}
-
-
-def _history(rows: Sequence[Row[*tuple[Any, ...]]], counts: Mapping[uuid.UUID, Mapping[str, int]]) -> JobHistory:
-    if not rows:
-        return JobHistory(None, ())
-    recent = [Recent(row.id, row.scheduled_for_at, row.state, row.outcome) for row in rows]
-    return JobHistory(_occurrence(rows[0], counts), recent)
-
-
 def _occurrence(row: Row[*tuple[Any, ...]], counts: Mapping[uuid.UUID, Mapping[str, int]]) -> Occurrence:
-    return Occurrence(**dict(zip(_OCCURRENCE_NAMES, row, strict=True)), counts=counts.get(row.id, {}))
+    return Occurrence(**dict(zip(OCCURRENCE_NAMES, row, strict=True)), counts=counts.get(row.id, {}))
 
 
 async def counts_of(

@@ -390,7 +390,8 @@ def _feed(scope: SiteScope, wanted: LedgerFilter) -> Select[Any]:
     job = jobs_table.c
     columns = select(
         job.id, job.name, job.revision, job.mark_at, job.next_due_at, job.zone_source, job.allowed_site_ids,
-        job.tzdata_version, _TIMEZONE, *(job.definition[part].label(part) for part in ("schedule", "policies", "duration")),
+        job.tzdata_version, _TIMEZONE, job.definition["duration"].label("duration"),
+        *(job.definition[part].astext.label(part) for part in ("schedule", "policies")),
     )  # fmt: skip
     return _of_jobs(columns, scope, wanted).where(
         job.enabled, job.next_due_at.is_not(None), job.next_due_at <= wanted.until

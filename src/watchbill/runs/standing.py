@@ -1,8 +1,10 @@
 """Why a job will not fire although it is there, and whether it keeps to its schedule, in words. Decides from values; reads nothing."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from watchbill.core import schedule as calendar
@@ -10,7 +12,7 @@ from watchbill.core.drift import Drift, drift
 from watchbill.core.schedule_types import Schedule
 from watchbill.core.schedule_wording import date_and_time
 from watchbill.jobs import SavedJob
-from watchbill.jobs.definition import complete, policies_of, read_schedule
+from watchbill.jobs.definition import complete, policies_of, read_schedule, read_schedule_text
 from watchbill.kit.budget import Budget
 from watchbill.windows import WindowSet
 
@@ -40,19 +42,25 @@ class Standing:
     covering: Collection[int]
 
 
-def drift_of(some: Sequence[SavedJob], started: Mapping[int, Sequence[datetime]]) -> dict[int, str]:
+def drift_of(some: Sequence[SavedJob], started: Mapping[int, tuple[datetime, ...]]) -> dict[int, str]:
     """For each job that does not keep to its schedule, a sentence. `started`: the last nominal instants, newest first."""
     found: dict[int, str] = {}
     with Budget(_SECONDS) as budget:
         for job in some:
-            schedule, _ = read_schedule(job.definition["schedule"])
             # Without the gaps that a median needs, nothing has to be computed.
-            drifted = (
-                budget.attempt(drift, schedule, started[job.id]) if schedule and len(started[job.id]) > 1 else None
-            )
-            if isinstance(drifted, Drift):
-                found[job.id] = drifted.sentence
+            if len(started[job.id]) > 1:
+                schedule = json.dumps(job.definition["schedule"], sort_keys=True)
+                drifted = budget.attempt(_drift, schedule, started[job.id])
+                if isinstance(drifted, Drift):
+                    found[job.id] = drifted.sentence
     return found
+
+
+@lru_cache(maxsize=4096)
+def _drift(schedule: str, started: tuple[datetime, ...]) -> Drift | None:
+    """Between two starts of a job it is the same at each look."""
+    read, _ = read_schedule_text(schedule)
+    return drift(read, started) if read else None
 
 
 def will_not_fire(job: SavedJob, standing: Standing) -> WillNotFire | None:
@@ -83,11 +91,13 @@ def _by_state(job: SavedJob) -> WillNotFire:
 
 
 def _by_window(job: SavedJob, standing: Standing) -> WillNotFire | None:
-    schedule, _ = read_schedule(job.definition["schedule"])
     due = job.next_due_at
+    if not standing.covering or due is None:
+        return None
+    schedule, _ = read_schedule(job.definition["schedule"])
     # Where devices start at different times each of them is judged at its own start.
     starts_together = not policies_of(job.definition["policies"]).splay_seconds
-    if not standing.covering or due is None or schedule is None or schedule.is_following or not starts_together:
+    if schedule is None or schedule.is_following or not starts_together:
         return None
     with Budget(_SECONDS) as budget:
         found = budget.attempt(_closed, standing, schedule, due, complete(job.definition)["duration"])
