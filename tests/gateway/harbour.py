@@ -20,6 +20,7 @@ from tests.flows.fleet import free_port, until
 from watchbill import agents
 from watchbill.agents import tokens
 from watchbill.apps.gateway import gateway
+from watchbill.apps.gateway.hub import Hub
 from watchbill.apps.wiring import Engine
 from watchbill.core.states import TargetState as S
 from watchbill.kit.clock import Clock
@@ -69,6 +70,7 @@ class Harbour:
     urls: list[str]
     keys: KeyRing
     db: Database
+    hubs: list[Hub] = field(default_factory=list)
 
     def token(self, device: uuid.UUID) -> str:
         return token_for(self.keys, device, datetime.now(UTC) + timedelta(hours=1))
@@ -127,7 +129,7 @@ async def opened(scene: Scene, db: Database, keys: KeyRing, folder: Path, number
         await agents.ensure_signing_key(tx, keys, scene.now)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        urls = []
+        urls, running = [], []
         for _ in range(number):
             port = free_port()
             values = {
@@ -138,10 +140,11 @@ async def opened(scene: Scene, db: Database, keys: KeyRing, folder: Path, number
             }
             engine = Engine(load(values), Database(db.conninfo, pool_size=5), Clock(), keys)
             stack.push_async_callback(engine.db.close)
-            group.create_task(run_together(gateway(engine, None).services, stop))
+            running.append(gateway(engine, None))
+            group.create_task(run_together(running[-1].services, stop))
             await until(partial(_listens, port))
             urls.append(f"ws://127.0.0.1:{port}/agent/ws")
         try:
-            yield Harbour(scene, urls, keys, db)
+            yield Harbour(scene, urls, keys, db, [one.hub for one in running])
         finally:
             stop.set()

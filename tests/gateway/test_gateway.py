@@ -13,6 +13,7 @@ import watchbill_wire as wire
 from tests.flows.fleet import until
 from tests.gateway.harbour import Harbour, token_for
 from watchbill import devices, runs
+from watchbill.apps.gateway import connection
 from watchbill.core.custom_field_rules import FieldType
 from watchbill.core.states import TargetState as S
 from watchbill.devices import DeviceStatus, FieldDraft, custom_fields
@@ -80,6 +81,29 @@ async def test_who_does_not_wait_for_answers_is_cut_off(harbour: Harbour) -> Non
             for _ in range(200):
                 await peer.socket.send(flood)
         assert await peer.closed() in (4429, 1006)  # the reset may overtake the reason
+
+
+async def test_a_socket_without_a_hello_is_not_kept(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HELLO_SECONDS", 0.2)
+    async with harbour.dial(await harbour.device(), hello=False) as peer:
+        assert await peer.closed() == 4408
+    async with harbour.dial(await harbour.device("beta")) as peer:
+        with pytest.raises(TimeoutError):
+            await peer.hear(wire.Bye, 0.5)  # whoever said hello may be silent
+
+
+async def test_who_does_not_read_what_it_is_sent_is_cut_off_and_nobody_else(harbour: Harbour) -> None:
+    deaf, good = await harbour.device("deaf"), await harbour.device("good")
+    async with harbour.dial(good) as neighbour, harbour.dial(deaf) as peer:
+        peer.socket.transport.pause_reading()
+        held = harbour.hubs[0].held[deaf]
+        sent = 0
+        while held.send_text("x" * 2**20):
+            sent += 1
+            assert sent < 100, "a hundred megabytes are kept for a device that does not read"
+        await until(lambda: deaf not in harbour.hubs[0].held)
+        await harbour.job("good")
+        assert (await neighbour.order()).device_id == str(good)
 
 
 async def test_a_newer_connection_takes_the_place_of_an_older_one(harbour: Harbour) -> None:

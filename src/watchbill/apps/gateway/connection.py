@@ -3,6 +3,7 @@
 What a device may send without an answer is bounded, so a hostile one hurts only itself.
 """
 
+import asyncio
 import uuid
 from collections import deque
 from collections.abc import Iterable
@@ -16,10 +17,14 @@ from watchbill.kit import log
 #: The wire's window for output, with room for what is on its way when it is full.
 MOST_UNANSWERED_BYTES = wire.MAX_IN_FLIGHT_BYTES * 2
 MOST_UNANSWERED_MESSAGES = 4000
+#: What a device may leave unread of what it is sent; the largest frame fits many times.
+MOST_UNREAD_BYTES = 16 * wire.MAX_FRAME_BYTES
+#: A socket is of no use to anybody before its hello.
+HELLO_SECONDS = 15.0
 
 _logger = log.get("gateway")
 
-TOKEN_REFUSED, DEVICE_REFUSED, REPLACED, TOO_FAST = 4401, 4403, 4409, 4429
+TOKEN_REFUSED, DEVICE_REFUSED, REPLACED, TOO_SLOW, TOO_FAST = 4401, 4403, 4409, 4408, 4429
 PROTOCOL_ERROR, RESTART = 1002, 1012
 
 
@@ -55,14 +60,22 @@ class Connection(WSListener):
         #: Where the socket comes from; behind a proxy, that one's address.
         self.peer: str | None = None
         self._reached: dict[tuple[str, str], int] = {}
+        self._patience: asyncio.TimerHandle | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         self.peer = _address_in(transport.underlying_transport.get_extra_info("peername"))
         self.is_open = True
+        self._patience = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._still_silent)
+
+    def _still_silent(self) -> None:
+        if self.hello is None:
+            self.close(TOO_SLOW, "hello comes first")
 
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
         was_open, self.is_open = self.is_open, False
+        if self._patience is not None:
+            self._patience.cancel()
         self.transport = None
         if was_open:
             self.owner.left(self)
@@ -145,6 +158,11 @@ class Connection(WSListener):
 
     def send_text(self, text: str) -> bool:
         if self.transport is None or not self.is_open:
+            return False
+        if self.transport.underlying_transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+            # It does not read, so it will not read a farewell either.
+            _logger.warning("device.does_not_read", device=str(self.device_id))
+            self.transport.disconnect(graceful=False)
             return False
         self.transport.send(WSMsgType.TEXT, text)
         return True
