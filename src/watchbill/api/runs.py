@@ -49,6 +49,7 @@ from watchbill.api.run_shapes import (
 )
 from watchbill.core.problems import Problem
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
+from watchbill.core.steps import Verdict
 from watchbill.identity import Actor, Permission, SiteScope, audit
 from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import MAX_LIMIT, Page
@@ -178,6 +179,9 @@ async def list_job_devices(
     tx: Tx,
     occurrence: Annotated[str | None, Query(max_length=64, description="id or due instant; the latest without")] = None,
     state: Annotated[list[TargetState] | None, Query()] = None,
+    verdict: Annotated[
+        list[Verdict] | None, Query(description="what the job's checks found: compliant, fixed, still_wrong")
+    ] = None,
     q: Annotated[str | None, Query(max_length=200, description="part of the host name")] = None,
     limit: Limit = DEFAULT_PAGE,
     cursor: AfterCursor = None,
@@ -185,7 +189,9 @@ async def list_job_devices(
     """Device rows of one occurrence, by host name."""
     await jobs.require_visible(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
-    page = await runs.device_rows(tx, caller.scope, found.id, states=_texts(state), q=q, limit=limit, cursor=cursor)
+    page = await runs.device_rows(
+        tx, caller.scope, found.id, states=_texts(state), verdicts=_texts(verdict), q=q, limit=limit, cursor=cursor
+    )
     return PageOf[DeviceRowReply].of(page, device_row)
 
 
