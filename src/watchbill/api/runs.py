@@ -74,6 +74,17 @@ class LedgerQuery(Model):
     cursor: AfterCursor = None
 
 
+class DeviceRowsQuery(Model):
+    """Which device rows to list."""
+
+    occurrence: Annotated[str | None, Field(max_length=64, description="id or due instant; the latest without")] = None
+    state: list[TargetState] = Field(default_factory=list)
+    verdict: list[Verdict] = Field(default_factory=list, description="what the job's checks found")
+    q: Annotated[str | None, Field(max_length=200, description="part of the host name")] = None
+    limit: Limit = DEFAULT_PAGE
+    cursor: AfterCursor = None
+
+
 class ChosenDevices(Model):
     device_ids: list[UUID] = Field(min_length=1, max_length=10_000)
 
@@ -174,23 +185,21 @@ async def clear_job_runs(job_id: Id, caller: Caller, tx: Tx, now: Now) -> Cleare
 
 @of_jobs.get("/{job_id}/devices")
 async def list_job_devices(
-    job_id: Id,
-    caller: Caller,
-    tx: Tx,
-    occurrence: Annotated[str | None, Query(max_length=64, description="id or due instant; the latest without")] = None,
-    state: Annotated[list[TargetState] | None, Query()] = None,
-    verdict: Annotated[
-        list[Verdict] | None, Query(description="what the job's checks found: compliant, fixed, still_wrong")
-    ] = None,
-    q: Annotated[str | None, Query(max_length=200, description="part of the host name")] = None,
-    limit: Limit = DEFAULT_PAGE,
-    cursor: AfterCursor = None,
+    job_id: Id, caller: Caller, tx: Tx, wanted: Annotated[DeviceRowsQuery, Query()]
 ) -> PageOf[DeviceRowReply]:
     """Device rows of one occurrence, by host name."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
+    states, verdicts = _texts(wanted.state), _texts(wanted.verdict)
     page = await runs.device_rows(
-        tx, caller.scope, found.id, states=_texts(state), verdicts=_texts(verdict), q=q, limit=limit, cursor=cursor
+        tx,
+        caller.scope,
+        found.id,
+        states=states,
+        verdicts=verdicts,
+        q=wanted.q,
+        limit=wanted.limit,
+        cursor=wanted.cursor,
     )
     return PageOf[DeviceRowReply].of(page, device_row)
 

@@ -167,7 +167,7 @@ _CHECKS = (
     _Check(
         "verdicts_differ",
         "The verdicts counted for an occurrence differ from those of its target rows.",
-        """SELECT 'occurrence ' || coalesce(c.occurrence_id, t.occurrence_id) || ' ' || coalesce(c.verdict, t.verdict)
+        """SELECT 'occurrence ' || occurrence_id || ' ' || verdict
         FROM occurrence_verdicts c FULL JOIN (SELECT occurrence_id, site_id, verdict, count(*) AS number FROM run_targets
           WHERE verdict IS NOT NULL GROUP BY 1, 2, 3) t USING (occurrence_id, site_id, verdict)
         WHERE c.number IS DISTINCT FROM t.number
