@@ -87,7 +87,7 @@ def test_the_least_that_a_job_needs_gets_every_default():
     assert (saved.time_limit_seconds, saved.expires_after_seconds) == (900, None)
     assert saved.policies.to_json() == {
         "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
-        "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60,
+        "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
             "retry_on": ["failed", "timed_out"],
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
         "no_targets": "skip", "max_change_percent": None, "max_change_devices": None,
@@ -103,7 +103,7 @@ def test_the_documented_job_is_accepted_except_for_its_filter():
         "execution_context": "system", "credential_id": None, "use_service_account": False,
         "duration": {"time_limit_seconds": 1800, "expires_after_seconds": 86400},
         "policies": {"overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": 3600,
-                     "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60,
+                     "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
             "retry_on": ["failed", "timed_out"],
                      "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0},
         "enabled": True,

@@ -212,8 +212,8 @@ async def _executions_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, 
             executions.c.target_id,
             executions.c.attempt,
             executions.c.dispatched_at,
-            executions.c.component,
             executions.c.is_recheck,
+            executions.c.component,
         )
     )
     found: dict[int, list[Execution]] = defaultdict(list)
