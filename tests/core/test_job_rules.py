@@ -104,7 +104,6 @@ def test_the_documented_job_is_accepted_except_for_its_filter():
         "duration": {"time_limit_seconds": 1800, "expires_after_seconds": 86400},
         "policies": {"overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": 3600,
                      "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
-            "retry_on": ["failed", "timed_out"],
                      "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0},
         "enabled": True,
     }  # fmt: skip
