@@ -88,7 +88,6 @@ def test_the_least_that_a_job_needs_gets_every_default():
     assert saved.policies.to_json() == {
         "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
         "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
-            "retry_on": ["failed", "timed_out"],
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
         "no_targets": "skip", "max_change_percent": None, "max_change_devices": None,
     }  # fmt: skip

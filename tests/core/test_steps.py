@@ -67,6 +67,12 @@ def play(rules: Rules, codes, situation: Situation = STANDING):
                 return found, ran
 
 
+def _end(rules: Rules, answers: list[Answer], situation: Situation) -> Ended:
+    found = following(rules, answers, situation)
+    assert isinstance(found, Ended)
+    return found
+
+
 def components(ran) -> list[int]:
     return [step.component for _, step in ran]
 
@@ -174,7 +180,7 @@ def test_a_component_that_a_check_spares_does_not_keep_later_ones_from_running()
     ],
 )
 def test_between_two_components_every_bound_holds(changes, event, reason, why) -> None:
-    end = following(RETRY, [exited(0, 0, RETRY.parts)], replace(STANDING, **changes))
+    end = _end(RETRY, [exited(0, 0, RETRY.parts)], replace(STANDING, **changes))
     assert (end.event, end.reason) == (event, reason)
     assert end.left_out == [LeftOut(1, why), LeftOut(2, why)]
 
@@ -182,7 +188,7 @@ def test_between_two_components_every_bound_holds(changes, event, reason, why) -
 def test_a_stopped_component_ends_it_also_where_failures_do_not() -> None:
     rules = Rules((RUN, RUN), continue_on_failure=True, retries=3, retry_on=frozenset({E.FAIL}))
     told = {"outcome": "cancelled", "exit_code": None, "signal": None, "reason": None, "tree": "stopped"}
-    end = following(rules, [answer(Step(0), 1, RUN, told, timedelta())], replace(STANDING, state=S.CANCELLING))
+    end = _end(rules, [answer(Step(0), 1, RUN, told, timedelta())], replace(STANDING, state=S.CANCELLING))
     assert (end.event, end.left_out) == (E.STOPPED, [LeftOut(1, "cancelled")])
 
 
@@ -190,7 +196,7 @@ def test_a_component_with_several_executions_waits_for_all_and_the_worst_counts(
     rules = Rules((RUN, RUN))
     open_one = Answer(Step(0), 1, None)
     assert following(rules, [exited(0, 0, rules.parts), open_one], STANDING) == Waits()
-    end = following(rules, [exited(0, 0, rules.parts), exited(0, 3, rules.parts)], STANDING)
+    end = _end(rules, [exited(0, 0, rules.parts), exited(0, 3, rules.parts)], STANDING)
     assert (end.event, end.left_out) == (E.FAIL, [LeftOut(1, "after_failure")])
 
 

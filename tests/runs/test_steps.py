@@ -1,12 +1,13 @@
 """Components one after another in the database: what follows is written with the result before it, and every bound holds in between."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from tests.factories.scene import GATEWAY, Scene, counters_hold
-from watchbill import runs
+from watchbill import assemblies, runs
 from watchbill.apps import doctor
 from watchbill.apps.wiring import Engine
 from watchbill.core.states import TargetEvent
@@ -18,7 +19,7 @@ from watchbill.kit.settings import Settings
 RETRY = {"retries": 1, "retry_delay_seconds": 60}
 
 
-async def _begun(tx, scene: Scene, *components: dict, limit: int = 3600, **changes):
+async def _begun(tx, scene: Scene, *components: dict[str, Any], limit: int = 3600, **changes):
     await scene.device(tx, "alpha")
     parts = [{"assembly_id": str(scene.script), **one} for one in components]
     job = await scene.job(tx, "alpha", components=parts, **changes)
@@ -31,7 +32,7 @@ async def _ends(tx, scene: Scene, delivery, exit_code: int = 0, **changes) -> ru
     return await runs.finished(tx, [scene.report(delivery, exit_code=exit_code, **changes)], scene.now)
 
 
-async def _ran(tx, scene: Scene, occurrence) -> list[tuple]:
+async def _ran(tx, scene: Scene, occurrence) -> list[tuple[Any, ...]]:
     row = (await scene.rows(tx, occurrence))["alpha"]
     return [
         (one.component, one.attempt, one.is_recheck, one.reason if one.outcome == "skipped" else one.exit_code)
@@ -42,12 +43,12 @@ async def _ran(tx, scene: Scene, occurrence) -> list[tuple]:
 async def test_the_next_component_is_written_with_the_result_before_it(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         occurrence, first = await _begun(tx, scene, {}, {}, limit=100)
-        took = {"started_at": scene.now - timedelta(seconds=40), "finished_at": scene.now}
-        (second,) = (await _ends(tx, scene, first, **took)).deliveries
+        began = scene.now - timedelta(seconds=40)
+        (second,) = (await _ends(tx, scene, first, started_at=began)).deliveries
         assert (second.component, second.device_id, second.time_limit_seconds) == (1, first.device_id, 60)
         assert second.execution_id != first.execution_id
         row = (await scene.rows(tx, occurrence))["alpha"]
-        assert (row.state, row.started_at) == (S.RUNNING, took["started_at"])
+        assert (row.state, row.started_at) == (S.RUNNING, began)
         assert row.deadline_at == scene.now + timedelta(seconds=60) + runs.KILL_GRACE + timedelta(minutes=2)
         (owed,) = await runs.owed(tx, [first.device_id])
         assert (owed.delivery, owed.target_state) == (second, S.RUNNING)
@@ -225,8 +226,6 @@ async def test_a_device_without_the_interpreter_of_a_later_component_is_left_out
     async with db.begin() as tx:
         await scene.device(tx, "alpha", interpreters=["bash"])
         script = {"name": "Snake", "kind": "script", "interpreter": "python", "content": "pass"}
-        from watchbill import assemblies
-
         snake = (await assemblies.create(tx, scene.admin, script, now=scene.now)).id
         parts = [{"assembly_id": str(scene.script)}, {"assembly_id": str(snake)}]
         occurrence = await scene.open(tx, await scene.job(tx, "alpha", components=parts))
