@@ -99,9 +99,25 @@ async def test_a_sound_database_gets_a_clean_bill(db: Database, scene: Scene, en
             "executed_twice",
             (
                 "INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at,"
+                " dispatched_at) SELECT gen_random_uuid(), target_id, run_id, device_id, site_id, component, attempt + 7, term,"
+                " 'dispatched', start_by_at, dispatched_at FROM executions"
+            ),
+        ),
+        (
+            "components_at_once",
+            (
+                "INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at,"
                 " dispatched_at) SELECT gen_random_uuid(), target_id, run_id, device_id, site_id, 7, attempt, term, 'dispatched',"
                 " start_by_at, dispatched_at FROM executions"
             ),
+        ),
+        (
+            "component_unaccounted",
+            "UPDATE runs SET components = components || components",
+        ),
+        (
+            "verdicts_differ",
+            "INSERT INTO occurrence_verdicts SELECT id, 1, 'fixed', 3 FROM occurrences",
         ),
         ("result_missing", "UPDATE executions SET state = 'running', outcome = NULL WHERE state = 'finished'"),
         ("result_ignored", "UPDATE executions SET state = 'finished', outcome = 'exited' WHERE state = 'running'"),

@@ -264,3 +264,24 @@ def test_a_follower_hears_at_once_that_it_is_over(signed_in: Watchbill, engine: 
         assert follower.wait(30) == 3
     # Without events it looks only every ten seconds.
     assert time.monotonic() - cancelled_at < 8
+
+
+def test_scripts_check_and_retries_are_options_in_place_of_those_of_the_file(
+    signed_in: Watchbill, assembly: str, job_file: Path
+):
+    words = ("--check", assembly, "--script", assembly, "--script", assembly, "--continue-on-failure")
+    tries = ("--retries", "2", "--retry-delay", "30", "--retry-on", "failed", "--retry-on", "warning")
+    job = made(signed_in("jobs", "create", "-f", str(job_file), *words, *tries, "--json")).json
+    assert [one["role"] for one in job["components"]] == ["check", "run", "run"]
+    policies = job["policies"]
+    assert (policies["retries"], policies["retry_delay_seconds"]) == (2, 30)
+    assert (policies["retry_on"], policies["continue_on_failure"]) == (["failed", "warning"], True)
+    assert "check " in made(signed_in("jobs", "show", str(job["id"]))).out
+    refused = signed_in("jobs", "create", "-f", str(job_file), "--retries", "1", "--retry-on", "lost")
+    assert refused.code != 0
+    assert "never repeated blindly" in refused.err
+    assert signed_in("jobs", "create", "-f", str(job_file), "--check", assembly).code == 2
+    file = job_file.with_name("copy.yaml")
+    file.write_text(made(signed_in("jobs", "export", "-", "--only", str(job["id"]))).out)
+    assert "role: check" in file.read_text()
+    assert signed_in("jobs", "plan", str(file)).code == 0

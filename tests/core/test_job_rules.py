@@ -87,7 +87,7 @@ def test_the_least_that_a_job_needs_gets_every_default():
     assert (saved.time_limit_seconds, saved.expires_after_seconds) == (900, None)
     assert saved.policies.to_json() == {
         "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
-        "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60,
+        "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
         "no_targets": "skip", "max_change_percent": None, "max_change_devices": None,
     }  # fmt: skip
@@ -102,7 +102,7 @@ def test_the_documented_job_is_accepted_except_for_its_filter():
         "execution_context": "system", "credential_id": None, "use_service_account": False,
         "duration": {"time_limit_seconds": 1800, "expires_after_seconds": 86400},
         "policies": {"overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": 3600,
-                     "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60,
+                     "offline": "wait", "splay_seconds": 0, "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
                      "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0},
         "enabled": True,
     }  # fmt: skip
@@ -148,17 +148,12 @@ def test_a_job_is_an_object(definition):
     [
         ({"job_kind": "onboarding"}, "job_kind"),
         ({"job_kind": "agent_maintenance"}, "job_kind"),
-        ({"components": [component(), component()]}, "components"),
         ({"components": [component(kind="playbook")]}, "components.0.kind"),
         ({"components": [component(kind="workflow")]}, "components.0.kind"),
         ({"targets": [{"kind": "onboarding_scope"}]}, "targets.0.kind"),
         ({"execution_context": "current_user"}, "execution_context"),
         ({"credential_id": 9}, "credential_id"),
         ({"use_service_account": True}, "use_service_account"),
-        ({"policies": {"retries": 1}}, "policies.retries"),
-        ({"policies": {"retries": False}}, "policies.retries"),
-        ({"policies": {"retry_delay_seconds": 5}}, "policies.retry_delay_seconds"),
-        ({"policies": {"continue_on_failure": True}}, "policies.continue_on_failure"),
         ({"policies": {"concurrency": 5}}, "policies.concurrency"),
         ({"policies": {"waves": {"sizes": [1]}}}, "policies.waves"),
     ],
@@ -168,7 +163,57 @@ def test_what_a_later_version_brings_is_refused_by_name(changes, field):
     assert [(problem.field, problem.code) for problem in problems if problem.field == field] == [
         (field, "not_available_yet")
     ]
-    assert all("must be" in problem.message or "exactly one" in problem.message for problem in problems)
+    assert all("must be" in problem.message for problem in problems)
+
+
+CHECK = {"role": "check"}
+RETRIES = {"retries": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"components": [component()] * 21}, ("components", "length")),
+        ({"components": [component(role="fix")]}, ("components.0.role", "not_allowed")),
+        (
+            {"components": [component(not_compliant_exit_codes=[3])]},
+            ("components.0.not_compliant_exit_codes", "not_allowed"),
+        ),
+        (
+            {"components": [component(**CHECK, not_compliant_exit_codes=[1, 0])]},
+            ("components.0.not_compliant_exit_codes.1", "out_of_range"),
+        ),
+        ({"policies": {"retries": False}}, ("policies.retries", "out_of_range")),
+        ({"policies": {"retries": 11}}, ("policies.retries", "out_of_range")),
+        ({"policies": {"retry_delay_seconds": 5}}, ("policies.retry_delay_seconds", "no_effect")),
+        ({"policies": {"retry_on": ["warning"]}}, ("policies.retry_on", "no_effect")),
+        ({"policies": {**RETRIES, "retry_on": ["failed", "lost"]}}, ("policies.retry_on.1", "not_allowed")),
+        ({"policies": {**RETRIES, "retry_on": ["expired"]}}, ("policies.retry_on.0", "not_allowed")),
+        ({"policies": {"continue_on_failure": True}}, ("policies.continue_on_failure", "no_effect")),
+        (
+            {"policies": {**RETRIES, "retry_delay_seconds": 600}, "duration": {"expires_after_seconds": 600}},
+            ("policies.retry_delay_seconds", "out_of_range"),
+        ),
+        (
+            {
+                "policies": {**RETRIES, "retry_delay_seconds": 600},
+                "duration": {"time_limit_seconds": 5, "run_limit_seconds": 300},
+            },
+            ("policies.retry_delay_seconds", "out_of_range"),
+        ),
+    ],
+)
+def test_components_and_retries_that_cannot_be_are_named(changes, problem):
+    assert problem in [(one.field, one.code) for one in judged(job(**changes))[1]]
+
+
+def test_a_device_has_the_time_limits_of_all_components_together():
+    saved, problems = judged(job(components=[component(**CHECK), component(), component()]))
+    one = judged(job(components=[component()]))[0]
+    assert not problems
+    assert saved is not None and one is not None
+    assert saved.time_limit_seconds == 3 * one.time_limit_seconds
+    assert [part.not_compliant_exit_codes for part in saved.components] == [(1,), (), ()]
 
 
 @pytest.mark.parametrize("context", ["ssh", "winrm", "root", 5])

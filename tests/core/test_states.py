@@ -78,9 +78,15 @@ def test_a_stop_withdraws_what_has_not_started_and_asks_what_may_be_running(stat
     assert target_after(state, TargetEvent.CANCEL) is wanted
 
 
-def test_what_was_handed_out_is_never_handed_out_again() -> None:
+def test_what_was_handed_out_is_handed_out_again_only_as_another_try() -> None:
     for state in ACTIVE_TARGET | TERMINAL_TARGET:
         assert target_after(state, TargetEvent.DISPATCH) is None
+    back = {
+        event for (before, event), after in TARGET.items() if before in ACTIVE_TARGET and after in NOT_STARTED_TARGET
+    }
+    assert back == {TargetEvent.RETRY}
+    assert target_after(TargetState.CANCELLING, TargetEvent.RETRY) is None
+    for state in TERMINAL_TARGET:
         assert not reachable(state) & NOT_STARTED_TARGET
 
 
@@ -90,13 +96,13 @@ def test_only_what_never_started_is_superseded() -> None:
 
 def test_what_never_started_neither_succeeds_nor_is_lost() -> None:
     for state in NOT_STARTED_TARGET:
-        for event in (TargetEvent.SUCCEED, TargetEvent.WARN, TargetEvent.TIME_OUT, TargetEvent.LOSE, TargetEvent.START):
+        for event in (TargetEvent.SUCCEED, TargetEvent.LOSE, TargetEvent.START, TargetEvent.RETRY):
             assert target_after(state, event) is None
 
 
 def test_every_state_but_connecting_comes_about() -> None:
     """Nothing prepares a transport yet: rows of playbooks will begin there."""
-    assert reachable(TargetState.PENDING) == set(TargetState) - {TargetState.PENDING, TargetState.CONNECTING}
+    assert reachable(TargetState.PENDING) == set(TargetState) - {TargetState.CONNECTING}
 
 
 def test_every_event_changes_something() -> None:

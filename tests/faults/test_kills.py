@@ -65,6 +65,29 @@ async def test_killing_both_gateways_and_both_schedulers_at_once(world: World) -
     await _ends_right(world, job, 2)
 
 
+async def test_killing_both_gateways_between_two_components(world: World) -> None:
+    """The first component ends while nobody listens; each runs once, in order, whatever was on its way."""
+    agent = await world.fleet.enrol("alpha")
+    first = await world.fleet.script(_script(world.folder))
+    then = [await world.fleet.script(f"echo {word} >> {world.folder}/then") for word in ("two", "three")]
+    job = await world.fleet.job(first, agent, components=[{"assembly_id": one} for one in (first, *then)])
+    await world.fleet.in_state(job, "running", patience=60)
+    for name in ("gateway-1", "gateway-2"):
+        world.processes[name].kill()
+    (world.folder / "then").touch()
+    (world.folder / "then").chmod(0o666)
+    (world.folder / "go").touch()
+    for name in ("gateway-1", "gateway-2"):
+        world.processes[name].start()
+    occurrence = await world.fleet.closed(job, patience=90)
+    assert (occurrence["outcome"], occurrence["counts"]) == ("success", {"success": 1})
+    assert _times_run(world.folder) == 1
+    assert (world.folder / "then").read_text().split() == ["two", "three"]
+    row = await world.fleet.row(job)
+    assert [(one["component"], one["attempt"]) for one in row["executions"]] == [(0, 1), (1, 1), (2, 1)]
+    await until(world.is_healthy, patience=60)
+
+
 async def test_killing_postgresql(world: World) -> None:
     agents = [await world.fleet.enrol(name) for name in ("alpha", "beta")]
     job = await _started_everywhere(world, _script(world.folder), *agents)

@@ -14,6 +14,7 @@ from tests.flows.fleet import until
 from tests.gateway.harbour import Harbour, token_for
 from watchbill import devices, runs
 from watchbill.apps.gateway import connection
+from watchbill.apps.gateway.writer import report_of
 from watchbill.core.custom_field_rules import FieldType
 from watchbill.core.states import TargetState as S
 from watchbill.devices import DeviceStatus, FieldDraft, custom_fields
@@ -302,3 +303,46 @@ async def test_a_script_sets_a_custom_value_of_its_device_with_its_result(harbou
         assert there.custom_values["asset_number"].value == "A-1"
         # Where it came from, what its script set, and its first inventory.
         assert (there.external_address, there.inventory_revision) == ("127.0.0.1", 3)
+
+
+async def _two_components(harbour: Harbour) -> uuid.UUID:
+    async with harbour.db.begin() as tx:
+        part = {"assembly_id": str(harbour.scene.script)}
+        return await harbour.scene.open(tx, await harbour.scene.job(tx, "alpha", components=[part, part]))
+
+
+def _ended(order: wire.EnvelopePayload) -> wire.Result:
+    return wire.Result(order.execution_id, "exited", order.issued_at, exit_code=0)
+
+
+async def test_the_next_component_is_sent_at_once_and_once(harbour: Harbour) -> None:
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        occurrence = await _two_components(harbour)
+        first = await peer.order()
+        await peer.say(_ended(first))
+        second = await peer.order()
+        assert second.execution_id != first.execution_id
+        assert (first.labels["component"], second.labels["component"]) == ("0", "1")
+        await peer.say(_ended(second))
+        await harbour.becomes(occurrence, S.SUCCESS, None)
+        orders = [one for one in peer.heard if isinstance(one, wire.Execute)]
+        assert len(orders) == 2
+
+
+async def test_a_component_that_was_written_and_never_sent_is_sent_when_its_device_comes_back(harbour: Harbour) -> None:
+    """As if the gateway had died between storing a result and sending what follows on it."""
+    device = await harbour.device()
+    async with harbour.dial(device) as peer:
+        occurrence = await _two_components(harbour)
+        first = await peer.order()
+    async with harbour.db.begin() as tx:
+        await runs.finished(tx, [report_of(_ended(first), device)], harbour.scene.now)
+    async with harbour.dial(device) as peer:
+        second = await peer.order()
+        assert second.labels["component"] == "1"
+    taken = wire.Delivery(second.execution_id, "running")
+    async with harbour.dial(device, taken) as peer:
+        await peer.say(_ended(second))
+        await harbour.becomes(occurrence, S.SUCCESS, None)
+        assert [one for one in peer.heard if isinstance(one, wire.Execute)] == []

@@ -392,5 +392,5 @@ async def test_every_write_leaves_an_audit_row(tx, world, keys):
 
 async def test_a_refused_save_leaves_nothing(tx, world, keys):
     with pytest.raises(InvalidError):
-        await create(tx, world, keys, policies={"retries": 5})
+        await create(tx, world, keys, policies={"retries": 50})
     assert json.dumps((await tx.execute(text("SELECT count(*) FROM jobs"))).scalar_one()) == "0"

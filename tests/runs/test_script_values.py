@@ -46,7 +46,7 @@ async def end(
     await runs.store_output(tx, pieces, limit_bytes=2**20)
     total = max((one.offset + len(one.data) for one in pieces if one.stream == "stdout"), default=0)
     report = scene.report(delivery, **{"stdout_bytes": total, **changes})
-    await devices.reported(tx, [], await runs.finished(tx, [report], scene.now), scene.now)
+    await devices.reported(tx, [], (await runs.finished(tx, [report], scene.now)).settings, scene.now)
 
 
 async def values(tx: AsyncConnection, scene: Scene, name: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ async def test_a_field_that_is_deleted_meanwhile_is_let_go(db: Database, scene: 
     async with db.begin() as tx:
         one = (await deliver(tx, scene, "alpha"))["alpha"]
         await runs.store_output(tx, chunks(one, (0, b"::watchbill set size=2\n")), limit_bytes=2**20)
-        settings = await runs.finished(tx, [scene.report(one, stdout_bytes=23)], scene.now)
+        settings = (await runs.finished(tx, [scene.report(one, stdout_bytes=23)], scene.now)).settings
         size = next(field for field in await custom_fields.list_fields(tx, scene.admin) if field.name == "size")
         await custom_fields.delete_field(tx, scene.admin, size, used_by=(), now=scene.now)
         await devices.reported(tx, [(uuid.uuid4(), "d", {})], settings, scene.now)

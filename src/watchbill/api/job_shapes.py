@@ -17,8 +17,12 @@ from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_tags import TAG
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
+    DEFAULT_RETRY_DELAY_SECONDS,
+    DEFAULT_RETRY_ON,
     EXPIRES_AFTER_SECONDS,
+    MAX_COMPONENTS,
     MAX_TAGS,
+    RETRIES,
     RETRY_DELAY_SECONDS,
     RUN_LIMIT_SECONDS,
     SPLAY_SECONDS,
@@ -35,6 +39,8 @@ _EXPIRES_LOW, _EXPIRES_HIGH = EXPIRES_AFTER_SECONDS
 _WINDOW_LOW, _WINDOW_HIGH = CATCH_UP_WINDOW_SECONDS
 _RUN_LOW, _RUN_HIGH = RUN_LIMIT_SECONDS
 _SPLAY_LOW, _SPLAY_HIGH = SPLAY_SECONDS
+_RETRY_LOW, _RETRY_HIGH = RETRIES
+_DELAY_LOW, _DELAY_HIGH = RETRY_DELAY_SECONDS
 
 
 #: A short word by which people find jobs.
@@ -48,6 +54,17 @@ class JobComponent(Model):
     kind: Literal["script"] = "script"
     variables: dict[str, Any] = Field(default_factory=dict)
     revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["latest"] = "latest"
+    role: Literal["run", "check"] = Field(
+        default="run",
+        description="check: its exit code says whether the components after it, up to the next check, run on this device. 0: it is as"
+        " it should be, and they do not; after they ran, the check looks once more",
+    )
+    not_compliant_exit_codes: Annotated[list[Annotated[int, Field(ge=1, le=255)]], Field(max_length=255)] | None = (
+        Field(
+            default=None,
+            description="of a check: the exit codes that say that what follows is needed; 1 when absent. Any other means that it failed",
+        )
+    )
 
 
 class DeviceTarget(Model):
@@ -163,9 +180,19 @@ class JobPolicies(Model):
         description="how a splay chooses each device's delay. fixed: the same at every occurrence, so that it is known when a device"
         " runs. per_occurrence: another one each time, so that no device is always the last",
     )
-    retries: Literal[0] = 0
-    retry_delay_seconds: int = Field(default=RETRY_DELAY_SECONDS, ge=RETRY_DELAY_SECONDS, le=RETRY_DELAY_SECONDS)
-    continue_on_failure: Literal[False] = False
+    retries: Annotated[
+        int, Field(ge=_RETRY_LOW, le=_RETRY_HIGH, description="how often a device tries again, from what went wrong on")
+    ] = 0
+    retry_delay_seconds: int = Field(default=DEFAULT_RETRY_DELAY_SECONDS, ge=_DELAY_LOW, le=_DELAY_HIGH)
+    retry_on: list[Literal["failed", "timed_out", "warning"]] = Field(
+        default=list(DEFAULT_RETRY_ON),
+        max_length=10,
+        description="what is tried again. Never what is lost, or was cut short by its device: that may have run to its end",
+    )
+    continue_on_failure: bool = Field(
+        default=False,
+        description="of several components: whether those after a failure run all the same; else they are skipped",
+    )
     concurrency: None = None
     waves: None = None
     failure_threshold_percent: Annotated[int, Field(ge=0, le=100)] = 0
@@ -186,7 +213,10 @@ class _Job(Model):
         default_factory=list
     )
     job_kind: Literal["automation"] = "automation"
-    components: Annotated[list[JobComponent], Field(min_length=1, max_length=1)]
+    components: Annotated[
+        list[JobComponent],
+        Field(min_length=1, max_length=MAX_COMPONENTS, description="run in order on each device, one after the other"),
+    ]
     exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
     execution_context: Literal["system"] = "system"
     credential_id: None = None

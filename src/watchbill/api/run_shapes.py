@@ -61,6 +61,9 @@ class OccurrenceReply(Model):
     start_reason: str | None
     ignores_windows: bool
     counts: dict[str, int]
+    verdicts: dict[str, int] = Field(
+        description="of a job with checks: targets of the caller's sites by what was found"
+    )
     waves: list[WaveReply]
 
 
@@ -75,6 +78,8 @@ class ComponentReply(BaseModel):
     content_sha256: str
     interpreter: str
     variables: dict[str, Any]
+    role: Literal["run", "check"] = "run"
+    not_compliant_exit_codes: list[int] = Field(default_factory=list)
 
 
 class RunReply(Model):
@@ -97,10 +102,15 @@ class RunDetail(RunReply):
 
 
 class ExecutionReply(Model):
-    """One attempt on one device. Sizes are the true ones, kept or not."""
+    """One attempt to run one component on one device. Sizes are the true ones, kept or not.
+
+    Outcome `skipped`: this component did not run, as the reason says: `after_failure`, `compliant` (nothing to fix), `check_failed`,
+    `cancelled`, `lost`, `time_limit`, or what stopped it.
+    """
 
     id: UUID
-    component: int
+    component: int = Field(description="its place in the run's components, from 0")
+    is_recheck: bool = Field(description="a check that looks again after its fix")
     attempt: int
     state: str
     outcome: str | None
@@ -114,6 +124,7 @@ class ExecutionReply(Model):
     stderr_bytes: int
     truncated: bool
     cancel_answer: str | None
+    last_line: str | None
 
 
 class DeviceBrief(Model):
@@ -136,6 +147,9 @@ class DeviceRowReply(Model):
     detail: str | None
     wave: int
     attempt: int
+    verdict: Literal["compliant", "fixed", "still_wrong"] | None = Field(
+        description="what the job's checks found on it; null without a check, or where one did not say"
+    )
     started_at: Instant | None
     finished_at: Instant | None
     expires_at: Instant

@@ -49,6 +49,7 @@ from watchbill.api.run_shapes import (
 )
 from watchbill.core.problems import Problem
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
+from watchbill.core.steps import Verdict
 from watchbill.identity import Actor, Permission, SiteScope, audit
 from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import MAX_LIMIT, Page
@@ -69,6 +70,17 @@ class LedgerQuery(Model):
     outcome: list[Outcome] = Field(default_factory=list)
     since: datetime | None = None
     until: datetime | None = None
+    limit: Limit = DEFAULT_PAGE
+    cursor: AfterCursor = None
+
+
+class DeviceRowsQuery(Model):
+    """Which device rows to list."""
+
+    occurrence: Annotated[str | None, Field(max_length=64, description="id or due instant; the latest without")] = None
+    state: list[TargetState] = Field(default_factory=list)
+    verdict: list[Verdict] = Field(default_factory=list, description="what the job's checks found")
+    q: Annotated[str | None, Field(max_length=200, description="part of the host name")] = None
     limit: Limit = DEFAULT_PAGE
     cursor: AfterCursor = None
 
@@ -173,19 +185,22 @@ async def clear_job_runs(job_id: Id, caller: Caller, tx: Tx, now: Now) -> Cleare
 
 @of_jobs.get("/{job_id}/devices")
 async def list_job_devices(
-    job_id: Id,
-    caller: Caller,
-    tx: Tx,
-    occurrence: Annotated[str | None, Query(max_length=64, description="id or due instant; the latest without")] = None,
-    state: Annotated[list[TargetState] | None, Query()] = None,
-    q: Annotated[str | None, Query(max_length=200, description="part of the host name")] = None,
-    limit: Limit = DEFAULT_PAGE,
-    cursor: AfterCursor = None,
+    job_id: Id, caller: Caller, tx: Tx, wanted: Annotated[DeviceRowsQuery, Query()]
 ) -> PageOf[DeviceRowReply]:
     """Device rows of one occurrence, by host name."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
-    page = await runs.device_rows(tx, caller.scope, found.id, states=_texts(state), q=q, limit=limit, cursor=cursor)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
+    states, verdicts = _texts(wanted.state), _texts(wanted.verdict)
+    page = await runs.device_rows(
+        tx,
+        caller.scope,
+        found.id,
+        states=states,
+        verdicts=verdicts,
+        q=wanted.q,
+        limit=wanted.limit,
+        cursor=wanted.cursor,
+    )
     return PageOf[DeviceRowReply].of(page, device_row)
 
 

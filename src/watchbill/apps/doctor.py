@@ -93,7 +93,7 @@ _CHECKS = (
         "target_early",
         "A target was handed out before its start.",
         "SELECT DISTINCT 'target ' || t.id FROM run_targets t JOIN executions e ON e.target_id = t.id AND e.run_id = t.run_id"
-        " WHERE e.dispatched_at < t.starts_at",
+        " WHERE e.dispatched_at < t.starts_at AND e.attempt = t.retried + 1",
     ),
     _Check(
         "wave_differs",
@@ -133,19 +133,46 @@ _CHECKS = (
         "executed_twice",
         "A target was handed out more often than its attempts allow.",
         "SELECT 'target ' || t.id FROM run_targets t JOIN executions e ON e.target_id = t.id"
-        " GROUP BY t.id, t.attempt HAVING count(*) > t.attempt",
+        " GROUP BY t.id, t.attempt, e.component, e.is_recheck HAVING count(*) > t.attempt",
     ),
     _Check(
         "result_missing",
         "A target says that its script ended, and no execution does.",
         "SELECT 'target ' || t.id || ' ' || t.state FROM run_targets t WHERE t.state IN ('success', 'warning', 'timed_out')"
-        " AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.target_id = t.id AND e.state = 'finished')",
+        " AND NOT EXISTS (SELECT 1 FROM executions e WHERE e.target_id = t.id AND e.state = 'finished' AND e.outcome <> 'skipped')",
     ),
     _Check(
         "result_ignored",
-        "The result of a target's last execution is stored, and the target has not ended.",
-        "SELECT 'target ' || t.id || ' ' || t.state FROM run_targets t JOIN executions e ON e.target_id = t.id AND e.term = t.term"
-        " WHERE e.state = 'finished' AND t.deadline_at IS NOT NULL",
+        "The result of a target's last execution is stored, and the target has neither ended nor gone on.",
+        "SELECT 'target ' || t.id || ' ' || t.state FROM run_targets t"
+        " WHERE t.state IN ('connecting', 'dispatched', 'running', 'cancelling') AND NOT EXISTS (SELECT FROM executions e"
+        " WHERE e.run_id = t.run_id AND e.target_id = t.id AND e.term = t.term AND e.state <> 'finished')",
+    ),
+    _Check(
+        "components_at_once",
+        "Two components of a target were with its device at the same time.",
+        "SELECT DISTINCT 'target ' || a.target_id FROM executions a JOIN executions b ON b.run_id = a.run_id AND b.target_id = a.target_id"
+        " AND (b.component, b.is_recheck) <> (a.component, a.is_recheck) AND b.dispatched_at >= a.dispatched_at"
+        " WHERE coalesce(a.outcome, '') <> 'skipped' AND coalesce(b.outcome, '') <> 'skipped'"
+        " AND b.dispatched_at < coalesce(a.received_at, 'infinity') AND b.id <> a.id",
+    ),
+    _Check(
+        "component_unaccounted",
+        "A target has ended, and of one of its components nothing says whether it ran.",
+        "SELECT DISTINCT 'target ' || t.id FROM run_targets t JOIN runs r ON r.id = t.run_id"
+        " CROSS JOIN LATERAL generate_series(0, jsonb_array_length(r.components) - 1) AS c(component)"
+        " WHERE t.deadline_at IS NULL AND t.attempt > 0 AND NOT EXISTS (SELECT FROM executions e"
+        " WHERE e.run_id = t.run_id AND e.target_id = t.id AND e.component = c.component)",
+    ),
+    _Check(
+        "verdicts_differ",
+        "The verdicts counted for an occurrence differ from those of its target rows.",
+        """SELECT 'occurrence ' || occurrence_id || ' ' || verdict
+        FROM occurrence_verdicts c FULL JOIN (SELECT occurrence_id, site_id, verdict, count(*) AS number FROM run_targets
+          WHERE verdict IS NOT NULL GROUP BY 1, 2, 3) t USING (occurrence_id, site_id, verdict)
+        WHERE c.number IS DISTINCT FROM t.number
+          AND NOT (t.number IS NULL AND EXISTS (
+            SELECT FROM runs r, retention k WHERE r.occurrence_id = c.occurrence_id AND r.id < k.dropped_below))""",
     ),
     _Check(
         "output_missing",

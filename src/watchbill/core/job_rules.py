@@ -14,6 +14,7 @@ from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
 from watchbill.core.job_rules_conflicts import conflicts, run_limit_fault
+from watchbill.core.job_rules_steps import retry_policies, role_of
 from watchbill.core.job_rules_tags import tags
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
@@ -31,7 +32,6 @@ from watchbill.core.job_rules_values import (
     OVERLAP_SCOPES,
     OVERLAPS,
     READ_ONLY,
-    RETRY_DELAY_SECONDS,
     RUN_LIMIT_SECONDS,
     SPLAY_MODES,
     SPLAY_SECONDS,
@@ -173,7 +173,7 @@ def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedu
 
 
 def _declared_limit(components: Sequence[Component], facts: Facts) -> int:
-    return max(_declared(component, facts).time_limit_seconds for component in components)
+    return min(sum(_declared(one, facts).time_limit_seconds for one in components), TIME_LIMIT_SECONDS[1])
 
 
 def _declared(component: Component, facts: Facts) -> AssemblyDraft:
@@ -184,8 +184,7 @@ def _declared(component: Component, facts: Facts) -> AssemblyDraft:
 def _components(fields: Fields) -> tuple[ComponentDraft, ...]:
     items = fields.items("components", least=1, most=_MOST_COMPONENTS_READ)
     if len(items) > MAX_COMPONENTS:
-        message = "must have exactly one component: several in one job are not available in this version"
-        fields.refuse("components", "not_available_yet", message)
+        fields.refuse("components", "length", f"must have at most {MAX_COMPONENTS} components, not {len(items)}")
     paths = [join(fields.path, f"components.{position}") for position in range(len(items))]
     return tuple(_component(Fields.of(item, fields.problems, path)) for item, path in zip(items, paths, strict=True))
 
@@ -197,6 +196,7 @@ def _component(fields: Fields) -> ComponentDraft:
         kind=ComponentKind(kind or ComponentKind.SCRIPT),
         revision=_revision(fields),
         variables=fields.object("variables").value,
+        **role_of(fields),
     )
     fields.refuse_unknown("a component")
     return draft
@@ -258,11 +258,6 @@ def _duration(fields: Fields) -> Duration:
 
 def _policies(fields: Fields) -> Policies:
     word = _word_reader(fields)
-    fields.only("retries", "must be 0: retries are not available in this version", allowed=0)
-    delay = f"must be {RETRY_DELAY_SECONDS}: it has no effect without retries, which are not available in this version"
-    fields.only("retry_delay_seconds", delay, allowed=RETRY_DELAY_SECONDS)
-    several = "must be false: it needs several components, which are not available in this version"
-    fields.only("continue_on_failure", several, allowed=False)
     fields.only("concurrency", "must be null: a limit of devices at once is not available in this version")
     fields.only("waves", "must be null: waves are not available in this version")
     policies = Policies(
@@ -273,9 +268,7 @@ def _policies(fields: Fields) -> Policies:
         offline=cast("Offline", word("offline", OFFLINES, "wait")),
         splay_seconds=fields.integer("splay_seconds", *SPLAY_SECONDS, default=0),
         splay_mode=cast("SplayMode", word("splay_mode", SPLAY_MODES, "fixed")),
-        retries=0,
-        retry_delay_seconds=RETRY_DELAY_SECONDS,
-        continue_on_failure=False,
+        **retry_policies(fields),
         concurrency=None,
         failure_threshold_percent=fields.integer("failure_threshold_percent", 0, 100, default=0),
         no_targets=cast("NoTargets", word("no_targets", NO_TARGETS, "skip")),
@@ -302,7 +295,14 @@ def _settle_component(position: int, facts: Facts, draft: JobDraft, problems: li
     )
     problems += variables.problems
     return Component(
-        component.assembly_id, component.kind, component.revision, variables.plain, variables.secrets, variables.kept
+        component.assembly_id,
+        component.kind,
+        component.revision,
+        variables.plain,
+        variables.secrets,
+        variables.kept,
+        component.role,
+        component.not_compliant_exit_codes,
     )
 
 

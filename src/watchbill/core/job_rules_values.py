@@ -11,6 +11,7 @@ from uuid import UUID
 
 from watchbill.core.fields import Choice
 from watchbill.core.schedule import Schedule
+from watchbill.core.steps import Role
 from watchbill.core.targets import Placed, Target
 
 Overlap = Literal["skip", "queue_one", "replace", "allow"]
@@ -69,7 +70,7 @@ SPLAY_MODES: Final = Choice(("fixed", "per_occurrence"))
 OFFLINES: Final = Choice(("wait", "skip"))
 NO_TARGETS: Final = Choice(("skip", "fail"))
 
-MAX_COMPONENTS: Final = 1
+MAX_COMPONENTS: Final = 20
 TIME_LIMIT_SECONDS: Final = (1, 7 * 86_400)
 EXPIRES_AFTER_SECONDS: Final = (60, 30 * 86_400)
 CATCH_UP_WINDOW_SECONDS: Final = (60, 7 * 86_400)
@@ -77,7 +78,11 @@ RUN_LIMIT_SECONDS: Final = (60, 30 * 86_400)
 SPLAY_SECONDS: Final = (0, 86_400)
 CHANGE_PERCENT: Final = (0, 100)
 CHANGE_DEVICES: Final = (0, 1_000_000)
-RETRY_DELAY_SECONDS: Final = 60
+RETRIES: Final = (0, 10)
+RETRY_DELAY_SECONDS: Final = (1, 86_400)
+DEFAULT_RETRY_DELAY_SECONDS: Final = 60
+DEFAULT_RETRY_ON: Final = ("failed", "timed_out")
+NOT_COMPLIANT_EXIT_CODES: Final = (1,)
 MAX_TAGS: Final = 20
 
 #: What a reply adds to a job.
@@ -98,6 +103,8 @@ class ComponentDraft:
     kind: ComponentKind
     revision: int | None
     variables: Mapping[str, object]
+    role: Role = Role.RUN
+    not_compliant_exit_codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,9 @@ class Component:
     variables: Mapping[str, object]
     secrets: Mapping[str, str] = field(repr=False)
     kept: frozenset[str]
+    role: Role = Role.RUN
+    #: Of a check: the exit codes that say that what follows is needed.
+    not_compliant_exit_codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,19 @@ class Policies:
     #: An occurrence is held for a person when the devices it finds differ by more from those of the one before. None = any.
     max_change_percent: int | None = None
     max_change_devices: int | None = None
+    #: What is tried again.
+    retry_on: tuple[str, ...] = DEFAULT_RETRY_ON
+
+    def step_rules(self) -> dict[str, object] | None:
+        """What runs need to know when a component has ended; None = no retries, and a failure ends it."""
+        if not self.retries and not self.continue_on_failure:
+            return None
+        return {
+            "continue_on_failure": self.continue_on_failure,
+            "retries": self.retries,
+            "retry_delay_seconds": self.retry_delay_seconds,
+            "retry_on": list(self.retry_on),
+        }
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -151,6 +174,7 @@ class Policies:
             "splay_mode": self.splay_mode,
             "retries": self.retries,
             "retry_delay_seconds": self.retry_delay_seconds,
+            "retry_on": list(self.retry_on),
             "continue_on_failure": self.continue_on_failure,
             "concurrency": self.concurrency,
             "waves": None,

@@ -61,11 +61,15 @@ class TargetState(StrEnum):
 
 
 class TargetEvent(StrEnum):
-    """What can happen to a target. The seven from `SUCCEED` on are answers that settle it."""
+    """What can happen to a target. The seven from `SUCCEED` on are answers that settle it.
+
+    Before it has started, or again, it warns, fails or times out only where no other try came about: by what the last one has said.
+    """
 
     WAIT = "wait"  # released, and its device is offline
     DISPATCH = "dispatch"
-    START = "start"
+    START = "start"  # also of each later component
+    RETRY = "retry"  # it went wrong, and is tried again
     CANCEL = "cancel"  # somebody asked for a stop
     LOSE = "lose"  # its bound passed without an answer
     SUPERSEDE = "supersede"  # a newer occurrence of the job takes over from a row that never started
@@ -149,13 +153,14 @@ _ANSWERS = {
 TARGET: Mapping[tuple[TargetState, TargetEvent], TargetState] = {
     (_S.PENDING, _E.WAIT): _S.WAITING_ONLINE,
     **{(state, _E.DISPATCH): _S.DISPATCHED for state in _WAITING},
-    (_S.DISPATCHED, _E.START): _S.RUNNING,
+    **{(state, _E.START): _S.RUNNING for state in (_S.DISPATCHED, _S.RUNNING)},
+    **{(state, _E.RETRY): _S.PENDING for state in (_S.DISPATCHED, _S.RUNNING)},
     **{(state, _E.CANCEL): _S.CANCELLED for state in _WAITING},
     **{(state, _E.CANCEL): _S.CANCELLING for state in (_S.CONNECTING, _S.DISPATCHED, _S.RUNNING)},
     **{(state, _E.SUPERSEDE): _S.EXPIRED for state in _WAITING},
     **{(state, _E.EXPIRE): _S.EXPIRED for state in _WAITING},
     **{(state, _E.SKIP): _S.SKIPPED for state in _WAITING},
-    **{(state, _E.FAIL): _S.FAILED for state in _WAITING},
+    **{(state, event): _ANSWERS[event] for state in _WAITING for event in (_E.WARN, _E.FAIL, _E.TIME_OUT)},
     **{(state, event): to for state in _WITH_DEVICE for event, to in _ANSWERS.items()},
     **{(state, _E.LOSE): _S.LOST for state in _WITH_DEVICE},
     # The one exception to "a terminal state never changes": the truth about a lost target.

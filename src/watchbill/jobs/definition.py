@@ -11,8 +11,9 @@ from uuid import UUID
 
 from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft, as_text
-from watchbill.core.job_rules_values import Component, Job, Policies
+from watchbill.core.job_rules_values import DEFAULT_RETRY_ON, Component, Job, Policies
 from watchbill.core.job_rules_variables import IS_SET
+from watchbill.core.steps import Role
 from watchbill.core.targets import SeenTargets, Target, from_json, to_json
 from watchbill.kit.secrets import KeyRing
 
@@ -110,7 +111,8 @@ def secrets_in(definition: Definition) -> list[tuple[UUID, frozenset[str]]]:
 
 def policies_of(stored_policies: Mapping[str, Any]) -> Policies:
     """The stored policies; what they were saved without has its default."""
-    return Policies(**{name: stored_policies[name] for name in Policies.__slots__ if name in stored_policies})
+    given = {name: stored_policies[name] for name in Policies.__slots__ if name in stored_policies}
+    return Policies(**{**given, "retry_on": tuple(given.get("retry_on", DEFAULT_RETRY_ON))})
 
 
 def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:
@@ -165,6 +167,14 @@ def _component(
         "kind": component.kind.value,
         "variables": {**component.variables, **secrets, **{name: kept[name] for name in sorted(component.kept)}},
         "revision": component.revision or "latest",
+        **({} if component.role is Role.RUN else _role(component)),
+    }
+
+
+def _role(component: Component) -> dict[str, Any]:
+    return {
+        "role": component.role.value,
+        "not_compliant_exit_codes": list(component.not_compliant_exit_codes),
     }
 
 

@@ -54,6 +54,7 @@ async def _named_component(tx: AsyncConnection, actor: Actor, component: Mapping
         "kind": component["kind"],
         "revision": component["revision"],
         "variables": open_values,
+        **{name: component[name] for name in ("role", "not_compliant_exit_codes") if name in component},
     }
 
 

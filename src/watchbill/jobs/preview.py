@@ -35,7 +35,7 @@ class Who:
 
     targets: Sequence[Target]
     exclusions: Sequence[Target]
-    interpreter: str | None
+    interpreters: Sequence[str]
     overlap: str
     offline: str
     job_id: int | None = None
@@ -80,8 +80,8 @@ async def outlook(
     actor.require(Permission.READ)
     judged = await saving.judge(tx, actor, definition, now=now, before=before)
     draft = judged.draft
-    interpreter = await _interpreter(tx, [(one.assembly_id, one.revision) for one in draft.components])
-    who = _who(list(draft.targets), list(draft.exclusions), interpreter, draft.policies)
+    interpreters = await _interpreters(tx, [(one.assembly_id, one.revision) for one in draft.components])
+    who = _who(list(draft.targets), list(draft.exclusions), interpreters, draft.policies)
     who = replace(who, allowed_site_ids=actor.scope.as_list(), reach_site_ids=actor.scope.as_list())
     times = _timetable(_sound_schedule(draft, judged.problems), now, await zones_for(tx, draft.schedule))
     found = _outlook(times, who, judged.problems, draft.policies, draft.duration)
@@ -97,9 +97,9 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     components = [(assembly_id, revision) for assembly_id, revision, _ in variables_of(job.definition)]
     targets, exclusions = (targets_of(job.definition, name) for name in TARGET_LISTS)
     policies = policies_of(job.definition["policies"])
-    interpreter = await _interpreter(tx, components)
+    interpreters = await _interpreters(tx, components)
     who = replace(
-        _who(targets, exclusions, interpreter, policies),
+        _who(targets, exclusions, interpreters, policies),
         job_id=job.id,
         allowed_site_ids=job.scope_left,
         reach_site_ids=job.allowed_site_ids,
@@ -113,9 +113,11 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     return _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
 
 
-def _who(targets: Sequence[Target], exclusions: Sequence[Target], interpreter: str | None, policies: Policies) -> Who:
+def _who(
+    targets: Sequence[Target], exclusions: Sequence[Target], interpreters: Sequence[str], policies: Policies
+) -> Who:
     return Who(
-        targets, exclusions, interpreter, policies.overlap, policies.offline, overlap_scope=policies.overlap_scope
+        targets, exclusions, interpreters, policies.overlap, policies.offline, overlap_scope=policies.overlap_scope
     )
 
 
@@ -146,12 +148,10 @@ def _timetable(schedule: calendar.Schedule | None, now: datetime, zones: Collect
     return _Timetable(anchored, calendar.upcoming(anchored, first_mark(anchored, now, zones), PREVIEWED), zones)
 
 
-async def _interpreter(tx: AsyncConnection, components: Sequence[tuple[UUID | None, int | None]]) -> str | None:
-    """What the first component needs on a device, when it is known."""
-    for assembly_id, revision in components[:1]:
-        found = await assemblies.hold_many(tx, [assembly_id]) if assembly_id else []
-        for assembly in found:
-            wanted = (assembly.id, revision or assembly.revision)
-            loaded = await assemblies.load_revisions(tx, [wanted])
-            return loaded[wanted].draft.interpreter.value if wanted in loaded else None
-    return None
+async def _interpreters(tx: AsyncConnection, components: Sequence[tuple[UUID | None, int | None]]) -> list[str]:
+    """What the components need on a device, as far as it is known."""
+    wanted = [(assembly_id, revision) for assembly_id, revision in components if assembly_id is not None]
+    latest = {one.id: one.revision for one in await assemblies.hold_many(tx, {key for key, _ in wanted})}
+    pinned = sorted({(key, revision or latest[key]) for key, revision in wanted if key in latest})
+    loaded = await assemblies.load_revisions(tx, pinned)
+    return sorted({one.draft.interpreter.value for one in loaded.values()})

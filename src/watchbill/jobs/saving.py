@@ -414,6 +414,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
         "name": job.name,
         "job_kind": job.job_kind,
         "tags": list(job.tags),
+        "step_rules": job.policies.step_rules(),
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,
@@ -431,7 +432,7 @@ async def _write(
     await store.update_job(tx, job_id, {"definition": definition})
     await store.insert_revisions(tx, [(job_id, revision, definition)], by=actor.operator_id, now=now)
     await store.replace_targets(tx, job_id, job.targets, job.exclusions)
-    await store.replace_components(tx, job_id, variables_of(definition))
+    await store.replace_components(tx, job_id, variables_of(definition), job.components)
 
 
 def _first_timing(schedule: calendar.Schedule, now: datetime, zones: Collection[str], *, enabled: bool) -> Timing:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill.core.job_rules_values import Component
 from watchbill.core.targets import DeviceTarget, FilterTarget, SeenTargets, SiteTarget, Target, kind_of
 from watchbill.devices.tables import devices
 from watchbill.filters import Use
@@ -114,9 +115,12 @@ async def forget_rules(tx: AsyncConnection, job_id: int) -> None:
 
 
 async def replace_components(
-    tx: AsyncConnection, job_id: int, components: Sequence[tuple[UUID, int | None, Mapping[str, Any]]]
+    tx: AsyncConnection,
+    job_id: int,
+    components: Sequence[tuple[UUID, int | None, Mapping[str, Any]]],
+    roles: Sequence[Component],
 ) -> None:
-    """(assembly, revision or None, stored variables) in order."""
+    """(assembly, revision or None, stored variables) in order, and the same components with their roles."""
     await tx.execute(delete(job_components).where(job_components.c.job_id == job_id))
     rows = [
         {
@@ -125,8 +129,10 @@ async def replace_components(
             "assembly_id": assembly_id,
             "assembly_revision": revision,
             "variables": variables,
+            "role": its.role.value,
+            "not_compliant_exit_codes": list(its.not_compliant_exit_codes),
         }
-        for position, (assembly_id, revision, variables) in enumerate(components)
+        for position, ((assembly_id, revision, variables), its) in enumerate(zip(components, roles, strict=True))
     ]
     await tx.execute(insert(job_components), rows)
 

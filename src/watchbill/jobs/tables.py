@@ -33,6 +33,7 @@ jobs = Table(
     Column("ledger_from_at", DateTime(timezone=True)),
     Column("tags", ARRAY(Text), nullable=False),
     Column("last_run_at", DateTime(timezone=True)),
+    Column("step_rules", JSONB(none_as_null=True)),
 )
 
 job_revisions = Table(
@@ -73,4 +74,6 @@ job_components = Table(
     Column("assembly_id", Uuid, nullable=False),
     Column("assembly_revision", Integer),
     Column("variables", JSONB, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("not_compliant_exit_codes", ARRAY(Integer), nullable=False),
 )

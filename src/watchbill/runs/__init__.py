@@ -40,6 +40,7 @@ from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
 from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
 from watchbill.runs.standing import WillNotFire
+from watchbill.runs.steps import Followed
 from watchbill.runs.stopping import (
     cancel_job,
     cancel_occurrences,
@@ -70,6 +71,7 @@ __all__ = [
     "DeviceRow",
     "Difference",
     "Execution",
+    "Followed",
     "Health",
     "Held",
     "JobHealth",

@@ -48,6 +48,7 @@ class DeviceRow:
     exit_code: int | None
     last_line: str | None
     late_result: Mapping[str, object] | None
+    verdict: str | None
     #: Which state of the device's inventory was looked at when it was frozen; None = before that was kept.
     inventory_revision: int | None
     #: The rules that found it, and those that exclude it, in words; none for who is named one by one.
@@ -80,6 +81,8 @@ class Execution:
     stored_bytes: int
     truncated: bool
     cancel_answer: str | None
+    is_recheck: bool
+    last_line: str | None
 
 
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
@@ -108,6 +111,7 @@ _TARGET_COLUMNS = (
     run_targets.c.exit_code,
     run_targets.c.last_line,
     run_targets.c.late_result,
+    run_targets.c.verdict,
     run_targets.c.via,
     run_targets.c.inventory_revision,
 )
@@ -119,6 +123,7 @@ async def device_rows(
     occurrence_id: uuid.UUID,
     *,
     states: Sequence[str] = (),
+    verdicts: Sequence[str] = (),
     q: str | None = None,
     limit: int,
     cursor: str | None = None,
@@ -129,6 +134,8 @@ async def device_rows(
     query = _target_query().where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
     if states:
         query = query.where(table.state.in_(states))
+    if verdicts:
+        query = query.where(table.verdict.in_(verdicts))
     if q:
         query = query.where(name.contains(q.lower(), autoescape=True))
     if cursor is not None:
@@ -191,6 +198,7 @@ _PLAIN = (
     "exit_code",
     "last_line",
     "late_result",
+    "verdict",
     "inventory_revision",
 )
 
@@ -200,7 +208,13 @@ async def _executions_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, 
         select(*_EXECUTION)
         .where(executions.c.run_id == any_(literal(sorted({row.run_id for row in targets}), ARRAY(BigInteger))))
         .where(executions.c.target_id == any_(literal([row.id for row in targets], ARRAY(BigInteger))))
-        .order_by(executions.c.target_id, executions.c.attempt, executions.c.component)
+        .order_by(
+            executions.c.target_id,
+            executions.c.attempt,
+            executions.c.dispatched_at,
+            executions.c.is_recheck,
+            executions.c.component,
+        )
     )
     found: dict[int, list[Execution]] = defaultdict(list)
     for row in await tx.execute(query):
@@ -224,7 +238,7 @@ async def executions_on(
     query = (
         select(*_EXECUTION, table.dispatched_at, runs.c.job_id)
         .join(runs, runs.c.id == table.run_id)
-        .where(table.device_id == device_id, scope.clause(table.site_id))
+        .where(table.device_id == device_id, scope.clause(table.site_id), table.outcome.is_distinct_from("skipped"))
     )
     if cursor is not None:
         at, last = decode_cursor(cursor, (str, str))

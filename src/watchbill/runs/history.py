@@ -30,7 +30,14 @@ from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import ForbiddenError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.cursors import instant_of, uuid_of
-from watchbill.runs.tables import ledger_starts, occurrence_counts, occurrence_waves, occurrences, runs
+from watchbill.runs.tables import (
+    ledger_starts,
+    occurrence_counts,
+    occurrence_verdicts,
+    occurrence_waves,
+    occurrences,
+    runs,
+)
 
 _RECENT = 10
 
@@ -78,6 +85,8 @@ class Occurrence:
     ignores_windows: bool
     counts: Mapping[str, int] = field(default_factory=dict)
     waves: Sequence[WaveProgress] = ()
+    #: What the checks of its job found; told where the waves are.
+    verdicts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ class Run:
 
 
 #: The columns of an occurrence, in the order of its fields.
-OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves"})
+OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves", "verdicts"})
 _OCCURRENCE = tuple(occurrences.c[name] for name in OCCURRENCE_NAMES)
 # Two manual starts may share an instant, which has whole seconds.
 _NEWEST_FIRST = (occurrences.c.scheduled_for_at.desc(), occurrences.c.created_at.desc(), occurrences.c.id.desc())
@@ -120,9 +129,26 @@ async def counts_of(
 
 
 async def with_waves(tx: AsyncConnection, scope: SiteScope, some: Sequence[Occurrence]) -> list[Occurrence]:
-    """The same occurrences with the progress of their waves, of which only those with targets in the reader's sites."""
-    waves = await _waves_of(tx, scope, [one.id for one in some])
-    return [replace(one, waves=waves.get(one.id, ())) for one in some]
+    """The same occurrences with the progress of their waves, of which only those with targets in the reader's sites; and their verdicts."""
+    ids = [one.id for one in some]
+    waves, verdicts = await _waves_of(tx, scope, ids), await _verdicts_of(tx, scope, ids)
+    return [replace(one, waves=waves.get(one.id, ()), verdicts=verdicts.get(one.id, {})) for one in some]
+
+
+async def _verdicts_of(
+    tx: AsyncConnection, scope: SiteScope, occurrence_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, dict[str, int]]:
+    """Targets of the reader's sites by what the checks of the job found on them."""
+    table = occurrence_verdicts.c
+    query = (
+        select(table.occurrence_id, table.verdict, func.sum(table.number))
+        .where(table.occurrence_id == any_(literal(list(occurrence_ids), ARRAY(Uuid))), scope.clause(table.site_id))
+        .group_by(table.occurrence_id, table.verdict)
+    )
+    found: dict[uuid.UUID, dict[str, int]] = defaultdict(dict)
+    for occurrence_id, verdict, number in await tx.execute(query):
+        found[occurrence_id][verdict] = number
+    return found
 
 
 async def _waves_of(

@@ -71,14 +71,18 @@ WITH moves AS (
   SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:events AS text[]), CAST(:afters AS text[]), CAST(:terminals AS boolean[]))
     AS r(before, event, after, is_terminal)
 ), old AS (
-  SELECT t.id, t.state, t.term FROM moves m JOIN run_targets t ON t.id = m.target_id WHERE {which}
+  SELECT t.id, t.state, t.term,
+    -- What waits for another try that does not come about ends as the last try did.
+    CASE WHEN t.state IN ('pending', 'waiting_online') AND m.event IN ('skip', 'expire', 'supersede') THEN t.retry_of END AS instead
+  FROM moves m JOIN run_targets t ON t.id = m.target_id WHERE {which}
 )
 UPDATE run_targets t SET
   state = r.after,
   -- The answer to a stop ends the row with the reason of the stop, also when it comes after the row was given up for lost.
-  reason = coalesce(CASE WHEN m.event = 'stopped' AND t.cancel_requested_at IS NOT NULL THEN t.stop_reason END, m.reason,
-    CASE WHEN r.is_terminal THEN NULL ELSE t.reason END),
-  detail = coalesce(m.detail, CASE WHEN r.is_terminal AND NOT (m.event = 'stopped' AND o.state = 'cancelling') THEN NULL ELSE t.detail END),
+  reason = coalesce(CASE WHEN m.event = 'stopped' AND t.cancel_requested_at IS NOT NULL THEN t.stop_reason END,
+    CASE WHEN o.instead IS NOT NULL THEN 'not_retried' END, m.reason, CASE WHEN r.is_terminal THEN NULL ELSE t.reason END),
+  detail = coalesce(CASE WHEN o.instead IS NOT NULL THEN 'Another try was due, and did not come about: ' || m.reason || '.' END,
+    m.detail, CASE WHEN r.is_terminal AND NOT (m.event = 'stopped' AND o.state = 'cancelling') THEN NULL ELSE t.detail END),
   stop_reason = CASE WHEN m.event = 'cancel' THEN m.reason ELSE t.stop_reason END,
   deadline_at = CASE WHEN r.is_terminal THEN NULL ELSE coalesce(m.deadline_at, t.deadline_at) END,
   exit_code = coalesce(m.exit_code, t.exit_code),
@@ -88,10 +92,10 @@ UPDATE run_targets t SET
   cancel_requested_at = CASE WHEN m.event = 'cancel' THEN :now ELSE t.cancel_requested_at END
 FROM moves m
 JOIN old o ON o.id = m.target_id
-JOIN rules r ON r.before = o.state AND r.event = m.event       -- not in the state table: nothing happens
+JOIN rules r ON r.before = o.state AND r.event = coalesce(o.instead, m.event)       -- not in the state table: nothing happens
 WHERE t.id = m.target_id AND {which} AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, o.state AS before, t.state AS after,
-  t.reason, t.exit_code, t.is_awaited AND r.is_terminal AS frees
+  t.reason, t.exit_code, t.is_awaited AND (r.is_terminal OR m.event = 'retry') AS frees
 """
 # What has not ended is looked for first, where it can be: the planner leaves sealed partitions out. To what is not there nothing
 # happens, as a rule; but a lost target may learn the truth, however old it is.

@@ -60,18 +60,21 @@ WITH given AS (
     CASE WHEN s.overlap = 'allow' THEN 'none' WHEN s.overlap_scope = 'job' THEN 'job' ELSE 'device' END AS exclusivity,
     jsonb_agg(jsonb_build_object('position', c.position, 'assembly_id', a.id, 'name', a.name, 'revision', v.revision,
       'content_sha256', v.content_sha256, 'interpreter', v.content->>'interpreter',
-      'warning_exit_codes', coalesce(v.content->'warning_exit_codes', '[]'), 'variables', c.variables) ORDER BY c.position) AS components,
-    coalesce(s.time_limit_seconds, min((v.content->>'time_limit_seconds')::integer), 3600) AS time_limit_seconds
+      'warning_exit_codes', coalesce(v.content->'warning_exit_codes', '[]'), 'variables', c.variables,
+      'role', c.role, 'not_compliant_exit_codes', c.not_compliant_exit_codes) ORDER BY c.position) AS components,
+    coalesce(s.time_limit_seconds, least(sum((v.content->>'time_limit_seconds')::integer), 604800)::integer, 3600) AS time_limit_seconds,
+    (array_agg(j.step_rules))[1] AS step_rules
   FROM given s
   JOIN begun o ON o.id = s.id AND o.state = 'open'
+  JOIN jobs j ON j.id = s.job_id
   JOIN job_components c ON c.job_id = s.job_id
   JOIN assemblies a ON a.id = c.assembly_id
   JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
   GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope
 ), run AS (
   INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at,
-    target_specs)
-  SELECT new_run_id(:now), id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now,
+    step_rules, target_specs)
+  SELECT new_run_id(:now), id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now, step_rules,
     -- The rules as they are now; who is named one by one is in the rows themselves.
     coalesce((SELECT jsonb_agg(jsonb_build_object('place', CASE WHEN t.is_exclusion THEN -1 - t.position ELSE t.position END,
         'kind', t.kind, 'filter_id', t.filter_id, 'site_id', t.site_id, 'name', coalesce(f.name, y.name), 'revision', f.revision)
@@ -79,9 +82,9 @@ WITH given AS (
       FROM job_targets t LEFT JOIN device_filters f ON f.id = t.filter_id LEFT JOIN sites y ON y.id = t.site_id
       WHERE t.job_id = content.job_id AND t.device_id IS NULL), '[]')
   FROM content
-  RETURNING id, occurrence_id, components->0->>'interpreter' AS interpreter
+  RETURNING id, occurrence_id, ARRAY(SELECT c->>'interpreter' FROM jsonb_array_elements(components) c) AS interpreters
 ), setting AS (
-  SELECT s.*, r.id AS run_id, r.interpreter, CAST(:now AS timestamptz) AS opens_at FROM given s JOIN run r ON r.occurrence_id = s.id
+  SELECT s.*, r.id AS run_id, r.interpreters, CAST(:now AS timestamptz) AS opens_at FROM given s JOIN run r ON r.occurrence_id = s.id
 ), aimed AS (
   SELECT s.id AS aim_id, t.kind, t.position, t.is_exclusion, t.device_id, t.filter_id, t.site_id
   FROM setting s JOIN job_targets t ON t.job_id = s.job_id WHERE s.device_ids IS NULL

@@ -36,7 +36,7 @@ _AIMED: Final = """
 _COUNT = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
-    CAST(:reach AS bigint[]) AS reach_site_ids, CAST(:interpreter AS text) AS interpreter, CAST(:offline AS text) AS offline,
+    CAST(:reach AS bigint[]) AS reach_site_ids, CAST(:interpreters AS text[]) AS interpreters, CAST(:offline AS text) AS offline,
     {COUNTED_ONLY}
 ), aimed AS ({_AIMED}
 ), {SPEC}, wave AS (
@@ -177,7 +177,7 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, now: datetime)
         "now": now,
         "job_id": who.job_id,
         "allowed": None if who.allowed_site_ids is None else list(who.allowed_site_ids),
-        "interpreter": who.interpreter,
+        "interpreters": list(who.interpreters),
         "offline": who.offline,
         "skipping": [who.job_id] if who.job_id and (who.overlap, who.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],

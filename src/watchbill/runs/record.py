@@ -4,8 +4,8 @@ Reports are believed only from the device that the execution was handed to.
 """
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,12 +14,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
+from watchbill.core.answers import meaning
 from watchbill.core.states import TargetEvent
+from watchbill.core.steps import Waits
 from watchbill.devices import Setting
 from watchbill.kit.clock import rfc3339
-from watchbill.runs import script_values
+from watchbill.runs import script_values, steps
+from watchbill.runs.left_out import HAS_STEPS
 from watchbill.runs.moves import Move, move
 from watchbill.runs.script_values import Ended
+from watchbill.runs.steps import Followed
 from watchbill.runs.taking import KILL_GRACE, SILENCE
 
 _ACCEPT = text("""
@@ -33,10 +37,10 @@ WHERE e.id = s.id AND e.device_id = s.device_id AND e.state IN ('dispatched', 'a
 RETURNING e.target_id, e.term, e.started_at, r.time_limit_seconds
 """)
 
-_FINISH = text("""
+_FINISH = text(f"""
 UPDATE executions e SET state = 'finished', outcome = s.outcome, exit_code = s.exit_code, signal = s.signal, reason = s.reason,
   detail = s.detail, tree = s.tree, started_at = coalesce(e.started_at, s.started_at), finished_at = s.finished_at,
-  received_at = :now, stdout_bytes = s.stdout_bytes, stderr_bytes = s.stderr_bytes, truncated = s.truncated
+  received_at = :now, stdout_bytes = s.stdout_bytes, stderr_bytes = s.stderr_bytes, truncated = s.truncated, last_line = s.last_line
 FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:outcome AS text[]), CAST(:exit_code AS integer[]),
   CAST(:signal AS integer[]), CAST(:reason AS text[]), CAST(:detail AS text[]), CAST(:tree AS text[]),
   CAST(:started_at AS timestamptz[]), CAST(:finished_at AS timestamptz[]), CAST(:stdout_bytes AS bigint[]),
@@ -45,7 +49,8 @@ FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:out
     stderr_bytes, truncated, last_line), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
 RETURNING e.id, e.run_id, e.device_id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail,
-  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes
+  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes,
+  {HAS_STEPS} AS has_steps
 """)
 
 _LATE = text("""
@@ -60,9 +65,10 @@ WHERE e.id = s.id AND e.device_id = s.device_id
 RETURNING e.id, e.target_id, e.term, e.state, s.answer
 """)
 
-_NEVER_CAME = text("""
-UPDATE executions SET state = 'finished', outcome = 'refused', reason = :reason, finished_at = :now, received_at = :now
-WHERE id = ANY(:ids) AND state <> 'finished' RETURNING target_id, term, state
+_NEVER_CAME = text(f"""
+UPDATE executions e SET state = 'finished', outcome = 'refused', reason = :reason, finished_at = :now, received_at = :now
+FROM runs r WHERE e.id = ANY(:ids) AND e.state <> 'finished' AND r.id = e.run_id
+RETURNING e.run_id, e.target_id, e.term, e.state, {HAS_STEPS} AS has_steps
 """)
 
 
@@ -114,28 +120,48 @@ async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID
     await move(tx, moves, now)
 
 
-async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime) -> list[Setting]:
+@dataclass
+class Finished(Followed):
+    """What results lead to. `settings`: custom values, for `devices.reported` in the same transaction."""
+
+    settings: list[Setting] = field(default_factory=list)
+
+
+async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime) -> Finished:
     """Store results. A repeat is ignored; one that comes after its target was settled is kept beside it as late.
 
-    Their output is stored already. Returns the custom values that it sets, for `devices.reported` in the same transaction.
+    Their output is stored already. Where another component follows it is written down with the result of the one before.
     """
     if not reports:
-        return []
+        return Finished()
     unique = {report.execution_id: report for report in reports}
     rows = (await tx.execute(_FINISH, {**_columns(list(unique.values())), "now": now})).all()
     ended = [Ended(row.run_id, row.id, row.stdout_bytes, row.stored_bytes) for row in rows if _is_success(row)]
     told = await script_values.told(tx, ended)
-    moved = await move(tx, [move_of(row, told[row.id].note() if row.id in told else None) for row in rows], now)
-    settled = {one.target_id for one in moved}
-    late = [{"target_id": row.target_id, "result": _late(row, now)} for row in rows if row.target_id not in settled]
+    notes = {row.target_id: told[row.id].note() for row in rows if row.id in told}
+    followed, concerned = await _settle(tx, rows, notes, now)
+    late = [{"target_id": row.target_id, "result": _late(row, now)} for row in rows if row.target_id not in concerned]
     if late:
         await tx.execute(_LATE, {"rows": late})
-    return [
+    settings = [
         Setting(row.device_id, field_id, value, min(row.finished_at, now))
         for row in rows
         if row.id in told
         for field_id, value in told[row.id].values.items()
     ]
+    return Finished(followed.deliveries, followed.later_since, settings)
+
+
+async def _settle(
+    tx: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]], notes: Mapping[int, str | None], now: datetime
+) -> tuple[Followed, set[int]]:
+    """Move the targets of ended executions, whatever follows on them; and which targets these ends were of use to."""
+    decided = await steps.decide(tx, rows, now) if any(row.has_steps for row in rows) else []
+    moves = [move_of(row, notes.get(row.target_id)) for row in rows if not row.has_steps]
+    moves += [one for each in decided if (one := steps.move_of(each, now, notes.get(each.target.id))) is not None]
+    moved = await move(tx, moves, now)
+    waiting = {each.target.id for each in decided if isinstance(each.next, Waits)}
+    return await steps.carry_out(tx, decided, moved, now), {one.target_id for one in moved} | waiting
 
 
 def _is_success(row: Row[*tuple[Any, ...]]) -> bool:
@@ -159,37 +185,9 @@ def move_of(row: Row[*tuple[Any, ...]], note: str | None = None) -> Move:
 
 
 def _meaning(row: Row[*tuple[Any, ...]]) -> tuple[TargetEvent, str | None]:
-    match row.outcome:
-        case "exited":
-            return _of_exit(row.exit_code, row.warning_exit_codes or [], row.signal)
-        case "timed_out":
-            return TargetEvent.TIME_OUT, "tree_survived" if row.tree == "survived" else None
-        case "cancelled":
-            return TargetEvent.STOPPED, "tree_survived" if row.tree == "survived" else None
-        case "interrupted":
-            return TargetEvent.FAIL, "interrupted"
-        case _:
-            return _of_refusal(row.reason)
-
-
-def _of_exit(exit_code: int | None, warning_codes: Sequence[int], signal: int | None) -> tuple[TargetEvent, str | None]:
-    if exit_code == 0:
-        return TargetEvent.SUCCEED, None
-    if exit_code in warning_codes:
-        return TargetEvent.WARN, None
-    return TargetEvent.FAIL, f"killed_by_signal_{signal}" if signal else None
-
-
-def _of_refusal(reason: str | None) -> tuple[TargetEvent, str | None]:
-    match reason:
-        case "expired":
-            return TargetEvent.EXPIRE, "offline"
-        case "cancelled":
-            return TargetEvent.STOPPED, None
-        case "interpreter_missing":
-            return TargetEvent.SKIP, "interpreter_missing"
-        case _:
-            return TargetEvent.FAIL, f"refused_{reason}"
+    codes = row.warning_exit_codes or []
+    told = {name: getattr(row, name) for name in ("exit_code", "signal", "reason", "tree")}
+    return meaning(row.outcome, **told, warning_exit_codes=codes)
 
 
 async def cancel_answered(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID, str]], now: datetime) -> None:
@@ -204,15 +202,18 @@ async def cancel_answered(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, u
 
 async def never_came(
     tx: AsyncConnection, execution_ids: Sequence[uuid.UUID], event: TargetEvent, reason: str, now: datetime
-) -> None:
+) -> Followed:
     """Settle executions that their device, back again, knows nothing of."""
     if not execution_ids:
-        return
-    found = await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})
-    await move(tx, [Move(row.target_id, event, term=row.term, reason=reason) for row in found], now)
+        return Followed()
+    found = (await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})).all()
+    moves = [Move(row.target_id, event, term=row.term, reason=reason) for row in found if not row.has_steps]
+    decided = await steps.decide(tx, found, now) if any(row.has_steps for row in found) else []
+    moves += [one for each in decided if (one := steps.move_of(each, now, None)) is not None]
+    return await steps.carry_out(tx, decided, await move(tx, moves, now), now)
 
 
-_FIELDS = tuple(field.name for field in fields(Report))
+_FIELDS = tuple(one.name for one in fields(Report))
 _WORDS = {"detail", "last_line"}
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import queue
 from watchbill.core.states import ACTIVE_TARGET, TargetEvent, TargetState
 from watchbill.kit import db
+from watchbill.runs.left_out import leave_rest_out
 from watchbill.runs.moves import Move, move, publish_occurrences
 from watchbill.runs.taking import KILL_GRACE, SILENCE
 from watchbill.runs.turns import gateway_channel
@@ -31,7 +32,7 @@ _OPEN_OF_JOBS = text(
 )
 _RUNS_OF = text("SELECT id FROM runs WHERE occurrence_id = ANY(:ids)")
 _UNFINISHED = text("""
-SELECT id, state FROM run_targets
+SELECT id, state, attempt FROM run_targets
 WHERE occurrence_id = ANY(:ids) AND deadline_at IS NOT NULL AND state <> 'cancelling' ORDER BY id
 """)
 # What a gateway has to pass on: everything that waits for a device's answer to a stop.
@@ -78,6 +79,11 @@ _STOPPED = {
 }
 
 
+def stopped_because(reason: str | None) -> str | None:
+    """The sentence of a stop that is not a person's."""
+    return _STOPPED.get(reason or "")
+
+
 async def cancel_occurrences(
     tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], *, operator_id: int | None, now: datetime
 ) -> int:
@@ -100,15 +106,17 @@ async def _cancel_targets(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUI
     rows = (await tx.execute(_UNFINISHED, {"ids": list(occurrence_ids)})).all()
     bound = now + KILL_GRACE + SILENCE
     moves = [
-        Move(row.id, TargetEvent.CANCEL, deadline_at=bound, reason=_reason(TargetState(row.state))) for row in rows
+        Move(row.id, TargetEvent.CANCEL, deadline_at=bound, reason=_reason(TargetState(row.state), row.attempt))
+        for row in rows
     ]
     moved = await move(tx, moves, now)
+    await leave_rest_out(tx, moved, now)
     await pass_on(tx, [one.target_id for one in moved if one.after is TargetState.CANCELLING])
     return len(moved)
 
 
-def _reason(state: TargetState) -> str | None:
-    return None if state in ACTIVE_TARGET else "not_started_cancelled"
+def _reason(state: TargetState, attempt: int) -> str | None:
+    return None if state in ACTIVE_TARGET or attempt else "not_started_cancelled"
 
 
 async def cancel_job(tx: AsyncConnection, job_id: int, *, operator_id: int | None, now: datetime) -> int:
@@ -132,7 +140,7 @@ async def reap(tx: AsyncConnection, now: datetime, *, limit: int = 1000) -> int:
     rows = (await tx.execute(_OVERDUE, {"now": now, "limit": limit})).all()
     shut_out = await _shut_out(tx, rows)
     moves = [_overdue(row, now, waits_its_turn=row.is_behind or row.id in shut_out) for row in rows]
-    await move(tx, moves, now)
+    await leave_rest_out(tx, await move(tx, moves, now), now)
     await pass_on(tx, [one.target_id for one in moves if one.event is TargetEvent.CANCEL])
     return len(rows)
 

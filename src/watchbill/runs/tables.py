@@ -69,6 +69,15 @@ occurrence_counts = Table(
     Column("number", Integer, nullable=False),
 )
 
+occurrence_verdicts = Table(
+    "occurrence_verdicts",
+    metadata,
+    Column("occurrence_id", Uuid, primary_key=True),
+    Column("site_id", BigInteger, primary_key=True),
+    Column("verdict", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,
@@ -83,6 +92,7 @@ runs = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("exclusivity", Text, nullable=False),
     Column("target_specs", JSONB, nullable=False),
+    Column("step_rules", JSONB),
 )
 
 run_targets = Table(
@@ -116,6 +126,10 @@ run_targets = Table(
     Column("stop_reason", Text),
     Column("via", ARRAY(SmallInteger)),
     Column("inventory_revision", BigInteger),
+    Column("next_component", Integer, nullable=False),
+    Column("retried", Integer, nullable=False),
+    Column("retry_of", Text),
+    Column("verdict", Text),
 )
 
 executions = Table(
@@ -146,6 +160,9 @@ executions = Table(
     Column("stored_bytes", BigInteger, nullable=False),
     Column("truncated", Boolean, nullable=False),
     Column("cancel_answer", Text),
+    Column("is_recheck", Boolean, nullable=False),
+    Column("time_limit_seconds", Integer),
+    Column("last_line", Text),
 )
 
 output_chunks = Table(

@@ -69,19 +69,21 @@ _HAS_WINDOWS = """EXISTS (SELECT FROM windows w WHERE w.enabled AND w.deleted_at
 # From `locked` (id, run_id, state, stop_at) to deliveries.
 _DELIVER = """taken AS (
   UPDATE run_targets t SET state = 'dispatched', term = t.term + 1, attempt = t.attempt + 1, reason = NULL, detail = NULL,
+    retry_of = NULL, exit_code = NULL, last_line = NULL,
     deadline_at = CAST(:now AS timestamptz) + r.time_limit_seconds * interval '1 second' + CAST(:silence AS interval),
     starts_at = CASE WHEN t.starts_at > :now THEN :now ELSE t.starts_at END,
     stop_by_at = least(t.stop_by_at, l.stop_at),
     stop_reason = CASE WHEN l.stop_at < coalesce(t.stop_by_at, 'infinity') THEN 'outside_window' ELSE t.stop_reason END
   FROM locked l JOIN runs r ON r.id = l.run_id WHERE t.id = l.id AND t.run_id = l.run_id AND t.state IN ('pending', 'waiting_online')
   RETURNING t.id AS target_id, t.run_id, t.occurrence_id, t.job_id, t.device_id, t.site_id, t.wave, l.state AS before, t.term,
-    t.attempt, least(t.expires_at, t.stop_by_at) AS start_by_at, gen_random_uuid() AS execution_id
+    t.attempt, t.next_component, least(t.expires_at, t.stop_by_at) AS start_by_at, gen_random_uuid() AS execution_id
 ), delivered AS (
   INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at)
-  SELECT execution_id, target_id, run_id, device_id, site_id, 0, attempt, term, 'dispatched', start_by_at, :now FROM taken
+  SELECT execution_id, target_id, run_id, device_id, site_id, next_component, attempt, term, 'dispatched', start_by_at, :now FROM taken
 )"""
 _DELIVERED = """
-SELECT 'delivered' AS what, execution_id, target_id, run_id, occurrence_id, job_id, device_id, site_id, wave, before, start_by_at
+SELECT 'delivered' AS what, execution_id, target_id, run_id, occurrence_id, job_id, device_id, site_id, wave, before, start_by_at,
+  next_component AS component, attempt
 FROM taken"""
 
 # One round trip: what is handed out, and what there is beyond it. Where windows are, they are asked first.
@@ -97,7 +99,8 @@ WITH ready AS MATERIALIZED (
 ), {_DELIVER}
 {_DELIVERED}
 UNION ALL
-SELECT what, NULL::uuid, NULL::bigint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::uuid, NULL::bigint, NULL::integer, NULL, NULL::timestamptz
+SELECT what, NULL::uuid, NULL::bigint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::uuid, NULL::bigint, NULL::integer, NULL, NULL::timestamptz,
+  NULL::integer, NULL::integer
 FROM (
   SELECT 'windows' AS what WHERE {_HAS_WINDOWS}
   UNION ALL SELECT 'left' WHERE (SELECT count(*) FROM ready) < :limit
@@ -181,6 +184,10 @@ class Delivery:
     job_id: int
     device_id: uuid.UUID
     start_by_at: datetime
+    component: int = 0
+    attempt: int = 1
+    #: What is left of the run's time limit; None = all of it.
+    time_limit_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,10 +263,13 @@ def _statement(look: Look) -> tuple[TextClause, str]:
     return _TAKE_OF_DEVICES, "devices"
 
 
+_TAKEN = (
+    "execution_id", "target_id", "run_id", "occurrence_id", "job_id", "device_id", "start_by_at", "component", "attempt",
+)  # fmt: skip
+
+
 def _add(taken: Taken, moved: list[Moved], row: Row[*tuple[Any, ...]]) -> None:
-    one = Delivery(
-        row.execution_id, row.target_id, row.run_id, row.occurrence_id, row.job_id, row.device_id, row.start_by_at
-    )
+    one = Delivery(*(getattr(row, name) for name in _TAKEN))
     taken.deliveries.append(one)
     moved.append(changed(row, row.before, TargetState.DISPATCHED))
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import typer
 
-from watchbill.apps.client import asking, documents, job_bulk, job_lists
+from watchbill.apps.client import asking, documents, job_bulk, job_lists, job_steps
 from watchbill.apps.client.job_targets import AllDevices, Exclude, Filters, Sites, aimed
 from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
@@ -85,7 +85,7 @@ def _facts(session: Session, job: Mapping[str, Any]) -> dict[str, object]:
         "Paused until": out.when(job["paused_until"]),
         "Schedule": job["schedule_text"] or job["schedule"]["type"],
         "Next due": out.when(job["next_due_at"]),
-        "Components": [_component(one) for one in job["components"]],
+        "Components": [job_steps.in_words(one) for one in job["components"]],
         "Devices": f"{targets['devices']}, {targets['online']} online, {targets['excluded']} excluded",
         "Context": job["execution_context"],
         "Last": f"{last['outcome'] or last['state']}, due {out.when(last['scheduled_for_at'])}" if last else None,
@@ -101,16 +101,8 @@ def _facts(session: Session, job: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _component(component: Mapping[str, Any]) -> str:
-    given = ", ".join(f"{name}={_shown(value)}" for name, value in component["variables"].items())
-    return f"{component['kind']} {component['assembly_id']}{f' with {given}' if given else ''}"
-
-
-def _shown(value: object) -> object:
-    return "***" if isinstance(value, Mapping) else value
-
-
 @command(app, "create")
+@job_steps.with_steps
 def create(
     session: Session,
     *,
@@ -119,14 +111,16 @@ def create(
     sites: Sites = None,
     all_devices: AllDevices = False,
     exclude: Exclude = None,
+    steps: job_steps.Steps,
     follow: Annotated[bool, typer.Option("--follow", help="Then watch its first occurrence.")] = False,
 ) -> None:
     """Save a new job.
 
-    A YAML file may name assemblies, sites and devices (as `jobs export` writes it) instead of giving their ids. Targets and exclusions
-    that options name stand in place of those of the file.
+    A YAML file may name assemblies, sites and devices (as `jobs export` writes it) instead of giving their ids. Targets, exclusions
+    and components that options name stand in place of those of the file.
     """
     document = aimed(session, documents.read(file), filters, sites, exclude, is_everywhere=all_devices)
+    document = job_steps.stepped(session, document, steps)
     made = _import(session, document) if _is_by_names(document.value) else _create(session, document)
     if not follow:
         session.out.done(f"Made the job {made['name']}, number {made['id']}.{_next(session, made)}", made)

@@ -57,23 +57,33 @@ def list_devices(
         str | None, typer.Option(metavar="ID", help="Its id or due instant; else the latest.")
     ] = None,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
+    verdict: Annotated[
+        list[str] | None,
+        typer.Option(help="Only where checks found this: compliant, fixed or still_wrong; may be repeated."),
+    ] = None,
     q: Annotated[str | None, typer.Option("-q", metavar="TEXT", help="Part of the host name.")] = None,
     limit: Limit = 100,
 ) -> None:
     """The devices of one occurrence: what became of each, and why."""
-    query = {"occurrence": occurrence, "state": state, "q": q}
+    query = {"occurrence": occurrence, "state": state, "verdict": verdict, "q": q}
     page = session.api.page(f"/api/scheduled_jobs/{session.job_id(job)}/devices", query, limit=limit)
     columns = [
         Column("hostname", lambda row: row["device"]["hostname"]),
         Column("state", "state"),
         Column("reason", "reason"),
+        *([Column("verdict", "verdict")] if any(row.get("verdict") for row in page.items) else []),
         Column("exit", "exit_code", is_right=True),
         Column("finished", lambda row: session.out.when(row["finished_at"])),
         Column("output", _written),
-        Column("execution", lambda row: row["executions"][-1]["id"] if row["executions"] else None),
+        Column("execution", _last_run),
         Column("last line", "last_line"),
     ]
     session.out.listing(page.items, columns, is_more=page.is_more, empty="This occurrence has no such devices.")
+
+
+def _last_run(row: Mapping[str, Any]) -> str | None:
+    """The execution that ran last; those left out have no output."""
+    return next((str(one["id"]) for one in reversed(row["executions"]) if one["outcome"] != "skipped"), None)
 
 
 def _written(row: Mapping[str, Any]) -> str | None:

@@ -43,7 +43,7 @@ class Envelopes:
         if unknown:
             self._runs.update(await runs.contents(tx, sorted(unknown)))
         wanted = {
-            _revision(self._runs[delivery.run_id].components[0]) for delivery in deliveries
+            _revision(self._runs[delivery.run_id].components[delivery.component]) for delivery in deliveries
         } - self._scripts.keys()
         if wanted:
             self._scripts.update(await assemblies.load_revisions(tx, sorted(wanted)))
@@ -51,7 +51,8 @@ class Envelopes:
     def order(self, delivery: Delivery, now: datetime) -> str:
         """The `execute` message of a prepared delivery. Raises TooLargeError."""
         content = self._runs[delivery.run_id]
-        return self._signed(self._payload(delivery, content, content.components[0], now).to_text())
+        part = content.components[delivery.component]
+        return self._signed(self._payload(delivery, content, part, now).to_text())
 
     def _payload(
         self, delivery: Delivery, content: RunContent, part: Mapping[str, Any], now: datetime
@@ -68,7 +69,7 @@ class Envelopes:
             content=script.content,
             content_sha256=wire.content_digest(script.content),
             variables=jobs.environment(self._engine.keys, content.job_id, part["position"], part["variables"], script),
-            time_limit_seconds=content.time_limit_seconds,
+            time_limit_seconds=delivery.time_limit_seconds or content.time_limit_seconds,
             kill_grace_seconds=runs.KILL_GRACE.total_seconds(),
             head_bytes=settings.output_head_bytes,
             tail_bytes=settings.output_tail_bytes,
@@ -91,6 +92,8 @@ def _labels(delivery: Delivery, content: RunContent) -> dict[str, str]:
         "occurrence_id": str(delivery.occurrence_id),
         "run_id": str(delivery.run_id),
         "target_id": str(delivery.target_id),
+        "component": str(delivery.component),
+        "attempt": str(delivery.attempt),
         "scheduled_for": rfc3339(content.scheduled_for_at),
     }
     if content.local_time is not None:

@@ -33,6 +33,10 @@ PRESENCE_SECONDS = 15.0
 #: Everything held is looked through at least this often, whatever was announced.
 SWEEP_SECONDS = 60.0
 
+#: An order that was not taken for so long is sent once more.
+UNHEARD = timedelta(seconds=30)
+_AT_WORK = (TargetState.DISPATCHED, TargetState.RUNNING)
+
 _logger = log.get("gateway")
 
 
@@ -65,7 +69,7 @@ class Hub:
     def __init__(self, engine: Engine, gateway_id: uuid.UUID) -> None:
         self.engine = engine
         self.id = gateway_id
-        self.writer = Writer(engine)
+        self.writer = Writer(engine, self.followed)
         self.held: dict[uuid.UUID, Connection] = {}
         self._envelopes = Envelopes(engine)
         self._arrived: list[Connection] = []
@@ -73,6 +77,7 @@ class Hub:
         self._seen: set[uuid.UUID] = set()
         self._looks: OrderedDict[Look, None] = OrderedDict()  # in the order in which they were announced
         self._freed: set[uuid.UUID] = set()
+        self._next: list[Delivery] = []  # components that follow on what was just stored
         self._sweep = True
         #: The time of the earliest look since `_nearest` was asked for; None = nothing that starts later was seen.
         self._looked_at: datetime | None = None
@@ -120,6 +125,14 @@ class Hub:
             self._sweep = self._cancels = True
         self._wake.ring()
 
+    def followed(self, what: runs.Followed) -> None:
+        """Results were stored: what follows on them goes to the same devices at once, or starts again later."""
+        self._next += what.deliveries
+        if what.later_since is not None:
+            self._looked_at = min(self._looked_at or what.later_since, what.later_since)
+        if what.deliveries or what.later_since is not None:
+            self._wake.ring()
+
     def device_changed(self, payload: str) -> None:
         """A NOTIFY that a device was disabled or revoked: it is cut off, and told so when it comes again."""
         try:
@@ -160,6 +173,7 @@ class Hub:
                 # Whoever was not greeted comes again; its agent loses nothing by it.
                 self._send_away(batch)
                 raise
+        await self._send_next()
         if self._nearest is not None and not self._rest():
             since, self._nearest = self._nearest.at, None
             await self._hand_out(Look(since=since))
@@ -170,6 +184,7 @@ class Hub:
             await self._hand_out(Look(device_ids=sorted(freed), again=True))
         if self._sweep:
             self._sweep = False
+            await self._send_again()
             await self._hand_out(Look(device_ids=list(self.held), again=True))
         if self._cancels:
             self._cancels = False
@@ -224,9 +239,9 @@ class Hub:
         forgotten = [one.delivery.execution_id for one in missing if one.state != "dispatched"]
         waiting = [one for one in missing if one.state == "dispatched"]
         too_late = [one.delivery.execution_id for one in waiting if one.target_state is TargetState.LOST]
-        await runs.never_came(tx, forgotten, TargetEvent.FAIL, "interrupted", now)
+        followed = await runs.never_came(tx, forgotten, TargetEvent.FAIL, "interrupted", now)
         await runs.never_came(tx, too_late, TargetEvent.EXPIRE, "offline", now)
-        again = [one.delivery for one in waiting if one.target_state is TargetState.DISPATCHED]
+        again = [*followed.deliveries, *(one.delivery for one in waiting if one.target_state in _AT_WORK)]
         await self._envelopes.prepare(tx, again)
         return Greeting(now, read_at, keys, owed, again)
 
@@ -242,6 +257,25 @@ class Hub:
                 connection.send(_cancel(one.delivery.execution_id))
 
     # Work.
+
+    async def _send_next(self) -> None:
+        while self._next:
+            some, self._next = self._next[:HANDFUL], self._next[HANDFUL:]
+            async with self.engine.db.begin() as tx:
+                now = await self.engine.clock.now(tx)
+                await self._envelopes.prepare(tx, some)
+            await self._send_orders(some, now)
+
+    async def _send_again(self) -> None:
+        """What nobody heard of for a while, though its device is here: it may have come while the result before it was stored."""
+        if not self.held:
+            return
+        async with self.engine.db.begin() as tx:
+            now = await self.engine.clock.now(tx)
+            owed = await runs.owed(tx, list(self.held), unheard_since=now - UNHEARD)
+            again = [one.delivery for one in owed if one.target_state in _AT_WORK]
+            await self._envelopes.prepare(tx, again)
+        await self._send_orders(again, now)
 
     async def _hand_out(self, look: Look) -> None:
         """Take and send what may go."""
@@ -293,7 +327,7 @@ class Hub:
                 oversized.append(delivery.execution_id)
         if oversized:
             async with self.engine.db.begin() as tx:
-                await runs.never_came(tx, oversized, TargetEvent.FAIL, "order_too_large", now)
+                self.followed(await runs.never_came(tx, oversized, TargetEvent.FAIL, "order_too_large", now))
 
     def _send_to(self, device_id: uuid.UUID, text: str) -> None:
         connection = self.held.get(device_id)

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -40,6 +41,8 @@ class Batch:
     answers: list[tuple[uuid.UUID, uuid.UUID, str]] = field(default_factory=list)
     inventories: list[tuple[uuid.UUID, str, dict[str, object]]] = field(default_factory=list)
     acks: list[tuple[Connection, wire.EngineMessage]] = field(default_factory=list)
+    #: What the results lead to; known once they are stored.
+    followed: runs.Followed = field(default_factory=runs.Followed)
 
     def add(self, connection: Connection, message: wire.AgentMessage) -> None:
         device = connection.device_id
@@ -89,8 +92,9 @@ def report_of(result: wire.Result, device_id: uuid.UUID) -> Report:
 class Writer:
     """A service that stores what connections bring."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, hand_on: Callable[[runs.Followed], None]) -> None:
         self.engine = engine
+        self._hand_on = hand_on
         self.wake = Wake()
         self._queue: deque[Connection] = deque()
         self._backlog = 0
@@ -167,6 +171,8 @@ class Writer:
             return False
         except (DataError, IntegrityError) as error:
             await self._without_the_culprit(batch, error)
+        else:
+            self._hand_on(batch.followed)
         return True
 
     async def _without_the_culprit(self, batch: Batch, error: Exception) -> None:
@@ -203,6 +209,7 @@ async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: 
     await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes)
     await runs.accepted(tx, [one for one in batch.accepted if one[0] not in ended])
     await runs.started(tx, [one for one in batch.started if one[0] not in ended], now)
-    settings = await runs.finished(tx, batch.reports, now)
+    finished = await runs.finished(tx, batch.reports, now)
+    batch.followed = finished
     await runs.cancel_answered(tx, batch.answers, now)
-    await devices.reported(tx, batch.inventories, settings, now)
+    await devices.reported(tx, batch.inventories, finished.settings, now)
