@@ -104,9 +104,7 @@ def _of_records(file: Path) -> Iterator[Living]:
             # The process tells two sign-ins at one terminal apart.
             name = f"utmp:{_visible(login.line)}:{login.pid}:{login.seconds}"
             is_remote = login.host not in _LOCAL_HOSTS and not login.host.startswith(":")
-            yield Living(
-                SignedIn(name, login.user, login.line or None, is_remote, _moment(login.seconds)), login.pid
-            )
+            yield Living(SignedIn(name, login.user, login.line or None, is_remote, _moment(login.seconds)), login.pid)
 
 
 def _visible(line: str) -> str:

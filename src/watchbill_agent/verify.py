@@ -22,7 +22,6 @@ from watchbill_wire import (
     parse_payload,
 )
 
-
 _CONTEXTS = ("system", "current_user")
 
 

@@ -32,7 +32,9 @@ plain = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30)
 def test_every_login_comes_out_as_it_was_written_whatever_stands_around_it(rows, half):
     data = b"".join(record(*row) for row in rows) + half
     wanted = [
-        utmp.Login(pid, line, user, host, seconds) for kind, user, seconds, line, pid, host in rows if kind == 7 and user
+        utmp.Login(pid, line, user, host, seconds)
+        for kind, user, seconds, line, pid, host in rows
+        if kind == 7 and user
     ]
     assert list(utmp.logins(data)) == wanted
 
@@ -160,12 +162,12 @@ async def up(engine, open_folder, people):
     await agent.stop()
 
 
-async def session_of(engine, user: str) -> w.SignedIn:
+async def session_of(engine, user):
     hello = await engine.first(w.Hello)
     return next(one for one in hello.sessions if one.user == user)
 
 
-async def order_as(engine, session: w.SignedIn, content: str, **changes) -> str:
+async def order_as(engine, session, content, **changes):
     as_user = {"context": "current_user", "session_id": session.session_id, "session_user": session.user}
     return await engine.order(content, **{**as_user, **changes})
 

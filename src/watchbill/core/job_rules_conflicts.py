@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, assert_never
 
-from watchbill.core.job_rules_values import JobDraft
+from watchbill.core.job_rules_values import ExecutionContext, JobDraft
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_calendar import CalendarUnit
 from watchbill.core.schedule_cron import Cron
@@ -18,11 +18,16 @@ _DAYS: Final[dict[CalendarUnit, int]] = {"daily": 1, "weekly": 7, "monthly": 28,
 
 
 def conflicts(draft: JobDraft) -> Iterator[Problem]:
-    """Every pair that cannot be: a splay that reaches the next instant, a person asked about a wave, limits the wrong way round."""
+    """Every pair that cannot be: a splay that reaches the next instant, a person asked about a wave, a wait for nobody,
+    limits the wrong way round.
+    """
     if draft.schedule is not None:
         yield from _splay(draft.policies.splay_seconds, draft.schedule)
         if draft.policies.catch_up == "hold" and draft.schedule.is_following:
             yield Problem("policies.catch_up", "not_allowed", HOLD_NEEDS_A_FIXED_ZONE)
+    if draft.policies.no_user_session == "wait" and draft.execution_context is not ExecutionContext.CURRENT_USER:
+        message = "must be skip: nobody is waited for by a job that does not run as who is signed in (current_user)"
+        yield Problem("policies.no_user_session", "not_allowed", message)
     if draft.duration.time_limit_seconds is not None:
         yield from run_limit_fault(draft.duration.run_limit_seconds, draft.duration.time_limit_seconds)
 

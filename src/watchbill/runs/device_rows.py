@@ -80,6 +80,9 @@ class Execution:
     stored_bytes: int
     truncated: bool
     cancel_answer: str | None
+    #: Whose session it ran in, where it ran as who was signed in.
+    session_id: str | None
+    session_user_name: str | None
 
 
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
@@ -200,7 +203,7 @@ async def _executions_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, 
         select(*_EXECUTION)
         .where(executions.c.run_id == any_(literal(sorted({row.run_id for row in targets}), ARRAY(BigInteger))))
         .where(executions.c.target_id == any_(literal([row.id for row in targets], ARRAY(BigInteger))))
-        .order_by(executions.c.target_id, executions.c.attempt, executions.c.component)
+        .order_by(executions.c.target_id, executions.c.attempt, executions.c.component, executions.c.session_id)
     )
     found: dict[int, list[Execution]] = defaultdict(list)
     for row in await tx.execute(query):

@@ -17,7 +17,7 @@ from sqlalchemy.sql import bindparam
 from watchbill.core.states import TargetEvent
 from watchbill.devices import Setting
 from watchbill.kit.clock import rfc3339
-from watchbill.runs import script_values
+from watchbill.runs import in_sessions, script_values
 from watchbill.runs.moves import Move, move
 from watchbill.runs.script_values import Ended
 from watchbill.runs.taking import KILL_GRACE, SILENCE
@@ -30,13 +30,14 @@ _START = text("""
 UPDATE executions e SET state = 'running', started_at = s.started_at
 FROM unnest(CAST(:ids AS uuid[]), CAST(:devices AS uuid[]), CAST(:times AS timestamptz[])) AS s(id, device_id, started_at), runs r
 WHERE e.id = s.id AND e.device_id = s.device_id AND e.state IN ('dispatched', 'accepted') AND r.id = e.run_id
-RETURNING e.target_id, e.term, e.started_at, r.time_limit_seconds
+RETURNING e.target_id, e.term, e.started_at, e.session_id, r.time_limit_seconds
 """)
 
 _FINISH = text("""
 UPDATE executions e SET state = 'finished', outcome = s.outcome, exit_code = s.exit_code, signal = s.signal, reason = s.reason,
   detail = s.detail, tree = s.tree, started_at = coalesce(e.started_at, s.started_at), finished_at = s.finished_at,
-  received_at = :now, stdout_bytes = s.stdout_bytes, stderr_bytes = s.stderr_bytes, truncated = s.truncated
+  received_at = :now, stdout_bytes = s.stdout_bytes, stderr_bytes = s.stderr_bytes, truncated = s.truncated,
+  last_line = s.last_line
 FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:outcome AS text[]), CAST(:exit_code AS integer[]),
   CAST(:signal AS integer[]), CAST(:reason AS text[]), CAST(:detail AS text[]), CAST(:tree AS text[]),
   CAST(:started_at AS timestamptz[]), CAST(:finished_at AS timestamptz[]), CAST(:stdout_bytes AS bigint[]),
@@ -45,7 +46,7 @@ FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:out
     stderr_bytes, truncated, last_line), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
 RETURNING e.id, e.run_id, e.device_id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail,
-  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes
+  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, e.session_id, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes
 """)
 
 _LATE = text("""
@@ -62,7 +63,7 @@ RETURNING e.id, e.target_id, e.term, e.state, s.answer
 
 _NEVER_CAME = text("""
 UPDATE executions SET state = 'finished', outcome = 'refused', reason = :reason, finished_at = :now, received_at = :now
-WHERE id = ANY(:ids) AND state <> 'finished' RETURNING target_id, term, state
+WHERE id = ANY(:ids) AND state <> 'finished' RETURNING run_id, target_id, term, component, session_id, state
 """)
 
 
@@ -100,7 +101,7 @@ async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID
     if not rows:
         return
     columns = {"ids": [r[0] for r in rows], "devices": [r[1] for r in rows], "times": [min(r[2], now) for r in rows]}
-    found = await tx.execute(_START, columns)
+    found = (await tx.execute(_START, columns)).all()
     moves = [
         Move(
             row.target_id,
@@ -111,7 +112,10 @@ async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID
         )
         for row in found
     ]
-    await move(tx, moves, now)
+    # Of several at once on a target only the first starts it.
+    await move(tx, list({one.target_id: one for one in reversed(moves)}.values()), now)
+    shared = {row.target_id for row in found if row.session_id is not None}
+    await in_sessions.goes_on(tx, [one for one in moves if one.target_id in shared])
 
 
 async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime) -> list[Setting]:
@@ -125,8 +129,10 @@ async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime
     rows = (await tx.execute(_FINISH, {**_columns(list(unique.values())), "now": now})).all()
     ended = [Ended(row.run_id, row.id, row.stdout_bytes, row.stored_bytes) for row in rows if _is_success(row)]
     told = await script_values.told(tx, ended)
-    moved = await move(tx, [move_of(row, told[row.id].note() if row.id in told else None) for row in rows], now)
-    settled = {one.target_id for one in moved}
+    moves, open_ = await in_sessions.decided(
+        tx, rows, lambda row: move_of(row, told[row.id].note() if row.id in told else None)
+    )
+    settled = open_ | {one.target_id for one in await move(tx, moves, now)}
     late = [{"target_id": row.target_id, "result": _late(row, now)} for row in rows if row.target_id not in settled]
     if late:
         await tx.execute(_LATE, {"rows": late})
@@ -186,8 +192,15 @@ def _of_refusal(reason: str | None) -> tuple[TargetEvent, str | None]:
             return TargetEvent.EXPIRE, "offline"
         case "cancelled":
             return TargetEvent.STOPPED, None
-        case "interpreter_missing":
-            return TargetEvent.SKIP, "interpreter_missing"
+        case "interpreter_missing" | "no_user_session":
+            return TargetEvent.SKIP, reason
+        # What `never_came` wrote, where executions in other sessions decide later.
+        case "offline":
+            return TargetEvent.EXPIRE, reason
+        case "not_delivered":
+            return TargetEvent.STOPPED, reason
+        case "interrupted" | "order_too_large":
+            return TargetEvent.FAIL, reason
         case _:
             return TargetEvent.FAIL, f"refused_{reason}"
 
@@ -208,8 +221,10 @@ async def never_came(
     """Settle executions that their device, back again, knows nothing of."""
     if not execution_ids:
         return
-    found = await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})
-    await move(tx, [Move(row.target_id, event, term=row.term, reason=reason) for row in found], now)
+    found = (await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})).all()
+    alone = [Move(row.target_id, event, term=row.term, reason=reason) for row in found if row.session_id is None]
+    shared, _ = await in_sessions.decided(tx, [row for row in found if row.session_id is not None], move_of)
+    await move(tx, [*alone, *shared], now)
 
 
 _FIELDS = tuple(field.name for field in fields(Report))

@@ -83,6 +83,7 @@ runs = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("exclusivity", Text, nullable=False),
     Column("target_specs", JSONB, nullable=False),
+    Column("no_user_session", Text, nullable=False),
 )
 
 run_targets = Table(
@@ -146,6 +147,9 @@ executions = Table(
     Column("stored_bytes", BigInteger, nullable=False),
     Column("truncated", Boolean, nullable=False),
     Column("cancel_answer", Text),
+    Column("session_id", Text),
+    Column("session_user_name", Text),
+    Column("last_line", Text),
 )
 
 output_chunks = Table(

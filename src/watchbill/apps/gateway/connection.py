@@ -56,6 +56,11 @@ class Connection(WSListener):
         self.peer: str | None = None
         self._reached: dict[tuple[str, str], int] = {}
 
+    @property
+    def sessions(self) -> tuple[wire.SignedIn, ...] | None:
+        """Who was signed in when it said hello; None = its agent does not know."""
+        return self.hello.sessions if self.hello is not None else None
+
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         self.peer = _address_in(transport.underlying_transport.get_extra_info("peername"))
