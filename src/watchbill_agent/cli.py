@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         "--max-parallel", type=_count, default=8, metavar="N", help="scripts at once, 1 to 64 (default: 8)"
     )
     _branch(run)
+    run.add_argument(
+        "--utmp", type=Path, metavar="FILE", help="where logins are recorded (default: logind, else /run/utmp)"
+    )
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     status = _command(commands, "status", "who this device is and what its spool holds")
     status.add_argument("--json", action="store_true")
@@ -148,7 +151,8 @@ def _run(options: argparse.Namespace) -> None:
     data = datadir.DataDir(options.data_dir or datadir.default_path())
     data.approved_identity()
     data.lock()
-    asyncio.run(runtime.run(data, Log(is_json=options.log_format == "json"), options.max_parallel, options.branch))
+    log = Log(is_json=options.log_format == "json")
+    asyncio.run(runtime.run(data, log, options.max_parallel, options.branch, options.utmp))
 
 
 def _inventory(options: argparse.Namespace) -> None:

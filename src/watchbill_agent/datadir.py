@@ -42,6 +42,8 @@ class DataDir:
         self.path = path.absolute()
         self.spool = self.path / "spool.sqlite3"
         self.executions = self.path / "executions"
+        #: Beside it, because nobody else may enter this one: for the scripts of signed-in users.
+        self.users = self.path.with_name(self.path.name + "-users")
         self._identity = self.path / "identity.json"
         self._key = self.path / "device.key"
         self._certificate = self.path / "server.pem"

@@ -13,6 +13,7 @@ from watchbill_wire import (
     Message,
     RefusalReason,
     Result,
+    SignedIn,
     Stream,
 )
 
@@ -119,6 +120,11 @@ class OutputGrew:
 
 
 @dataclass(frozen=True)
+class SessionsChanged:
+    sessions: tuple[SignedIn, ...]
+
+
+@dataclass(frozen=True)
 class InventoryChanged:
     digest: str
 
@@ -136,6 +142,7 @@ Event = Union[
     ChildEnded,
     OutputGrew,
     InventoryChanged,
+    SessionsChanged,
 ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from watchbill_agent.events import NOTHING_KEPT, Kept
+from watchbill_agent.sessions import Account
 from watchbill_wire import EnvelopePayload, Stream
 
 LAST_LINE_CHARACTERS = 500
@@ -23,7 +24,10 @@ class OutputFacts(TypedDict):
     last_line: str | None
 
 
-def order_text(payload: EnvelopePayload, arguments: list[str], environment: Mapping[str, str]) -> bytes:
+def order_text(
+    payload: EnvelopePayload, arguments: list[str], environment: Mapping[str, str], account: Account | None = None
+) -> bytes:
+    """`account`: whom the script runs as; None = as the agent itself."""
     fields = [
         f"time_limit={payload.time_limit_seconds}",
         f"kill_grace={payload.kill_grace_seconds}",
@@ -32,6 +36,9 @@ def order_text(payload: EnvelopePayload, arguments: list[str], environment: Mapp
         *(f"argv={argument}" for argument in arguments),
         *(f"env={name}={text}" for name, text in environment.items()),
     ]
+    if account is not None:
+        fields += [f"id={number}" for number in (account.uid, account.gid, *account.groups)]
+        fields.append(f"cwd={account.home}")
     return "".join(f"{field}\0" for field in fields).encode("utf-8")
 
 

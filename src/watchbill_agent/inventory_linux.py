@@ -151,10 +151,11 @@ def _address_of(body: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _interpreters() -> dict[str, dict[str, str] | None]:
-    kinds: tuple[Interpreter, ...] = ("bash", "python", "powershell", "batch")
+    kinds: tuple[Interpreter, ...] = ("bash", "sh", "python", "powershell", "batch")
     found: dict[str, dict[str, str] | None] = {}
     for kind in kinds:
         path = platform_linux.find_interpreter(kind)
-        first = output([path, "--version"]).strip().splitlines() if path else []
+        # A plain sh has no words for its version, and may take them for the name of a script.
+        first = output([path, "--version"]).strip().splitlines() if path and kind != "sh" else []
         found[kind] = {"path": path, "version": first[0][:200] if first else ""} if path else None
     return found

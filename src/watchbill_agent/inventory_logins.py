@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 import sqlite3
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from watchbill_agent import utmp
 from watchbill_agent.inventory_reading import lines
 
 ROOT = Path("/")
 #: As much of the end of a log of logins as is looked at.
 TAIL_BYTES = 1024 * 1024
 _MOST_ACCOUNTS = 10_000
-_USER_PROCESS = 7
-# Where programs of 32 bits are at home too, times have 32 bits in these files; elsewhere the whole record is wider.
-_IS_WIDE = platform.machine() in ("aarch64", "riscv64", "loongarch64")
-RECORD = struct.Struct("<h2xi32s4s32s256s12xqq16x24x" if _IS_WIDE else "<h2xi32s4s32s256s8xii16x20x")
-LAST = struct.Struct("<q32s256s" if _IS_WIDE else "<i32s256s")
+RECORD = utmp.RECORD
+LAST = struct.Struct("<q32s256s" if utmp.IS_WIDE else "<i32s256s")
 _DATABASES = (
     ("var/lib/lastlog/lastlog2.db", "SELECT Time, Name FROM Lastlog2 ORDER BY Time DESC LIMIT 1"),
     ("var/lib/wtmpdb/wtmp.db", "SELECT Login / 1000000, User FROM wtmp WHERE Type = 3 ORDER BY Login DESC LIMIT 1"),
@@ -54,12 +51,7 @@ def _sessions(root: Path) -> Iterator[Login]:
 
 
 def _records(file: Path) -> Iterator[Login]:
-    data = _tail(file)
-    for start in range(0, len(data) - RECORD.size + 1, RECORD.size):
-        kind, _pid, _line, _id, user, _host, seconds, _rest = RECORD.unpack_from(data, start)
-        name = _text(user)
-        if kind == _USER_PROCESS and name:
-            yield seconds, name
+    return ((login.seconds, login.user) for login in utmp.logins(_tail(file)))
 
 
 def _tail(file: Path) -> bytes:
@@ -109,7 +101,3 @@ def _of_databases(root: Path) -> Iterator[Login]:
             continue
         finally:
             connection.close()
-
-
-def _text(raw: bytes) -> str:
-    return raw.split(b"\0")[0].decode("utf-8", errors="replace")

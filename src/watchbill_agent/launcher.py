@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from watchbill_agent import clock, evidence, platform_linux
+from watchbill_agent import as_user, clock, evidence, platform_linux
 from watchbill_agent import events as e
+from watchbill_agent.sessions import Account, Platform
 from watchbill_wire import EnvelopePayload, RefusalReason, Result, Stream
 
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
@@ -33,8 +34,17 @@ class Watch:
 
 
 class Launcher:
-    def __init__(self, root: Path, emit: Callable[[e.Event], None], time_at: Callable[[float], datetime]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        places: as_user.Places,
+        sessions: Platform,
+        emit: Callable[[e.Event], None],
+        time_at: Callable[[float], datetime],
+    ) -> None:
         self._root = root
+        self._places = places
+        self._sessions = sessions
         self._emit = emit
         self._time_at = time_at
         self._boot_id = platform_linux.boot_id()
@@ -52,24 +62,41 @@ class Launcher:
             self._refuse(payload.execution_id, "interpreter_missing", detail)
             return
         try:
-            self._start(payload, interpreter)
+            account = self._account_of(payload)
+            if account is None and payload.session_id is not None:
+                gone = f"the session of {payload.session_user} in which it was to run is over"
+                self._refuse(payload.execution_id, "no_user_session", gone)
+                return
+            self._start(payload, interpreter, account)
         except OSError as error:
             self._refuse(payload.execution_id, "spawn_failed", f"{error.strerror or error}")
+
+    def _account_of(self, payload: EnvelopePayload) -> Account | None:
+        """Looked up now, not when the order came: it may have waited its turn for long."""
+        if payload.session_id is None or payload.session_user is None:
+            return None
+        return self._sessions.account(payload.session_id, payload.session_user)
 
     def _refuse(self, execution_id: str, reason: RefusalReason, detail: str) -> None:
         self._emit(e.ChildRefused(execution_id, reason, detail, self._time_at(clock.monotonic())))
 
-    def _start(self, payload: EnvelopePayload, interpreter: str) -> None:
+    def _start(self, payload: EnvelopePayload, interpreter: str, account: Account | None) -> None:
         folder = self._prepare(payload)
-        script = folder / platform_linux.script_name(payload.interpreter)
-        _write_private(script, payload.content.encode("utf-8"), 0o700)
+        name, content = platform_linux.script_name(payload.interpreter), payload.content.encode("utf-8")
+        if account is None:
+            script = folder / name
+            _write_private(script, content, 0o700)
+            environment = platform_linux.script_environment(payload, folder / "work")
+        else:
+            script = self._places.make(payload.execution_id, account) / name
+            self._places.write(script, content, account)
+            environment = as_user.environment(payload, account, script.parent / "work")
         arguments = platform_linux.script_arguments(payload.interpreter, interpreter, script)
-        environment = platform_linux.script_environment(payload, folder / "work")
         wake = os.open(folder / "wake", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         theirs = os.open(folder / "wake", os.O_WRONLY | os.O_CLOEXEC)
         control = os.open(folder / "control", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            order = evidence.order_text(payload, arguments, environment)
+            order = evidence.order_text(payload, arguments, environment, account)
             self._children.append(platform_linux.start_supervisor(folder, order, theirs, control))
         except OSError:
             os.close(wake)
@@ -206,11 +233,16 @@ class Launcher:
         return evidence.read_stream(self._root / execution_id, stream, offset, length)
 
     def discard(self, execution_id: str) -> None:
-        self._loop.run_in_executor(None, lambda: shutil.rmtree(self._root / execution_id, ignore_errors=True))
+        self._loop.run_in_executor(None, self._remove, execution_id)
+
+    def _remove(self, execution_id: str) -> None:
+        self._places.discard(execution_id)
+        shutil.rmtree(self._root / execution_id, ignore_errors=True)
 
     def sweep(self, known: Iterable[str]) -> None:
         """Remove the folders of executions whose result the Engine already has."""
         wanted = set(known)
+        self._places.sweep(wanted)
         for folder in self._root.iterdir():
             if folder.name not in wanted:
                 self.discard(folder.name)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from watchbill_agent import clock
+from watchbill_agent import as_user, clock
 from watchbill_wire import EnvelopePayload, Interpreter
 
 ETC = Path("/etc")
@@ -26,12 +26,14 @@ _MOST_LINKS = 8
 _ZONE = re.compile(r"[A-Za-z0-9+_-]{1,30}(/[A-Za-z0-9+_-]{1,30}){0,2}")
 _CANDIDATES: Mapping[Interpreter, tuple[str, ...]] = {
     "bash": ("bash",),
+    "sh": ("sh",),
     "python": ("python3", "python"),
     "powershell": ("pwsh", "powershell"),
     "batch": (),
 }
 _ARGUMENTS: Mapping[Interpreter, tuple[str, ...]] = {
     "bash": ("--noprofile", "--norc"),
+    "sh": (),
     "python": (),
     "powershell": ("-NoProfile", "-NonInteractive", "-File"),
     "batch": (),
@@ -112,8 +114,7 @@ def script_environment(payload: EnvelopePayload, work: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": str(work),
     }
-    labels = {f"WATCHBILL_{name.upper()}": text for name, text in payload.labels.items()}
-    return {**base, **payload.variables, **labels, "WATCHBILL_EXECUTION_ID": payload.execution_id}
+    return {**base, **as_user.given(payload)}
 
 
 def start_supervisor(folder: Path, order: bytes, wake: int, control: int) -> subprocess.Popen[bytes]:

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from watchbill_agent import __version__, clock, inventory, platform_linux
+from watchbill_agent import __version__, as_user, clock, inventory, platform_linux, sessions
 from watchbill_agent import events as e
 from watchbill_agent.datadir import DataDir
 from watchbill_agent.errors import AgentError
@@ -24,6 +25,7 @@ from watchbill_agent.launcher import Launcher
 from watchbill_agent.link import Link, first_of
 from watchbill_agent.log import Log
 from watchbill_agent.session import Session
+from watchbill_agent.session_watch import SessionWatch
 from watchbill_agent.spool import Spool
 from watchbill_wire import (
     Cancel,
@@ -40,7 +42,7 @@ INVENTORY_SECONDS = 900.0
 
 
 class Runtime:
-    def __init__(self, data: DataDir, log: Log, max_parallel: int, branch: str) -> None:
+    def __init__(self, data: DataDir, log: Log, max_parallel: int, branch: str, utmp: Path | None = None) -> None:
         identity = data.approved_identity()
         self._log = log
         self._data = data
@@ -55,7 +57,9 @@ class Runtime:
             max_parallel=max_parallel,
             random=random.random,
         )
-        self._launcher = Launcher(data.executions, self.feed, self._time_at)
+        signed_in = sessions.of_this_device(utmp)
+        self._session_watch = SessionWatch(signed_in, lambda found: self.feed(e.SessionsChanged(found)))
+        self._launcher = Launcher(data.executions, as_user.Places(data.users), signed_in, self.feed, self._time_at)
         self._link = Link(data, self.hear, log)
         self._events: deque[e.Event] = deque()
         self._is_feeding = False
@@ -73,7 +77,14 @@ class Runtime:
         self._loop.set_exception_handler(lambda _loop, context: self._fail(stop, context))
         try:
             self._take_up()
-            await first_of(self._until(stop), self._link.run(), self._watch_inventory(), self._watch_keys())
+            self._session_watch.look()
+            await first_of(
+                self._until(stop),
+                self._link.run(),
+                self._watch_inventory(),
+                self._watch_keys(),
+                self._session_watch.run(),
+            )
         except sqlite3.Error as error:
             raise AgentError(f"the spool {self._data.spool} cannot be used: {error}") from error
         finally:
@@ -227,5 +238,5 @@ class Runtime:
             self.feed(e.KeysLearned(await self._link.fresh_keys()))
 
 
-async def run(data: DataDir, log: Log, max_parallel: int, branch: str) -> None:
-    await Runtime(data, log, max_parallel, branch).run()
+async def run(data: DataDir, log: Log, max_parallel: int, branch: str, utmp: Path | None = None) -> None:
+    await Runtime(data, log, max_parallel, branch, utmp).run()

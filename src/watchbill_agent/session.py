@@ -33,6 +33,8 @@ from watchbill_wire import (
     RefusalReason,
     Result,
     ResultAck,
+    Sessions,
+    SignedIn,
     Started,
     Stream,
     Unknown,
@@ -89,6 +91,8 @@ class Session:
         self._keys_asked_at: float | None = None
         self._inventory_digest: str | None = None
         self._their_digest: str | None = None
+        self._sessions: tuple[SignedIn, ...] | None = None
+        self._told_sessions: tuple[SignedIn, ...] | None = None
         self._server_time: datetime | None = None
         self._server_time_at = 0.0
         self._is_connected = False
@@ -147,11 +151,14 @@ class Session:
         else:
             self._on_signal(event)
 
-    def _on_signal(self, event: e.Ponged | e.Ticked | e.InventoryChanged) -> None:
+    def _on_signal(self, event: e.Ponged | e.Ticked | e.InventoryChanged | e.SessionsChanged) -> None:
         if isinstance(event, e.Ponged):
             self._last_heard = self._now
         elif isinstance(event, e.Ticked):
             self._on_tick()
+        elif isinstance(event, e.SessionsChanged):
+            self._sessions = event.sessions
+            self._tell_sessions()
         else:
             self._inventory_digest = event.digest
             self._offer_inventory()
@@ -172,7 +179,8 @@ class Session:
         self._next_heartbeat = self._now + self._heartbeat
         oldest = list(self._entries.values())[:MAX_GREETED]
         deliveries = tuple(Delivery(entry.execution_id, _wire_state(entry)) for entry in oldest)
-        self._say(Hello(self._agent_version, self._boot_id, deliveries))
+        self._told_sessions = self._sessions
+        self._say(Hello(self._agent_version, self._boot_id, deliveries, sessions=self._sessions))
 
     def _on_disconnected(self, event: e.Disconnected) -> None:
         self._is_connected = self._is_welcome = False
@@ -237,6 +245,7 @@ class Session:
         for entry in self._entries.values():
             self._report(entry)
         self._offer_inventory()
+        self._tell_sessions()
         self._out.append(e.Purge(welcome.server_time - KEEP_KEYS_FOR))
 
     def _on_execute(self, order: Execute, received: e.Received) -> None:
@@ -430,6 +439,11 @@ class Session:
             self._their_digest = self._inventory_digest
             self._out.append(e.SendInventory())
 
+    def _tell_sessions(self) -> None:
+        if self._is_welcome and self._sessions is not None and self._sessions != self._told_sessions:
+            self._told_sessions = self._sessions
+            self._say(Sessions(self._sessions))
+
     def _ask_for_keys(self) -> bool:
         """True when fresh keys are on their way. The socket's own word is not enough to trust a key."""
         if self._keys_asked_at is not None and self._now - self._keys_asked_at < KEY_REFRESH_SECONDS:
@@ -440,7 +454,7 @@ class Session:
 
     # -- small things ------------------------------------------------------------------------------------------------
 
-    def _say(self, message: Hello | Heartbeat | Accepted | Started | Output | Result | CancelAnswer) -> None:
+    def _say(self, message: Hello | Heartbeat | Sessions | Accepted | Started | Output | Result | CancelAnswer) -> None:
         if self._is_connected and (self._is_welcome or isinstance(message, (Hello, Heartbeat))):
             self._out.append(e.Send(message))
 

@@ -22,6 +22,8 @@ from watchbill_wire import (
     parse_payload,
 )
 
+_CONTEXTS = ("system", "current_user")
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -54,8 +56,9 @@ def check(order: Execute, *, keys: Mapping[str, bytes], device_id: str, now: dat
 def _check_terms(payload: EnvelopePayload, device_id: str, now: datetime) -> Refusal | None:
     if payload.device_id != device_id:
         return Refusal("wrong_device", "made out to another device", is_proven=False)
-    if payload.context != "system":
-        return Refusal("unsupported_context", f"this agent runs scripts as system only, not as {payload.context}")
+    if payload.context not in _CONTEXTS:
+        known = " or ".join(_CONTEXTS)
+        return Refusal("unsupported_context", f"this agent runs scripts as {known} only, not as {payload.context}")
     if not payload.is_content_intact():
         return Refusal("content_mismatch", "the content does not have the hash that was signed")
     if now > payload.start_by:

@@ -16,6 +16,7 @@ from watchbill_wire import messages as m
 from watchbill_wire.errors import WireError
 
 MAX_DELIVERIES = 10_000
+MAX_SESSIONS = 200
 _DETAIL = f.optional(f.text(2000))
 _EXECUTION: f.Spec = (("execution_id", f.uuid),)
 _STREAM = f.one_of("stdout", "stderr")
@@ -34,6 +35,14 @@ _REASONS = f.one_of(
     "content_mismatch",
     "bad_envelope",
     "spawn_failed",
+    "no_user_session",
+)
+_SIGNED_IN: f.Spec = (
+    ("session_id", f.SESSION),
+    ("user", f.USER),
+    ("place", f.optional(f.text(100))),
+    ("is_remote", f.optional(f.boolean)),
+    ("since", f.optional(f.time)),
 )
 
 
@@ -45,7 +54,13 @@ def _key(value: Any) -> m.EngineKey:
     return m.EngineKey(**f.fill(_KEY, value))
 
 
+def _signed_in(value: Any) -> m.SignedIn:
+    found = f.fill(_SIGNED_IN, value)
+    return m.SignedIn(**{**found, "is_remote": bool(found["is_remote"])})
+
+
 ENGINE_KEYS = f.list_of(_key, 32)
+_SESSIONS = f.list_of(_signed_in, MAX_SESSIONS)
 
 _Table = dict[str, tuple[type, f.Spec]]
 
@@ -57,10 +72,12 @@ _FROM_AGENT: _Table = {
             ("agent_version", f.text(64, 1)),
             ("boot_id", f.text(128)),
             ("deliveries", f.list_of(_delivery, MAX_DELIVERIES)),
+            ("sessions", f.optional(_SESSIONS)),
         ),
     ),
     "heartbeat": (m.Heartbeat, ()),
     "inventory": (m.Inventory, (("digest", _DIGEST), ("inventory", f.anything_object))),
+    "sessions": (m.Sessions, (("sessions", _SESSIONS),)),
     "accepted": (m.Accepted, _EXECUTION),
     "started": (m.Started, (*_EXECUTION, ("started_at", f.time))),
     "output": (
@@ -142,7 +159,7 @@ def _plain(value: Any) -> Any:
         return f.time_text(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, (m.Delivery, m.EngineKey)):
+    if isinstance(value, (m.Delivery, m.EngineKey, m.SignedIn)):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclass_fields(value)}
     return value
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from watchbill_wire import fields as f
 from watchbill_wire.errors import WireError
 
-Interpreter = Literal["bash", "python", "powershell", "batch"]
+Interpreter = Literal["bash", "sh", "python", "powershell", "batch"]
 
 MAX_CONTENT_CHARACTERS = 384 * 1024
 MAX_VARIABLE_CHARACTERS = 32 * 1024
@@ -33,7 +33,7 @@ _SPEC: f.Spec = (
     ("issued_at", f.time),
     ("start_by", f.time),
     ("context", f.pattern(r"[a-z_]{1,32}", "the name of an execution context")),
-    ("interpreter", f.one_of("bash", "python", "powershell", "batch")),
+    ("interpreter", f.one_of("bash", "sh", "python", "powershell", "batch")),
     ("content", f.text(MAX_CONTENT_CHARACTERS)),
     ("content_sha256", f.pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lowercase hex digits")),
     ("variables", f.map_of(_VARIABLE, f.text(MAX_VARIABLE_CHARACTERS), 200)),
@@ -42,7 +42,10 @@ _SPEC: f.Spec = (
     ("head_bytes", f.integer(0, MAX_KEPT_BYTES)),
     ("tail_bytes", f.integer(0, MAX_KEPT_BYTES)),
     ("labels", f.map_of(_LABEL, f.text(200), 32)),
+    ("session_id", f.optional(f.SESSION)),
+    ("session_user", f.optional(f.USER)),
 )
+_OF_SESSIONS = ("session_id", "session_user")
 _EXECUTION_ID = re.compile(r'"execution_id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 
 
@@ -62,11 +65,17 @@ class EnvelopePayload:
     variables: dict[str, str] = field(default_factory=dict, repr=False)
     labels: dict[str, str] = field(default_factory=dict)
     context: str = "system"
+    #: Whose session it runs in, for the context `current_user`: both, or neither.
+    session_id: str | None = None
+    session_user: str | None = None
     v: int = 1
 
     def to_text(self) -> str:
         """The canonical text: sorted keys, no spaces. What is signed is this text, byte for byte."""
         plain: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in _OF_SESSIONS:
+            if plain[name] is None:
+                del plain[name]
         plain["issued_at"] = f.time_text(self.issued_at)
         plain["start_by"] = f.time_text(self.start_by)
         return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -80,7 +89,12 @@ def content_digest(content: str) -> str:
 
 
 def parse_payload(text: str) -> EnvelopePayload:
-    return EnvelopePayload(**f.fill(_SPEC, f.load(text, "payload")))
+    payload = EnvelopePayload(**f.fill(_SPEC, f.load(text, "payload")))
+    is_for_user = payload.context == "current_user"
+    for name in _OF_SESSIONS:
+        if (getattr(payload, name) is not None) != is_for_user:
+            raise WireError([(name, "must be there for the context current_user, and for no other")])
+    return payload
 
 
 def execution_id_of(text: str) -> str | None:

@@ -142,6 +142,11 @@ def public_key(value: Any) -> bytes:
     return raw
 
 
+#: Names a session, and its user, as the device does; they go into signed orders and into logs, so they are one line.
+SESSION = pattern(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
+USER = pattern(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}", "1 to 256 characters on one line")
+
+
 def optional(check: Check[T]) -> Check[T | None]:
     return lambda value: None if value is None else check(value)
 

@@ -30,6 +30,7 @@ RefusalReason = Literal[
     "content_mismatch",
     "bad_envelope",
     "spawn_failed",
+    "no_user_session",
 ]
 
 
@@ -46,11 +47,32 @@ class EngineKey:
 
 
 @dataclass(frozen=True)
+class SignedIn:
+    """One session of a person who is signed in. `session_id` is of this sign-in alone; `place` is where: a seat, a terminal."""
+
+    session_id: str
+    user: str
+    place: str | None = None
+    is_remote: bool = False
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Hello:
+    """`sessions` None: an agent that does not know who is signed in."""
+
     agent_version: str
     boot_id: str
     deliveries: tuple[Delivery, ...] = ()
     wire: int = WIRE_VERSION
+    sessions: tuple[SignedIn, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """All who are signed in, whenever that changed."""
+
+    sessions: tuple[SignedIn, ...]
 
 
 @dataclass(frozen=True)
@@ -156,6 +178,6 @@ class Unknown:
     type: str
 
 
-AgentMessage = Union[Hello, Heartbeat, Inventory, Accepted, Started, Output, Result, CancelAnswer, Unknown]
+AgentMessage = Union[Hello, Heartbeat, Inventory, Sessions, Accepted, Started, Output, Result, CancelAnswer, Unknown]
 EngineMessage = Union[Welcome, Execute, Cancel, OutputAck, ResultAck, Bye, Unknown]
 Message = Union[AgentMessage, EngineMessage]

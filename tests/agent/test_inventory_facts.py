@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchbill_agent import inventory_linux, inventory_logins, inventory_place, inventory_software
+from watchbill_agent import inventory_linux, inventory_logins, inventory_place, inventory_software, utmp
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_the_domain_is_the_nearest_that_the_machine_knows(
 
 def record(kind: int, user: str, seconds: int, line_id: str = "ts/0") -> bytes:
     """As `struct utmp` is laid out by a C compiler, with its own padding."""
-    layout = struct.Struct("@hi32s4s32s256shhlll16s20s" if inventory_logins._IS_WIDE else "@hi32s4s32s256shhiii16s20s")
+    layout = struct.Struct("@hi32s4s32s256shhlll16s20s" if utmp.IS_WIDE else "@hi32s4s32s256shhiii16s20s")
     packed = layout.pack(kind, 7, b"pts/0", line_id.encode(), user.encode(), b"", 0, 0, 0, seconds, 0, b"", b"")
     return packed.ljust(inventory_logins.RECORD.size, b"\0")
 

@@ -420,3 +420,23 @@ def test_a_start_that_failed_while_no_agent_lived_is_kept_before_any_welcome():
     book.hear(e.ChildRefused(name_of(1), "spawn_failed", "no memory", NOON)).expect(e.KeepResult(failed))
     book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),)))
     book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(PURGE, failed)
+
+
+# --- who is signed in --------------------------------------------------------------------------------------------------
+
+ADA, BOB = w.SignedIn("c1", "ada"), w.SignedIn("c2", "bob")
+
+
+def test_the_first_frame_tells_who_is_signed_in_and_changes_follow_once_each():
+    book = Playbook().hear(e.SessionsChanged((ADA,))).expect().hear(e.Connected())
+    book.expect(w.Hello("1", "boot", sessions=(ADA,)))
+    book.hear(w.Welcome(NOON, 5.0)).expect(e.Purge(NOON - timedelta(days=7)))
+    book.hear(e.SessionsChanged((ADA, BOB))).expect(w.Sessions((ADA, BOB)))
+    book.hear(e.SessionsChanged((ADA, BOB))).expect()
+    book.hear(e.SessionsChanged(())).expect(w.Sessions(()))
+
+
+def test_a_sign_in_between_hello_and_welcome_is_told_after_the_welcome():
+    book = Playbook().hear(e.SessionsChanged(())).hear(e.Connected()).expect(w.Hello("1", "boot", sessions=()))
+    book.hear(e.SessionsChanged((ADA,))).expect()
+    book.hear(w.Welcome(NOON, 5.0)).expect(w.Sessions((ADA,)), e.Purge(NOON - timedelta(days=7)))

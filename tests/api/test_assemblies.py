@@ -230,3 +230,13 @@ async def test_a_new_revision_for_jobs_that_run_as_system_needs_that_permission(
     change = jobs_of.SCRIPT | {"content": "reboot"}
     assert (await operator.put(f"/api/assemblies/{fleet['assembly']}", json=change)).status_code == 403
     assert (await operator.post("/api/assemblies", json=change | {"name": "Other"})).status_code == 201
+
+
+async def test_a_new_revision_for_jobs_that_run_as_who_is_signed_in_needs_no_right_to_the_system(
+    admin, operator, fleet, world
+):
+    await jobs_of.create(admin, fleet, execution_context="current_user")
+    await admin.patch(f"/api/operators/{world.operator.id}", json={"denied_permissions": ["run_as_system"]})
+    change = jobs_of.SCRIPT | {"content": "id", "interpreter": "sh"}
+    changed = await operator.put(f"/api/assemblies/{fleet['assembly']}", json=change)
+    assert (changed.status_code, changed.json().get("interpreter")) == (200, "sh"), changed.text

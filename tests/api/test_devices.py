@@ -152,3 +152,17 @@ async def test_changes_are_audited_with_site_and_address(operator, admin, fleet,
     entry = (await admin.get("/api/audit?object_kind=device")).json()["items"][0]
     assert (entry["action"], entry["actor"], entry["site_id"]) == ("device.disabled", "otto", world.site_a)
     assert (entry["object_id"], entry["remote_addr"]) == (str(fleet["db-1"]), "192.0.2.1")
+
+
+async def test_a_device_tells_who_is_signed_in_or_that_it_does_not_say(operator, other, fleet, db):
+    path = f"/api/devices/{fleet['db-1']}"
+    assert (await operator.get(path)).json()["sessions"] is None
+    async with db.begin() as tx:
+        row = await tx.execute(
+            text("SELECT connection_id FROM device_presence WHERE device_id = :d"), {"d": fleet["db-1"]}
+        )
+        ada = devices.UserSession("c2", "ada", "tty2", True, None)
+        await devices.greeted(tx, [devices.SignedIn(fleet["db-1"], row.scalar_one(), [ada])])
+    (shown,) = (await operator.get(path)).json()["sessions"]
+    assert (shown["id"], shown["user"], shown["place"], shown["is_remote"]) == ("c2", "ada", "tty2", True)
+    assert (await other.get(path)).status_code == 404

@@ -414,3 +414,27 @@ async def test_who_may_not_run_as_system_neither_resumes_a_job_nor_learns_what_i
     assert refused.status_code == 403
     await admin.post(f"{PATH}/{paused['id']}/toggle", json={"enabled": True})
     assert (await operator.post(f"{PATH}/{paused['id']}/toggle", json={"enabled": False})).status_code == 200
+
+
+async def test_who_may_not_run_as_system_may_run_as_who_is_signed_in_and_nothing_more(admin, operator, fleet, world):
+    path = f"/api/operators/{world.operator.id}"
+    assert (await admin.patch(path, json={"denied_permissions": ["run_as_system"]})).status_code == 200
+    mine = {"targets": [device(fleet["crane"])], "execution_context": "current_user"}
+    made = await create(operator, fleet, **mine, policies={"no_user_session": "wait"})
+    assert (made["execution_context"], made["policies"]["no_user_session"]) == ("current_user", "wait")
+    actions = {one["action"]: one["allowed"] for one in made["allowed_actions"]}
+    assert (actions["update"], actions["rerun"], actions["toggle"]) == (True, True, True)
+    one = f"{PATH}/{made['id']}"
+    assert (await operator.put(one, json=job(fleet, **mine, name="Other"))).status_code == 200
+    as_system = job(fleet, targets=[device(fleet["crane"])])
+    refused = await operator.put(one, json=as_system)
+    assert (refused.status_code, "run_as_system" in refused.json()["detail"]) == (403, True)
+    assert (await operator.get(one)).json()["execution_context"] == "current_user"
+    system = await create(admin, fleet, targets=[device(fleet["crane"])])
+    taken_over = await operator.put(f"{PATH}/{system['id']}", json=job(fleet, **mine))
+    assert taken_over.status_code == 403
+
+
+async def test_only_a_job_for_signed_in_users_waits_for_one(admin, fleet):
+    refused = await admin.post(PATH, json=job(fleet, policies={"no_user_session": "wait"}))
+    assert codes(refused) == {"policies.no_user_session": "not_allowed"}

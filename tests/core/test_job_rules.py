@@ -89,7 +89,7 @@ def test_the_least_that_a_job_needs_gets_every_default():
         "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
         "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
-        "no_targets": "skip", "max_change_percent": None, "max_change_devices": None,
+        "no_targets": "skip", "max_change_percent": None, "max_change_devices": None, "no_user_session": "skip",
     }  # fmt: skip
 
 
@@ -151,7 +151,6 @@ def test_a_job_is_an_object(definition):
         ({"components": [component(kind="playbook")]}, "components.0.kind"),
         ({"components": [component(kind="workflow")]}, "components.0.kind"),
         ({"targets": [{"kind": "onboarding_scope"}]}, "targets.0.kind"),
-        ({"execution_context": "current_user"}, "execution_context"),
         ({"credential_id": 9}, "credential_id"),
         ({"use_service_account": True}, "use_service_account"),
         ({"policies": {"concurrency": 5}}, "policies.concurrency"),
@@ -221,10 +220,19 @@ def test_a_script_does_not_run_over_ssh(context):
     assert found(job(execution_context=context)) == [("execution_context", "not_allowed")]
 
 
+def test_a_job_may_run_as_who_is_signed_in_and_only_such_a_job_waits_for_somebody():
+    waiting = {"policies": {"no_user_session": "wait"}}
+    saved = judged(job(execution_context="current_user", **waiting))[0]
+    assert saved is not None
+    assert (saved.execution_context, saved.policies.no_user_session) == ("current_user", "wait")
+    assert found(job(**waiting)) == [("policies.no_user_session", "not_allowed")]
+    assert found(job(policies={"no_user_session": "ask"})) == [("policies.no_user_session", "not_allowed")]
+
+
 def test_every_pair_of_component_and_context_has_its_cell():
     pairs = {(kind, context) for kind in ComponentKind for context in ExecutionContext}
     assert set(CONTEXT_MATRIX) == pairs
-    assert contexts_of(ComponentKind.SCRIPT).now == ("system",)
+    assert contexts_of(ComponentKind.SCRIPT).now == ("system", "current_user")
 
 
 @pytest.mark.parametrize(

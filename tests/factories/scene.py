@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.factories import people, places
-from watchbill import assemblies, jobs, runs, windows
+from watchbill import assemblies, devices, jobs, runs, windows
 from watchbill.core.occurrence import public_id
 from watchbill.core.states import TargetState
 from watchbill.devices import presence
@@ -41,6 +41,17 @@ class Scene:
 
     async def connect(self, tx: AsyncConnection, name: str, gateway: uuid.UUID = GATEWAY) -> None:
         await presence.connected(tx, gateway, [(self.devices[name], uuid.uuid4())], self.now)
+
+    async def sign_in(self, tx: AsyncConnection, name: str, *users: str | None) -> None:
+        """These users, each in a session of the same name, and nobody else; None = its agent does not tell."""
+        connection = (
+            await tx.execute(
+                text("SELECT connection_id FROM device_presence WHERE device_id = :id"), {"id": self.devices[name]}
+            )
+        ).scalar_one()
+        sessions = [devices.UserSession(f"of-{user}", user, "tty1", False, self.now) for user in users if user]
+        told = devices.SignedIn(self.devices[name], connection, None if None in users else sessions)
+        await devices.greeted(tx, [told])
 
     async def job(self, tx: AsyncConnection, *names: str, **changes: Any) -> int:
         definition = {

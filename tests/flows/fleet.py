@@ -51,17 +51,18 @@ async def until(condition: Callable[[], Any], *, patience: float = PATIENCE, eve
 
 @dataclass
 class Agent:
-    """A real agent process with an identity of its own. `timezone` is what its machine's clocks are set to."""
+    """A real agent process with an identity of its own. `timezone` is what its machine's clocks are set to; `utmp` records its logins."""
 
     data_dir: Path
     device_id: str = ""
     timezone: str = "UTC"
+    utmp: Path | None = None
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         with (self.data_dir.parent / f"{self.data_dir.name}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                AGENT, "run", "--data-dir", str(self.data_dir),
+                AGENT, "run", "--data-dir", str(self.data_dir), *(["--utmp", str(self.utmp)] if self.utmp else []),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "TZ": self.timezone},
             )  # fmt: skip
@@ -119,9 +120,17 @@ class Fleet:
         }
         return Engine(load(values), Database(self.url, pool_size=5), self.clock, self.keys)
 
-    async def enrol(self, name: str, *, start: bool = True, timezone: str = "UTC") -> Agent:
-        """Enrol an agent through the normal approval."""
-        agent = Agent(self.folder / name, timezone=timezone)
+    async def enrol(
+        self,
+        name: str,
+        *,
+        start: bool = True,
+        timezone: str = "UTC",
+        folder: Path | None = None,
+        utmp: Path | None = None,
+    ) -> Agent:
+        """Enrol an agent through the normal approval. `folder`: where it lives, if it is to be open to other users."""
+        agent = Agent((folder or self.folder) / name, timezone=timezone, utmp=utmp)
         asked = await asyncio.create_subprocess_exec(
             AGENT, "enroll", "--server", str(self.http.base_url).rstrip("/"), "--code", _code_of(self.site),
             "--data-dir", str(agent.data_dir), "--wait", "30",

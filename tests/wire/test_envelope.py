@@ -81,6 +81,26 @@ def test_a_payload_is_strict_in_every_field(field, value):
     assert caught.value.field == field
 
 
+def test_a_payload_names_a_session_exactly_when_it_is_for_a_signed_in_user():
+    session = {"session_id": "c2", "session_user": "ada"}
+    whole = payload(context="current_user", **session)
+    assert w.parse_payload(whole.to_text()) == whole
+    for wrong, field in (
+        (payload(context="current_user"), "session_id"),
+        (payload(context="current_user", session_id="c2"), "session_user"),
+        (payload(**session), "session_id"),
+        (payload(context="current_user", session_id="c 2", session_user="ada"), "session_id"),
+        (payload(context="current_user", session_id="c2", session_user="ada\nroot"), "session_user"),
+    ):
+        with pytest.raises(w.WireError) as caught:
+            w.parse_payload(wrong.to_text())
+        assert caught.value.field == field
+
+
+def test_an_order_for_no_session_says_nothing_of_sessions_as_older_agents_know_it():
+    assert "session" not in payload().to_text()
+
+
 def test_the_signed_bytes_are_the_text_exactly_as_sent():
     assert w.envelope_signing_bytes('{"é":1}') == b'watchbill-envelope:v1\n{"\xc3\xa9":1}'
 

@@ -23,13 +23,25 @@ plain_json = st.recursive(
     st.none() | st.booleans() | st.integers() | texts, lambda x: st.lists(x) | st.dictionaries(texts, x)
 )
 
+signed_in = st.builds(
+    w.SignedIn,
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=128),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=256),
+    st.none() | texts.map(lambda t: t[:100]),
+    st.booleans(),
+    st.none() | times,
+)
+sessions = st.lists(signed_in, max_size=3).map(tuple)
+
 from_agent = st.one_of(
     st.builds(
         w.Hello,
         st.text("0.1v", min_size=1, max_size=64),
         texts.map(lambda t: t[:128]),
         st.lists(st.builds(w.Delivery, ids, st.sampled_from(["accepted", "running", "finished"]))).map(tuple),
+        sessions=st.none() | sessions,
     ),
+    st.builds(w.Sessions, sessions),
     st.just(w.Heartbeat()),
     st.builds(w.Inventory, digests, st.dictionaries(texts, plain_json)),
     st.builds(w.Accepted, ids),

@@ -93,8 +93,21 @@ class DeviceReply(Model):
     updated_at: Instant
 
 
+class UserSessionReply(Model):
+    """Somebody who is signed in. `place` is a terminal or a screen, as the device names it."""
+
+    id: str
+    user: str
+    place: str | None
+    is_remote: bool
+    since_at: Instant | None
+
+
 class DeviceWithInventory(DeviceReply):
+    """`sessions`: who is signed in, or was when it went offline; null = its agent does not tell."""
+
     inventory: dict[str, Any]
+    sessions: list[UserSessionReply] | None
 
 
 class DeviceUpdate(Model):
@@ -163,10 +176,13 @@ async def change_tags(body: TagsChange, tx: Tx, caller: Caller, now: Now) -> Tag
 
 @resource.get("/{device_id}")
 async def get_device(device_id: UUID, tx: Tx, caller: Caller, response: Response) -> DeviceWithInventory:
-    """One device with its inventory."""
+    """One device with its inventory, and who is signed in on it."""
     device, inventory = await devices.get_device_with_inventory(tx, caller, device_id)
+    found = await devices.sessions_of(tx, device_id)
     response.headers["ETag"] = etag(device.inventory_revision)
-    return DeviceWithInventory(**DeviceReply.model_validate(device).model_dump(), inventory=inventory)
+    sessions = None if found is None else [UserSessionReply(**asdict(one)) for one in found]
+    shown = DeviceReply.model_validate(device).model_dump()
+    return DeviceWithInventory(**shown, inventory=inventory, sessions=sessions)
 
 
 def _changed(device: Device, response: Response) -> DeviceReply:

@@ -204,6 +204,11 @@ class JobPolicies(Model):
         description="an occurrence waits for a person when its devices differ by more from those of the one before",
     )
     max_change_devices: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    no_user_session: Literal["skip", "wait"] = Field(
+        default="skip",
+        description="what a device does on which nobody is signed in, where the context is current_user. skip: it is left out. wait: it "
+        "runs when somebody signs in, until its latest start; for no other context",
+    )
 
 
 class _Job(Model):
@@ -218,7 +223,11 @@ class _Job(Model):
         Field(min_length=1, max_length=MAX_COMPONENTS, description="run in order on each device, one after the other"),
     ]
     exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
-    execution_context: Literal["system"] = "system"
+    execution_context: Literal["system", "current_user"] = Field(
+        default="system",
+        description="whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in "
+        "each session; never the agent's, also where nobody is signed in",
+    )
     credential_id: None = None
     use_service_account: Literal[False] = False
     duration: JobDuration = Field(default_factory=JobDuration)

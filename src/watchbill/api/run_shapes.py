@@ -125,6 +125,8 @@ class ExecutionReply(Model):
     truncated: bool
     cancel_answer: str | None
     last_line: str | None
+    session_id: str | None = Field(description="the session of a signed-in user that it ran in, as its device names it")
+    session_user_name: str | None = Field(description="whose session that was")
 
 
 class DeviceBrief(Model):

@@ -112,6 +112,7 @@ _CHECKS = (
         JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id IS NOT NULL AND p.connected_at < :patient
         JOIN devices d ON d.id = t.device_id AND d.status = 'active'
         WHERE t.state IN ('pending', 'waiting_online') AND t.released_at < :patient AND coalesce(t.starts_at, t.released_at) < :patient
+          AND (t.reason IS DISTINCT FROM 'no_user_session' OR EXISTS (SELECT FROM device_sessions s WHERE s.device_id = t.device_id))
           AND NOT EXISTS (SELECT FROM run_targets b WHERE r.exclusivity <> 'none' AND b.job_id = t.job_id AND b.id <> t.id
             AND (b.device_id = t.device_id OR r.exclusivity = 'job') AND (b.finished_at >= :patient
               OR b.state IN ('connecting', 'dispatched', 'running', 'cancelling')
@@ -133,7 +134,7 @@ _CHECKS = (
         "executed_twice",
         "A target was handed out more often than its attempts allow.",
         "SELECT 'target ' || t.id FROM run_targets t JOIN executions e ON e.target_id = t.id"
-        " GROUP BY t.id, t.attempt, e.component, e.is_recheck HAVING count(*) > t.attempt",
+        " GROUP BY t.id, t.attempt, e.component, e.is_recheck, e.session_id HAVING count(*) > t.attempt",
     ),
     _Check(
         "result_missing",

@@ -50,8 +50,8 @@ def _of_refusal(reason: str | None) -> tuple[TargetEvent, str | None]:
             return TargetEvent.EXPIRE, "offline"
         case "cancelled":
             return TargetEvent.STOPPED, None
-        case "interpreter_missing":
-            return TargetEvent.SKIP, "interpreter_missing"
+        case "interpreter_missing" | "no_user_session":
+            return TargetEvent.SKIP, reason
         case "offline":
             return TargetEvent.EXPIRE, "offline"
         case "not_delivered":

@@ -18,6 +18,7 @@ from watchbill.core.problems import Problem
 
 class Interpreter(StrEnum):
     BASH = "bash"
+    SH = "sh"
     PYTHON = "python"
     POWERSHELL = "powershell"
     BATCH = "batch"

@@ -28,6 +28,7 @@ from watchbill.core.job_rules_values import (
     JOB_KINDS,
     MAX_COMPONENTS,
     NO_TARGETS,
+    NO_USER_SESSIONS,
     OFFLINES,
     OVERLAP_SCOPES,
     OVERLAPS,
@@ -46,6 +47,7 @@ from watchbill.core.job_rules_values import (
     Job,
     JobDraft,
     NoTargets,
+    NoUserSession,
     Offline,
     Overlap,
     OverlapScope,
@@ -274,6 +276,7 @@ def _policies(fields: Fields) -> Policies:
         no_targets=cast("NoTargets", word("no_targets", NO_TARGETS, "skip")),
         max_change_percent=fields.optional_integer("max_change_percent", *CHANGE_PERCENT),
         max_change_devices=fields.optional_integer("max_change_devices", *CHANGE_DEVICES),
+        no_user_session=cast("NoUserSession", word("no_user_session", NO_USER_SESSIONS, "skip")),
     )
     fields.refuse_unknown("policies")
     return policies

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from watchbill.core.job_rules_steps import step_conflicts
-from watchbill.core.job_rules_values import JobDraft
+from watchbill.core.job_rules_values import ExecutionContext, JobDraft
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_calendar import CalendarUnit
 from watchbill.core.schedule_cron import Cron
 from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.schedule_types import Calendar, Elapsed, Immediate, Once, Schedule
+from watchbill.core.steps import Role
 
 HOLD_NEEDS_A_FIXED_ZONE: Final = (
     "must not be hold where the schedule follows the clocks of sites or devices: its waves are late one by one"
@@ -19,14 +20,36 @@ _DAYS: Final[dict[CalendarUnit, int]] = {"daily": 1, "weekly": 7, "monthly": 28,
 
 
 def conflicts(draft: JobDraft) -> Iterator[Problem]:
-    """Every pair that cannot be: a splay that reaches the next instant, a person asked about a wave, limits the wrong way round."""
+    """Every pair that cannot be: a splay that reaches the next instant, a person asked about a wave, a wait for nobody,
+    limits the wrong way round.
+    """
     if draft.schedule is not None:
         yield from _splay(draft.policies.splay_seconds, draft.schedule)
         if draft.policies.catch_up == "hold" and draft.schedule.is_following:
             yield Problem("policies.catch_up", "not_allowed", HOLD_NEEDS_A_FIXED_ZONE)
     yield from step_conflicts(draft, regular_gap(draft.schedule) if draft.schedule is not None else None)
+    if draft.policies.no_user_session == "wait" and draft.execution_context is not ExecutionContext.CURRENT_USER:
+        message = "must be skip: nobody is waited for by a job that does not run as who is signed in (current_user)"
+        yield Problem("policies.no_user_session", "not_allowed", message)
+    if draft.execution_context is ExecutionContext.CURRENT_USER:
+        yield from _in_sessions(draft)
     if draft.duration.time_limit_seconds is not None:
         yield from run_limit_fault(draft.duration.run_limit_seconds, draft.duration.time_limit_seconds)
+
+
+def _in_sessions(draft: JobDraft) -> Iterator[Problem]:
+    """Several sessions and several steps at once have no rule yet for what follows when they end differently."""
+    as_user = "a job that runs as who is signed in (current_user)"
+    if len(draft.components) > 1:
+        yield Problem("components", "not_available_yet", f"{as_user} has exactly one component in this version")
+    elif draft.components and draft.components[0].role is Role.CHECK:
+        yield Problem(
+            "components.0.role", "not_available_yet", f"must be run: {as_user} checks nothing in this version"
+        )
+    if draft.policies.retries:
+        yield Problem(
+            "policies.retries", "not_available_yet", f"must be 0: {as_user} tries nothing again in this version"
+        )
 
 
 def run_limit_fault(run_limit_seconds: int | None, time_limit_seconds: int) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ SplayMode = Literal["fixed", "per_occurrence"]
 CatchUp = Literal["skip", "latest", "all", "hold"]
 Offline = Literal["wait", "skip"]
 NoTargets = Literal["skip", "fail"]
+NoUserSession = Literal["skip", "wait"]
 
 
 class ComponentKind(StrEnum):
@@ -52,7 +53,7 @@ _LOCAL = (_C.SYSTEM, _C.CURRENT_USER)
 #: Which component runs in which context; every pair has its cell.
 CONTEXT_MATRIX: Final[Mapping[tuple[ComponentKind, ExecutionContext], Fit]] = {
     (_K.SCRIPT, _C.SYSTEM): Fit.YES,
-    (_K.SCRIPT, _C.CURRENT_USER): Fit.LATER,
+    (_K.SCRIPT, _C.CURRENT_USER): Fit.YES,
     **{(_K.SCRIPT, context): Fit.NEVER for context in _REMOTE},
     **{(_K.PLAYBOOK, context): Fit.NEVER for context in _LOCAL},
     **{(_K.PLAYBOOK, context): Fit.LATER for context in _REMOTE},
@@ -69,6 +70,7 @@ CATCH_UPS: Final = Choice(("latest", "skip", "all", "hold"))
 SPLAY_MODES: Final = Choice(("fixed", "per_occurrence"))
 OFFLINES: Final = Choice(("wait", "skip"))
 NO_TARGETS: Final = Choice(("skip", "fail"))
+NO_USER_SESSIONS: Final = Choice(("skip", "wait"))
 
 MAX_COMPONENTS: Final = 20
 TIME_LIMIT_SECONDS: Final = (1, 7 * 86_400)
@@ -149,6 +151,8 @@ class Policies:
     #: An occurrence is held for a person when the devices it finds differ by more from those of the one before. None = any.
     max_change_percent: int | None = None
     max_change_devices: int | None = None
+    #: What a device does on which nobody is signed in, where the job runs as who is: it is left out, or waits for somebody.
+    no_user_session: NoUserSession = "skip"
     #: What is tried again.
     retry_on: tuple[str, ...] = DEFAULT_RETRY_ON
 
@@ -182,6 +186,7 @@ class Policies:
             "no_targets": self.no_targets,
             "max_change_percent": self.max_change_percent,
             "max_change_devices": self.max_change_devices,
+            "no_user_session": self.no_user_session,
         }
 
 

@@ -25,6 +25,8 @@ from watchbill.devices.service import (
     set_tags,
     update_device,
 )
+from watchbill.devices.sessions import SignedIn, UserSession, greeted, sessions_of
+from watchbill.devices.sessions import changed as sessions_changed
 from watchbill.devices.software import Software
 from watchbill.devices.store import (
     CustomValue,
@@ -69,9 +71,11 @@ __all__ = [
     "FieldDraft",
     "NewDevice",
     "Setting",
+    "SignedIn",
     "Software",
     "TagChange",
     "TagCount",
+    "UserSession",
     "add_device",
     "change_tags",
     "count_by_site",
@@ -79,12 +83,15 @@ __all__ = [
     "custom_fields",
     "get_device",
     "get_device_with_inventory",
+    "greeted",
     "inventory",
     "list_devices",
     "list_software",
     "lock_device",
     "presence",
     "reported",
+    "sessions_changed",
+    "sessions_of",
     "set_custom_values",
     "set_status",
     "set_tags",

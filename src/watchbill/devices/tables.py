@@ -96,4 +96,16 @@ device_presence = Table(
     Column("connection_id", UUID(as_uuid=True)),
     Column("connected_at", DateTime(timezone=True)),
     Column("last_seen_at", DateTime(timezone=True), nullable=False),
+    Column("tells_sessions", Boolean, nullable=False),
+)
+
+device_sessions = Table(
+    "device_sessions",
+    metadata,
+    Column("device_id", UUID(as_uuid=True), primary_key=True),
+    Column("session_id", Text(collation="C"), primary_key=True),
+    Column("user_name", Text, nullable=False),
+    Column("place", Text),
+    Column("is_remote", Boolean, nullable=False),
+    Column("since_at", DateTime(timezone=True)),
 )

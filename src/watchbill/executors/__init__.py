@@ -8,6 +8,6 @@ from collections.abc import Mapping
 from watchbill.executors import agent_script
 from watchbill.executors.base import Executor, LeaseLostError, RunPort, WorkRequest
 
-EXECUTORS: Mapping[str, Executor] = {"system": agent_script.execute}
+EXECUTORS: Mapping[str, Executor] = {"system": agent_script.execute, "current_user": agent_script.execute}
 
 __all__ = ["EXECUTORS", "Executor", "LeaseLostError", "RunPort", "WorkRequest"]

@@ -74,6 +74,7 @@ def _due_query() -> Select[Any]:
         jobs.c.definition["schedule"].label("schedule"),
         jobs.c.definition["policies"].label("policies"),
         jobs.c.definition["duration"].label("duration"),
+        jobs.c.definition["execution_context"].astext.label("execution_context"),
         jobs.c.mark_at,
         jobs.c.next_due_at,
         jobs.c.allowed_site_ids.label("reach_site_ids"),
@@ -300,4 +301,5 @@ def _due_job(row: Row[Any]) -> DueJob:
         reach_site_ids=row.reach_site_ids,
         failure_threshold_percent=policies.failure_threshold_percent,
         tzdata_version=row.tzdata_version,
+        execution_context=row.execution_context,
     )

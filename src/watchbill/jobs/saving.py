@@ -112,7 +112,7 @@ def _revision(one: StoredRevision, seen: SeenTargets | None) -> JobRevision:
 async def lock(tx: AsyncConnection, actor: Actor, job_id: int, *needed: Permission) -> SavedJob:
     """The job, held until the transaction ends, for a caller who may do what needs these permissions to all its devices."""
     job = _there(await listing.find(tx, actor.scope, job_id, for_update=True))
-    actor.require(*needed)
+    actor.require(*needed_for(job, needed))
     if job.spans_other_sites:
         raise ForbiddenError(_SPANS, code="job_spans_other_sites")
     return job
@@ -135,6 +135,12 @@ NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
 }
 
 
+def needed_for(job: SavedJob, needed: Sequence[Permission]) -> list[Permission]:
+    """Of these permissions, those that this job asks for: only what runs as SYSTEM needs the right to that."""
+    is_system = job.definition["execution_context"] == ExecutionContext.SYSTEM.value
+    return [one for one in needed if is_system or one is not Permission.RUN_AS_SYSTEM]
+
+
 def allowed_actions(actor: Actor, job: SavedJob, *, has_run: bool = True) -> list[Action]:
     """What this reader may do to the job, and why not; the writes themselves ask the same."""
     return [_action(actor, job, name, has_run=has_run) for name in NEEDED if name != "resume"]
@@ -142,7 +148,7 @@ def allowed_actions(actor: Actor, job: SavedJob, *, has_run: bool = True) -> lis
 
 def _action(actor: Actor, job: SavedJob, name: str, *, has_run: bool) -> Action:
     needed = NEEDED["resume" if name == "toggle" and not job.enabled else name]
-    lacking = [f"`{permission}`" for permission in needed if not actor.may(permission)]
+    lacking = [f"`{permission}`" for permission in needed_for(job, needed) if not actor.may(permission)]
     if lacking:
         return Action(name, allowed=False, reason=f"This needs the permission {' and '.join(lacking)}.")
     if job.spans_other_sites:

@@ -175,7 +175,9 @@ async def using_filter(tx: AsyncConnection, filter_id: int, visible: Select[tupl
 
 
 async def following_assembly(tx: AsyncConnection, scope: SiteScope, assembly_id: UUID) -> tuple[int, int]:
-    """How many jobs take each new revision of an assembly, and how many of them have a device outside of the scope to run on."""
+    """How many jobs take each new revision of an assembly and run it as SYSTEM, and how many, whoever they run it as, have a device
+    outside of the scope to run on.
+    """
     inside = func.coalesce(scope.clause(devices.c.site_id), literal(value=False))
     outside = (
         select(literal(1))
@@ -188,7 +190,10 @@ async def following_assembly(tx: AsyncConnection, scope: SiteScope, assembly_id:
         job_components.c.assembly_id == assembly_id,
         job_components.c.assembly_revision.is_(None),
     )
-    query = select(func.count(), func.count().filter(outside)).where(jobs.c.deleted_at.is_(None), latest)
+    is_system = jobs.c.definition["execution_context"].astext == "system"
+    query = select(func.count().filter(is_system), func.count().filter(outside)).where(
+        jobs.c.deleted_at.is_(None), latest
+    )
     number, elsewhere = (await tx.execute(query)).one()
     return number, elsewhere
 

@@ -130,6 +130,7 @@ class DueJob:
     reach_site_ids: Sequence[int] | None
     failure_threshold_percent: int
     tzdata_version: str
+    execution_context: str = "system"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from watchbill.runs.history import (
     runs_of,
     with_waves,
 )
+from watchbill.runs.in_sessions import somebody_came
 from watchbill.runs.job_rows import JobHistory, Recent
 from watchbill.runs.manual import Again, open_manual, rerun
 from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_missed, record_skipped
@@ -152,6 +153,7 @@ __all__ = [
     "runs_of",
     "settle_job",
     "skip_held",
+    "somebody_came",
     "started",
     "store_output",
     "surroundings",

@@ -83,6 +83,9 @@ class Execution:
     cancel_answer: str | None
     is_recheck: bool
     last_line: str | None
+    #: Whose session it ran in, where it ran as who was signed in.
+    session_id: str | None
+    session_user_name: str | None
 
 
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
@@ -214,6 +217,7 @@ async def _executions_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, 
             executions.c.dispatched_at,
             executions.c.is_recheck,
             executions.c.component,
+            executions.c.session_id,
         )
     )
     found: dict[int, list[Execution]] = defaultdict(list)

@@ -45,7 +45,7 @@ RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, 
 _OWED = text("""
 SELECT e.id, e.target_id, e.run_id, e.device_id, e.site_id, e.start_by_at, e.state, t.state AS target_state,
   t.cancel_requested_at IS NOT NULL AS is_cancelled, t.occurrence_id, t.job_id,
-  e.stdout_bytes, e.stderr_bytes, e.component, e.attempt, e.time_limit_seconds
+  e.stdout_bytes, e.stderr_bytes, e.component, e.attempt, e.time_limit_seconds, e.session_id, e.session_user_name
 FROM executions e JOIN run_targets t ON t.run_id = e.run_id AND t.id = e.target_id
 WHERE e.device_id = ANY(:devices) AND e.state <> 'finished' AND t.term = e.term
   AND (CAST(:before AS timestamptz) IS NULL OR (e.state = 'dispatched' AND e.dispatched_at < :before)) ORDER BY e.dispatched_at, e.id
@@ -109,7 +109,7 @@ async def devices_went_offline(tx: AsyncConnection, device_ids: Sequence[uuid.UU
 
 def _delivery(row: Row[*tuple[Any, ...]]) -> Delivery:
     place = row.id, row.target_id, row.run_id, row.occurrence_id, row.job_id, row.device_id, row.start_by_at
-    return Delivery(*place, row.component, row.attempt, row.time_limit_seconds)
+    return Delivery(*place, row.component, row.attempt, row.time_limit_seconds, row.session_id, row.session_user_name)
 
 
 async def owed(

@@ -56,7 +56,7 @@ WITH given AS (
 ), begun AS (
   SELECT id, state FROM opened UNION ALL SELECT id, state FROM released
 ), content AS (
-  SELECT s.id, s.job_id,
+  SELECT s.id, s.job_id, s.execution_context, s.no_user_session,
     CASE WHEN s.overlap = 'allow' THEN 'none' WHEN s.overlap_scope = 'job' THEN 'job' ELSE 'device' END AS exclusivity,
     jsonb_agg(jsonb_build_object('position', c.position, 'assembly_id', a.id, 'name', a.name, 'revision', v.revision,
       'content_sha256', v.content_sha256, 'interpreter', v.content->>'interpreter',
@@ -70,11 +70,11 @@ WITH given AS (
   JOIN job_components c ON c.job_id = s.job_id
   JOIN assemblies a ON a.id = c.assembly_id
   JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
-  GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope
+  GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope, s.execution_context, s.no_user_session
 ), run AS (
   INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at,
-    step_rules, target_specs)
-  SELECT new_run_id(:now), id, job_id, 'script', 'system', components, time_limit_seconds, exclusivity, :now, step_rules,
+    step_rules, no_user_session, target_specs)
+  SELECT new_run_id(:now), id, job_id, 'script', execution_context, components, time_limit_seconds, exclusivity, :now, step_rules, no_user_session,
     -- The rules as they are now; who is named one by one is in the rows themselves.
     coalesce((SELECT jsonb_agg(jsonb_build_object('place', CASE WHEN t.is_exclusion THEN -1 - t.position ELSE t.position END,
         'kind', t.kind, 'filter_id', t.filter_id, 'site_id', t.site_id, 'name', coalesce(f.name, y.name), 'revision', f.revision)

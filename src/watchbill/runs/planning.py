@@ -310,6 +310,8 @@ def opening(
         allowed_site_ids=job.allowed_site_ids,
         reach_site_ids=job.reach_site_ids,
         no_targets=job.policies.no_targets,
+        execution_context=job.execution_context,
+        no_user_session=job.policies.no_user_session,
         max_change_devices=job.policies.max_change_devices,
         max_change_percent=job.policies.max_change_percent,
         failure_threshold_percent=job.failure_threshold_percent,

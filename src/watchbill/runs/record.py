@@ -19,7 +19,7 @@ from watchbill.core.states import TargetEvent
 from watchbill.core.steps import Waits
 from watchbill.devices import Setting
 from watchbill.kit.clock import rfc3339
-from watchbill.runs import script_values, steps
+from watchbill.runs import in_sessions, script_values, steps
 from watchbill.runs.left_out import HAS_STEPS
 from watchbill.runs.moves import Move, move
 from watchbill.runs.script_values import Ended
@@ -34,7 +34,7 @@ _START = text("""
 UPDATE executions e SET state = 'running', started_at = s.started_at
 FROM unnest(CAST(:ids AS uuid[]), CAST(:devices AS uuid[]), CAST(:times AS timestamptz[])) AS s(id, device_id, started_at), runs r
 WHERE e.id = s.id AND e.device_id = s.device_id AND e.state IN ('dispatched', 'accepted') AND r.id = e.run_id
-RETURNING e.target_id, e.term, e.started_at, r.time_limit_seconds
+RETURNING e.target_id, e.term, e.started_at, e.session_id, r.time_limit_seconds
 """)
 
 _FINISH = text(f"""
@@ -49,7 +49,7 @@ FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:out
     stderr_bytes, truncated, last_line), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
 RETURNING e.id, e.run_id, e.device_id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail,
-  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes,
+  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, e.session_id, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes,
   {HAS_STEPS} AS has_steps
 """)
 
@@ -68,7 +68,7 @@ RETURNING e.id, e.target_id, e.term, e.state, s.answer
 _NEVER_CAME = text(f"""
 UPDATE executions e SET state = 'finished', outcome = 'refused', reason = :reason, finished_at = :now, received_at = :now
 FROM runs r WHERE e.id = ANY(:ids) AND e.state <> 'finished' AND r.id = e.run_id
-RETURNING e.run_id, e.target_id, e.term, e.state, {HAS_STEPS} AS has_steps
+RETURNING e.run_id, e.target_id, e.term, e.component, e.session_id, e.state, {HAS_STEPS} AS has_steps
 """)
 
 
@@ -106,7 +106,7 @@ async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID
     if not rows:
         return
     columns = {"ids": [r[0] for r in rows], "devices": [r[1] for r in rows], "times": [min(r[2], now) for r in rows]}
-    found = await tx.execute(_START, columns)
+    found = (await tx.execute(_START, columns)).all()
     moves = [
         Move(
             row.target_id,
@@ -117,7 +117,10 @@ async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID
         )
         for row in found
     ]
-    await move(tx, moves, now)
+    # Of several at once on a target only the first starts it.
+    await move(tx, list({one.target_id: one for one in reversed(moves)}.values()), now)
+    shared = {row.target_id for row in found if row.session_id is not None}
+    await in_sessions.goes_on(tx, [one for one in moves if one.target_id in shared])
 
 
 @dataclass
@@ -157,11 +160,13 @@ async def _settle(
 ) -> tuple[Followed, set[int]]:
     """Move the targets of ended executions, whatever follows on them; and which targets these ends were of use to."""
     decided = await steps.decide(tx, rows, now) if any(row.has_steps for row in rows) else []
-    moves = [move_of(row, notes.get(row.target_id)) for row in rows if not row.has_steps]
+    plain = [row for row in rows if not row.has_steps]
+    moves, going_on = await in_sessions.decided(tx, plain, lambda row: move_of(row, notes.get(row.target_id)))
     moves += [one for each in decided if (one := steps.move_of(each, now, notes.get(each.target.id))) is not None]
     moved = await move(tx, moves, now)
     waiting = {each.target.id for each in decided if isinstance(each.next, Waits)}
-    return await steps.carry_out(tx, decided, moved, now), {one.target_id for one in moved} | waiting
+    concerned = {one.target_id for one in moved} | waiting | going_on
+    return await steps.carry_out(tx, decided, moved, now), concerned
 
 
 def _is_success(row: Row[*tuple[Any, ...]]) -> bool:
@@ -207,7 +212,9 @@ async def never_came(
     if not execution_ids:
         return Followed()
     found = (await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})).all()
-    moves = [Move(row.target_id, event, term=row.term, reason=reason) for row in found if not row.has_steps]
+    alone = [row for row in found if not row.has_steps and row.session_id is None]
+    moves = [Move(row.target_id, event, term=row.term, reason=reason) for row in alone]
+    moves += (await in_sessions.decided(tx, [row for row in found if row.session_id is not None], move_of))[0]
     decided = await steps.decide(tx, found, now) if any(row.has_steps for row in found) else []
     moves += [one for each in decided if (one := steps.move_of(each, now, None)) is not None]
     return await steps.carry_out(tx, decided, await move(tx, moves, now), now)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import queue
 from watchbill.core.states import ACTIVE_TARGET, TargetEvent, TargetState
 from watchbill.kit import db
+from watchbill.runs import in_sessions
 from watchbill.runs.left_out import leave_rest_out
 from watchbill.runs.moves import Move, move, publish_occurrences
 from watchbill.runs.taking import KILL_GRACE, SILENCE
@@ -46,6 +47,8 @@ WHERE t.state = 'cancelling'
 # at this very moment, or have waited for its turn all the time.
 _OVERDUE = text("""
 SELECT t.id, t.job_id, t.run_id, t.state, t.released_at, t.stop_reason, t.deadline_at <= :now AS is_overdue, r.exclusivity,
+  t.reason = 'no_user_session' AND EXISTS (SELECT FROM device_presence p WHERE p.device_id = t.device_id AND p.gateway_id IS NOT NULL)
+    AS is_unattended,
   EXISTS (SELECT FROM run_targets n WHERE n.job_id = t.job_id AND n.device_id = t.device_id AND n.deadline_at IS NOT NULL
     AND n.id > t.id AND n.starts_at = t.expires_at) AS has_made_room,
   r.exclusivity <> 'none' AND EXISTS (SELECT FROM run_targets b WHERE b.job_id = t.job_id AND b.device_id = t.device_id
@@ -178,6 +181,8 @@ def _never_started(row: Row[*tuple[Any, ...]], *, waits_its_turn: bool) -> Move:
     if waits_its_turn:
         detail = "An earlier run of the job was still active when its latest start had come."
         return Move(row.id, TargetEvent.SKIP, reason="previous_run_active", detail=detail)
+    if row.is_unattended:
+        return Move(row.id, TargetEvent.SKIP, reason=in_sessions.REASON, detail=in_sessions.NOBODY_CAME)
     return Move(row.id, TargetEvent.EXPIRE, reason="offline")
 
 

@@ -93,6 +93,7 @@ runs = Table(
     Column("exclusivity", Text, nullable=False),
     Column("target_specs", JSONB, nullable=False),
     Column("step_rules", JSONB),
+    Column("no_user_session", Text, nullable=False),
 )
 
 run_targets = Table(
@@ -162,6 +163,8 @@ executions = Table(
     Column("cancel_answer", Text),
     Column("is_recheck", Boolean, nullable=False),
     Column("time_limit_seconds", Integer),
+    Column("session_id", Text),
+    Column("session_user_name", Text),
     Column("last_line", Text),
 )
 

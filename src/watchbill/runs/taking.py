@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import windows
 from watchbill.core.states import TargetState
 from watchbill.kit import db
+from watchbill.runs import in_sessions
 from watchbill.runs.fates import Busy, Candidate, Fates, Lone, PutOff, fates, whose_turn
+from watchbill.runs.in_sessions import HAS_SOMEBODY, IS_ATTENDED
 from watchbill.runs.moves import Moved, apply, changed, settle
 
 #: Between a soft stop and a kill on the device.
@@ -55,7 +57,8 @@ _FROM = """
   JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
   JOIN devices d ON d.id = t.device_id AND d.status = 'active'"""
 _WHERE = f"""
-  WHERE t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL AND {_CAN_START.format(x="t")}"""
+  WHERE t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL AND {_CAN_START.format(x="t")}
+    AND {IS_ATTENDED}"""
 _MINE = _FROM + _WHERE
 # The closer look is rare: one statement for every kind of look, planned for the one at hand.
 _ANY_LOOK = """(CAST(:run_id AS bigint) IS NULL OR t.run_id = :run_id)
@@ -66,8 +69,8 @@ _ANY_LOOK = """(CAST(:run_id AS bigint) IS NULL OR t.run_id = :run_id)
 _HAS_WINDOWS = """EXISTS (SELECT FROM windows w WHERE w.enabled AND w.deleted_at IS NULL
     AND EXISTS (SELECT FROM window_attachments a WHERE a.window_id = w.id))"""
 
-# From `locked` (id, run_id, state, stop_at) to deliveries.
-_DELIVER = """taken AS (
+# From `locked` (id, run_id, state, stop_at) to deliveries: one, or one in each session of who is signed in.
+_DELIVER = f"""taken AS (
   UPDATE run_targets t SET state = 'dispatched', term = t.term + 1, attempt = t.attempt + 1, reason = NULL, detail = NULL,
     retry_of = NULL, exit_code = NULL, last_line = NULL,
     deadline_at = CAST(:now AS timestamptz) + r.time_limit_seconds * interval '1 second' + CAST(:silence AS interval),
@@ -75,16 +78,26 @@ _DELIVER = """taken AS (
     stop_by_at = least(t.stop_by_at, l.stop_at),
     stop_reason = CASE WHEN l.stop_at < coalesce(t.stop_by_at, 'infinity') THEN 'outside_window' ELSE t.stop_reason END
   FROM locked l JOIN runs r ON r.id = l.run_id WHERE t.id = l.id AND t.run_id = l.run_id AND t.state IN ('pending', 'waiting_online')
+    AND {HAS_SOMEBODY}
   RETURNING t.id AS target_id, t.run_id, t.occurrence_id, t.job_id, t.device_id, t.site_id, t.wave, l.state AS before, t.term,
-    t.attempt, t.next_component, least(t.expires_at, t.stop_by_at) AS start_by_at, gen_random_uuid() AS execution_id
+    t.attempt, t.next_component, least(t.expires_at, t.stop_by_at) AS start_by_at, r.execution_context
+), dealt AS MATERIALIZED (
+  SELECT k.*, gen_random_uuid() AS execution_id, s.session_id, s.user_name AS session_user_name,
+    row_number() OVER (PARTITION BY k.target_id ORDER BY s.session_id) = 1 AS is_first
+  FROM taken k LEFT JOIN device_sessions s ON k.execution_context = 'current_user' AND s.device_id = k.device_id
 ), delivered AS (
-  INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at)
-  SELECT execution_id, target_id, run_id, device_id, site_id, next_component, attempt, term, 'dispatched', start_by_at, :now FROM taken
+  INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at,
+    session_id, session_user_name)
+  SELECT execution_id, target_id, run_id, device_id, site_id, next_component, attempt, term, 'dispatched', start_by_at, :now,
+    session_id, session_user_name FROM dealt
 )"""
 _DELIVERED = """
 SELECT 'delivered' AS what, execution_id, target_id, run_id, occurrence_id, job_id, device_id, site_id, wave, before, start_by_at,
-  next_component AS component, attempt
-FROM taken"""
+  next_component AS component, attempt, session_id, session_user_name, is_first
+FROM dealt
+UNION ALL
+SELECT 'nobody', NULL, id, run_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM locked l
+WHERE NOT EXISTS (SELECT FROM taken k WHERE k.target_id = l.id)"""
 
 # One round trip: what is handed out, and what there is beyond it. Where windows are, they are asked first.
 _TAKE = f"""
@@ -100,7 +113,7 @@ WITH ready AS MATERIALIZED (
 {_DELIVERED}
 UNION ALL
 SELECT what, NULL::uuid, NULL::bigint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::uuid, NULL::bigint, NULL::integer, NULL, NULL::timestamptz,
-  NULL::integer, NULL::integer
+  NULL::integer, NULL::integer, NULL, NULL, NULL
 FROM (
   SELECT 'windows' AS what WHERE {_HAS_WINDOWS}
   UNION ALL SELECT 'left' WHERE (SELECT count(*) FROM ready) < :limit
@@ -188,6 +201,9 @@ class Delivery:
     attempt: int = 1
     #: What is left of the run's time limit; None = all of it.
     time_limit_seconds: int | None = None
+    #: Whose session it is for, where it runs as who is signed in.
+    session_id: str | None = None
+    session_user: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,12 +224,15 @@ class Look:
 class Taken:
     """What a look brought. `behind`: targets that others wait for, to be given to `await_turn` once this is committed.
 
-    `has_later`: there are targets somewhere whose start has not come yet.
+    `has_later`: there are targets somewhere whose start has not come yet. `nobody`: those that have nobody to run as; `unattended`:
+    devices that wait for somebody from now on, to be looked at once more when this is committed.
     """
 
     deliveries: list[Delivery] = field(default_factory=list)
     behind: set[int] = field(default_factory=set)
     has_later: bool = False
+    nobody: set[int] = field(default_factory=set)
+    unattended: set[uuid.UUID] = field(default_factory=set)
 
 
 async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: Look, *, limit: int = 500) -> Taken:
@@ -235,7 +254,7 @@ async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: 
     rows = await tx.execute(statement, {**used, "limit": limit, **_SILENCE})
     taken, moved, notes = Taken(), list[Moved](), set[str]()
     for row in rows:
-        if row.what == "delivered":
+        if row.what in ("delivered", "nobody"):
             _add(taken, moved, row)
         else:
             notes.add(row.what)
@@ -245,8 +264,9 @@ async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: 
         if is_lone or "windows" in notes:
             taken.behind.clear()
             await _look_closely(tx, values, taken, moved, limit, is_lone=is_lone, has_windows="windows" in notes)
+    moved += await _leave_alone(tx, taken, now)
     await settle(tx, moved, now)
-    taken.deliveries.sort(key=lambda one: one.target_id)
+    taken.deliveries.sort(key=lambda one: (one.target_id, one.session_id or ""))
     return taken
 
 
@@ -269,9 +289,21 @@ _TAKEN = (
 
 
 def _add(taken: Taken, moved: list[Moved], row: Row[*tuple[Any, ...]]) -> None:
-    one = Delivery(*(getattr(row, name) for name in _TAKEN))
+    if row.what == "nobody":
+        taken.nobody.add(row.target_id)
+        return
+    one = Delivery(
+        **{name: getattr(row, name) for name in _TAKEN}, session_id=row.session_id, session_user=row.session_user_name
+    )
     taken.deliveries.append(one)
-    moved.append(changed(row, row.before, TargetState.DISPATCHED))
+    if row.is_first:
+        moved.append(changed(row, row.before, TargetState.DISPATCHED))
+
+
+async def _leave_alone(tx: AsyncConnection, taken: Taken, now: datetime) -> list[Moved]:
+    found = await in_sessions.left_alone(tx, taken.nobody, now)
+    taken.unattended = found.waiting
+    return found.moved
 
 
 async def next_start(tx: AsyncConnection, gateway_id: uuid.UUID, since: datetime) -> datetime | None:

@@ -67,6 +67,9 @@ class Opening:
     start_reason: str | None = None
     ignores_windows: bool = False
     is_release: bool = False
+    execution_context: str = "system"
+    #: Where that is `current_user`: whether a device on which nobody is signed in is left out (`skip`) or waits for somebody (`wait`).
+    no_user_session: str = "skip"
 
 
 #: The opening as columns of a JSON record set; `as_json` makes such records.
@@ -74,7 +77,8 @@ COLUMNS: Final = """AS s(id uuid, job_id bigint, job_revision integer, kind text
     request_id text, is_late boolean, allowed_site_ids bigint[], failure_threshold_percent integer, time_limit_seconds integer,
     offline text, overlap text, overlap_scope text, device_ids uuid[], origin uuid, started_by bigint, starts_from timestamptz,
     stop_by_at timestamptz, splay_seconds integer, splay_salt text, zone_source text, local_time timestamp, start_reason text,
-    ignores_windows boolean, is_release boolean, reach_site_ids bigint[])"""
+    ignores_windows boolean, is_release boolean, reach_site_ids bigint[], execution_context text,
+    no_user_session text)"""
 
 #: Waves as rows of arrays. Arrays, not JSON: the planner sees their length.
 WAVE_ROWS: Final = """unnest(CAST(:wave_occurrences AS uuid[]), CAST(:wave_zones AS text[]), CAST(:wave_starts AS timestamptz[]),
@@ -85,6 +89,7 @@ WAVE_ROWS: Final = """unnest(CAST(:wave_occurrences AS uuid[]), CAST(:wave_zones
 _PLAIN: Final = (
     "job_id", "job_revision", "kind", "request_id", "is_late", "failure_threshold_percent", "time_limit_seconds", "offline",
     "overlap", "overlap_scope", "started_by", "splay_seconds", "splay_salt", "start_reason", "ignores_windows", "is_release",
+    "execution_context", "no_user_session",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ marks it sees that it has ended: no turn is lost, and where nobody waits nobody 
 """
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -84,9 +84,28 @@ async def ring(tx: AsyncConnection, freed: Sequence[tuple[int, uuid.UUID]]) -> N
             devices.setdefault(row.gateway_id, []).append(row.device_id)
         else:
             told.append((GATEWAYS, f"{_JOB}{row.job_id}"))
-    for gateway_id, held in devices.items():
-        for begin in range(0, len(held), _DEVICES_IN_ONE):
-            names = ",".join(device.hex for device in held[begin : begin + _DEVICES_IN_ONE])
-            told.append((gateway_channel(gateway_id), _DEVICES + names))
+    await _tell(tx, [*told, *_in_payloads(devices)])
+
+
+async def ring_devices(tx: AsyncConnection, held: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> None:
+    """Something may go on these devices now: wake the gateways that hold them, given as (gateway, device) pairs."""
+    devices: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for gateway_id, device_id in held:
+        devices.setdefault(gateway_id, []).append(device_id)
+    await _tell(tx, _in_payloads(devices))
+
+
+def _in_payloads(devices: Mapping[uuid.UUID, Sequence[uuid.UUID]]) -> list[tuple[str, str]]:
+    return [
+        (
+            gateway_channel(gateway_id),
+            _DEVICES + ",".join(device.hex for device in held[begin : begin + _DEVICES_IN_ONE]),
+        )
+        for gateway_id, held in devices.items()
+        for begin in range(0, len(held), _DEVICES_IN_ONE)
+    ]
+
+
+async def _tell(tx: AsyncConnection, told: Sequence[tuple[str, str]]) -> None:
     if told:
         await tx.execute(_RING, {"channels": [one for one, _ in told], "payloads": [one for _, one in told]})

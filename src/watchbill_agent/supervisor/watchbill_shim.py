@@ -30,6 +30,9 @@ class Order:
         self.argv: list[bytes] = []
         self.environment: dict[bytes, bytes] = {}
         self.numbers: dict[str, float] = {}
+        #: Whom the script runs as: uid, gid and groups; nothing = as this process.
+        self.ids: list[int] = []
+        self.folder = b""
         for item in raw.split(b"\0")[:-1]:
             key, _, value = item.partition(b"=")
             if key == b"argv":
@@ -37,6 +40,10 @@ class Order:
             elif key == b"env":
                 name, _, text = value.partition(b"=")
                 self.environment[name] = text
+            elif key == b"id":
+                self.ids.append(int(value))
+            elif key == b"cwd":
+                self.folder = value
             else:
                 self.numbers[key.decode()] = float(value)
 
@@ -113,24 +120,16 @@ class Supervisor:
     # -- start ---------------------------------------------------------------------------------------------------
 
     def spawn(self) -> None:
-        actions: list[tuple[int, ...]] = []
-        for target, name in ((1, "stdout"), (2, "stderr")):
+        pipes: list[int] = []
+        for name in ("stdout", "stderr"):
             source, sink = os.pipe()
             os.set_blocking(source, False)
-            actions.append((os.POSIX_SPAWN_DUP2, sink, target))
+            pipes.append(sink)
             head, tail = int(self.order.numbers["head"]), int(self.order.numbers["tail"])
             self.sinks.append(Sink(f"{self.folder}/{name}", source, head, tail))
         self.started = time.monotonic()
-        self.pid = os.posix_spawn(
-            self.order.argv[0],
-            self.order.argv,
-            self.order.environment,
-            file_actions=[(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0), *actions],
-            setsid=True,
-            setsigmask=(),
-            setsigdef=DEFAULTED_SIGNALS,
-        )
-        for _, sink, _target in actions:
+        self.pid = _spawn_as_user(self.order, pipes) if self.order.ids else _spawn(self.order, pipes)
+        for sink in pipes:
             os.close(sink)
         self.stop_at = self.started + self.order.numbers["time_limit"]
         _offer_to_the_oom_killer(self.pid)
@@ -265,6 +264,65 @@ class Supervisor:
             os.write(self.wake, what)
         except OSError:
             return
+
+
+def _spawn(order: Order, pipes: list[int]) -> int:
+    return os.posix_spawn(
+        order.argv[0],
+        order.argv,
+        order.environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            *((os.POSIX_SPAWN_DUP2, sink, target) for target, sink in enumerate(pipes, 1)),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=DEFAULTED_SIGNALS,
+    )
+
+
+def _spawn_as_user(order: Order, pipes: list[int]) -> int:
+    """A start that changes the account cannot be asked of posix_spawn. Why it failed comes back through a pipe that a start closes."""
+    import signal
+
+    problem, told = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _become(order, pipes)
+            for number in DEFAULTED_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.execve(order.argv[0], order.argv, order.environment)
+        except OSError as error:
+            os.write(told, str(error.errno or 0).encode())
+        finally:
+            os._exit(127)
+    os.close(told)
+    why = os.read(problem, 16)
+    os.close(problem)
+    if why:
+        os.waitpid(pid, 0)
+        raise OSError(int(why), os.strerror(int(why)))
+    return pid
+
+
+def _become(order: Order, pipes: list[int]) -> None:
+    """In the new process: nothing of this one's account, files, folder or mask is left when the script begins."""
+    os.setsid()
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    for target, sink in enumerate(pipes, 1):
+        os.dup2(sink, target)
+    uid, gid, *groups = order.ids
+    if os.geteuid() == 0:
+        os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    os.umask(0o022)
+    try:
+        os.chdir(order.folder)
+    except OSError:  # the home is not there, or not to be entered: its own temporary folder always is
+        os.chdir(order.environment[b"TMPDIR"])
 
 
 def _has_children() -> bool:

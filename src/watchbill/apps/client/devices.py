@@ -71,6 +71,7 @@ def show(session: Session, device: Device) -> None:
             "Free on its system disk": _size(found["disk_free_bytes"]),
             "Domain": found["domain"],
             "Last user": found["last_user"],
+            "Signed in": _signed_in(found["sessions"]),
             "Addresses": found["internal_addresses"],
             "Connects from": found["external_address"],
             "Tags": found["tags"] or None,
@@ -82,6 +83,12 @@ def show(session: Session, device: Device) -> None:
             "Enrolled": session.out.when(found["created_at"]),
         }
     )
+
+
+def _signed_in(sessions: list[dict[str, Any]] | None) -> list[str] | str | None:
+    if sessions is None:
+        return None
+    return [f"{one['user']} ({one['place']})" if one["place"] else one["user"] for one in sessions] or "nobody"
 
 
 def _size(number: int | None) -> str | None:

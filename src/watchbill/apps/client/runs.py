@@ -3,7 +3,7 @@
 import base64
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -75,15 +75,18 @@ def list_devices(
         Column("exit", "exit_code", is_right=True),
         Column("finished", lambda row: session.out.when(row["finished_at"])),
         Column("output", _written),
-        Column("execution", _last_run),
+        Column("execution", lambda row: _last_executions(row["executions"])),
         Column("last line", "last_line"),
     ]
     session.out.listing(page.items, columns, is_more=page.is_more, empty="This occurrence has no such devices.")
 
 
-def _last_run(row: Mapping[str, Any]) -> str | None:
-    """The execution that ran last; those left out have no output."""
-    return next((str(one["id"]) for one in reversed(row["executions"]) if one["outcome"] != "skipped"), None)
+def _last_executions(executions: Sequence[Mapping[str, Any]]) -> str | None:
+    """The last one; where it ran in sessions of users, all of the last attempt with whose they were."""
+    last = [one for one in executions if one["attempt"] == executions[-1]["attempt"]]
+    if last and last[-1]["session_user_name"] is not None:
+        return ", ".join(f"{one['id']} ({one['session_user_name']})" for one in last)
+    return str(last[-1]["id"]) if last else None
 
 
 def _written(row: Mapping[str, Any]) -> str | None:

@@ -62,6 +62,11 @@ class Connection(WSListener):
         self._reached: dict[tuple[str, str], int] = {}
         self._patience: asyncio.TimerHandle | None = None
 
+    @property
+    def sessions(self) -> tuple[wire.SignedIn, ...] | None:
+        """Who was signed in when it said hello; None = its agent does not know."""
+        return self.hello.sessions if self.hello is not None else None
+
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         self.peer = _address_in(transport.underlying_transport.get_extra_info("peername"))

@@ -74,6 +74,8 @@ class Envelopes:
             head_bytes=settings.output_head_bytes,
             tail_bytes=settings.output_tail_bytes,
             labels=_labels(delivery, content),
+            session_id=delivery.session_id,
+            session_user=delivery.session_user,
         )
 
     def _signed(self, payload: str) -> str:

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
-from watchbill import agents, runs
+from watchbill import agents, devices, runs
 from watchbill.apps.gateway.connection import DEVICE_REFUSED, REPLACED, RESTART, Connection
 from watchbill.apps.gateway.envelopes import Envelopes, TooLargeError
-from watchbill.apps.gateway.writer import Writer
+from watchbill.apps.gateway.writer import Writer, signed_in
 from watchbill.apps.wiring import Engine
 from watchbill.core.states import TargetEvent, TargetState
 from watchbill.devices import presence
@@ -204,6 +204,7 @@ class Hub:
             pairs = [(one.device_id, one.id) for one in newcomers]
             peers = {one.id: one.peer for one in newcomers if one.peer is not None}
             told = await presence.connected(tx, self.id, pairs, now, addresses=peers)
+            await devices.greeted(tx, [signed_in(one.device_id, one.id, one.sessions) for one in newcomers])
         known = {one.device_id: one for one in told if one.is_accepted}
         welcome = [one for one in newcomers if one.device_id in known and one.is_open]
         # Who hung up meanwhile was noted as gone before it was noted as there: note it again.
@@ -290,7 +291,10 @@ class Hub:
             await self._send_orders(taken.deliveries, now)
             if taken.has_later and (self._looked_at is None or now < self._looked_at):
                 self._looked_at = now
-            if len(taken.deliveries) < limit and await self._wait_behind(taken.behind):
+            if taken.unattended:
+                self._freed |= taken.unattended
+                self._wake.ring()
+            if len(taken.deliveries) + len(taken.nobody) < limit and await self._wait_behind(taken.behind):
                 return
             limit = HANDFUL
 

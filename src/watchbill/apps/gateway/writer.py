@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -40,6 +40,7 @@ class Batch:
     reports: list[Report] = field(default_factory=list)
     answers: list[tuple[uuid.UUID, uuid.UUID, str]] = field(default_factory=list)
     inventories: list[tuple[uuid.UUID, str, dict[str, object]]] = field(default_factory=list)
+    sessions: list[devices.SignedIn] = field(default_factory=list)
     acks: list[tuple[Connection, wire.EngineMessage]] = field(default_factory=list)
     #: What the results lead to; known once they are stored.
     followed: runs.Followed = field(default_factory=runs.Followed)
@@ -60,6 +61,8 @@ class Batch:
                 self.answers.append((uuid.UUID(message.execution_id), device, message.answer))
             case wire.Inventory():
                 self.inventories.append((device, message.digest, message.inventory))
+            case wire.Sessions():
+                self.sessions.append(signed_in(device, connection.id, message.sessions))
             case wire.Hello() | wire.Heartbeat() | wire.Unknown():
                 return
 
@@ -68,6 +71,13 @@ class Batch:
             execution_id = uuid.UUID(output.execution_id)
             self.chunks.append(Chunk(execution_id, device_id, output.stream, output.offset, output.data))
         return wire.OutputAck(output.execution_id, output.stream, output.offset + len(output.data))
+
+
+def signed_in(device_id: uuid.UUID, connection_id: uuid.UUID, told: Sequence[wire.SignedIn] | None) -> devices.SignedIn:
+    sessions = None
+    if told is not None:
+        sessions = [devices.UserSession(one.session_id, one.user, one.place, one.is_remote, one.since) for one in told]
+    return devices.SignedIn(device_id, connection_id, sessions)
 
 
 def report_of(result: wire.Result, device_id: uuid.UUID) -> Report:
@@ -213,3 +223,4 @@ async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: 
     batch.followed = finished
     await runs.cancel_answered(tx, batch.answers, now)
     await devices.reported(tx, batch.inventories, finished.settings, now)
+    await runs.somebody_came(tx, await devices.sessions_changed(tx, batch.sessions))

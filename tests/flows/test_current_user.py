@@ -1,0 +1,108 @@
+"""Scripts in the sessions of real users, from the saved job to what the operator sees."""
+
+import os
+import pwd
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.factories.accounts import SignIns, accounts, needs_root
+from tests.flows.fleet import Fleet, until
+
+AS_USER = {"execution_context": "current_user"}
+FACTS = 'id -un; id -G; echo "$HOME"; pwd; env | cut -d= -f1 | grep -vE "^(WATCHBILL_.*|_|PWD|SHLVL)$" | sort | tr "\\n" " "'
+
+
+@pytest.fixture
+def people() -> Iterator[SignIns]:
+    """Their agents live where users other than root can go through."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o711)
+    with accounts(folder, 2) as there:
+        yield there
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _enrol(fleet: Fleet, people: SignIns) -> Any:
+    return await fleet.enrol("alpha", folder=people.file.parent, utmp=people.file)
+
+
+async def _output(fleet: Fleet, execution: dict[str, Any]) -> str:
+    reply = await fleet.http.get(f"/api/executions/{execution['id']}/output/download")
+    return str(reply.text)
+
+
+@needs_root
+async def test_each_signed_in_user_runs_it_as_themselves_and_nothing_of_roots_is_there(
+    fleet: Fleet, people: SignIns
+) -> None:
+    for line, user in (("pts/1", people.users[0]), ("pts/2", people.users[1])):
+        people.sign_in(line, user)
+    agent = await _enrol(fleet, people)
+    shown = (await fleet.http.get(f"/api/devices/{agent.device_id}")).json()
+    assert {one["user"] for one in shown["sessions"]} == set(people.users)
+    job = await fleet.job(await fleet.script(FACTS), agent, **AS_USER)
+    assert (await fleet.closed(job))["outcome"] == "success"
+    executions = (await fleet.row(job))["executions"]
+    assert {one["session_user_name"] for one in executions} == set(people.users)
+    for one in executions:
+        entry = pwd.getpwnam(one["session_user_name"])
+        told = (await _output(fleet, one)).splitlines()
+        assert told[0] == entry.pw_name
+        assert {int(group) for group in told[1].split()} == set(os.getgrouplist(entry.pw_name, entry.pw_gid))
+        assert told[2:4] == [entry.pw_dir, entry.pw_dir]
+        assert told[4].split() == ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "USER"]
+
+
+@needs_root
+async def test_two_sessions_of_one_user_are_two_rows(fleet: Fleet, people: SignIns) -> None:
+    people.sign_in("tty1", people.users[0])
+    people.sign_in("pts/1", people.users[0])
+    agent = await _enrol(fleet, people)
+    job = await fleet.job(await fleet.script("id -un"), agent, **AS_USER)
+    await fleet.closed(job)
+    executions = (await fleet.row(job))["executions"]
+    assert len({one["session_id"] for one in executions}) == 2
+    assert {one["session_user_name"] for one in executions} == {people.users[0]}
+
+
+@needs_root
+async def test_nobody_signed_in_is_left_out(fleet: Fleet, people: SignIns) -> None:
+    agent = await _enrol(fleet, people)
+    people.sign_in("pts/1", "root")
+    job = await fleet.job(await fleet.script("id"), agent, **AS_USER)
+    assert (await fleet.closed(job))["outcome"] == "skipped"
+    row = await fleet.row(job)
+    assert (row["state"], row["reason"], row["executions"]) == ("skipped", "no_user_session", [])
+
+
+@needs_root
+async def test_it_waits_for_a_sign_in_and_goes_with_it(fleet: Fleet, people: SignIns) -> None:
+    agent = await _enrol(fleet, people)
+    job = await fleet.job(await fleet.script("id -un"), agent, **AS_USER, policies={"no_user_session": "wait"})
+
+    async def waits() -> bool:
+        row = await fleet.row(job)
+        return (row["state"], row["reason"]) == ("pending", "no_user_session")
+
+    await until(waits)
+    people.sign_in("pts/1", people.users[0])
+    # Well before the sweep that would find it by itself.
+    assert (await fleet.closed(job, patience=20))["outcome"] == "success"
+    assert await fleet.output(await fleet.row(job)) == f"{people.users[0]}\n"
+
+
+@needs_root
+async def test_one_that_fails_for_one_user_fails_and_says_for_whom(fleet: Fleet, people: SignIns) -> None:
+    for line, user in (("pts/1", people.users[0]), ("pts/2", people.users[1])):
+        people.sign_in(line, user)
+    agent = await _enrol(fleet, people)
+    job = await fleet.job(await fleet.script(f'test "$USER" = {people.users[0]} || exit 3'), agent, **AS_USER)
+    assert (await fleet.closed(job))["outcome"] == "failed"
+    row = await fleet.row(job)
+    assert (row["state"], row["exit_code"]) == ("failed", 3)
+    assert row["detail"] == f"In 1 of 2 sessions: {people.users[1]}."
