@@ -75,6 +75,7 @@ PURE = {
     ),
     *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "typing", "uuid"),
     *("dateutil.rrule", "watchbill.core"),
+    "urllib.parse",  # takes addresses apart; reaches none
 }
 PURE_EXCEPTIONS = {
     "watchbill.core.zones": {"importlib", "importlib.resources", "zoneinfo"},  # the pinned zone rules, read once

@@ -45,7 +45,7 @@ def destination_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}/…"
 
 
-def secret_problems(secret: str) -> list[Problem]:
+def key_problems(secret: str) -> list[Problem]:
     body = secret.removeprefix(KEY_PREFIX)
     if secret.startswith(KEY_PREFIX) and _BASE64.fullmatch(body) and len(body) % 4 == 0:
         return []

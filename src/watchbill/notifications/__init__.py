@@ -14,7 +14,6 @@ from watchbill.notifications.channels import (
     list_channels,
     lock_channel,
     lock_for_test,
-    open_endpoint,
     update_channel,
 )
 from watchbill.notifications.looking import Step, look, look_at
@@ -28,7 +27,7 @@ from watchbill.notifications.rules import (
     rules_of_job,
     update_rule,
 )
-from watchbill.notifications.sending import claim, note_test, send, send_test, settle
+from watchbill.notifications.sending import claim, send, settle, try_out
 from watchbill.notifications.values import (
     Channel,
     ChannelDraft,
@@ -87,13 +86,11 @@ __all__ = [
     "look",
     "look_at",
     "next_due",
-    "note_test",
-    "open_endpoint",
     "prune",
     "rules_of_job",
     "send",
-    "send_test",
     "settle",
+    "try_out",
     "update_channel",
     "update_rule",
 ]

@@ -153,8 +153,10 @@ async def _tell(tx: AsyncConnection, tells: Sequence[_Tell], seen: store.Seen, n
     """Write notifications and put them into messages; how many are new."""
     counts = await store.counts_of(tx, [one.row.id for one in tells])
     written = await outbox.write(tx, [_stored(one, counts, seen) for one in tells], now)
-    rules = {one.rule.id: one.rule for one in tells}
-    await _send(tx, [(row.id, rules[row.rule_id], row.event) for row in sorted(written, key=lambda row: row.id)], now)
+    known = {(one.rule.id, str(one.event), one.key): one for one in reversed(tells)}
+    new = [(row.id, known[row.rule_id, row.event, row.key]) for row in written]
+    # To each channel in the order in which it happened.
+    await _send(tx, sorted(new, key=lambda pair: (pair[1].row.closed_at or now, pair[0])), now)
     return len(written)
 
 
@@ -180,20 +182,21 @@ def _stored(one: _Tell, counts: store.Counts, seen: store.Seen) -> dict[str, Any
     return {**ids, "event": str(one.event), "key": one.key, "facts": facts}
 
 
-async def _send(tx: AsyncConnection, new: Sequence[tuple[int, Row[Any], str]], now: datetime) -> None:
+async def _send(tx: AsyncConnection, new: Sequence[tuple[int, _Tell]], now: datetime) -> None:
     """A message for each channel: at once, or with others when the channel's digest or quiet hours let it go."""
-    channels = await outbox.channels_of(tx, {rule.id for _, rule, _ in new})
+    channels = await outbox.channels_of(tx, {one.rule.id for _, one in new})
     single: list[tuple[int, int]] = []
     slots: dict[tuple[int, datetime], list[int]] = defaultdict(list)
-    for notification, rule, event in new:
+    for notification, one in new:
+        rule = one.rule
         for channel in channels.get(rule.id, ()):
             if rule.sites is not None and not set(rule.sites) & set(channel.site_ids or ()):
                 continue  # the channel is no longer for those sites
             timing = timing_of(Zone(channel.timezone), channel.digest, channel.quiet)
-            when = turn(timing, now, is_urgent=event in rule.urgent_events)
+            when = turn(timing, now, is_urgent=one.event in rule.urgent_events)
             if when.is_gathered:
                 slots[channel.id, when.at].append(notification)
             else:
                 single.append((channel.id, notification))
     single += await outbox.put_gathered(tx, slots, now)
-    await outbox.put_single(tx, sorted(single, key=lambda pair: pair[1]), now)
+    await outbox.put_single(tx, single, now)

@@ -22,7 +22,7 @@ INSERT INTO notifications (rule_id, event, key, job_id, occurrence_id, facts, cr
 SELECT r.rule_id, r.event, r.key, r.job_id, r.occurrence_id, r.facts, :now FROM jsonb_to_recordset(:rows)
   AS r(rule_id bigint, event text, key text, job_id bigint, occurrence_id uuid, facts jsonb)
 ORDER BY r.rule_id, r.event, r.key
-ON CONFLICT (rule_id, event, key) DO NOTHING RETURNING id, rule_id, event
+ON CONFLICT (rule_id, event, key) DO NOTHING RETURNING id, rule_id, event, key
 """).bindparams(bindparam("rows", type_=JSONB))
 _CHANNELS = text("""
 SELECT u.rule_id, c.id, c.site_ids, c.timezone, c.digest, c.quiet FROM notification_rule_channels u
@@ -30,8 +30,8 @@ JOIN notification_channels c ON c.id = u.channel_id WHERE u.rule_id = ANY(:rules
 """)
 _SINGLE = text("""
 INSERT INTO notification_messages (id, channel_id, state, due_at, created_at)
-SELECT r.id, r.channel_id, 'waiting', :now, :now FROM jsonb_to_recordset(:rows) WITH ORDINALITY
-  AS r(id uuid, channel_id bigint, notification_id bigint, place bigint) ORDER BY r.place RETURNING seq, id
+SELECT r.id, r.channel_id, 'waiting', :now, :now FROM jsonb_to_recordset(:rows)
+  AS r(id uuid, channel_id bigint, place bigint) ORDER BY r.place RETURNING seq, id
 """).bindparams(bindparam("rows", type_=JSONB))
 # What joins a message holds it until it commits: a sender passes over it, so that nothing is added to what is on its way.
 _GATHERED = text("""
@@ -119,7 +119,7 @@ async def put_single(tx: AsyncConnection, pairs: Sequence[tuple[int, int]], now:
     if not pairs:
         return
     made = {uuid.uuid4(): pair for pair in pairs}
-    rows = [{"id": str(one), "channel_id": channel} for one, (channel, _) in made.items()]
+    rows = [{"id": str(one), "channel_id": pair[0], "place": place} for place, (one, pair) in enumerate(made.items())]
     written = (await tx.execute(_SINGLE, {"rows": rows, "now": now})).all()
     await _put_items(tx, [(row.seq, made[row.id][1]) for row in written])
 

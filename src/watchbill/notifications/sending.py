@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,8 +63,8 @@ async def send(settings: Settings, base_url: str, message: Message, now: datetim
     return await mail.send(settings, message.endpoint, message.id, subject(sentences), text + _FOOT, now)
 
 
-async def send_test(settings: Settings, endpoint: Endpoint, message_id: UUID, name: str, now: datetime) -> Sent:
-    """A message that says that it is a test."""
+async def _test(settings: Settings, endpoint: Endpoint, name: str, now: datetime) -> Sent:
+    message_id = uuid4()
     said = f"This is a test of the channel {name}. Nothing has happened."
     if endpoint.kind == "email":
         return await mail.send(settings, endpoint, message_id, subject([f"Test of {name}"]), said + _FOOT, now)
@@ -93,8 +93,12 @@ async def _unsent(tx: AsyncConnection, message: Message, sent: Sent, now: dateti
     return await outbox.again(tx, message.seq, message.attempt, again_at, sent.sentence, holds_line=sent.holds_line)
 
 
-async def note_test(tx: AsyncConnection, channel: Channel, sent: Sent, now: datetime) -> None:
+async def try_out(tx: AsyncConnection, channel: Channel, settings: Settings, *, keys: KeyRing, now: datetime) -> Sent:
+    """Send a test while somebody waits for the answer, and note it with the channel as any attempt."""
+    endpoint = _opened(channel, keys)
+    sent = _UNREADABLE if endpoint is None else await _test(settings, endpoint, channel.name, now)
     await channel_store.note_result(tx, channel.id, is_ok=sent.is_ok, error=sent.sentence, now=now)
+    return sent
 
 
 def payload(items: Sequence[Item], base_url: str, now: datetime) -> dict[str, Any]:
