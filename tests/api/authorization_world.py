@@ -304,7 +304,7 @@ class _Maker:
                       execution_id=ids[0], window_id=window["id"], script_id=used, filter_id=saved.get("id"),
                       script_name=script_name, **told)  # fmt: skip
 
-    async def _told(self, name: str, job_id: int, placed: list[Any]) -> dict[str, int]:
+    async def _told(self, name: str, job_id: int, placed: list[Any]) -> dict[str, Any]:
         """A channel for the sites, a rule of the job, and what it told of an instant that was skipped."""
         channel = await self.post("/api/notification_channels", channel_body(f"Channel {name}", placed))
         rule = await self.post(f"/api/scheduled_jobs/{job_id}/notifications", rule_body(channel["id"]))

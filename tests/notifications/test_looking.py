@@ -40,7 +40,7 @@ async def test_a_failure_is_told_with_how_many_devices_did_not_succeed(watch: Wa
 async def test_a_streak_is_told_at_its_first_at_its_third_and_at_its_end(watch: Watch) -> None:
     job = await watch.job()
     await watch.rule(E.FIRST_FAILURE, E.FAILURES_IN_A_ROW, E.RECOVERED, job_id=job)
-    seen = []
+    seen: list[str] = []
     for exit_code in (0, 1, 1, 1, 1, 0, 0, 9, 1, 0):
         await watch.ran(job, exit_code)
         before = len(seen)
