@@ -66,10 +66,8 @@ def test_quiet_hours_are_those_of_the_wall_clock(quiet: Quiet, zone: Zone, at: d
     """Apart from days on which clocks change, they are quiet exactly when a clock on the wall says so."""
     calm = zone.offset(at - timedelta(days=2)) == zone.offset(at + timedelta(days=2)) == zone.offset(at)
     wall = zone.wall(at).time()
-    if quiet.start < quiet.end:
-        says = quiet.start <= wall < quiet.end
-    else:
-        says = wall >= quiet.start or wall < quiet.end
+    is_day = quiet.start < quiet.end
+    says = quiet.start <= wall < quiet.end if is_day else not quiet.end <= wall < quiet.start
     if calm:
         assert (quiet_until(quiet, zone, at) is not None) == says
 

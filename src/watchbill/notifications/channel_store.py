@@ -4,7 +4,7 @@ A reader of some sites sees the channels that are for one of them; those for eve
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -52,10 +52,17 @@ def is_seen(scope: SiteScope) -> ColumnElement[bool]:
     return _C.site_ids.op("&&")(cast(literal(sorted(scope.site_ids), ARRAY(BigInteger)), ARRAY(BigInteger))).is_(true())
 
 
+def _as_seen(channel: Channel, scope: SiteScope) -> Channel:
+    """Of its sites only those that the reader sees."""
+    if scope.site_ids is None or channel.site_ids is None:
+        return channel
+    return replace(channel, site_ids=[one for one in channel.site_ids if one in scope.site_ids])
+
+
 async def find(tx: AsyncConnection, scope: SiteScope, channel_id: int, *, for_update: bool = False) -> Channel | None:
     query = select(*_COLUMNS).where(_C.id == channel_id, is_seen(scope))
     row = (await tx.execute(query.with_for_update() if for_update else query)).mappings().one_or_none()
-    return Channel(**row) if row is not None else None
+    return _as_seen(Channel(**row), scope) if row is not None else None
 
 
 async def list_page(
@@ -72,7 +79,9 @@ async def list_page(
         query = query.where(tuple_(name, _C.id) > tuple_(literal(after), literal(last_id, BigInteger)))
     rows = (await tx.execute(query.order_by(name, _C.id).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.sort_name, row.id))
-    return page.map(lambda row: Channel(**{one.name: getattr(row, one.name) for one in fields(Channel)}))
+    return page.map(
+        lambda row: _as_seen(Channel(**{one.name: getattr(row, one.name) for one in fields(Channel)}), scope)
+    )
 
 
 async def usable(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) -> set[int]:

@@ -55,9 +55,9 @@ async def lock_rule(tx: AsyncConnection, actor: Actor, rule_id: int) -> Rule:
 
 
 async def create_rule(tx: AsyncConnection, actor: Actor, draft: RuleDraft, *, now: datetime) -> Rule:
-    actor.require(Permission.NOTIFICATIONS_WRITE)
     if draft.job_id is not None:
         await jobs.lock(tx, actor, draft.job_id, Permission.NOTIFICATIONS_WRITE)
+    actor.require(Permission.NOTIFICATIONS_WRITE)
     await _check(tx, actor, draft, None)
     most = MAX_RULES_OF_A_JOB if draft.job_id is not None else MAX_GENERAL_RULES
     if await store.count(tx, draft.job_id) >= most:
