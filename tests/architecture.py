@@ -31,6 +31,7 @@ SQL_PLACES = {
     "filters": {"finding", "store", "visible"},
     "jobs": {"store", "bulk_store", "due", "listing", "scope", "zones"},
     "kit": {"clock", "db", "events", "instances"},
+    "notifications": {"channel_store", "rule_store", "look_store", "outbox", "reading", "beat"},
     "queue": {"store"},
     "runs": {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
@@ -75,6 +76,7 @@ PURE = {
     ),
     *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "typing", "uuid"),
     *("dateutil.rrule", "watchbill.core"),
+    "urllib.parse",  # takes addresses apart; reaches none
 }
 PURE_EXCEPTIONS = {
     "watchbill.core.zones": {"importlib", "importlib.resources", "zoneinfo"},  # the pinned zone rules, read once

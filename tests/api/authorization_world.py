@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from tests.api.conftest import BASE_URL, Connect
 from tests.factories import people, places
 from tests.factories.machines import Machine
-from watchbill import identity, runs, views
+from watchbill import identity, notifications, runs, views
 from watchbill.api import auth
 from watchbill.api.app import create_app
 from watchbill.api.common import Deps
@@ -29,7 +29,7 @@ from watchbill.core.occurrence import public_id
 from watchbill.identity import ROLE_PERMISSIONS, Operator, Permission, Role
 from watchbill.identity.sessions import actor_of
 from watchbill.kit.db import Database
-from watchbill.runs import Held
+from watchbill.runs import Held, Skipped
 from watchbill.runs.tables import executions, output_chunks, run_targets
 from watchbill.views.reading import ViewDraft
 
@@ -38,7 +38,8 @@ SIDES = ("own", "foreign", "siteless", "shared", "absent")
 DENIED = frozenset({Permission.RUN_AS_SYSTEM, Permission.ASSEMBLIES_WRITE})
 #: Ids of each table begin far from those of others.
 _FIRST = {"sites": 4_100_001, "jobs": 4_200_001, "windows": 4_300_001, "operators": 4_400_001, "api_tokens": 4_500_001,
-          "run_targets": 4_600_001, "outages": 4_700_001, "device_filters": 4_800_001}  # fmt: skip
+          "run_targets": 4_600_001, "outages": 4_700_001, "device_filters": 4_800_001,
+          "notification_channels": 5_100_001, "notification_rules": 5_200_001, "notifications": 5_300_001}  # fmt: skip
 HIDDEN_NAME = "zqzq"
 
 
@@ -58,6 +59,9 @@ class Things:
     #: On all sides but `siteless`: a filter that may find devices of no site is seen by everybody.
     filter_id: int | None = None
     field_id: int | None = None
+    channel_id: int | None = None
+    rule_id: int | None = None
+    notification_id: int | None = None
     #: Of the operator alone.
     view_id: int | None = None
     approval_id: str | None = None
@@ -292,12 +296,27 @@ class _Maker:
         window = await self.post("/api/windows", window_body(f"Window {name}", attached))
         placed = [one["site_id"] for one in attached if one["kind"] == "site"]
         saved = await self.post("/api/device_filters", filter_body(f"Filter {name}", placed)) if placed else {}
+        told = await self._told(name, made["id"], placed)
         async with self.deps.db.begin() as tx:
             held = await self._held(tx, made["id"])
             ids = [await self._executed(tx, run_id, one, f"{name} output") for one in devices]
         return Things(job_id=made["id"], job_name=body["name"], occurrence=ran["id"], held=held, run_id=run_id,
                       execution_id=ids[0], window_id=window["id"], script_id=used, filter_id=saved.get("id"),
-                      script_name=script_name)  # fmt: skip
+                      script_name=script_name, **told)  # fmt: skip
+
+    async def _told(self, name: str, job_id: int, placed: list[Any]) -> dict[str, Any]:
+        """A channel for the sites, a rule of the job, and what it told of an instant that was skipped."""
+        channel = await self.post("/api/notification_channels", channel_body(f"Channel {name}", placed))
+        rule = await self.post(f"/api/scheduled_jobs/{job_id}/notifications", rule_body(channel["id"]))
+        async with self.deps.db.begin() as tx:
+            now = await self.deps.clock.now(tx)
+            at = (now - timedelta(days=3)).replace(second=0, microsecond=0)
+            skipped = Skipped(public_id(job_id, "schedule", at, ""), job_id, 1, at, "overlap")
+            await runs.record_skipped(tx, [skipped], now)
+            await notifications.look(tx, now)
+            query = text("SELECT max(id) FROM notifications WHERE rule_id = :rule")
+            told = (await tx.execute(query, {"rule": rule["id"]})).scalar_one()
+        return {"channel_id": channel["id"], "rule_id": rule["id"], "notification_id": int(told)}
 
     async def _held(self, tx: AsyncConnection, job_id: int) -> str:
         now = await self.deps.clock.now(tx)
@@ -368,6 +387,9 @@ class _Maker:
             "window_id",
             "filter_id",
             "approval_id",
+            "channel_id",
+            "rule_id",
+            "notification_id",
         )
         found = {str(getattr(self.sides[side], name)) for side in ("foreign", "siteless") for name in names} - {"None"}
         query = text("""
@@ -414,3 +436,12 @@ def window_body(name: str, attached: list[dict[str, Any]]) -> dict[str, Any]:
 def filter_body(name: str, site_ids: list[Any]) -> dict[str, Any]:
     criteria = {"field": "os_family", "operator": "is", "value": "linux"}
     return {"name": name, "criteria": criteria, "site_mode": "only", "site_ids": site_ids}
+
+
+def channel_body(name: str, site_ids: list[Any]) -> dict[str, Any]:
+    """It leads to no address that may be sent to, so that trying it out costs nothing."""
+    return {"kind": "webhook", "name": name, "url": "https://192.0.2.1/hook", "site_ids": site_ids or None}
+
+
+def rule_body(channel_id: int | None) -> dict[str, Any]:
+    return {"events": ["failed", "skipped"], "channel_ids": [channel_id]}

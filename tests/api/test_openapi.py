@@ -96,6 +96,10 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
     window_id = (await created(admin, "/api/windows", window))["id"]
     field = await created(admin, "/api/custom_fields", {"name": "asset_number", "label": "Asset", "type": "text"})
     view_id = (await created(admin, "/api/views", {"name": "All", "screen": "jobs"}))["id"]
+    hook = {"kind": "webhook", "name": "Night", "url": "https://192.0.2.1/hook"}
+    channel_id = (await created(admin, "/api/notification_channels", hook))["id"]
+    told = {"events": ["failed"], "channel_ids": [channel_id]}
+    rule_id = (await created(admin, "/api/notification_rules", told))["id"]
     token = await created(admin, "/api/api_tokens", {"name": "one", "scopes": ["read"]})
     code = (await admin.get(f"/api/sites/{world.site_a}")).json()["enrolment_code"]
     approval = (await Machine(await connect()).enrol(code)).json()["enrolment_id"]
@@ -114,6 +118,8 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
         "window_id": [window_id],
         "field_id": [field["id"]],
         "view_id": [view_id],
+        "channel_id": [channel_id],
+        "rule_id": [rule_id],
         "approval_id": [approval],
         "enrolment_id": [approval],
     }

@@ -28,6 +28,12 @@ OPERATIONS = {
     ("get", "/api/windows/{window_id}/preview"): "open",
     ("get", "/api/occurrences"): "to come",
     ("post", "/api/device_filters"): "anew",
+    ("post", "/api/notification_channels"): "this reply only",
+    ("put", "/api/notification_channels/{channel_id}"): "stay when they are left out",
+    ("post", "/api/notification_channels/{channel_id}/test"): "what happened",
+    ("post", "/api/notification_rules"): "every site",
+    ("post", "/api/scheduled_jobs/{job_id}/notifications"): "not told again",
+    ("get", "/api/notifications"): "each channel",
     ("post", "/api/device_filters/preview"): "too_slow",
     ("get", "/api/device_filters/fields"): "operators",
     ("post", "/api/device_filters/{filter_id}/archive"): "bring it back",
@@ -41,6 +47,9 @@ FIELDS = [
     ("CheckReply", "opens_at"),
     ("JobAwayReply", "proposed"),
     ("PlanReply", "revision"),
+    ("DeliveryReply", "message_id"),
+    ("MadeChannelReply", "secret"),
+    ("HeartbeatReply", "enabled"),
 ]
 
 

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "away": ("client.occurrences", "away_app", _CLIENT),
     "guard": ("client.guard", "app", _CLIENT),
     "windows": ("client.windows", "app", _CLIENT),
+    "notifications": ("client.notifications", "app", _CLIENT),
 }
 
 

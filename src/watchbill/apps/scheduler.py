@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agents, filters, identity, jobs, queue, runs
+from watchbill import agents, filters, identity, jobs, notifications, queue, runs
+from watchbill.apps import notifying
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.devices import presence
@@ -324,7 +325,9 @@ class Housekeeper:
         """One step of retention a beat: make weeks ahead, seal or drop old ones, delete what belonged to them."""
         keep = timedelta(days=self.engine.settings.retention_days)
         async with self.engine.db.begin() as tx:
-            await runs.retain(tx, await self.engine.clock.now(tx), keep=keep)
+            now = await self.engine.clock.now(tx)
+            await runs.retain(tx, now, keep=keep)
+            await notifications.prune(tx, now, keep=keep)
 
     async def watch_time(self) -> None:
         """The zones that jobs follow, the storm guard, and whether this host's clock is that of the database."""
@@ -356,6 +359,9 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
         listener.on(jobs.CHANNEL, service.wake.ring)
     listener.on(runs.BOUNDS, reaper.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
+    telling, wakes = notifying.services(engine)
+    for wake in wakes:
+        listener.on(notifications.CHANNEL, wake.ring)
     return [
         listener,
         heartbeat,
@@ -366,6 +372,7 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
         reaper,
         Housekeeper(engine),
         workers,
+        *telling,
     ], heartbeat
 
 

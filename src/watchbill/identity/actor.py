@@ -34,6 +34,9 @@ class Permission(StrEnum):
     WINDOWS_WRITE = "windows:write"
     CUSTOM_FIELDS_WRITE = "custom_fields:write"
     FILTERS_WRITE = "filters:write"
+    NOTIFICATIONS_WRITE = "notifications:write"
+    #: Channels lead out of the Engine, and are for those who see every site.
+    CHANNELS_WRITE = "channels:write"
     #: Start work by hand although a window is closed; the reason is kept.
     WINDOWS_OVERRIDE = "windows:override"
 
@@ -50,6 +53,7 @@ _OPERATOR = frozenset(
         Permission.WINDOWS_WRITE,
         Permission.WINDOWS_OVERRIDE,
         Permission.FILTERS_WRITE,
+        Permission.NOTIFICATIONS_WRITE,
     }
 )
 ROLE_PERMISSIONS = {

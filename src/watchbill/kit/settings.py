@@ -70,6 +70,24 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _http_url(text: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+", text):
+        raise ValueError("must be a URL such as https://hc.example.org/ping/6b1c")
+    return text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", text):
+        raise ValueError("must be a host name or an address such as mail.example.org")
+    return text
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253}", text):
+        raise ValueError("must be one e-mail address such as watchbill@example.org")
+    return text
+
+
 def _database_url(text: str) -> str:
     if not re.match(r"postgres(ql)?(\+psycopg)?://", text):
         raise ValueError("must be a PostgreSQL URL: postgresql://user@host/database")
@@ -143,6 +161,28 @@ class Settings:
     retention_days: int = _setting(
         "90", _number(8, 3650), "Days that runs are kept, results and output with them; they go by whole weeks."
     )
+    smtp_host: str | None = _setting(None, _host, "The mail server that notifications by e-mail go through.")
+    smtp_port: int = _setting("587", _number(1, 65_535), "Its port.")
+    smtp_tls: Literal["starttls", "tls", "off"] = _setting(
+        "starttls",
+        _one_of("starttls", "tls", "off"),
+        "How it is spoken to; its certificate must be one that this host trusts.",
+    )
+    smtp_user: str | None = _setting(None, str, "The account to sign in with there, when it wants one.")
+    smtp_password: str | None = _setting(None, str, "The password of that account.", is_secret=True)
+    smtp_from: str | None = _setting(None, _address, "The sender of all e-mail, such as watchbill@example.org.")
+    webhook_private: Literal["on", "off"] = _setting(
+        "off",
+        _one_of("on", "off"),
+        "Whether webhooks may go to addresses that are not public: this host, its networks.",
+    )
+    outbound_heartbeat_url: str | None = _setting(
+        None,
+        _http_url,
+        "Asked for regularly while schedulers do their work: who misses it knows that they do not.",
+        is_secret=True,
+    )
+    outbound_heartbeat_minutes: int = _setting("5", _number(1, 1440), "How often that URL is asked for.")
     clock_offset_seconds: int = _setting(
         "0", _number(-(10**10), 10**10), "Shifts the Engine's clock, for rehearsals. Never in production."
     )
@@ -205,6 +245,16 @@ def _together(settings: Settings) -> list[Problem]:
     problems = []
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         problems.append(Problem("WATCHBILL_TLS_KEY", "invalid", "certificate and key are given together or not at all"))
+    if (settings.smtp_user is None) != (settings.smtp_password is None):
+        problems.append(
+            Problem("WATCHBILL_SMTP_PASSWORD", "invalid", "user and password are given together or not at all")
+        )
+    if settings.smtp_password is not None and settings.smtp_tls == "off":
+        problems.append(
+            Problem("WATCHBILL_SMTP_TLS", "invalid", "off would send the password readable to everybody on the way")
+        )
+    if (settings.smtp_host is None) != (settings.smtp_from is None):
+        problems.append(Problem("WATCHBILL_SMTP_FROM", "invalid", "server and sender are given together or not at all"))
     if settings.tls == "off" and not (settings.api_listen.is_loopback and settings.gateway_listen.is_loopback):
         problems.append(Problem("WATCHBILL_TLS", "invalid", "off is allowed only when both listeners are on loopback"))
     return problems

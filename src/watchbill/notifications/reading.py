@@ -1,0 +1,112 @@
+"""The SQL of reading what was told, as one reader sees it: of jobs that they see, in words about the devices that they see."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import jobs
+from watchbill.core.notification_words import counts_of, sentence
+from watchbill.identity import Actor, Permission
+from watchbill.identity.actor import SiteScope
+from watchbill.kit.errors import NotFoundError
+from watchbill.kit.paging import Page, decode_cursor, page_of
+from watchbill.notifications import channel_store
+from watchbill.notifications.tables import (
+    notification_channels,
+    notification_items,
+    notification_messages,
+    notification_rules,
+    notifications,
+)
+from watchbill.notifications.values import Delivery, Notification, NotificationFilter
+
+_N, _M, _I, _C, _R = (one.c for one in (notifications, notification_messages, notification_items, notification_channels, notification_rules))  # fmt: skip
+
+
+async def list_notifications(
+    tx: AsyncConnection, actor: Actor, wanted: NotificationFilter, *, limit: int, cursor: str | None
+) -> Page[Notification]:
+    """Newest first."""
+    actor.require(Permission.READ)
+    query = select(notifications).where(*_conditions(actor.scope, wanted))
+    if cursor is not None:
+        query = query.where(_N.id < decode_cursor(cursor, (int,))[0])
+    rows = (await tx.execute(query.order_by(_N.id.desc()).limit(limit + 1))).all()
+    page = page_of(rows, limit, lambda row: (row.id,))
+    return Page(await _shown(tx, actor.scope, page.items), page.next_cursor)
+
+
+async def get_notification(tx: AsyncConnection, actor: Actor, notification_id: int) -> Notification:
+    actor.require(Permission.READ)
+    query = select(notifications).where(_N.id == notification_id, *_conditions(actor.scope, NotificationFilter()))
+    found = await _shown(tx, actor.scope, (await tx.execute(query)).all())
+    if not found:
+        raise NotFoundError("There is no such notification.", code="notification_not_found")
+    return found[0]
+
+
+def _conditions(scope: SiteScope, wanted: NotificationFilter) -> list[ColumnElement[bool]]:
+    conditions = []
+    if scope.site_ids is not None:
+        conditions.append(jobs.is_seen(scope, _N.job_id))
+        # What is told of one site is for those who see the site.
+        foreign = exists().where(_R.id == _N.rule_id, _R.site_id.is_not(None), ~scope.clause(_R.site_id))
+        conditions.append(~foreign)
+    if wanted.job_id is not None:
+        conditions.append(_N.job_id == wanted.job_id)
+    if wanted.event is not None:
+        conditions.append(_N.event == wanted.event)
+    if wanted.state is not None:
+        sent = exists().where(_I.notification_id == _N.id, _I.message_seq == _M.seq, _M.state == wanted.state)
+        conditions.append(sent)
+    return conditions
+
+
+async def _shown(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]) -> list[Notification]:
+    deliveries = await _deliveries(tx, scope, [row.id for row in rows])
+    return [
+        Notification(
+            id=row.id,
+            rule_id=row.rule_id,
+            event=row.event,
+            job_id=row.job_id,
+            job_name=row.facts["job_name"],
+            occurrence_id=row.occurrence_id,
+            sentence=sentence(row.event, row.facts, scope.site_ids),
+            counts=counts_of(row.facts, scope.site_ids),
+            created_at=row.created_at,
+            deliveries=deliveries[row.id],
+        )
+        for row in rows
+    ]
+
+
+async def _deliveries(tx: AsyncConnection, scope: SiteScope, ids: Sequence[int]) -> dict[int, list[Delivery]]:
+    found: dict[int, list[Delivery]] = defaultdict(list)
+    query = (
+        select(_I.notification_id, notification_messages, _C.name, channel_store.is_seen(scope).label("is_seen"))
+        .join(notification_messages, _M.seq == _I.message_seq)
+        .join(notification_channels, _C.id == _M.channel_id)
+        .where(_I.notification_id.in_(ids))
+        .order_by(_M.seq)
+    )
+    for row in await tx.execute(query) if ids else ():
+        found[row.notification_id].append(_delivery(row))
+    return found
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    seen = row.is_seen
+    return Delivery(
+        message_id=row.id,
+        channel_id=row.channel_id if seen else None,
+        channel=row.name if seen else None,
+        state=row.state,
+        due_at=row.due_at,
+        attempt=row.attempt,
+        error=row.error if seen else None,
+        ended_at=row.ended_at,
+    )
