@@ -28,6 +28,8 @@ async def test_the_reply_is_the_contract(operator, fleet):
             "kind": "script",
             "variables": {"Token": {"is_set": True}, "MaxAgeHours": 8},
             "revision": "latest",
+            "role": "run",
+            "not_compliant_exit_codes": None,
         }
     ]
     assert made["targets"] == [device(fleet["crane"]), device(fleet["pump"])]
