@@ -53,6 +53,7 @@ from watchbill.core.job_rules_values import (
     SplayMode,
 )
 from watchbill.core.job_rules_variables import settle_variables
+from watchbill.core.job_rules_waves import CONCURRENCY, read_waves
 from watchbill.core.problems import Problem, under
 from watchbill.core.targets import (
     EXCLUSION_KINDS,
@@ -263,8 +264,6 @@ def _policies(fields: Fields) -> Policies:
     fields.only("retry_delay_seconds", delay, allowed=RETRY_DELAY_SECONDS)
     several = "must be false: it needs several components, which are not available in this version"
     fields.only("continue_on_failure", several, allowed=False)
-    fields.only("concurrency", "must be null: a limit of devices at once is not available in this version")
-    fields.only("waves", "must be null: waves are not available in this version")
     policies = Policies(
         overlap=cast("Overlap", word("overlap", OVERLAPS, "skip")),
         overlap_scope=cast("OverlapScope", word("overlap_scope", OVERLAP_SCOPES, "device")),
@@ -276,7 +275,9 @@ def _policies(fields: Fields) -> Policies:
         retries=0,
         retry_delay_seconds=RETRY_DELAY_SECONDS,
         continue_on_failure=False,
-        concurrency=None,
+        concurrency=fields.optional_integer("concurrency", *CONCURRENCY),
+        site_concurrency=fields.optional_integer("site_concurrency", *CONCURRENCY),
+        waves=read_waves(fields),
         failure_threshold_percent=fields.integer("failure_threshold_percent", 0, 100, default=0),
         no_targets=cast("NoTargets", word("no_targets", NO_TARGETS, "skip")),
         max_change_percent=fields.optional_integer("max_change_percent", *CHANGE_PERCENT),

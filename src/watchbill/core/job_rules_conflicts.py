@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from watchbill.core.job_rules_values import JobDraft
+from watchbill.core.job_rules_waves import pacing_conflicts
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_calendar import CalendarUnit
 from watchbill.core.schedule_cron import Cron
@@ -23,6 +24,7 @@ def conflicts(draft: JobDraft) -> Iterator[Problem]:
         yield from _splay(draft.policies.splay_seconds, draft.schedule)
         if draft.policies.catch_up == "hold" and draft.schedule.is_following:
             yield Problem("policies.catch_up", "not_allowed", HOLD_NEEDS_A_FIXED_ZONE)
+    yield from pacing_conflicts(draft, regular_gap(draft.schedule) if draft.schedule is not None else None)
     if draft.duration.time_limit_seconds is not None:
         yield from run_limit_fault(draft.duration.run_limit_seconds, draft.duration.time_limit_seconds)
 

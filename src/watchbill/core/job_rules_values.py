@@ -12,6 +12,7 @@ from uuid import UUID
 from watchbill.core.fields import Choice
 from watchbill.core.schedule import Schedule
 from watchbill.core.targets import Placed, Target
+from watchbill.core.waves import WavePlan
 
 Overlap = Literal["skip", "queue_one", "replace", "allow"]
 OverlapScope = Literal["device", "job"]
@@ -139,6 +140,9 @@ class Policies:
     #: An occurrence is held for a person when the devices it finds differ by more from those of the one before. None = any.
     max_change_percent: int | None = None
     max_change_devices: int | None = None
+    #: Most devices at once of a run, and of each of its sites. None = any number.
+    site_concurrency: int | None = None
+    waves: WavePlan | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -153,7 +157,8 @@ class Policies:
             "retry_delay_seconds": self.retry_delay_seconds,
             "continue_on_failure": self.continue_on_failure,
             "concurrency": self.concurrency,
-            "waves": None,
+            "site_concurrency": self.site_concurrency,
+            "waves": self.waves.to_json() if self.waves else None,
             "failure_threshold_percent": self.failure_threshold_percent,
             "no_targets": self.no_targets,
             "max_change_percent": self.max_change_percent,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from watchbill.core import schedule as calendar
+from watchbill.core import waves
 from watchbill.core.assembly_rules import AssemblyDraft, as_text
 from watchbill.core.job_rules_values import Component, Job, Policies
 from watchbill.core.job_rules_variables import IS_SET
@@ -108,7 +109,8 @@ def secrets_in(definition: Definition) -> list[tuple[UUID, frozenset[str]]]:
 
 def policies_of(stored_policies: Mapping[str, Any]) -> Policies:
     """The stored policies; what they were saved without has its default."""
-    return Policies(**{name: stored_policies[name] for name in Policies.__slots__ if name in stored_policies})
+    stored = {name: stored_policies[name] for name in Policies.__slots__ if name in stored_policies}
+    return Policies(**{**stored, "waves": waves.from_json(stored_policies.get("waves"))})
 
 
 def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:

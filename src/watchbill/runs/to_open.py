@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from watchbill.core.waves import WavePlan
 from watchbill.kit.clock import rfc3339
 
 
@@ -67,6 +68,14 @@ class Opening:
     start_reason: str | None = None
     ignores_windows: bool = False
     is_release: bool = False
+    #: How it is spread over waves and limited; None = it is not.
+    waves_plan: WavePlan | None = None
+    concurrency: int | None = None
+    site_concurrency: int | None = None
+
+    @property
+    def is_paced(self) -> bool:
+        return self.waves_plan is not None or self.concurrency is not None or self.site_concurrency is not None
 
 
 #: The opening as columns of a JSON record set; `as_json` makes such records.
