@@ -37,7 +37,7 @@ SQL_PLACES = {
         *("overlap", "own_clocks", "preview", "record", "script_values"),
         *("difference", "membership"),
         *("settling", "stopping", "taking", "turns"),
-        *("pacing", "retention", "rollouts", "rollout_orders"),
+        *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view"),
         *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from watchbill.core import waves
 from watchbill.core.fields import Fields
 from watchbill.core.job_rules_waves import read_waves
+from watchbill.core.problems import Problem
 from watchbill.core.states import TargetState as S
 from watchbill.core.waves import Phase, Progress, Size, Step, Stop, WavePlan, next_step, split
 
@@ -16,9 +17,7 @@ NOW = datetime(2026, 5, 4, 5, tzinfo=UTC)
 PERCENT = st.integers(1, 100)
 SIZES = st.one_of(st.builds(Size, st.integers(1, 50)), st.builds(Size, PERCENT, st.just(value=True)))
 MAYBE = st.none() | PERCENT
-STOPS = st.builds(
-    Stop, MAYBE, MAYBE, MAYBE, MAYBE, least_results=st.integers(1, 9), cancel_running=st.booleans()
-)
+STOPS = st.builds(Stop, MAYBE, MAYBE, MAYBE, MAYBE, least_results=st.integers(1, 9), cancel_running=st.booleans())
 PLANS = st.builds(
     WavePlan,
     st.lists(SIZES, min_size=1, max_size=20).map(tuple),
@@ -68,7 +67,7 @@ def test_every_device_is_in_one_wave_and_no_wave_is_empty(total, some, canaries)
 @given(PLANS)
 def test_a_plan_is_kept_as_it_was(some: WavePlan) -> None:
     assert waves.from_json(some.to_json()) == some
-    problems: list = []
+    problems: list[Problem] = []
     assert read_waves(Fields.of({"waves": some.to_json()}, problems)) == some
     assert problems == []
 
@@ -115,9 +114,7 @@ def test_a_number_stops_at_once_and_says_what_of_how_many() -> None:
 
 def test_who_is_away_when_the_wave_is_over_could_not_be_reached() -> None:
     away = {S.SUCCESS: 3, S.WAITING_ONLINE: 1}
-    step = next_step(
-        plan(4, stop=Stop(unreachable_percent=25)), progress(Phase.RUNNING, 1, away, {S.PENDING: 6}), NOW
-    )
+    step = next_step(plan(4, stop=Stop(unreachable_percent=25)), progress(Phase.RUNNING, 1, away, {S.PENDING: 6}), NOW)
     assert step.phase is Phase.BRAKED
     running = {S.SUCCESS: 3, S.WAITING_ONLINE: 1, S.RUNNING: 1}
     step = next_step(
@@ -148,7 +145,7 @@ def test_a_wave_soaks_then_waits_for_a_person_then_the_next_begins() -> None:
 
 
 def test_everything_wrong_with_waves_is_said_at_once() -> None:
-    problems: list = []
+    problems: list[Problem] = []
     said = {
         "sizes": [0, "0%", "101%", 1.5, True],
         "soak_seconds": -1,

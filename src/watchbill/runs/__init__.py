@@ -41,6 +41,7 @@ from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, previ
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
+from watchbill.runs.rollout_orders import brake, promote
 from watchbill.runs.rollouts import next_look
 from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
 from watchbill.runs.standing import WillNotFire
@@ -103,6 +104,7 @@ __all__ = [
     "accepted",
     "await_turn",
     "backfill",
+    "brake",
     "bulk",
     "cancel_answered",
     "cancel_job",
@@ -144,6 +146,7 @@ __all__ = [
     "plan_around",
     "planned",
     "preview",
+    "promote",
     "read_output",
     "reap",
     "record_held",

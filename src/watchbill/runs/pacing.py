@@ -136,11 +136,13 @@ def _given(one: Opening, run_id: int, number: int, canaries: int) -> dict[str, A
     }
 
 
-async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime) -> int:
+async def release(
+    tx: AsyncConnection, run_id: int, site_id: int, now: datetime, *, limit: int = dispatch.RELEASE_BATCH
+) -> int:
     """Let the next targets of one run and site go, as many as may go now; returns how many were looked after, 0 = nothing is left."""
     found = (await tx.execute(_ROLLOUT_OF, {"run_id": run_id})).one_or_none()
     if found is None:
-        return await dispatch.release(tx, run_id, site_id, now)
+        return await dispatch.release(tx, run_id, site_id, now, limit=limit)
     if found.phase == Phase.BRAKED:
         return await _withdraw(tx, run_id, site_id, now, is_active_too=found.cancels_running)
     where = {"run_id": run_id, "site_id": site_id, "wave": found.wave, "limit": BATCH}

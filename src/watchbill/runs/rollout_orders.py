@@ -89,5 +89,3 @@ async def _held(tx: AsyncConnection, actor: Actor, job_id: int, occurrence_id: u
 async def _carry_on(tx: AsyncConnection, one: Rollout, now: datetime) -> None:
     await rollouts.carry_on(tx, [one], now)
     await publish_occurrences(tx, [(one.job_id, one.occurrence_id)], now)
-
-
