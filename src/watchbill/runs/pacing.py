@@ -34,7 +34,7 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:tags AS text[])) AS n(id, tag)
 JOIN run_targets t ON t.occurrence_id = n.id AND t.state = 'pending'
 GROUP BY t.occurrence_id, t.run_id
 """)
-_BEGIN = text("""
+_PUT = text("""
 WITH given AS (
   SELECT * FROM jsonb_to_recordset(:rows) AS s(id uuid, run_id bigint, job_id bigint, plan jsonb, concurrency integer,
     site_concurrency integer, sizes integer[], ends integer[], tag text, order_by text)
@@ -102,7 +102,7 @@ ORDER BY id LIMIT :limit
 """)
 
 
-async def begin(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> None:
+async def put_into_waves(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> None:
     """Put the frozen targets of those openings that go in waves, or with a limit, into their waves; they were written just now."""
     paced = {one.id: one for one in openings if one.is_paced}
     if not paced:
@@ -113,7 +113,7 @@ async def begin(tx: AsyncConnection, openings: Sequence[Opening], now: datetime)
         return
     ids = [row.occurrence_id for row in rows]
     given = [_given(paced[row.occurrence_id], row.run_id, row.number, row.canaries) for row in rows]
-    await tx.execute(_BEGIN, {"rows": given, "now": now})
+    await tx.execute(_PUT, {"rows": given, "now": now})
     await tx.execute(_LEFT_OUT, {"ids": ids})
     await tx.execute(_FORGET, {"ids": ids})
     await tx.execute(_COUNT, {"ids": ids})
