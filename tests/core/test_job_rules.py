@@ -89,7 +89,7 @@ def test_the_least_that_a_job_needs_gets_every_default():
         "overlap": "skip", "overlap_scope": "device", "catch_up": "latest", "catch_up_window_seconds": None,
         "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60,
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
-        "no_targets": "skip", "max_change_percent": None, "max_change_devices": None,
+        "no_targets": "skip", "max_change_percent": None, "max_change_devices": None, "site_concurrency": None,
     }  # fmt: skip
 
 
@@ -159,8 +159,6 @@ def test_a_job_is_an_object(definition):
         ({"policies": {"retries": False}}, "policies.retries"),
         ({"policies": {"retry_delay_seconds": 5}}, "policies.retry_delay_seconds"),
         ({"policies": {"continue_on_failure": True}}, "policies.continue_on_failure"),
-        ({"policies": {"concurrency": 5}}, "policies.concurrency"),
-        ({"policies": {"waves": {"sizes": [1]}}}, "policies.waves"),
     ],
 )
 def test_what_a_later_version_brings_is_refused_by_name(changes, field):
