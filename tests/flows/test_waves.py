@@ -1,6 +1,7 @@
 """A whole Engine with two gateways and two workers: waves begin one after another, and the brake stops a fleet at the set share."""
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from tests.flows.crowd import Crowd, gathered
@@ -10,7 +11,7 @@ from tests.flows.fleet import Fleet, until
 async def _online(fleet: Fleet, number: int) -> None:
     async def there() -> bool:
         found = (await fleet.http.get("/api/devices", params={"limit": 100})).json()["items"]
-        return sum(one["online"] for one in found) == number
+        return len([one for one in found if one["online"]]) == number
 
     await until(there)
 
@@ -58,7 +59,7 @@ async def test_a_fleet_goes_through_its_waves_by_itself_and_by_a_person(fleet: F
             )
 
         for wave, ran in ((1, 1), (2, 6)):
-            found = await until(lambda wave=wave: waits(wave))
+            found = await until(partial(waits, wave))
             assert len(crowd.ran) == ran
             path = f"/api/scheduled_jobs/{job['id']}/occurrences/{found['id']}/promote"
             assert (await fleet.http.post(path, json={"wave": wave + 1})).status_code == 202
