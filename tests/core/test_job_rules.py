@@ -90,6 +90,7 @@ def test_the_least_that_a_job_needs_gets_every_default():
         "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
         "no_targets": "skip", "max_change_percent": None, "max_change_devices": None, "no_user_session": "skip",
+        "site_concurrency": None,
     }  # fmt: skip
 
 
@@ -153,8 +154,6 @@ def test_a_job_is_an_object(definition):
         ({"targets": [{"kind": "onboarding_scope"}]}, "targets.0.kind"),
         ({"credential_id": 9}, "credential_id"),
         ({"use_service_account": True}, "use_service_account"),
-        ({"policies": {"concurrency": 5}}, "policies.concurrency"),
-        ({"policies": {"waves": {"sizes": [1]}}}, "policies.waves"),
     ],
 )
 def test_what_a_later_version_brings_is_refused_by_name(changes, field):

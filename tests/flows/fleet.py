@@ -106,6 +106,8 @@ class Fleet:
     site: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     heartbeats: list[Heartbeat] = field(default_factory=list)
+    #: Where devices dial.
+    gateways: list[str] = field(default_factory=list)
     db: Database = field(init=False)
     schedulers: Crew = field(init=False)
 
@@ -240,6 +242,8 @@ async def running(
         ]
         for engine in engines:
             stack.push_async_callback(engine.db.close)
+        scheme = "wss" if is_tls else "ws"
+        fleet.gateways = [f"{scheme}://127.0.0.1:{ports[one]}/agent/ws" for one in ("one", "two")]
         await _first_start(engines[0])
         fleet.db = engines[0].db
         stop = asyncio.Event()

@@ -13,6 +13,7 @@ from pydantic import Field
 from watchbill import jobs
 from watchbill.api.common import FieldProblem, Id, Instant, Model
 from watchbill.api.documented import Documented
+from watchbill.api.wave_shapes import JobWaves, Places
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_tags import TAG
 from watchbill.core.job_rules_values import (
@@ -193,8 +194,14 @@ class JobPolicies(Model):
         default=False,
         description="of several components: whether those after a failure run all the same; else they are skipped",
     )
-    concurrency: None = None
-    waves: None = None
+    concurrency: Places | None = Field(
+        default=None,
+        description="most devices of an occurrence at once. Who is away takes no place, and waits for one when it is back",
+    )
+    site_concurrency: Places | None = Field(default=None, description="the same for each of its sites")
+    waves: JobWaves | None = Field(
+        default=None, description="not for schedules that follow the clocks of sites or devices, and without a splay"
+    )
     failure_threshold_percent: Annotated[int, Field(ge=0, le=100)] = 0
     no_targets: Literal["skip", "fail"] = Field(
         default="skip", description="what an occurrence is that finds no device to run on"

@@ -9,6 +9,7 @@ from pydantic import Field
 from watchbill.api.common import FieldProblem, Instant, Model
 from watchbill.core.occurrence import fitting_splay
 from watchbill.core.schedule_types import Flag
+from watchbill.core.waves import split
 from watchbill.jobs import Outlook
 from watchbill.runs import Coming, Preview
 
@@ -66,6 +67,9 @@ class PreviewReply(Model):
     schedule_text: str | None
     instants: list[PreviewInstant]
     targets: PreviewTargets
+    waves: list[int] = Field(
+        description="devices in each wave as things stand, first the canaries if there are any; empty without waves"
+    )
     blockers: list[FieldProblem]
     changed: PreviewChanges | None = Field(
         description="null where nothing ran before, or the caller does not see all that the job may reach"
@@ -83,9 +87,15 @@ def preview_reply(preview: Preview) -> PreviewReply:
             offline=targets.offline,
             left_out=dict(targets.left_out),
         ),
+        waves=_waves(preview),
         blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],
         changed=PreviewChanges.model_validate(asdict(preview.changed)) if preview.changed else None,
     )
+
+
+def _waves(preview: Preview) -> list[int]:
+    plan, targets = preview.outlook.policies.waves, preview.targets
+    return split(targets.online + targets.offline, plan, targets.canaries) if plan is not None else []
 
 
 def _instant(outlook: Outlook, coming: Coming) -> PreviewInstant:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from watchbill.api.common import Instant, Model
+from watchbill.api.wave_shapes import RolloutReply
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.jobs.definition import masked
 from watchbill.runs import Backfilled, DeviceRow, Difference, Execution, Occurrence, Piece, Run
@@ -22,11 +23,17 @@ WallClock = Annotated[
 
 
 class WaveReply(Model):
-    """The targets in one zone, of a job that follows zones: when they start, and how they stand."""
+    """The targets in one zone, of a job that follows zones, or a wave of devices: when they start, and how they stand.
+
+    A wave of devices has a `size`; its `starts_at` is when it began, null before. `ended_at`: when it gave way to the next or to a soak.
+    """
 
     wave: int
     timezone: str | None
-    starts_at: Instant
+    starts_at: Instant | None
+    size: int | None
+    ended_at: Instant | None
+    promoted_by: int | None
     counts: dict[str, int]
 
 
@@ -65,6 +72,9 @@ class OccurrenceReply(Model):
         description="of a job with checks: targets of the caller's sites by what was found"
     )
     waves: list[WaveReply]
+    rollout: RolloutReply | None = Field(
+        description="of one that goes in waves of devices or with a limit; told where `waves` are"
+    )
 
 
 class ComponentReply(BaseModel):

@@ -195,7 +195,7 @@ _CHECKS = (
     _Check(
         "target_never_released",
         "All work of a run is done, and a target was never let go.",
-        "SELECT 'target ' || t.id FROM run_targets t WHERE t.state = 'pending' AND t.released_at IS NULL AND NOT EXISTS"
+        "SELECT 'target ' || t.id FROM run_targets t WHERE t.state = 'pending' AND t.released_at IS NULL AND NOT t.is_paced AND NOT EXISTS"
         " (SELECT 1 FROM work_items w WHERE w.run_id = t.run_id AND w.site_id = t.site_id AND w.state IN ('queued', 'leased'))",
     ),
     _Check(

@@ -273,7 +273,7 @@ class Trickle:
 
 @dataclass
 class Reaper:
-    """Settles targets whose bound has passed."""
+    """Settles targets whose bound has passed, and moves waves on whose time has come."""
 
     engine: Engine
     wake: Wake = field(default_factory=Wake)
@@ -286,7 +286,9 @@ class Reaper:
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
             number = await runs.reap(tx, now)
-            nearest = await runs.next_deadline(tx)
+            await runs.drive_due(tx, now)
+            bounds = [await runs.next_deadline(tx), await runs.next_look(tx)]
+            nearest = min((at for at in bounds if at is not None), default=None)
         if number:
             _logger.info("targets.overdue", number=number)
         rest = runs.LONGEST_REST if nearest is None else nearest - now

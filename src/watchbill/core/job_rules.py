@@ -55,6 +55,7 @@ from watchbill.core.job_rules_values import (
     SplayMode,
 )
 from watchbill.core.job_rules_variables import settle_variables
+from watchbill.core.job_rules_waves import CONCURRENCY, read_waves
 from watchbill.core.problems import Problem, under
 from watchbill.core.targets import (
     EXCLUSION_KINDS,
@@ -260,8 +261,6 @@ def _duration(fields: Fields) -> Duration:
 
 def _policies(fields: Fields) -> Policies:
     word = _word_reader(fields)
-    fields.only("concurrency", "must be null: a limit of devices at once is not available in this version")
-    fields.only("waves", "must be null: waves are not available in this version")
     policies = Policies(
         overlap=cast("Overlap", word("overlap", OVERLAPS, "skip")),
         overlap_scope=cast("OverlapScope", word("overlap_scope", OVERLAP_SCOPES, "device")),
@@ -271,7 +270,9 @@ def _policies(fields: Fields) -> Policies:
         splay_seconds=fields.integer("splay_seconds", *SPLAY_SECONDS, default=0),
         splay_mode=cast("SplayMode", word("splay_mode", SPLAY_MODES, "fixed")),
         **retry_policies(fields),
-        concurrency=None,
+        concurrency=fields.optional_integer("concurrency", *CONCURRENCY),
+        site_concurrency=fields.optional_integer("site_concurrency", *CONCURRENCY),
+        waves=read_waves(fields),
         failure_threshold_percent=fields.integer("failure_threshold_percent", 0, 100, default=0),
         no_targets=cast("NoTargets", word("no_targets", NO_TARGETS, "skip")),
         max_change_percent=fields.optional_integer("max_change_percent", *CHANGE_PERCENT),

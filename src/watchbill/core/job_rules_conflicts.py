@@ -6,6 +6,7 @@ from typing import Final, assert_never
 
 from watchbill.core.job_rules_steps import step_conflicts
 from watchbill.core.job_rules_values import ExecutionContext, JobDraft
+from watchbill.core.job_rules_waves import pacing_conflicts
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_calendar import CalendarUnit
 from watchbill.core.schedule_cron import Cron
@@ -33,6 +34,7 @@ def conflicts(draft: JobDraft) -> Iterator[Problem]:
         yield Problem("policies.no_user_session", "not_allowed", message)
     if draft.execution_context is ExecutionContext.CURRENT_USER:
         yield from _in_sessions(draft)
+    yield from pacing_conflicts(draft, regular_gap(draft.schedule) if draft.schedule is not None else None)
     if draft.duration.time_limit_seconds is not None:
         yield from run_limit_fault(draft.duration.run_limit_seconds, draft.duration.time_limit_seconds)
 

@@ -13,6 +13,7 @@ from watchbill.core.fields import Choice
 from watchbill.core.schedule import Schedule
 from watchbill.core.steps import Role
 from watchbill.core.targets import Placed, Target
+from watchbill.core.waves import WavePlan
 
 Overlap = Literal["skip", "queue_one", "replace", "allow"]
 OverlapScope = Literal["device", "job"]
@@ -151,6 +152,9 @@ class Policies:
     #: An occurrence is held for a person when the devices it finds differ by more from those of the one before. None = any.
     max_change_percent: int | None = None
     max_change_devices: int | None = None
+    #: Most devices at once of a run, and of each of its sites. None = any number.
+    site_concurrency: int | None = None
+    waves: WavePlan | None = None
     #: What a device does on which nobody is signed in, where the job runs as who is: it is left out, or waits for somebody.
     no_user_session: NoUserSession = "skip"
     #: What is tried again.
@@ -181,7 +185,8 @@ class Policies:
             "retry_on": list(self.retry_on),
             "continue_on_failure": self.continue_on_failure,
             "concurrency": self.concurrency,
-            "waves": None,
+            "site_concurrency": self.site_concurrency,
+            "waves": self.waves.to_json() if self.waves else None,
             "failure_threshold_percent": self.failure_threshold_percent,
             "no_targets": self.no_targets,
             "max_change_percent": self.max_change_percent,

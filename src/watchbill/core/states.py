@@ -111,6 +111,7 @@ class SkipReason(StrEnum):
     LATE_START = "late_start"
     NOT_STARTED_BRAKE = "not_started_brake"
     NOT_STARTED_CANCELLED = "not_started_cancelled"
+    NOT_STARTED_IN_TIME = "not_started_in_time"
 
 
 _R = OccurrenceReason

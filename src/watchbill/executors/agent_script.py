@@ -4,6 +4,6 @@ from watchbill.executors.base import RunPort, WorkRequest
 
 
 async def execute(_request: WorkRequest, run: RunPort) -> None:
-    """Release every target of the item. It then ends: waiting for devices needs no worker."""
+    """Release what may go of the item. It then ends: neither devices nor waves are waited for; who makes a place queues another."""
     while await run.release():
         continue

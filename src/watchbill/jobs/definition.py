@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from watchbill.core import schedule as calendar
+from watchbill.core import waves
 from watchbill.core.assembly_rules import AssemblyDraft, as_text
 from watchbill.core.job_rules_values import DEFAULT_RETRY_ON, Component, Job, Policies
 from watchbill.core.job_rules_variables import IS_SET
@@ -112,7 +113,8 @@ def secrets_in(definition: Definition) -> list[tuple[UUID, frozenset[str]]]:
 def policies_of(stored_policies: Mapping[str, Any]) -> Policies:
     """The stored policies; what they were saved without has its default."""
     given = {name: stored_policies[name] for name in Policies.__slots__ if name in stored_policies}
-    return Policies(**{**given, "retry_on": tuple(given.get("retry_on", DEFAULT_RETRY_ON))})
+    read = {"retry_on": tuple(given.get("retry_on", DEFAULT_RETRY_ON)), "waves": waves.from_json(given.get("waves"))}
+    return Policies(**{**given, **read})
 
 
 def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:

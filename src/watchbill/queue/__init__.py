@@ -16,6 +16,7 @@ from watchbill.queue.store import (
     holds,
     prepare,
     put,
+    put_unless_queued,
     settle,
     sites_with_work,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "holds",
     "prepare",
     "put",
+    "put_unless_queued",
     "settle",
     "sites_with_work",
 ]

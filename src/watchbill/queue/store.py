@@ -100,6 +100,7 @@ _SITES = text(
     "SELECT site_id, count(*) AS number FROM work_items"
     " WHERE state = 'queued' OR (state = 'leased' AND leased_at < :abandoned) GROUP BY site_id ORDER BY min(id)"
 )
+_QUEUED = text("SELECT run_id, site_id FROM work_items WHERE run_id = ANY(:runs) AND state = 'queued'")
 _CANCEL = text(
     "UPDATE work_items SET state = 'cancelled', finished_at = :now"
     " WHERE run_id = ANY(:runs) AND state IN ('queued', 'leased') RETURNING id"
@@ -134,6 +135,15 @@ async def put(tx: AsyncConnection, items: Sequence[NewItem], now: datetime) -> N
         [0] * len(rows),
     )
     await db.notify_all(tx, CHANNEL, sorted({str(row.site_id) for row in rows}))
+
+
+async def put_unless_queued(tx: AsyncConnection, items: Sequence[NewItem], now: datetime) -> None:
+    """The same for what no item waits for yet. One that is leased may have looked already, so it does not count."""
+    if not items:
+        return
+    rows = await tx.execute(_QUEUED, {"runs": sorted({item.run_id for item in items})})
+    queued = {(row.run_id, row.site_id) for row in rows}
+    await put(tx, [item for item in items if (item.run_id, item.site_id) not in queued], now)
 
 
 async def claim(tx: AsyncConnection, item_id: int, worker_id: uuid.UUID, now: datetime) -> Lease | None:

@@ -8,7 +8,7 @@ from watchbill.runs.bulk import BulkDone, BulkJob, bulk
 from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
-from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed, release
+from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed
 from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, with_health
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
@@ -34,11 +34,14 @@ from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
 from watchbill.runs.own_clocks import next_starts
+from watchbill.runs.pacing import devices_came, drive_due, release
 from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
+from watchbill.runs.rollout_orders import brake, promote
+from watchbill.runs.rollouts import next_look
 from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
 from watchbill.runs.standing import WillNotFire
 from watchbill.runs.steps import Followed
@@ -50,9 +53,9 @@ from watchbill.runs.stopping import (
     reap,
     to_cancel,
 )
-from watchbill.runs.taking import BOUNDS, KILL_GRACE, LONGEST_REST, Delivery, Look, Taken, next_start, take
+from watchbill.runs.taking import KILL_GRACE, LONGEST_REST, Delivery, Look, Taken, next_start, take
 from watchbill.runs.to_open import Opening, Wave
-from watchbill.runs.turns import GATEWAYS, await_turn, devices_in, gateway_channel, job_in
+from watchbill.runs.turns import BOUNDS, GATEWAYS, await_turn, devices_in, gateway_channel, job_in
 
 __all__ = [
     "BOUNDS",
@@ -102,6 +105,7 @@ __all__ = [
     "accepted",
     "await_turn",
     "backfill",
+    "brake",
     "bulk",
     "cancel_answered",
     "cancel_job",
@@ -111,9 +115,11 @@ __all__ = [
     "clear",
     "contents",
     "device_rows",
+    "devices_came",
     "devices_in",
     "devices_went_offline",
     "difference",
+    "drive_due",
     "executions_on",
     "fail_unreleased",
     "find_occurrence",
@@ -129,6 +135,7 @@ __all__ = [
     "never_came",
     "next_deadline",
     "next_held",
+    "next_look",
     "next_start",
     "next_starts",
     "open_due_held",
@@ -139,6 +146,7 @@ __all__ = [
     "plan_around",
     "planned",
     "preview",
+    "promote",
     "read_output",
     "reap",
     "record_held",

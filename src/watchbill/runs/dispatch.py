@@ -23,7 +23,7 @@ RELEASE_BATCH = 2000
 _RELEASE = text("""
 WITH chosen AS (
   SELECT t.id, t.state, p.gateway_id FROM run_targets t LEFT JOIN device_presence p ON p.device_id = t.device_id
-  WHERE t.run_id = :run_id AND t.site_id = :site_id AND t.state = 'pending' AND t.released_at IS NULL
+  WHERE t.run_id = :run_id AND t.site_id = :site_id AND t.state = 'pending' AND t.released_at IS NULL AND NOT t.is_paced
   ORDER BY t.id LIMIT :limit FOR UPDATE OF t
 )
 UPDATE run_targets t SET released_at = :now, state = CASE WHEN c.gateway_id IS NULL THEN 'waiting_online' ELSE t.state END
@@ -38,7 +38,8 @@ WITH chosen AS (
   WHERE (CAST(:devices AS uuid[]) IS NULL OR t.device_id = ANY(:devices)) AND t.state = 'pending' AND t.released_at IS NOT NULL AND p.gateway_id IS NULL
   ORDER BY t.id FOR UPDATE OF t
 )
-UPDATE run_targets t SET state = 'waiting_online' FROM chosen c WHERE t.id = c.id AND t.state = 'pending'
+UPDATE run_targets t SET state = 'waiting_online', released_at = CASE WHEN NOT t.is_paced THEN t.released_at END -- it gives its place back
+FROM chosen c WHERE t.id = c.id AND t.state = 'pending'
 RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave
 """)
 

@@ -30,6 +30,7 @@ from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import ForbiddenError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.cursors import instant_of, uuid_of
+from watchbill.runs.rollout_view import RolloutView, rollouts_of
 from watchbill.runs.tables import (
     ledger_starts,
     occurrence_counts,
@@ -44,11 +45,17 @@ _RECENT = 10
 
 @dataclass(frozen=True, slots=True)
 class WaveProgress:
-    """The targets of one zone of an occurrence whose job follows zones: when they start, and how many are in which state."""
+    """The targets of one zone of an occurrence whose job follows zones, or of one wave of devices, and how many are in which state.
+
+    A wave of devices has a `size`; its `starts_at` is when it began, None before.
+    """
 
     wave: int
     timezone: str | None
-    starts_at: datetime
+    starts_at: datetime | None
+    size: int | None
+    ended_at: datetime | None
+    promoted_by: int | None
     counts: Mapping[str, int]
 
 
@@ -87,6 +94,7 @@ class Occurrence:
     waves: Sequence[WaveProgress] = ()
     #: What the checks of its job found; told where the waves are.
     verdicts: Mapping[str, int] = field(default_factory=dict)
+    rollout: RolloutView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,9 @@ class Run:
 
 
 #: The columns of an occurrence, in the order of its fields.
-OCCURRENCE_NAMES = tuple(name for name in Occurrence.__slots__ if name not in {"counts", "waves", "verdicts"})
+OCCURRENCE_NAMES = tuple(
+    name for name in Occurrence.__slots__ if name not in {"counts", "waves", "verdicts", "rollout"}
+)
 _OCCURRENCE = tuple(occurrences.c[name] for name in OCCURRENCE_NAMES)
 # Two manual starts may share an instant, which has whole seconds.
 _NEWEST_FIRST = (occurrences.c.scheduled_for_at.desc(), occurrences.c.created_at.desc(), occurrences.c.id.desc())
@@ -132,7 +142,11 @@ async def with_waves(tx: AsyncConnection, scope: SiteScope, some: Sequence[Occur
     """The same occurrences with the progress of their waves, of which only those with targets in the reader's sites; and their verdicts."""
     ids = [one.id for one in some]
     waves, verdicts = await _waves_of(tx, scope, ids), await _verdicts_of(tx, scope, ids)
-    return [replace(one, waves=waves.get(one.id, ()), verdicts=verdicts.get(one.id, {})) for one in some]
+    rollouts = await rollouts_of(tx, ids)
+    return [
+        replace(one, waves=waves.get(one.id, ()), verdicts=verdicts.get(one.id, {}), rollout=rollouts.get(one.id))
+        for one in some
+    ]
 
 
 async def _verdicts_of(
@@ -155,20 +169,30 @@ async def _waves_of(
     tx: AsyncConnection, scope: SiteScope, occurrence_ids: Sequence[uuid.UUID]
 ) -> dict[uuid.UUID, list[WaveProgress]]:
     table, counts = occurrence_waves.c, occurrence_counts.c
+    about = (table.timezone, table.starts_at, table.size, table.ended_at, table.promoted_by)
+    wave = (table.occurrence_id, table.wave, *about)
     query = (
-        select(table.occurrence_id, table.wave, table.timezone, table.starts_at, counts.state, func.sum(counts.number))
+        select(*wave, counts.state, func.sum(counts.number))
         .join(
             occurrence_counts,
             and_(counts.occurrence_id == table.occurrence_id, counts.wave == table.wave, scope.clause(counts.site_id)),
         )
         .where(table.occurrence_id == any_(literal(list(occurrence_ids), ARRAY(Uuid))), counts.number > 0)
-        .group_by(table.occurrence_id, table.wave, table.timezone, table.starts_at, counts.state)
+        .group_by(*wave, counts.state)
         .order_by(table.occurrence_id, table.wave, counts.state)
     )
     found: dict[uuid.UUID, list[WaveProgress]] = defaultdict(list)
-    for (occurrence_id, wave, zone, starts_at), rows in groupby(await tx.execute(query), key=lambda row: row[:4]):
-        found[occurrence_id].append(WaveProgress(wave, zone, starts_at, {row.state: row[5] for row in rows}))
+    for _, rows in groupby(await tx.execute(query), key=lambda row: (row.occurrence_id, row.wave)):
+        some = list(rows)
+        found[some[0].occurrence_id].append(_wave_progress(some))
     return found
+
+
+def _wave_progress(rows: Sequence[Row[*tuple[Any, ...]]]) -> WaveProgress:
+    """Of rows that differ in state and number only."""
+    one = rows[0]
+    counts = {row.state: row[-1] for row in rows}
+    return WaveProgress(one.wave, one.timezone, one.starts_at, one.size, one.ended_at, one.promoted_by, counts)
 
 
 async def require_whole(tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UUID) -> None:

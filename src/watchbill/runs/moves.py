@@ -2,7 +2,7 @@
 
 What others waited for and what ends now rings for them, in the same transaction too.
 
-Order of locks, the same for everybody: targets by id, then counters by key, then occurrences by id.
+Order of locks, the same for everybody: targets by id, then counters by key, then occurrences by id, then their rollouts.
 """
 
 import uuid
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.core.states import TARGET, TargetEvent, TargetState, fold, is_closed, is_terminal
 from watchbill.kit import events
 from watchbill.kit.events import Event
-from watchbill.runs import turns
+from watchbill.runs import rollouts, turns
 
 #: Longer lists of changed rows are cut in one event; the counts tell the rest.
 _ROWS_PER_EVENT = 200
@@ -212,10 +212,18 @@ async def settle(tx: AsyncConnection, moved: Sequence[Moved], now: datetime) -> 
     touched = sorted({one.occurrence_id for one in moved})
     if any(is_terminal(one.after) for one in moved):
         await close_finished(tx, touched, now)
+    paced = sorted({one.occurrence_id for one in moved if _may_move_waves(one)})
+    if paced:
+        await publish_occurrences(tx, await rollouts.advance(tx, paced, now), now)
     freed = [(one.job_id, one.device_id) for one in moved if one.frees]
     if freed:
         await turns.ring(tx, freed)
     await _publish(tx, moved, now)
+
+
+def _may_move_waves(one: Moved) -> bool:
+    """It has ended, waits for its device, or was put off: it takes no place any more."""
+    return is_terminal(one.after) or one.after is TargetState.WAITING_ONLINE or one.after is one.before
 
 
 async def _count(tx: AsyncConnection, moved: Iterable[Moved]) -> None:
@@ -259,6 +267,8 @@ _SITES_OF = text("SELECT DISTINCT occurrence_id, site_id FROM occurrence_counts 
 
 async def publish_occurrences(tx: AsyncConnection, changed: Sequence[tuple[int, uuid.UUID]], now: datetime) -> None:
     """Tell live views, for every site an occurrence touches, that it changed."""
+    if not changed:
+        return
     jobs = {occurrence: job for job, occurrence in changed}
     sites = (await tx.execute(_SITES_OF, {"ids": list(jobs)})).all()
     pairs = [(row.occurrence_id, row.site_id) for row in sites] or [(occurrence, 0) for occurrence in jobs]

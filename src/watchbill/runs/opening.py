@@ -16,7 +16,7 @@ from sqlalchemy.sql import bindparam
 from watchbill import jobs, queue
 from watchbill.jobs.aiming import SPEC
 from watchbill.queue import Lane, NewItem
-from watchbill.runs import overlap
+from watchbill.runs import overlap, pacing
 from watchbill.runs.moves import publish_in_sites
 from watchbill.runs.not_run import publish_to_sites
 from watchbill.runs.resolving import RESOLVE, ZONE
@@ -154,6 +154,7 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     eligible = [row for row in rows if row.state == "pending"]
     begun = {row.occurrence_id for row in eligible}
     await overlap.give_way(tx, [one for one in openings if one.id in begun], now)
+    await pacing.put_into_waves(tx, [one for one in openings if one.id in begun], now)
     items = sorted({(row.run_id, row.site_id) for row in eligible})
     await queue.put(tx, [NewItem(run_id, site_id, Lane.SCHEDULED_JOB) for run_id, site_id in items], now)
     empty = [occurrence for occurrence, state in new.items() if state == "open" and occurrence not in begun]

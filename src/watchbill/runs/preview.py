@@ -42,10 +42,11 @@ WITH setting AS (
 ), {SPEC}, wave AS (
   {NO_WAVES}
 ), {RESOLVE}
-SELECT reason, is_online, count(*) AS number, CAST(NULL AS text) AS why FROM resolved
+SELECT reason, is_online, count(*) AS number, CAST(NULL AS text) AS why,
+  count(*) FILTER (WHERE EXISTS (SELECT FROM device_tags g WHERE g.device_id = resolved.device_id AND g.tag = CAST(:canary AS text))) AS canaries FROM resolved
 WHERE CAST(:sites AS bigint[]) IS NULL OR site_id = ANY(:sites)
 GROUP BY reason, is_online
-UNION ALL SELECT NULL, false, 0, why FROM broken
+UNION ALL SELECT NULL, false, 0, why, 0 FROM broken
 """)
 
 _PLACED = text(f"""
@@ -73,6 +74,8 @@ class TargetCounts:
     left_out: Mapping[str, int] = field(default_factory=dict)
     #: Why it cannot be told whom to run on: nobody is reached then.
     unknown: str | None = None
+    #: Of those that would run, the ones with the tag of the canaries.
+    canaries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,8 @@ async def preview(
 
     `is_compared`: tell also how its devices differ from those of its last occurrence.
     """
-    counts = await _count(tx, scope, outlook.who, now)
+    plan = outlook.policies.waves
+    counts = await _count(tx, scope, outlook.who, plan.canary_tag if plan else None, now)
     known = await windows.load(tx)
     is_needed = not known.is_empty or (outlook.schedule is not None and outlook.schedule.is_following)
     alike = await _placed(tx, scope, outlook, known, now) if is_needed else Counter[Alike]()
@@ -170,7 +174,7 @@ def _aim(who: Who) -> dict[str, object]:
     return {**columns, "places": columns["sites"], "exclusions": flags, "reach": reach}
 
 
-async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, now: datetime) -> TargetCounts:
+async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | None, now: datetime) -> TargetCounts:
     values = {
         **_aim(who),
         "id": uuid.uuid4(),
@@ -182,19 +186,20 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, now: datetime)
         "skipping": [who.job_id] if who.job_id and (who.overlap, who.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],
         "sites": scope.as_list(),
+        "canary": canary,
     }
-    online = offline = 0
+    online = offline = canaries = 0
     unknown: str | None = None
     left_out: dict[str, int] = {}
     for row in await tx.execute(_COUNT, values):
         unknown = unknown or row.why
         if row.reason is not None:
             left_out[row.reason] = left_out.get(row.reason, 0) + row.number
-        elif row.is_online:
-            online += row.number
-        else:
-            offline += row.number
-    return TargetCounts(online, offline, left_out, unknown)
+            continue
+        online += row.number if row.is_online else 0
+        offline += 0 if row.is_online else row.number
+        canaries += row.canaries
+    return TargetCounts(online, offline, left_out, unknown, canaries)
 
 
 async def _coming(tx: AsyncConnection, outlook: Outlook, alike: Counter[Alike], known: WindowSet) -> list[Coming]:

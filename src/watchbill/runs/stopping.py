@@ -46,7 +46,7 @@ WHERE t.state = 'cancelling'
 # Past its bound, or still running when it is to be stopped. A row that never started may have made room for one that starts
 # at this very moment, or have waited for its turn all the time.
 _OVERDUE = text("""
-SELECT t.id, t.job_id, t.run_id, t.state, t.released_at, t.stop_reason, t.deadline_at <= :now AS is_overdue, r.exclusivity,
+SELECT t.id, t.job_id, t.run_id, t.state, t.released_at, t.is_paced, t.stop_reason, t.deadline_at <= :now AS is_overdue, r.exclusivity,
   t.reason = 'no_user_session' AND EXISTS (SELECT FROM device_presence p WHERE p.device_id = t.device_id AND p.gateway_id IS NOT NULL)
     AS is_unattended,
   EXISTS (SELECT FROM run_targets n WHERE n.job_id = t.job_id AND n.device_id = t.device_id AND n.deadline_at IS NOT NULL
@@ -75,6 +75,7 @@ SELECT DISTINCT p.gateway_id FROM run_targets t JOIN device_presence p ON p.devi
 WHERE t.id = ANY(:ids) AND p.gateway_id IS NOT NULL ORDER BY 1
 """)
 
+_NO_PLACE = "Its wave had not begun, or no place was free, when its latest start had come."
 _STOPPED = {
     "outside_window": "It still ran when its window closed.",
     "run_limit": "It still ran when the time for the whole run was over.",
@@ -174,7 +175,9 @@ def stop_of(target_id: int, reason: str, now: datetime) -> Move:
 
 
 def _never_started(row: Row[*tuple[Any, ...]], *, waits_its_turn: bool) -> Move:
-    if row.released_at is None:
+    if row.is_paced and row.released_at is None and TargetState(row.state) is TargetState.PENDING:
+        return Move(row.id, TargetEvent.SKIP, reason="not_started_in_time", detail=_NO_PLACE)
+    if row.released_at is None and not row.is_paced:
         return Move(row.id, TargetEvent.SKIP, reason="late_start")
     if row.has_made_room:
         return Move(row.id, TargetEvent.SUPERSEDE, reason="superseded")

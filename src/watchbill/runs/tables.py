@@ -56,7 +56,31 @@ occurrence_waves = Table(
     Column("occurrence_id", Uuid, primary_key=True),
     Column("wave", Integer, primary_key=True),
     Column("timezone", Text),
-    Column("starts_at", DateTime(timezone=True), nullable=False),
+    # Of a wave of a rollout: when it began, None before.
+    Column("starts_at", DateTime(timezone=True)),
+    Column("size", Integer),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("promoted_by", BigInteger),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("occurrence_id", Uuid, primary_key=True),
+    Column("run_id", BigInteger, nullable=False),
+    Column("job_id", BigInteger, nullable=False),
+    Column("plan", JSONB),
+    Column("concurrency", Integer),
+    Column("site_concurrency", Integer),
+    Column("phase", Text, nullable=False),
+    Column("wave", Integer, nullable=False),
+    Column("waves", Integer, nullable=False),
+    Column("soak_until_at", DateTime(timezone=True)),
+    Column("look_at", DateTime(timezone=True)),
+    Column("braked_at", DateTime(timezone=True)),
+    Column("braked_by", BigInteger),
+    Column("brake_detail", Text),
+    Column("cancels_running", Boolean, nullable=False),
 )
 
 occurrence_counts = Table(
@@ -131,6 +155,7 @@ run_targets = Table(
     Column("retried", Integer, nullable=False),
     Column("retry_of", Text),
     Column("verdict", Text),
+    Column("is_paced", Boolean, nullable=False),
 )
 
 executions = Table(

@@ -20,6 +20,7 @@ from watchbill.runs import in_sessions
 from watchbill.runs.fates import Busy, Candidate, Fates, Lone, PutOff, fates, whose_turn
 from watchbill.runs.in_sessions import HAS_SOMEBODY, IS_ATTENDED
 from watchbill.runs.moves import Moved, apply, changed, settle
+from watchbill.runs.turns import BOUNDS
 
 #: Between a soft stop and a kill on the device.
 KILL_GRACE = timedelta(seconds=30)
@@ -27,8 +28,6 @@ KILL_GRACE = timedelta(seconds=30)
 SILENCE = timedelta(minutes=2)
 #: No reaper looks away longer than this, whatever the next known bound is.
 LONGEST_REST = timedelta(seconds=30)
-#: NOTIFY channel for a bound that comes sooner than that.
-BOUNDS = "watchbill_bounds"
 #: Targets that are judged at a time: as many as are handed out, or, where windows are asked again, whole fleets that stay put off.
 _PAGE, _PAGE_AGAIN = 500, 5000
 
@@ -170,7 +169,8 @@ WITH locked AS (
 {_DELIVERED}
 """)
 _PUT_OFF = text("""
-UPDATE run_targets t SET starts_at = l.starts_at, reason = l.reason, detail = l.detail
+UPDATE run_targets t SET starts_at = l.starts_at, reason = l.reason, detail = l.detail,
+  released_at = CASE WHEN NOT t.is_paced THEN t.released_at END -- it gives its place back
 FROM unnest(CAST(:ids AS bigint[]), CAST(:starts AS timestamptz[]), CAST(:reasons AS text[]), CAST(:details AS text[]))
   AS l(id, starts_at, reason, detail)
 WHERE t.id = l.id AND t.state IN ('pending', 'waiting_online')

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from watchbill.core.waves import WavePlan
 from watchbill.kit.clock import rfc3339
 
 
@@ -70,6 +71,14 @@ class Opening:
     execution_context: str = "system"
     #: Where that is `current_user`: whether a device on which nobody is signed in is left out (`skip`) or waits for somebody (`wait`).
     no_user_session: str = "skip"
+    #: How it is spread over waves and limited; None = it is not.
+    waves_plan: WavePlan | None = None
+    concurrency: int | None = None
+    site_concurrency: int | None = None
+
+    @property
+    def is_paced(self) -> bool:
+        return self.waves_plan is not None or self.concurrency is not None or self.site_concurrency is not None
 
 
 #: The opening as columns of a JSON record set; `as_json` makes such records.

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 #: NOTIFY channel of all gateways, for what may have become ready on any of them; the payload is a run id, a job, or "" = everything.
 GATEWAYS = "watchbill_gateways"
+#: NOTIFY channel of the reapers, for a bound that comes soon.
+BOUNDS = "watchbill_bounds"
 
 _DEVICES, _JOB = "devices:", "job:"
 #: A payload has less than 8,000 bytes.

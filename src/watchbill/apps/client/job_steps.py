@@ -1,4 +1,4 @@
-"""Components of a job and what it does about failures as options of a command: put in place of those of a file, or beside them."""
+"""Components of a job, what it does about failures, and its waves as options of a command: put in place of those of a file, or beside them."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Concatenate
 import typer
 
 from watchbill.apps.client.documents import Document
+from watchbill.apps.client.job_waves import Waves
 from watchbill.apps.client.session import Session
 from watchbill.apps.commands.exits import CliError, ExitCode
 from watchbill.kit import yaml_file
@@ -55,10 +56,12 @@ class Steps:
     retry_delay: int | None
     retry_on: Sequence[str] | None
     go_on: bool | None
+    waves: list[str] | None
 
 
 _OPTIONS = {
     "check": Check, "scripts": Scripts, "retries": Retries, "retry_delay": RetryDelay, "retry_on": RetryOn, "go_on": GoOn,
+    "waves": Waves,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import typer
 
 from watchbill.apps.client import asking, documents, job_bulk, job_lists, job_steps
 from watchbill.apps.client.job_targets import AllDevices, Exclude, Filters, Sites, aimed
+from watchbill.apps.client.job_waves import in_waves
 from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -120,7 +121,7 @@ def create(
     and components that options name stand in place of those of the file.
     """
     document = aimed(session, documents.read(file), filters, sites, exclude, is_everywhere=all_devices)
-    document = job_steps.stepped(session, document, steps)
+    document = in_waves(job_steps.stepped(session, document, steps), steps.waves)
     made = _import(session, document) if _is_by_names(document.value) else _create(session, document)
     if not follow:
         session.out.done(f"Made the job {made['name']}, number {made['id']}.{_next(session, made)}", made)
@@ -323,6 +324,7 @@ def _show_preview(session: Session, found: Mapping[str, Any]) -> None:
             "Schedule": found["schedule_text"],
             "Devices": f"{targets['devices']}: {targets['online']} online, {targets['offline']} offline",
             "Left out": left_out or None,
+            "Waves": ", ".join(map(str, found["waves"])) or None,
             "Blocked by": "\n".join(f"{one['field']}: {one['message']}" for one in found["blockers"]) or None,
         }
     )

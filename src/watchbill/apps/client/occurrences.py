@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from watchbill.apps.client import asking
+from watchbill.apps.client import asking, job_waves
 from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -107,6 +107,54 @@ def skip(session: Session, job: Job, occurrence: Held, *, reason: Reason = None)
 def _decide(session: Session, job: str, occurrence: str, action: str, reason: str | None) -> Any:
     path = f"/api/scheduled_jobs/{session.job_id(job)}/occurrences/{occurrence}/{action}"
     return session.api.post(path, {"reason": reason} if reason else None)
+
+
+@command(app, "waves")
+def waves(session: Session, job: Job, occurrence: Held) -> None:
+    """How far the waves of an occurrence are, how their devices stand, and what the next one waits for."""
+    found = session.api.get(f"/api/scheduled_jobs/{session.job_id(job)}/occurrences/{occurrence}")
+    if session.out.is_json:
+        session.out.json({"rollout": found["rollout"], "waves": found["waves"]})
+        return
+    session.out.say(job_waves.told(session, found) or "It does not go in waves of devices.")
+    columns = [
+        Column("wave", "wave", is_right=True),
+        Column("zone", "timezone"),
+        Column("devices", "size", is_right=True),
+        Column("began", lambda row: session.out.when(row["starts_at"])),
+        Column("over", lambda row: session.out.when(row["ended_at"])),
+        Column("states", lambda row: counts(row["counts"])),
+    ]
+    session.out.listing(found["waves"], columns, is_more=False, empty="It has no waves.")
+
+
+@command(app, "promote")
+def promote(
+    session: Session,
+    job: Job,
+    occurrence: Held,
+    *,
+    wave: Annotated[int | None, typer.Option(min=2, help="Only if this is the next one.")] = None,
+) -> None:
+    """Begin the next wave of an occurrence now, whatever it waits for."""
+    path = f"/api/scheduled_jobs/{session.job_id(job)}/occurrences/{occurrence}/promote"
+    reply = session.api.post(path, {"wave": wave} if wave else None)
+    session.out.done(job_waves.told(session, reply) or "Promoted.", reply)
+
+
+@command(app, "brake")
+def brake(
+    session: Session,
+    job: Job,
+    occurrence: Held,
+    *,
+    reason: Reason = None,
+    cancel_running: Annotated[bool, typer.Option("--cancel-running", help="Stop also what runs.")] = False,
+) -> None:
+    """Start nothing more of an occurrence that goes in waves or with a limit; it is not taken back."""
+    path = f"/api/scheduled_jobs/{session.job_id(job)}/occurrences/{occurrence}/brake"
+    reply = session.api.post(path, {"reason": reason, "cancel_running": cancel_running})
+    session.out.done(job_waves.told(session, reply) or "The brake is on.", reply)
 
 
 @command(away_app, "away", is_group=False)

@@ -222,6 +222,8 @@ class Hub:
         for connection in welcome:
             self._welcome(connection, greeting, known[connection.device_id].inventory_digest)
         await self._send_orders(greeting.again, now)
+        async with self.engine.db.begin() as tx:
+            await runs.devices_came(tx, [one.device_id for one in welcome], await self.engine.clock.now(tx))
         # Windows may have changed while nobody held these devices.
         await self._hand_out(Look(device_ids=[one.device_id for one in welcome], again=True))
 

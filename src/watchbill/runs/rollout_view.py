@@ -1,0 +1,67 @@
+"""Reading: how far the waves of occurrences are, why they stand still, and until when."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill.core.waves import Phase
+
+_ROLLOUTS = text("""
+SELECT r.occurrence_id, r.phase, r.wave, CASE WHEN r.plan IS NOT NULL THEN r.waves END AS waves, r.concurrency, r.site_concurrency,
+  r.soak_until_at, r.braked_at, o.username AS braked_by, r.brake_detail,
+  CASE r.phase WHEN 'soaking' THEN r.soak_until_at WHEN 'awaiting_promotion' THEN (SELECT min(t.expires_at) FROM run_targets t
+    WHERE t.run_id = r.run_id AND t.is_paced AND t.released_at IS NULL AND t.deadline_at IS NOT NULL) END AS until
+FROM rollouts r LEFT JOIN operators o ON o.id = r.braked_by WHERE r.occurrence_id = ANY(:ids)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """`waves` None = only limited. `wave` is the last that has begun. `until`: how long it waits for what `sentence` says."""
+
+    phase: str
+    wave: int
+    waves: int | None
+    concurrency: int | None
+    site_concurrency: int | None
+    until: datetime | None
+    braked_at: datetime | None
+    braked_by: str | None
+    sentence: str
+
+
+async def rollouts_of(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, RolloutView]:
+    """Of those occurrences that go in waves or with a limit."""
+    return {
+        row.occurrence_id: RolloutView(
+            phase=row.phase,
+            wave=row.wave,
+            waves=row.waves,
+            concurrency=row.concurrency,
+            site_concurrency=row.site_concurrency,
+            until=row.until,
+            braked_at=row.braked_at,
+            braked_by=row.braked_by,
+            sentence=_sentence(Phase(row.phase), row.wave, row.waves, row.brake_detail),
+        )
+        for row in await tx.execute(_ROLLOUTS, {"ids": list(occurrence_ids)})
+    }
+
+
+def _sentence(phase: Phase, wave: int, waves: int | None, brake: str | None) -> str:
+    number = f"wave {wave} of {waves}" if waves is not None else "it"
+    if brake is not None:
+        return f"The brake is on. {brake}"
+    match phase:
+        case Phase.SOAKING:
+            return f"After {number} it soaks before the next wave."
+        case Phase.AWAITING:
+            return f"After {number} it waits for a person to promote the next wave."
+        case Phase.ENDED:
+            return f"Ended in {number}." if waves is not None else "Ended."
+        case _:
+            return f"{number[0].upper()}{number[1:]} is under way."
