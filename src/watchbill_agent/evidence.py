@@ -6,7 +6,7 @@ Only reading and shaping; no process is touched here.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -23,7 +23,9 @@ class OutputFacts(TypedDict):
     last_line: str | None
 
 
-def order_text(payload: EnvelopePayload, arguments: list[str], environment: Mapping[str, str]) -> bytes:
+def order_text(
+    payload: EnvelopePayload, arguments: list[str], environment: Mapping[str, str], masked: Sequence[bytes]
+) -> bytes:
     fields = [
         f"time_limit={payload.time_limit_seconds}",
         f"kill_grace={payload.kill_grace_seconds}",
@@ -32,7 +34,8 @@ def order_text(payload: EnvelopePayload, arguments: list[str], environment: Mapp
         *(f"argv={argument}" for argument in arguments),
         *(f"env={name}={text}" for name, text in environment.items()),
     ]
-    return "".join(f"{field}\0" for field in fields).encode("utf-8")
+    texts = "".join(f"{field}\0" for field in fields).encode("utf-8")
+    return texts + b"".join(b"mask=" + pattern + b"\0" for pattern in masked)
 
 
 def limits_text(head: int, tail: int, boot_id: str) -> bytes:

@@ -11,13 +11,16 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from watchbill_agent import clock, evidence, platform_linux
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from watchbill_agent import clock, evidence, masking, platform_linux
 from watchbill_agent import events as e
+from watchbill_agent.sealing import UnopenedError, open_secrets
 from watchbill_wire import EnvelopePayload, RefusalReason, Result, Stream
 
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
@@ -33,8 +36,15 @@ class Watch:
 
 
 class Launcher:
-    def __init__(self, root: Path, emit: Callable[[e.Event], None], time_at: Callable[[float], datetime]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sealing_key: X25519PrivateKey,
+        emit: Callable[[e.Event], None],
+        time_at: Callable[[float], datetime],
+    ) -> None:
         self._root = root
+        self._sealing_key = sealing_key
         self._emit = emit
         self._time_at = time_at
         self._boot_id = platform_linux.boot_id()
@@ -52,24 +62,26 @@ class Launcher:
             self._refuse(payload.execution_id, "interpreter_missing", detail)
             return
         try:
-            self._start(payload, interpreter)
+            self._start(payload, interpreter, open_secrets(self._sealing_key, payload))
+        except UnopenedError as error:
+            self._refuse(payload.execution_id, "bad_envelope", str(error))
         except OSError as error:
             self._refuse(payload.execution_id, "spawn_failed", f"{error.strerror or error}")
 
     def _refuse(self, execution_id: str, reason: RefusalReason, detail: str) -> None:
         self._emit(e.ChildRefused(execution_id, reason, detail, self._time_at(clock.monotonic())))
 
-    def _start(self, payload: EnvelopePayload, interpreter: str) -> None:
+    def _start(self, payload: EnvelopePayload, interpreter: str, secrets: Mapping[str, str]) -> None:
         folder = self._prepare(payload)
         script = folder / platform_linux.script_name(payload.interpreter)
         _write_private(script, payload.content.encode("utf-8"), 0o700)
         arguments = platform_linux.script_arguments(payload.interpreter, interpreter, script)
-        environment = platform_linux.script_environment(payload, folder / "work")
+        environment = platform_linux.script_environment(payload, secrets, folder / "work")
         wake = os.open(folder / "wake", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         theirs = os.open(folder / "wake", os.O_WRONLY | os.O_CLOEXEC)
         control = os.open(folder / "control", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            order = evidence.order_text(payload, arguments, environment)
+            order = evidence.order_text(payload, arguments, environment, masking.patterns(secrets.values()))
             self._children.append(platform_linux.start_supervisor(folder, order, theirs, control))
         except OSError:
             os.close(wake)

@@ -55,7 +55,7 @@ class Runtime:
             max_parallel=max_parallel,
             random=random.random,
         )
-        self._launcher = Launcher(data.executions, self.feed, self._time_at)
+        self._launcher = Launcher(data.executions, data.load_or_make_sealing_key(), self.feed, self._time_at)
         self._link = Link(data, self.hear, log)
         self._events: deque[e.Event] = deque()
         self._is_feeding = False
