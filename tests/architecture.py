@@ -41,6 +41,7 @@ SQL_PLACES = {
         *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},
+    "variables": {"store", "giving"},
     "views": {"store"},
     "windows": {"store", "covering"},
 }

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -14,10 +13,9 @@ from hypothesis import strategies as st
 
 import watchbill_agent
 from watchbill_agent.masking import patterns
+from watchbill_agent.supervisor.watchbill_mask import Masker
 
 SUPERVISOR = Path(watchbill_agent.__file__).with_name("supervisor")
-sys.path.append(str(SUPERVISOR))
-from watchbill_mask import Masker  # noqa: E402
 
 SECRET = 'p4ss\'wörd/+ "x"\\'
 

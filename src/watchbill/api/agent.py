@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from watchbill import agents
-from watchbill.agents import CHALLENGE_LIFETIME, EnrolmentDraft, RequestState
+from watchbill.agents import CHALLENGE_LIFETIME, EnrolmentDraft, RequestState, SealingKey
 from watchbill.api.addresses import gateway_url
 from watchbill.api.auth import remote_addr
 from watchbill.api.common import Instant, Model, Now, TheDeps, Tx, public_router
@@ -92,11 +92,22 @@ class Challenge(Model):
 
 
 class Proof(AgentModel):
-    """`signature` signs the device id and the challenge (watchbill_wire.token_signing_bytes)."""
+    """`signature` signs the device id and the challenge (watchbill_wire.token_signing_bytes).
+
+    `sealing_key` is the X25519 key that secrets are sealed to, `sealing_signature` signs it (watchbill_wire.sealing_key_signing_bytes).
+    """
 
     device_id: UUID
     challenge: Token
     signature: Signature
+    sealing_key: PublicKey | None = None
+    sealing_signature: Signature | None = None
+
+    def sealing(self) -> SealingKey | None:
+        """Without its signature a key counts for nothing."""
+        if self.sealing_key is None:
+            return None
+        return SealingKey(self.sealing_key, from_base64url(self.sealing_signature or ""))
 
 
 class TokenReply(Model):
@@ -159,6 +170,7 @@ async def get_agent_token(body: Proof, request: Request, tx: Tx, now: Now, deps:
         signature=from_base64url(body.signature),
         lifetime=timedelta(seconds=deps.settings.agent_token_seconds),
         now=now,
+        sealing=body.sealing(),
     )
     return TokenReply(
         token=made.text,

@@ -34,6 +34,7 @@ from watchbill.devices.store import (
     DeviceStatus,
     count_by_site,
     credentials_of,
+    set_sealing_key,
 )
 from watchbill.devices.tags import MAX_DEVICES, TagChange, TagCount, change_tags
 
@@ -86,6 +87,7 @@ __all__ = [
     "presence",
     "reported",
     "set_custom_values",
+    "set_sealing_key",
     "set_status",
     "set_tags",
     "update_device",

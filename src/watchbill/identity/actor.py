@@ -34,6 +34,8 @@ class Permission(StrEnum):
     WINDOWS_WRITE = "windows:write"
     CUSTOM_FIELDS_WRITE = "custom_fields:write"
     FILTERS_WRITE = "filters:write"
+    #: Values of variables for sites and devices; for everything, with every site in sight.
+    VARIABLES_WRITE = "variables:write"
     #: Start work by hand although a window is closed; the reason is kept.
     WINDOWS_OVERRIDE = "windows:override"
 
@@ -50,6 +52,7 @@ _OPERATOR = frozenset(
         Permission.WINDOWS_WRITE,
         Permission.WINDOWS_OVERRIDE,
         Permission.FILTERS_WRITE,
+        Permission.VARIABLES_WRITE,
     }
 )
 ROLE_PERMISSIONS = {

@@ -4,9 +4,10 @@ Reports are believed only from the device that the execution was handed to.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -62,7 +63,7 @@ RETURNING e.id, e.target_id, e.term, e.state, s.answer
 
 _NEVER_CAME = text("""
 UPDATE executions SET state = 'finished', outcome = 'refused', reason = :reason, finished_at = :now, received_at = :now
-WHERE id = ANY(:ids) AND state <> 'finished' RETURNING target_id, term, state
+WHERE id = ANY(:ids) AND state <> 'finished' RETURNING id, target_id, term, state
 """)
 
 
@@ -203,13 +204,20 @@ async def cancel_answered(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, u
 
 
 async def never_came(
-    tx: AsyncConnection, execution_ids: Sequence[uuid.UUID], event: TargetEvent, reason: str, now: datetime
+    tx: AsyncConnection,
+    execution_ids: Collection[uuid.UUID],
+    event: TargetEvent,
+    reason: str,
+    now: datetime,
+    *,
+    details: Mapping[uuid.UUID, str] = MappingProxyType({}),
 ) -> None:
-    """Settle executions that their device, back again, knows nothing of."""
+    """Settle executions that their device, back again, knows nothing of; `details` say more of some of them."""
     if not execution_ids:
         return
     found = await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})
-    await move(tx, [Move(row.target_id, event, term=row.term, reason=reason) for row in found], now)
+    said = [(row, details.get(row.id)) for row in found]
+    await move(tx, [Move(row.target_id, event, term=row.term, reason=reason, detail=why) for row, why in said], now)
 
 
 _FIELDS = tuple(field.name for field in fields(Report))

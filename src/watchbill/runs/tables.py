@@ -146,6 +146,7 @@ executions = Table(
     Column("stored_bytes", BigInteger, nullable=False),
     Column("truncated", Boolean, nullable=False),
     Column("cancel_answer", Text),
+    Column("variables", JSONB),
 )
 
 output_chunks = Table(

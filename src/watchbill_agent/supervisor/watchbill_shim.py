@@ -15,7 +15,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from watchbill_mask import Masker
+    from watchbill_agent.supervisor.watchbill_mask import Masker
 
 LINGER_SECONDS = 2.0
 KILL_BOUND_SECONDS = 5.0
@@ -158,10 +158,9 @@ class Supervisor:
     def mask(self) -> None:
         """Loaded only when there is something to hide: what cannot be masked must not start."""
         if self.order.masked:
-            from watchbill_mask import Masker
-
+            masker = __import__("watchbill_mask").Masker
             for sink in self.sinks:
-                sink.masker = Masker(self.order.masked)
+                sink.masker = masker(self.order.masked)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
