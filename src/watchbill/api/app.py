@@ -26,6 +26,7 @@ from watchbill.api import (
     scheduled_jobs,
     session,
     sites,
+    variables,
     views,
     windows,
 )
@@ -58,6 +59,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.results,
     runs.downloads,
     windows.resource,
+    variables.resource,
+    variables.results,
     views.resource,
     events.router,
     agent.resource,

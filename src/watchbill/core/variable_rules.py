@@ -3,7 +3,7 @@
 An assembly's default < everything < site < device < job. Only what an assembly declares is given to its script.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -19,7 +19,7 @@ from watchbill.core.assembly_rules import (
     name_problem,
     value_problem,
 )
-from watchbill.core.fields import text_fault
+from watchbill.core.fields import Fields, as_uuid, is_integer, text_fault
 from watchbill.core.problems import Problem
 
 #: Of one site, of one device, and of everything.
@@ -147,32 +147,80 @@ def carries_secrets(declared: AssemblyDraft, job: Collection[str]) -> bool:
     )
 
 
-def value_problems(name: str, value: object, description: str) -> list[Problem]:
-    """Everything that is wrong with a value for a site, a device or everything."""
-    return [*_name_problems(name), *_value_problems(value), *_description_problems(description)]
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A value as somebody sets it. `value` None = the one that is stored stays."""
+
+    name: str
+    place: Place
+    is_secret: bool
+    value: Value | None = field(repr=False)
+    description: str
 
 
-def _name_problems(name: str) -> Iterator[Problem]:
-    fault = name_problem(name)
+#: What a reply adds to a value.
+READ_ONLY: Final = ("id", "scope", "site_name", "hostname", "is_set", "revision", "set_at", "set_by")
+
+
+def read(definition: object) -> tuple[Draft, list[Problem]]:
+    """Read a value for everything, a site or a device, and name everything that is wrong with it."""
+    problems: list[Problem] = []
+    fields = Fields.of(definition, problems)
+    draft = Draft(
+        name=_name(fields),
+        place=_place(fields),
+        is_secret=fields.boolean("is_secret", default=False),
+        value=_value(fields),
+        description=fields.text("description", most=MAX_DESCRIPTION, default=""),
+    )
+    fields.refuse_unknown("a value", READ_ONLY)
+    return draft, problems
+
+
+def _name(fields: Fields) -> str:
+    name = fields.text("name", most=64, least=1)
+    fault = name_problem(name) if name else None
     if fault:
-        yield Problem("name", *fault)
+        fields.refuse("name", *fault)
+    return name
 
 
-def _value_problems(value: object) -> Iterator[Problem]:
-    if isinstance(value, str):
-        # What is wrong is told without the value, which may be secret.
-        if len(value) > MAX_VALUE_CHARACTERS:
-            message = f"must have at most {MAX_VALUE_CHARACTERS} characters, not {len(value)}"
-            yield Problem("value", "length", message)
-        elif fault := text_fault(value):
-            yield Problem("value", "wrong_type", fault)
-    elif not isinstance(value, bool):
-        fault_of_number = value_problem(Variable("value", VariableType.NUMBER), value)
-        if fault_of_number:
-            yield Problem("value", "wrong_type", "must be a text, a finite number, or true or false")
+def _place(fields: Fields) -> Place:
+    site_id, device_id = fields.take("site_id"), fields.take("device_id")
+    if site_id is not None and not (is_integer(site_id) and 1 <= site_id < 2**63):
+        fields.refuse("site_id", "wrong_type", "must be the number of a site, or null")
+        site_id = None
+    known = as_uuid(device_id) if device_id is not None else None
+    if device_id is not None and known is None:
+        fields.refuse("device_id", "wrong_type", "must be the id of a device, or null")
+    if site_id is not None and device_id is not None:
+        fields.refuse("device_id", "not_allowed", "must be null where a site is named: a value is for one of them")
+        known = None
+    return Place(site_id if is_integer(site_id) else None, known)
 
 
-def _description_problems(description: str) -> Iterator[Problem]:
-    fault = f"must have at most {MAX_DESCRIPTION} characters" if len(description) > MAX_DESCRIPTION else None
-    if fault := fault or text_fault(description):
-        yield Problem("description", "length", fault)
+def _value(fields: Fields) -> Value | None:
+    """What is wrong is told without the value, which may be secret."""
+    value = fields.take("value")
+    if value is None:
+        return None
+    fault = _value_fault(value)
+    if fault:
+        fields.refuse("value", *fault)
+        return None
+    assert isinstance(value, Value)
+    return value
+
+
+def _value_fault(value: object) -> tuple[str, str] | None:
+    if isinstance(value, bool):
+        return None
+    if not isinstance(value, str):
+        is_number = value_problem(Variable("value", VariableType.NUMBER), value) is None
+        return None if is_number else ("wrong_type", "must be a text, a finite number, or true or false")
+    if not value:
+        return "required", "must not be empty: remove the value instead"
+    if len(value) > MAX_VALUE_CHARACTERS:
+        return "length", f"must have at most {MAX_VALUE_CHARACTERS} characters, not {len(value)}"
+    fault = text_fault(value)
+    return ("wrong_type", fault) if fault else None

@@ -5,14 +5,13 @@ A value is a row for each revision; secrets are sealed, and forgotten when they 
 
 from watchbill.variables.giving import LACKS, LACKS_KEY, LACKS_NAME, Giver, values_used
 from watchbill.variables.resealing import reseal
-from watchbill.variables.saving import Draft, create, get, list_values, lock, names_with_values, remove, update
+from watchbill.variables.saving import create, get, list_values, lock, names_with_values, remove, update
 from watchbill.variables.store import Listed, Used, VariableValue
 
 __all__ = [
     "LACKS",
     "LACKS_KEY",
     "LACKS_NAME",
-    "Draft",
     "Giver",
     "Listed",
     "Used",

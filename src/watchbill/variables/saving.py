@@ -1,16 +1,16 @@
 """The verbs of values: set, change, remove, look. A secret goes in and never comes out here."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, sites
-from watchbill.core.assembly_rules import Value
+from watchbill.core.assembly_rules import Value, as_text
 from watchbill.core.problems import Problem
-from watchbill.core.variable_rules import MAX_VALUES, Place, Scope, value_problems
+from watchbill.core.variable_rules import MAX_VALUES, Draft, Place, Scope, read
 from watchbill.identity import Actor, Permission, SiteScope, audit
 from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
@@ -20,17 +20,6 @@ from watchbill.variables.sealed import context
 from watchbill.variables.store import Listed, VariableValue
 
 _WHAT = "The value"
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A value as somebody sets it. `value` None = the one that is stored stays."""
-
-    name: str
-    place: Place
-    is_secret: bool
-    value: Value | None = field(repr=False)
-    description: str = ""
 
 
 async def get(tx: AsyncConnection, actor: Actor, variable_id: int) -> VariableValue:
@@ -71,23 +60,24 @@ def _require(actor: Actor, place: Place) -> None:
         raise ForbiddenError("Values for everything reach every site; this is for those who see all of them.")
 
 
-async def create(tx: AsyncConnection, actor: Actor, draft: Draft, *, keys: KeyRing, now: datetime) -> VariableValue:
-    """Set a value where there was none of this name."""
-    _require(actor, draft.place)
-    problems = value_problems(draft.name, draft.value, draft.description) if draft.value is not None else _no_value()
+async def create(
+    tx: AsyncConnection, actor: Actor, definition: object, *, keys: KeyRing, now: datetime
+) -> VariableValue:
+    """Set a value where there was none of this name; InvalidError lists every problem."""
+    actor.require(Permission.VARIABLES_WRITE)
+    draft, problems = read(definition)
     site_id, problem = await _site_of(tx, actor, draft.place)
+    if draft.value is None and not any(one.field == "value" for one in problems):
+        problems.append(Problem("value", "required", "is required: a text, a number, or true or false"))
     if problems or problem:
         raise InvalidError.of([*problems, *([problem] if problem else [])], what=_WHAT)
+    _require(actor, draft.place)
     if await store.hold_place(tx, draft.place) >= MAX_VALUES:
         raise ConflictError(f"There are {MAX_VALUES} values there already; remove one first.", code="too_many")
     variable_id = await store.next_id(tx)
     await _write(tx, actor, variable_id, 1, draft, keys, now)
     await _note(tx, actor, "created", variable_id, draft, site_id, now)
     return await get(tx, actor, variable_id)
-
-
-def _no_value() -> list[Problem]:
-    return [Problem("value", "required", "is required: a text, a number, or true or false")]
 
 
 async def _site_of(tx: AsyncConnection, actor: Actor, place: Place) -> tuple[int | None, Problem | None]:
@@ -104,12 +94,11 @@ async def _site_of(tx: AsyncConnection, actor: Actor, place: Place) -> tuple[int
 
 
 async def update(
-    tx: AsyncConnection, actor: Actor, before: VariableValue, draft: Draft, *, keys: KeyRing, now: datetime
+    tx: AsyncConnection, actor: Actor, before: VariableValue, definition: object, *, keys: KeyRing, now: datetime
 ) -> VariableValue:
     """Set a locked value anew; InvalidError lists every problem. What changes nothing makes no revision."""
-    problems = [*_fixed(before, draft), *_kept(before, draft)]
-    if draft.value is not None:
-        problems += value_problems(draft.name, draft.value, draft.description)
+    draft, problems = read(definition)
+    problems += [*_fixed(before, draft), *_kept(before, draft)]
     if problems:
         raise InvalidError.of(problems, what=_WHAT)
     if draft.value is None:
@@ -163,17 +152,23 @@ async def _write(
         "description": draft.description,
         "is_secret": draft.is_secret,
         "value": None if draft.is_secret else draft.value,
-        "sealed": keys.seal_text(str(draft.value), context(variable_id)) if draft.is_secret else None,
+        "sealed": _sealed(draft, variable_id, keys),
         "set_by": actor.operator_id,
         "set_at": now,
     }
     await store.insert_revision(tx, values)
 
 
+def _sealed(draft: Draft, variable_id: int, keys: KeyRing) -> str | None:
+    if not draft.is_secret or draft.value is None:
+        return None
+    return keys.seal_text(as_text(draft.value), context(variable_id))
+
+
 async def remove(tx: AsyncConnection, actor: Actor, before: VariableValue, *, now: datetime) -> None:
     """Take a locked value away; what ran with it stays told, but for secrets."""
     await store.end_current(tx, before.variable_id, now)
-    draft = Draft(before.name, before.place, before.is_secret, None)
+    draft = Draft(before.name, before.place, before.is_secret, None, "")
     await _note(tx, actor, "removed", before.variable_id, draft, before.of_site, now)
 
 
