@@ -35,7 +35,7 @@ SQL_PLACES = {
     "runs": {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
         *("overlap", "own_clocks", "preview", "record", "script_values"),
-        *("difference", "membership"),
+        *("difference", "membership", "given", "preflight"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
         *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),

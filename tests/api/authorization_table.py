@@ -139,6 +139,11 @@ def _field(name: str) -> dict[str, Any]:
     return {"name": name, "label": "Where it stands", "type": "text"}
 
 
+def _value(name: str = "FRESH", **place: Any) -> dict[str, Any]:
+    return {"name": name, "value": "some", **place}
+
+
+_GIVE = (P.VARIABLES_WRITE,)
 _VIEW = {"name": "Another", "screen": "jobs"}
 
 PEOPLE = (
@@ -230,6 +235,31 @@ PLACES = (
     Row("GET /api/custom_fields/{field_id}", READ, COMMON),
     Row("PUT /api/custom_fields/{field_id}", (P.CUSTOM_FIELDS_WRITE,), COMMON, lambda _: _field("rack")),
     Row("DELETE /api/custom_fields/{field_id}", (P.CUSTOM_FIELDS_WRITE,), COMMON),
+    _listed("GET /api/variables"),
+    _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/variables"),
+    _found(lambda it: {"device_id": it.device_id}, DEVICE, "GET /api/variables"),
+    Row("POST /api/variables", _GIVE, body=lambda _: _value(), ok=201, is_for_every_site=True),
+    Row(
+        "POST /api/variables",
+        _GIVE,
+        SITE,
+        lambda it: _value(site_id=it.site_id),
+        ok=201,
+        is_in_path=False,
+        unseen=422,
+    ),
+    Row(
+        "POST /api/variables",
+        _GIVE,
+        DEVICE,
+        lambda it: _value(device_id=it.device_id),
+        ok=201,
+        is_in_path=False,
+        unseen=422,
+    ),
+    Row("GET /api/variables/{variable_id}", READ, DEVICE),
+    Row("PUT /api/variables/{variable_id}", _GIVE, DEVICE, lambda it: _value(it.variable_name, device_id=it.device_id)),
+    Row("DELETE /api/variables/{variable_id}", _GIVE, DEVICE, ok=204),
     _listed("GET /api/device_approvals"),
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/device_approvals"),
     Row("GET /api/device_approvals/refused_codes", (P.APPROVALS_DECIDE,), is_for_every_site=True),
@@ -354,6 +384,7 @@ JOB_ROWS = (
     Row(f"POST {OF_JOB}/skip", RUN, OCCURRENCE, spans=403, path_as=HELD),
     Row("GET /api/runs/{run_id}", READ, WORK),
     Row("GET /api/executions/{execution_id}/output", READ, WORK),
+    Row("GET /api/executions/{execution_id}/variables", READ, WORK),
     Row("GET /api/executions/{execution_id}/output/download", READ, WORK),
 )
 

@@ -5,7 +5,7 @@ Unknown fields are let pass here, unlike everywhere else: a newer agent may tell
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Request
@@ -103,11 +103,13 @@ class Proof(AgentModel):
     sealing_key: PublicKey | None = None
     sealing_signature: Signature | None = None
 
-    def sealing(self) -> SealingKey | None:
-        """Without its signature a key counts for nothing."""
-        if self.sealing_key is None:
-            return None
-        return SealingKey(self.sealing_key, from_base64url(self.sealing_signature or ""))
+    def proof(self) -> dict[str, Any]:
+        """As `agents.exchange` takes it. Without its signature a sealing key counts for nothing."""
+        sealing = None
+        if self.sealing_key is not None:
+            sealing = SealingKey(self.sealing_key, from_base64url(self.sealing_signature or ""))
+        signature = from_base64url(self.signature)
+        return {"device_id": self.device_id, "challenge": self.challenge, "signature": signature, "sealing": sealing}
 
 
 class TokenReply(Model):
@@ -165,12 +167,9 @@ async def get_agent_token(body: Proof, request: Request, tx: Tx, now: Now, deps:
     made = await agents.exchange(
         tx,
         deps.keys,
-        device_id=body.device_id,
-        challenge=body.challenge,
-        signature=from_base64url(body.signature),
+        **body.proof(),
         lifetime=timedelta(seconds=deps.settings.agent_token_seconds),
         now=now,
-        sealing=body.sealing(),
     )
     return TokenReply(
         token=made.text,

@@ -184,4 +184,5 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:sealed AS text[])) AS n(id, sealed) WH
 
 
 async def replace_sealed(tx: AsyncConnection, envelopes: Mapping[int, str]) -> None:
-    await tx.execute(_RESEAL, {"ids": list(envelopes), "sealed": list(envelopes.values())})
+    if envelopes:
+        await tx.execute(_RESEAL, {"ids": list(envelopes), "sealed": list(envelopes.values())})
