@@ -58,6 +58,7 @@ class Envelopes:
         drafts = {one.execution_id: self._scripts[_revision(self._part(one))].draft for one in deliveries}
         devices = {one.device_id for one in deliveries if drafts[one.execution_id].variables}
         giver = await Giver.load(tx, self._engine.keys, devices, names_of(drafts.values()))
+        self._packages = {}  # what a failed transaction left is not sent
         used = {}
         for one in deliveries:
             self._packages[one.execution_id] = packed = self._packed(giver, one, drafts[one.execution_id])
