@@ -248,12 +248,13 @@ class _Maker:
             known = {"own": own, "foreign": foreign, "siteless": Things(device_id=loner)}.get(name, own)
             if name == "shared":
                 known = Things(device_id=own.device_id)
-            value = {"name": f"{HIDDEN_NAME}_{name}" if hidden else f"value_{name}", "device_id": devices[0]}
-            given = await self.post("/api/variables", {**value, "value": value["name"], "is_secret": name == "own"})
+            called = f"{HIDDEN_NAME}_{name}" if hidden else f"value_{name}"
+            value = {"name": called, "value": called, "device_id": devices[0], "is_secret": name == "own"}
+            given = await self.post("/api/variables", value)
             self.sides[name] = replace(
                 made,
                 variable_id=given["id"],
-                variable_name=value["name"],
+                variable_name=called,
                 **shared_by_all,
                 **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")},
             )
