@@ -144,6 +144,13 @@ def _value(name: str = "FRESH", **place: Any) -> dict[str, Any]:
 
 
 _GIVE = (P.VARIABLES_WRITE,)
+
+
+def _set(kind: Kind, place: str) -> Row:
+    body: Body = lambda it: _value(**{place: getattr(it, place)})  # noqa: E731 - as the others
+    return Row("POST /api/variables", _GIVE, kind, body, ok=201, is_in_path=False, unseen=422)
+
+
 _VIEW = {"name": "Another", "screen": "jobs"}
 
 PEOPLE = (
@@ -212,7 +219,7 @@ PLACES = (
         lambda it: {"site_id": it.site_id},
         is_in_path=False,
         unseen=422,
-    ),
+    ),  # fmt: skip
     Row("POST /api/devices/{device_id}/disable", (P.DEVICES_WRITE,), DEVICE),
     Row("POST /api/devices/{device_id}/enable", (P.DEVICES_WRITE,), DEVICE),
     Row("POST /api/devices/{device_id}/revoke", (P.DEVICES_WRITE,), DEVICE),
@@ -225,7 +232,7 @@ PLACES = (
         lambda it: {"device_ids": [it.device_id], "add": ["web"]},
         is_in_path=False,
         unseen=422,
-    ),
+    ),  # fmt: skip
     Row(
         "PUT /api/devices/{device_id}/custom_values", (P.DEVICES_WRITE,), DEVICE, lambda _: {"values": {"rack": "B-12"}}
     ),
@@ -239,24 +246,7 @@ PLACES = (
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/variables"),
     _found(lambda it: {"device_id": it.device_id}, DEVICE, "GET /api/variables"),
     Row("POST /api/variables", _GIVE, body=lambda _: _value(), ok=201, is_for_every_site=True),
-    Row(
-        "POST /api/variables",
-        _GIVE,
-        SITE,
-        lambda it: _value(site_id=it.site_id),
-        ok=201,
-        is_in_path=False,
-        unseen=422,
-    ),
-    Row(
-        "POST /api/variables",
-        _GIVE,
-        DEVICE,
-        lambda it: _value(device_id=it.device_id),
-        ok=201,
-        is_in_path=False,
-        unseen=422,
-    ),
+    *(_set(kind, place) for kind, place in ((SITE, "site_id"), (DEVICE, "device_id"))),
     Row("GET /api/variables/{variable_id}", READ, DEVICE),
     Row("PUT /api/variables/{variable_id}", _GIVE, DEVICE, lambda it: _value(it.variable_name, device_id=it.device_id)),
     Row("DELETE /api/variables/{variable_id}", _GIVE, DEVICE, ok=204),
@@ -270,7 +260,7 @@ PLACES = (
         lambda it: {"ids": [it.approval_id], "decision": "deny"},
         is_in_path=False,
         unseen=200,
-    ),
+    ),  # fmt: skip
     Row("GET /api/device_approvals/{approval_id}", READ, APPROVAL),
     Row("POST /api/device_approvals/{approval_id}/approve", (P.APPROVALS_DECIDE,), APPROVAL),
     Row("POST /api/device_approvals/{approval_id}/deny", (P.APPROVALS_DECIDE,), APPROVAL),
