@@ -36,12 +36,13 @@ SQL_PLACES = {
     "runs": {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
         *("overlap", "own_clocks", "preview", "record", "script_values"),
-        *("difference", "job_rows", "left_out", "membership", "steps"),
+        *("difference", "given", "job_rows", "left_out", "membership", "preflight", "steps"),
         *("settling", "stopping", "taking", "turns"),
         *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view", "in_sessions"),
         *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},
+    "variables": {"store", "giving"},
     "views": {"store"},
     "windows": {"store", "covering"},
 }

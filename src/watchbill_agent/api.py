@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from watchbill_agent import tls
 from watchbill_agent.datadir import DataDir, Identity
-from watchbill_wire import EngineKey, WireError, base64url, engine_keys_from_json, token_signing_bytes
+from watchbill_wire import (
+    EngineKey,
+    WireError,
+    base64url,
+    engine_keys_from_json,
+    sealing_key_signing_bytes,
+    token_signing_bytes,
+)
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -70,10 +78,17 @@ class Api:
             return http.client.HTTPConnection(host, port, timeout=tls.TIMEOUT_SECONDS)
         return http.client.HTTPSConnection(host, port, timeout=tls.TIMEOUT_SECONDS, context=self._context)
 
-    def fetch_token(self, device_id: str, key: Ed25519PrivateKey) -> Token:
+    def fetch_token(self, device_id: str, key: Ed25519PrivateKey, sealing_key: X25519PrivateKey) -> Token:
         challenge = text_of(self.post("/api/agent/challenge", {"device_id": device_id}), "challenge")
         signature = base64url(key.sign(token_signing_bytes(device_id, challenge)))
-        proof = {"device_id": device_id, "challenge": challenge, "signature": signature}
+        sealing = base64url(sealing_key.public_key().public_bytes_raw())
+        proof = {
+            "device_id": device_id,
+            "challenge": challenge,
+            "signature": signature,
+            "sealing_key": sealing,
+            "sealing_signature": base64url(key.sign(sealing_key_signing_bytes(device_id, challenge, sealing))),
+        }
         answer = self.post("/api/agent/token", proof)
         try:
             keys = engine_keys_from_json(answer.get("engine_keys"))

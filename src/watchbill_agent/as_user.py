@@ -48,7 +48,7 @@ class Places:
                     self.discard(folder.name)
 
 
-def environment(payload: EnvelopePayload, account: Account, work: Path) -> dict[str, str]:
+def environment(payload: EnvelopePayload, secrets: Mapping[str, str], account: Account, work: Path) -> dict[str, str]:
     """The user's own, made anew: nothing of the agent's."""
     base = {
         "PATH": USER_PATH,
@@ -60,10 +60,10 @@ def environment(payload: EnvelopePayload, account: Account, work: Path) -> dict[
         "TMPDIR": str(work),
         **account.surroundings,
     }
-    return {**base, **given(payload)}
+    return {**base, **given(payload, secrets)}
 
 
-def given(payload: EnvelopePayload) -> Mapping[str, str]:
+def given(payload: EnvelopePayload, secrets: Mapping[str, str]) -> Mapping[str, str]:
     """What the Engine gives a script: its variables, and where it belongs."""
     labels = {f"WATCHBILL_{name.upper()}": text for name, text in payload.labels.items()}
-    return {**payload.variables, **labels, "WATCHBILL_EXECUTION_ID": payload.execution_id}
+    return {**payload.variables, **secrets, **labels, "WATCHBILL_EXECUTION_ID": payload.execution_id}

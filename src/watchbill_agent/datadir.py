@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from watchbill_agent.errors import EXIT_BUSY, EXIT_NOT_ENROLLED, EXIT_USAGE, AgentError
 from watchbill_wire import EngineKey, WireError, base64url, engine_keys_from_json
@@ -46,6 +47,7 @@ class DataDir:
         self.users = self.path.with_name(self.path.name + "-users")
         self._identity = self.path / "identity.json"
         self._key = self.path / "device.key"
+        self._sealing_key = self.path / "sealing.key"
         self._certificate = self.path / "server.pem"
 
     def create(self) -> None:
@@ -121,7 +123,7 @@ class DataDir:
         self.write(self._identity, json.dumps({**asdict(identity), "engine_keys": keys}, indent=1).encode())
 
     def forget_identity(self) -> None:
-        for path in (self._identity, self._key, self._certificate):
+        for path in (self._identity, self._key, self._sealing_key, self._certificate):
             path.unlink(missing_ok=True)
 
     # -- key and certificate -----------------------------------------------------------------------------------------
@@ -136,6 +138,15 @@ class DataDir:
             return Ed25519PrivateKey.from_private_bytes(self._key.read_bytes())
         except (OSError, ValueError) as error:
             raise AgentError(f"{self._key} cannot be read: {error}", EXIT_NOT_ENROLLED) from error
+
+    def load_or_make_sealing_key(self) -> X25519PrivateKey:
+        """Made by whichever version of the agent needs it first: its public half is told with every proof of the other key."""
+        if not self._sealing_key.exists():
+            self.write(self._sealing_key, X25519PrivateKey.generate().private_bytes_raw())
+        try:
+            return X25519PrivateKey.from_private_bytes(self._sealing_key.read_bytes())
+        except (OSError, ValueError) as error:
+            raise AgentError(f"{self._sealing_key} cannot be read: {error}", EXIT_NOT_ENROLLED) from error
 
     def save_certificate(self, pem: str) -> None:
         self.write(self._certificate, pem.encode("ascii"))

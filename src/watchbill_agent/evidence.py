@@ -6,7 +6,7 @@ Only reading and shaping; no process is touched here.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -25,7 +25,11 @@ class OutputFacts(TypedDict):
 
 
 def order_text(
-    payload: EnvelopePayload, arguments: list[str], environment: Mapping[str, str], account: Account | None = None
+    payload: EnvelopePayload,
+    arguments: list[str],
+    environment: Mapping[str, str],
+    masked: Sequence[bytes] = (),
+    account: Account | None = None,
 ) -> bytes:
     """`account`: whom the script runs as; None = as the agent itself."""
     fields = [
@@ -39,7 +43,8 @@ def order_text(
     if account is not None:
         fields += [f"id={number}" for number in (account.uid, account.gid, *account.groups)]
         fields.append(f"cwd={account.home}")
-    return "".join(f"{field}\0" for field in fields).encode("utf-8")
+    texts = "".join(f"{field}\0" for field in fields).encode("utf-8")
+    return texts + b"".join(b"mask=" + pattern + b"\0" for pattern in masked)
 
 
 def limits_text(head: int, tail: int, boot_id: str) -> bytes:

@@ -11,13 +11,16 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from watchbill_agent import as_user, clock, evidence, platform_linux
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from watchbill_agent import as_user, clock, evidence, masking, platform_linux
 from watchbill_agent import events as e
+from watchbill_agent.sealing import UnopenedError, open_secrets
 from watchbill_agent.sessions import Account, Platform
 from watchbill_wire import EnvelopePayload, RefusalReason, Result, Stream
 
@@ -39,12 +42,14 @@ class Launcher:
         root: Path,
         places: as_user.Places,
         sessions: Platform,
+        sealing_key: X25519PrivateKey,
         emit: Callable[[e.Event], None],
         time_at: Callable[[float], datetime],
     ) -> None:
         self._root = root
         self._places = places
         self._sessions = sessions
+        self._sealing_key = sealing_key
         self._emit = emit
         self._time_at = time_at
         self._boot_id = platform_linux.boot_id()
@@ -67,7 +72,9 @@ class Launcher:
                 gone = f"the session of {payload.session_user} in which it was to run is over"
                 self._refuse(payload.execution_id, "no_user_session", gone)
                 return
-            self._start(payload, interpreter, account)
+            self._start(payload, interpreter, account, open_secrets(self._sealing_key, payload))
+        except UnopenedError as error:
+            self._refuse(payload.execution_id, "bad_envelope", str(error))
         except OSError as error:
             self._refuse(payload.execution_id, "spawn_failed", f"{error.strerror or error}")
 
@@ -80,23 +87,25 @@ class Launcher:
     def _refuse(self, execution_id: str, reason: RefusalReason, detail: str) -> None:
         self._emit(e.ChildRefused(execution_id, reason, detail, self._time_at(clock.monotonic())))
 
-    def _start(self, payload: EnvelopePayload, interpreter: str, account: Account | None) -> None:
+    def _start(
+        self, payload: EnvelopePayload, interpreter: str, account: Account | None, secrets: Mapping[str, str]
+    ) -> None:
         folder = self._prepare(payload)
         name, content = platform_linux.script_name(payload.interpreter), payload.content.encode("utf-8")
         if account is None:
             script = folder / name
             _write_private(script, content, 0o700)
-            environment = platform_linux.script_environment(payload, folder / "work")
+            environment = platform_linux.script_environment(payload, secrets, folder / "work")
         else:
             script = self._places.make(payload.execution_id, account) / name
             self._places.write(script, content, account)
-            environment = as_user.environment(payload, account, script.parent / "work")
+            environment = as_user.environment(payload, secrets, account, script.parent / "work")
         arguments = platform_linux.script_arguments(payload.interpreter, interpreter, script)
         wake = os.open(folder / "wake", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         theirs = os.open(folder / "wake", os.O_WRONLY | os.O_CLOEXEC)
         control = os.open(folder / "control", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            order = evidence.order_text(payload, arguments, environment, account)
+            order = evidence.order_text(payload, arguments, environment, masking.patterns(secrets.values()), account)
             self._children.append(platform_linux.start_supervisor(folder, order, theirs, control))
         except OSError:
             os.close(wake)

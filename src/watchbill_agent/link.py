@@ -33,6 +33,7 @@ class Tokens:
         self._identity = data.approved_identity()
         self._api = api.api_of(data, self._identity)
         self._key = data.load_key()
+        self._sealing_key = data.load_or_make_sealing_key()
         self._token: api.Token | None = None
         self._renew_at = 0.0
 
@@ -46,7 +47,7 @@ class Tokens:
 
     async def fetch(self) -> api.Token:
         token = await asyncio.get_running_loop().run_in_executor(
-            None, self._api.fetch_token, self._identity.device_id, self._key
+            None, self._api.fetch_token, self._identity.device_id, self._key, self._sealing_key
         )
         self._renew_at = clock.monotonic() + token.expires_in_seconds * RENEW_AFTER
         return token

@@ -103,7 +103,7 @@ def script_arguments(kind: Interpreter, interpreter: str, script: Path) -> list[
     return [interpreter, *_ARGUMENTS[kind], str(script)]
 
 
-def script_environment(payload: EnvelopePayload, work: Path) -> dict[str, str]:
+def script_environment(payload: EnvelopePayload, secrets: Mapping[str, str], work: Path) -> dict[str, str]:
     user = "root" if os.geteuid() == 0 else os.environ.get("USER", "")
     base = {
         "PATH": SYSTEM_PATH,
@@ -114,14 +114,12 @@ def script_environment(payload: EnvelopePayload, work: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": str(work),
     }
-    return {**base, **as_user.given(payload)}
+    return {**base, **as_user.given(payload, secrets)}
 
 
 def start_supervisor(folder: Path, order: bytes, wake: int, control: int) -> subprocess.Popen[bytes]:
-    """The order holds the variables: it goes through a file that has no name any more, never through argv."""
-    path = folder / "order"
-    source = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    path.unlink()
+    """The order holds the variables: it goes through memory that has no name, never through argv."""
+    source = _unnamed_file(folder / "order")
     log = os.open(folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         os.write(source, order)
@@ -139,6 +137,15 @@ def start_supervisor(folder: Path, order: bytes, wake: int, control: int) -> sub
     finally:
         os.close(source)
         os.close(log)
+
+
+def _unnamed_file(path: Path) -> int:
+    """In memory. On a system too old for that, a file that is gone from its folder before anything is in it."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("order", os.MFD_CLOEXEC)
+    source = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    path.unlink()
+    return source
 
 
 def kill_strays(execution_id: str) -> bool:

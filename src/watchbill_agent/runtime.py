@@ -59,7 +59,14 @@ class Runtime:
         )
         signed_in = sessions.of_this_device(utmp)
         self._session_watch = SessionWatch(signed_in, lambda found: self.feed(e.SessionsChanged(found)))
-        self._launcher = Launcher(data.executions, as_user.Places(data.users), signed_in, self.feed, self._time_at)
+        self._launcher = Launcher(
+            data.executions,
+            as_user.Places(data.users),
+            signed_in,
+            data.load_or_make_sealing_key(),
+            self.feed,
+            self._time_at,
+        )
         self._link = Link(data, self.hear, log)
         self._events: deque[e.Event] = deque()
         self._is_feeding = False

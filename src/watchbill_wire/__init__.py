@@ -11,6 +11,7 @@ from watchbill_wire.envelope import (
     envelope_signing_bytes,
     execution_id_of,
     parse_payload,
+    parse_sealed,
 )
 from watchbill_wire.errors import WireError
 from watchbill_wire.fields import base64url, from_base64url, time_text
@@ -55,11 +56,21 @@ from watchbill_wire.proofs import (
     split_code,
     token_signing_bytes,
 )
+from watchbill_wire.sealed import (
+    SEALED_NONCE,
+    join_sealed,
+    sealed_binding,
+    sealed_text,
+    sealing_info,
+    sealing_key_signing_bytes,
+    split_sealed,
+)
 
 __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_IN_FLIGHT_BYTES",
     "MAX_OUTPUT_BYTES",
+    "SEALED_NONCE",
     "WIRE_VERSION",
     "Accepted",
     "AgentMessage",
@@ -102,10 +113,17 @@ __all__ = [
     "envelope_signing_bytes",
     "execution_id_of",
     "from_base64url",
+    "join_sealed",
     "parse_payload",
+    "parse_sealed",
     "pin_of",
     "pin_of_fingerprint",
+    "sealed_binding",
+    "sealed_text",
+    "sealing_info",
+    "sealing_key_signing_bytes",
     "split_code",
+    "split_sealed",
     "time_text",
     "token_signing_bytes",
 ]

@@ -19,12 +19,14 @@ Interpreter = Literal["bash", "sh", "python", "powershell", "batch"]
 
 MAX_CONTENT_CHARACTERS = 384 * 1024
 MAX_VARIABLE_CHARACTERS = 32 * 1024
+MAX_SEALED_CHARACTERS = 512 * 1024
 MAX_KEPT_BYTES = 1024 * 1024 * 1024
 _VARIABLE = f.pattern(
     r"(?!WATCHBILL_)[A-Za-z_][A-Za-z0-9_]{0,63}",
     "a variable name of 1 to 64 letters, digits and underscores that does not begin with WATCHBILL_",
 )
 _LABEL = f.pattern(r"[a-z][a-z0-9_]{0,31}", "a label name of 1 to 32 lowercase letters, digits and underscores")
+_VARIABLES = f.map_of(_VARIABLE, f.text(MAX_VARIABLE_CHARACTERS), 200)
 
 _SPEC: f.Spec = (
     ("v", f.integer(1, 1)),
@@ -36,7 +38,7 @@ _SPEC: f.Spec = (
     ("interpreter", f.one_of("bash", "sh", "python", "powershell", "batch")),
     ("content", f.text(MAX_CONTENT_CHARACTERS)),
     ("content_sha256", f.pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lowercase hex digits")),
-    ("variables", f.map_of(_VARIABLE, f.text(MAX_VARIABLE_CHARACTERS), 200)),
+    ("variables", _VARIABLES),
     ("time_limit_seconds", f.seconds(0.05, 30 * 86400)),
     ("kill_grace_seconds", f.seconds(0, 3600)),
     ("head_bytes", f.integer(0, MAX_KEPT_BYTES)),
@@ -44,6 +46,7 @@ _SPEC: f.Spec = (
     ("labels", f.map_of(_LABEL, f.text(200), 32)),
     ("session_id", f.optional(f.SESSION)),
     ("session_user", f.optional(f.USER)),
+    ("sealed", f.optional(f.text(MAX_SEALED_CHARACTERS, 1))),
 )
 _OF_SESSIONS = ("session_id", "session_user")
 _EXECUTION_ID = re.compile(r'"execution_id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
@@ -68,6 +71,7 @@ class EnvelopePayload:
     #: Whose session it runs in, for the context `current_user`: both, or neither.
     session_id: str | None = None
     session_user: str | None = None
+    sealed: str | None = field(default=None, repr=False)
     v: int = 1
 
     def to_text(self) -> str:
@@ -95,6 +99,14 @@ def parse_payload(text: str) -> EnvelopePayload:
         if (getattr(payload, name) is not None) != is_for_user:
             raise WireError([(name, "must be there for the context current_user, and for no other")])
     return payload
+
+
+def parse_sealed(text: str) -> dict[str, str]:
+    """The secret variables that were sealed, checked as the others are."""
+    try:
+        return _VARIABLES(f.load(text, "sealed"))
+    except ValueError as error:
+        raise WireError([("sealed", str(error))]) from None
 
 
 def execution_id_of(text: str) -> str | None:

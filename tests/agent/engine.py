@@ -33,6 +33,7 @@ class Engine:
         self.enrol_requests: list[dict[str, Any]] = []
         self.tokens: set[str] = set()
         self.challenges: set[str] = set()
+        self.sealing_keys: list[bytes] = []
         self.known_digest: str | None = None
         self.heartbeat_seconds = 5.0
         self.clock_ahead = timedelta(0)
@@ -253,6 +254,9 @@ class Engine:
         assert self.device_key is not None
         proof = w.token_signing_bytes(body["device_id"], body["challenge"])
         self.device_key.verify(w.from_base64url(body["signature"]), proof)
+        told = w.sealing_key_signing_bytes(body["device_id"], body["challenge"], body["sealing_key"])
+        self.device_key.verify(w.from_base64url(body["sealing_signature"]), told)
+        self.sealing_keys.append(w.from_base64url(body["sealing_key"]))
         token = secrets.token_urlsafe()
         self.tokens.add(token)
         return 200, {

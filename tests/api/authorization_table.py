@@ -139,6 +139,24 @@ def _field(name: str) -> dict[str, Any]:
     return {"name": name, "label": "Where it stands", "type": "text"}
 
 
+def _value(name: str = "FRESH", **place: Any) -> dict[str, Any]:
+    return {"name": name, "value": "some", **place}
+
+
+_GIVE = (P.VARIABLES_WRITE,)
+
+
+def _in_body(
+    route: str, needs: tuple[Permission, ...], kind: Kind, body: Body, *, ok: int = 200, unseen: int = 422
+) -> Row:
+    return Row(route, needs, kind, body, ok=ok, is_in_path=False, unseen=unseen)
+
+
+def _denied(it: Things) -> dict[str, Any]:
+    return {"ids": [it.approval_id], "decision": "deny"}
+
+
+_KEEP, _DECIDE = (P.DEVICES_WRITE,), (P.APPROVALS_DECIDE,)
 _VIEW = {"name": "Another", "screen": "jobs"}
 
 PEOPLE = (
@@ -200,27 +218,13 @@ PLACES = (
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/devices"),
     Row("GET /api/devices/{device_id}", READ, DEVICE),
     Row("PATCH /api/devices/{device_id}", (P.DEVICES_WRITE,), DEVICE, lambda _: {"description": "new"}),
-    Row(
-        "PATCH /api/devices/{device_id}",
-        (P.DEVICES_WRITE,),
-        SITE,
-        lambda it: {"site_id": it.site_id},
-        is_in_path=False,
-        unseen=422,
-    ),
+    _in_body("PATCH /api/devices/{device_id}", _KEEP, SITE, lambda it: {"site_id": it.site_id}),
     Row("POST /api/devices/{device_id}/disable", (P.DEVICES_WRITE,), DEVICE),
     Row("POST /api/devices/{device_id}/enable", (P.DEVICES_WRITE,), DEVICE),
     Row("POST /api/devices/{device_id}/revoke", (P.DEVICES_WRITE,), DEVICE),
     Row("GET /api/devices/{device_id}/executions", READ, DEVICE),
     Row("PUT /api/devices/{device_id}/tags", (P.DEVICES_WRITE,), DEVICE, lambda _: {"tags": ["web"]}),
-    Row(
-        "POST /api/devices/tags",
-        (P.DEVICES_WRITE,),
-        DEVICE,
-        lambda it: {"device_ids": [it.device_id], "add": ["web"]},
-        is_in_path=False,
-        unseen=422,
-    ),
+    _in_body("POST /api/devices/tags", _KEEP, DEVICE, lambda it: {"device_ids": [it.device_id], "add": ["web"]}),
     Row(
         "PUT /api/devices/{device_id}/custom_values", (P.DEVICES_WRITE,), DEVICE, lambda _: {"values": {"rack": "B-12"}}
     ),
@@ -230,17 +234,19 @@ PLACES = (
     Row("GET /api/custom_fields/{field_id}", READ, COMMON),
     Row("PUT /api/custom_fields/{field_id}", (P.CUSTOM_FIELDS_WRITE,), COMMON, lambda _: _field("rack")),
     Row("DELETE /api/custom_fields/{field_id}", (P.CUSTOM_FIELDS_WRITE,), COMMON),
+    _listed("GET /api/variables"),
+    _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/variables"),
+    _found(lambda it: {"device_id": it.device_id}, DEVICE, "GET /api/variables"),
+    Row("POST /api/variables", _GIVE, body=lambda _: _value(), ok=201, is_for_every_site=True),
+    _in_body("POST /api/variables", _GIVE, SITE, lambda it: _value(site_id=it.site_id), ok=201),
+    _in_body("POST /api/variables", _GIVE, DEVICE, lambda it: _value(device_id=it.device_id), ok=201),
+    Row("GET /api/variables/{variable_id}", READ, DEVICE),
+    Row("PUT /api/variables/{variable_id}", _GIVE, DEVICE, lambda it: _value(it.variable_name, device_id=it.device_id)),
+    Row("DELETE /api/variables/{variable_id}", _GIVE, DEVICE, ok=204),
     _listed("GET /api/device_approvals"),
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/device_approvals"),
     Row("GET /api/device_approvals/refused_codes", (P.APPROVALS_DECIDE,), is_for_every_site=True),
-    Row(
-        "POST /api/device_approvals/bulk",
-        (P.APPROVALS_DECIDE,),
-        APPROVAL,
-        lambda it: {"ids": [it.approval_id], "decision": "deny"},
-        is_in_path=False,
-        unseen=200,
-    ),
+    _in_body("POST /api/device_approvals/bulk", _DECIDE, APPROVAL, _denied, unseen=200),
     Row("GET /api/device_approvals/{approval_id}", READ, APPROVAL),
     Row("POST /api/device_approvals/{approval_id}/approve", (P.APPROVALS_DECIDE,), APPROVAL),
     Row("POST /api/device_approvals/{approval_id}/deny", (P.APPROVALS_DECIDE,), APPROVAL),
@@ -357,6 +363,7 @@ JOB_ROWS = (
     Row(f"POST {OF_JOB}/skip", RUN, OCCURRENCE, spans=403, path_as=HELD),
     Row("GET /api/runs/{run_id}", READ, WORK),
     Row("GET /api/executions/{execution_id}/output", READ, WORK),
+    Row("GET /api/executions/{execution_id}/variables", READ, WORK),
     Row("GET /api/executions/{execution_id}/output/download", READ, WORK),
 )
 

@@ -62,6 +62,9 @@ class Things:
     channel_id: int | None = None
     rule_id: int | None = None
     notification_id: int | None = None
+    #: A value for the device of this side.
+    variable_id: int | None = None
+    variable_name: str = "FRESH"
     #: Of the operator alone.
     view_id: int | None = None
     approval_id: str | None = None
@@ -189,6 +192,7 @@ async def build(deps: Deps, client_of: Callable[[Operator], Awaitable[httpx.Asyn
         for table, first in _FIRST.items():
             place = {"table": table, "first": first}
             await tx.execute(text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :first)"), place)
+        await tx.execute(text("SELECT setval('variable_ids', 4900001)"))
         own_site = await places.make_site(tx, "Harbour of ours", now=now, keys=deps.keys)
         foreign_site = await places.make_site(tx, f"{HIDDEN_NAME} Lighthouse", now=now, keys=deps.keys)
         admin = await people.make_operator(tx, "astrid", Role.ADMIN, now=now)
@@ -248,8 +252,15 @@ class _Maker:
             known = {"own": own, "foreign": foreign, "siteless": Things(device_id=loner)}.get(name, own)
             if name == "shared":
                 known = Things(device_id=own.device_id)
+            called = f"{HIDDEN_NAME}_{name}" if hidden else f"value_{name}"
+            value = {"name": called, "value": called, "device_id": devices[0], "is_secret": name == "own"}
+            given = await self.post("/api/variables", value)
             self.sides[name] = replace(
-                made, **shared_by_all, **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")}
+                made,
+                variable_id=given["id"],
+                variable_name=called,
+                **shared_by_all,
+                **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")},
             )
         nothing = str(uuid.UUID(int=2**127))
         ids: dict[str, Any] = {one.name: 999_999_999 if "int" in str(one.type) else nothing for one in fields(Things)}

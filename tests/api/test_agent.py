@@ -227,3 +227,33 @@ async def test_a_site_takes_only_so_many_waiting_machines(machine, code, world, 
             {"site": world.site_a},
         )
     assert (await machine.enrol(code)).status_code == 429
+
+
+async def sealing_key_of(db, device_id) -> bytes | None:
+    async with db.begin() as tx:
+        found = await tx.execute(text("SELECT sealing_key FROM devices WHERE id = :id"), {"id": device_id})
+        key: bytes | None = found.scalar_one()
+        return key
+
+
+async def test_a_sealing_key_is_believed_when_the_device_signs_it_for_this_challenge(machine, device_id, db):
+    first, other = bytes(range(32)), bytes(range(1, 33))
+    challenge = await machine.challenge(device_id)
+    assert (await machine.token(device_id, challenge, **machine.sealing(device_id, challenge, first))).is_success
+    assert await sealing_key_of(db, device_id) == first
+    stale = machine.sealing(device_id, challenge, other)
+    unsigned = {"sealing_key": base64url(other)}
+    stranger = Machine(machine.client).sealing(device_id, challenge, other)
+    for told in (stale, unsigned, stranger):
+        refused = await machine.token(device_id, **told)
+        assert (refused.status_code, refused.json()["code"]) == (403, "device_refused")
+        assert await sealing_key_of(db, device_id) == first
+    short = await machine.token(device_id, sealing_key="AAAA")
+    assert short.status_code == 422
+
+
+async def test_an_agent_that_tells_no_sealing_key_has_the_old_one_forgotten(machine, device_id, db):
+    challenge = await machine.challenge(device_id)
+    await machine.token(device_id, challenge, **machine.sealing(device_id, challenge, bytes(range(32))))
+    assert (await machine.token(device_id)).is_success
+    assert await sealing_key_of(db, device_id) is None

@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from watchbill_wire import base64url, enrol_signing_bytes, token_signing_bytes
+from watchbill_wire import base64url, enrol_signing_bytes, sealing_key_signing_bytes, token_signing_bytes
 
 
 @dataclass
@@ -47,8 +47,14 @@ class Machine:
         challenge: str = reply.json()["challenge"]
         return challenge
 
-    async def token(self, device_id: str | UUID, challenge: str | None = None) -> httpx.Response:
+    def sealing(self, device_id: str | UUID, challenge: str, key: bytes) -> dict[str, str]:
+        """What tells a key that secrets are to be sealed to."""
+        told = base64url(key)
+        signed = self.key.sign(sealing_key_signing_bytes(str(device_id), challenge, told))
+        return {"sealing_key": told, "sealing_signature": base64url(signed)}
+
+    async def token(self, device_id: str | UUID, challenge: str | None = None, **more: str) -> httpx.Response:
         challenge = challenge or await self.challenge(device_id)
         signature = base64url(self.key.sign(token_signing_bytes(str(device_id), challenge)))
         proof = {"device_id": str(device_id), "challenge": challenge, "signature": signature}
-        return await self.client.post("/api/agent/token", json=proof)
+        return await self.client.post("/api/agent/token", json=proof | more)

@@ -67,7 +67,8 @@ async def test_a_secret_is_sealed_everywhere_and_opens_only_in_its_place(tx, wor
     stored = (await tx.execute(select(job_components.c.variables))).scalar_one()
     assert jobs.open_variables(keys, job.id, 0, stored) == {"Token": SECRET, "MaxAgeHours": 8}
     declared = (await assemblies.get(tx, world.admin, world.assembly)).draft
-    assert jobs.environment(keys, job.id, 0, stored, declared) == {"Token": SECRET, "MaxAgeHours": "8", "Mode": "soft"}
+    given = jobs.given(keys, job.id, 0, stored, declared)
+    assert (given.plain, given.secrets) == ({"MaxAgeHours": "8", "Mode": "soft"}, {"Token": SECRET})
 
 
 async def test_an_edit_keeps_the_stored_secret_or_takes_a_new_one(tx, world, keys):

@@ -14,11 +14,13 @@ from watchbill.agents.approvals import (
 )
 from watchbill.agents.enrolment import EnrolmentDraft, Requested, poll, poll_after_seconds, request_enrolment
 from watchbill.agents.keys import NoSigningKeyError, Signer, ensure_signing_key, load_signer, public_keys
+from watchbill.agents.sealing import seal_for
 from watchbill.agents.store import Conflict, RefusedCode, Request, RequestState
 from watchbill.agents.tokens import (
     CHALLENGE_LIFETIME,
     AgentToken,
     AgentTokenError,
+    SealingKey,
     exchange,
     new_challenge,
     verify_token,
@@ -38,6 +40,7 @@ __all__ = [
     "RequestState",
     "Requested",
     "Resolution",
+    "SealingKey",
     "Signer",
     "approve",
     "decide_many",
@@ -54,5 +57,6 @@ __all__ = [
     "poll_after_seconds",
     "public_keys",
     "request_enrolment",
+    "seal_for",
     "verify_token",
 ]

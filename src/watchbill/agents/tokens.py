@@ -18,7 +18,7 @@ from watchbill import devices
 from watchbill.devices import DeviceStatus
 from watchbill.kit.errors import ForbiddenError
 from watchbill.kit.secrets import KeyRing, encode, is_same
-from watchbill_wire import token_signing_bytes
+from watchbill_wire import from_base64url, sealing_key_signing_bytes, token_signing_bytes
 
 CHALLENGE_LIFETIME = timedelta(seconds=60)
 _CHALLENGE, _TOKEN = "wbc1", "wba1"
@@ -34,6 +34,18 @@ class AgentTokenError(ForbiddenError):
 class AgentToken:
     text: str
     lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """What secrets for a device are sealed to, as the base64url text of its request, signed with the device's other key."""
+
+    text: str
+    signature: bytes
+
+    def is_proven(self, device_id: UUID, challenge: str, public_key: bytes) -> bool:
+        message = sealing_key_signing_bytes(str(device_id), challenge, self.text)
+        return is_signed(public_key, self.signature, message)
 
 
 def _sealed(keys: KeyRing, kind: str, device_id: UUID, expires_at: datetime, nonce: str) -> str:
@@ -66,8 +78,12 @@ async def exchange(
     signature: bytes,
     lifetime: timedelta,
     now: datetime,
+    sealing: SealingKey | None = None,
 ) -> AgentToken:
-    """A token for a device that signed our challenge with its key."""
+    """A token for a device that signed our challenge with its key. `sealing`: the other key that it tells, None = it has none.
+
+    An agent that tells none has its key forgotten: an older version could not open what was sealed to it.
+    """
     found = await devices.credentials_of(tx, device_id)
     is_ours = _opened(keys, _CHALLENGE, challenge, now) == device_id
     signed = token_signing_bytes(str(device_id), challenge)
@@ -75,6 +91,9 @@ async def exchange(
         raise ForbiddenError("The proof does not fit: ask for a new challenge and sign that.", code="device_refused")
     if found[1] is not DeviceStatus.ACTIVE:
         raise ForbiddenError(f"This device is {found[1]}.", code="device_refused")
+    if sealing is not None and not sealing.is_proven(device_id, challenge, found[0]):
+        raise ForbiddenError("The sealing key is not signed by this device for this challenge.", code="device_refused")
+    await devices.set_sealing_key(tx, device_id, from_base64url(sealing.text) if sealing else None)
     return AgentToken(_sealed(keys, _TOKEN, device_id, now + lifetime, secrets.token_urlsafe(8)), lifetime)
 
 

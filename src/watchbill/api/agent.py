@@ -5,14 +5,14 @@ Unknown fields are let pass here, unlike everywhere else: a newer agent may tell
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from watchbill import agents
-from watchbill.agents import CHALLENGE_LIFETIME, EnrolmentDraft, RequestState
+from watchbill.agents import CHALLENGE_LIFETIME, EnrolmentDraft, RequestState, SealingKey
 from watchbill.api.addresses import gateway_url
 from watchbill.api.auth import remote_addr
 from watchbill.api.common import Instant, Model, Now, TheDeps, Tx, public_router
@@ -92,11 +92,24 @@ class Challenge(Model):
 
 
 class Proof(AgentModel):
-    """`signature` signs the device id and the challenge (watchbill_wire.token_signing_bytes)."""
+    """`signature` signs the device id and the challenge (watchbill_wire.token_signing_bytes).
+
+    `sealing_key` is the X25519 key that secrets are sealed to, `sealing_signature` signs it (watchbill_wire.sealing_key_signing_bytes).
+    """
 
     device_id: UUID
     challenge: Token
     signature: Signature
+    sealing_key: PublicKey | None = None
+    sealing_signature: Signature | None = None
+
+    def proof(self) -> dict[str, Any]:
+        """As `agents.exchange` takes it. Without its signature a sealing key counts for nothing."""
+        sealing = None
+        if self.sealing_key is not None:
+            sealing = SealingKey(self.sealing_key, from_base64url(self.sealing_signature or ""))
+        signature = from_base64url(self.signature)
+        return {"device_id": self.device_id, "challenge": self.challenge, "signature": signature, "sealing": sealing}
 
 
 class TokenReply(Model):
@@ -154,9 +167,7 @@ async def get_agent_token(body: Proof, request: Request, tx: Tx, now: Now, deps:
     made = await agents.exchange(
         tx,
         deps.keys,
-        device_id=body.device_id,
-        challenge=body.challenge,
-        signature=from_base64url(body.signature),
+        **body.proof(),
         lifetime=timedelta(seconds=deps.settings.agent_token_seconds),
         now=now,
     )

@@ -30,6 +30,7 @@ from watchbill.api import (
     scheduled_jobs,
     session,
     sites,
+    variables,
     views,
     windows,
 )
@@ -68,6 +69,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     notification_rules.of_jobs,
     notifications.resource,
     notifications.heartbeat,
+    variables.resource,
+    variables.results,
     views.resource,
     events.router,
     agent.resource,

@@ -1,6 +1,6 @@
 """Idempotency-Key: a repeated POST of the same caller gets the first reply again and changes nothing."""
 
-import hashlib
+import hmac
 import re
 from collections.abc import Awaitable, Callable
 
@@ -21,7 +21,7 @@ _NOT_KEPT = {"content-length", "set-cookie"}
 
 async def handled(request: Request, keys: KeyRing, handle: Callable[[Request], Awaitable[Response]]) -> Response:
     """The reply of `handle`, or the kept reply of the first such request. Keeps nothing of an error."""
-    claim = await _claim(request)
+    claim = await _claim(request, keys)
     if claim is None:
         return await handle(request)
     tx, now = request.state.tx, request.state.now
@@ -36,7 +36,7 @@ async def handled(request: Request, keys: KeyRing, handle: Callable[[Request], A
     return response
 
 
-async def _claim(request: Request) -> Claim | None:
+async def _claim(request: Request, keys: KeyRing) -> Claim | None:
     """What is asked for under which key; None when there is no key or nobody to hold it."""
     key = request.headers.get(HEADER)
     sign_in: SignIn | None = getattr(request.state, "sign_in", None)
@@ -45,12 +45,15 @@ async def _claim(request: Request) -> Claim | None:
     if _KEY.fullmatch(key) is None:
         wrong = Problem(HEADER, "invalid", "must be 1 to 200 visible ASCII characters")
         raise InvalidError.of([wrong], what="The request")
-    return Claim(sign_in.operator.id, key, _request_hash(request, sign_in, await request.body()))
+    return Claim(sign_in.operator.id, key, _request_hash(request, keys, sign_in, await request.body()))
 
 
-def _request_hash(request: Request, sign_in: SignIn, body: bytes) -> bytes:
-    """What makes two requests the same: path, query, body, and the rights with which they were made."""
+def _request_hash(request: Request, keys: KeyRing, sign_in: SignIn, body: bytes) -> bytes:
+    """What makes two requests the same: path, query, body, and the rights with which they were made.
+
+    Under a key: a body may hold a secret that could be guessed from a plain hash of it.
+    """
     actor = sign_in.actor
     rights = [sign_in.token_id, actor.scope.as_list(), sorted(actor.permissions)]
     head = "\0".join([request.url.path, request.url.query, repr(rights)])
-    return hashlib.sha256(head.encode() + b"\0" + body).digest()
+    return hmac.digest(keys.derived("idempotency"), head.encode() + b"\0" + body, "sha256")

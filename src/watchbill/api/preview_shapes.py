@@ -45,12 +45,16 @@ class PreviewInstant(Model):
 
 
 class PreviewTargets(Model):
-    """Devices that would run as things stand, and how many are left out for which reason."""
+    """Devices that would run as things stand, and how many are left out for which reason.
+
+    `lacking`: of those left out as `preflight_failed`, how many have no value of which required variable.
+    """
 
     devices: int
     online: int
     offline: int
     left_out: dict[str, int]
+    lacking: dict[str, int]
 
 
 class PreviewChanges(Model):
@@ -86,6 +90,7 @@ def preview_reply(preview: Preview) -> PreviewReply:
             online=targets.online,
             offline=targets.offline,
             left_out=dict(targets.left_out),
+            lacking=dict(targets.lacking),
         ),
         waves=_waves(preview),
         blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],

@@ -225,12 +225,19 @@ def _variable_name(fields: Fields) -> str:
     name = fields.text("name", most=64, least=1)
     if not name:
         return name
-    if not _VARIABLE_NAME.fullmatch(name):
-        message = "must be letters, digits and underscores, and not begin with a digit"
-        fields.refuse("name", "invalid_name", message)
-    elif is_reserved(name):
-        fields.refuse("name", "reserved_name", f"{name} is reserved: it steers the shell, an interpreter or the agent")
+    fault = name_problem(name)
+    if fault:
+        fields.refuse("name", *fault)
     return name
+
+
+def name_problem(name: str) -> tuple[str, str] | None:
+    """Why a variable cannot have this name, as a code and a sentence; None when it can."""
+    if not _VARIABLE_NAME.fullmatch(name):
+        return "invalid_name", "must be 1 to 64 letters, digits and underscores, and not begin with a digit"
+    if is_reserved(name):
+        return "reserved_name", f"{name} is reserved: it steers the shell, an interpreter or the agent"
+    return None
 
 
 def is_reserved(name: str) -> bool:

@@ -99,6 +99,8 @@ class Facts:
     stored_schedule: calendar.Schedule | None = None
     #: Zones in use, for a schedule that follows clocks.
     zones: Collection[str] = ()
+    #: Variables that have a value for everything, a site or a device.
+    set_elsewhere: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -295,7 +297,11 @@ def _settle_component(position: int, facts: Facts, draft: JobDraft, problems: li
     if declared is None:
         return None
     variables = settle_variables(
-        declared, component.variables, _kept(position, component.assembly_id, facts), f"{path}.variables"
+        declared,
+        component.variables,
+        _kept(position, component.assembly_id, facts),
+        f"{path}.variables",
+        facts.set_elsewhere,
     )
     problems += variables.problems
     return Component(

@@ -7,6 +7,7 @@ from typing import Final
 from watchbill.core.assembly_rules import AssemblyDraft, Variable, VariableType, value_problem, values_problem
 from watchbill.core.fields import shown
 from watchbill.core.problems import Problem
+from watchbill.core.variable_rules import required
 
 #: How a stored secret is shown, and how an edit says that it stays.
 IS_SET: Final[Mapping[str, object]] = {"is_set": True}
@@ -26,9 +27,13 @@ class SettledVariables:
 
 
 def settle_variables(
-    declared: AssemblyDraft, given: Mapping[str, object], stored: Collection[str], path: str
+    declared: AssemblyDraft,
+    given: Mapping[str, object],
+    stored: Collection[str],
+    path: str,
+    elsewhere: Collection[str] = (),
 ) -> SettledVariables:
-    """Judge the `given` values; `stored` names the secrets that may be kept."""
+    """Judge the `given` values; `stored` names the secrets that may be kept, `elsewhere` what sites or devices have values of."""
     settled = SettledVariables()
     # An empty field of a form sends null: the variable is then not given.
     values = {name: value for name, value in given.items() if value is not None}
@@ -39,9 +44,10 @@ def settle_variables(
             settled.refuse(f"{path}.{shown(name)[1:-1]}", "unknown_variable", f"is not declared; declared are: {known}")
         else:
             _take(settled, variable, value, stored, f"{path}.{name}")
-    for variable in declared.variables:
-        if variable.is_required and variable.default is None and variable.name not in values:
-            settled.refuse(f"{path}.{variable.name}", "required", f"is required: a {variable.type}")
+    for name in required(declared, values):
+        if name not in elsewhere:
+            message = "is required, and has no value for everything, a site or a device either"
+            settled.refuse(f"{path}.{name}", "required", message)
     fault = values_problem({**settled.plain, **settled.secrets})
     if fault:
         settled.refuse(path, "length", fault)

@@ -36,6 +36,7 @@ from watchbill.devices.store import (
     DeviceStatus,
     count_by_site,
     credentials_of,
+    set_sealing_key,
 )
 from watchbill.devices.tags import MAX_DEVICES, TagChange, TagCount, change_tags
 
@@ -93,6 +94,7 @@ __all__ = [
     "sessions_changed",
     "sessions_of",
     "set_custom_values",
+    "set_sealing_key",
     "set_status",
     "set_tags",
     "update_device",

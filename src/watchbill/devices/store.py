@@ -354,6 +354,12 @@ async def credentials_of(tx: AsyncConnection, device_id: UUID) -> tuple[bytes, D
     return (row.public_key, DeviceStatus(row.status)) if row else None
 
 
+async def set_sealing_key(tx: AsyncConnection, device_id: UUID, key: bytes | None) -> None:
+    """What secrets for this device are sealed to, as its agent has just told; None = this agent can open none."""
+    is_other = devices.c.sealing_key.is_distinct_from(key)
+    await tx.execute(update(devices).where(devices.c.id == device_id, is_other).values(sealing_key=key))
+
+
 async def lock(tx: AsyncConnection, device_ids: Sequence[UUID]) -> None:
     """Hold these rows until the end of the transaction, always in the same order, so that two batches cannot deadlock."""
     wanted = literal(list(device_ids), ARRAY(Uuid()))

@@ -41,6 +41,7 @@ devices = Table(
     Column("agent_version_key", Text(collation="C")),
     Column("software_digest", Text),
     Column("inventory_revision", BigInteger, nullable=False),
+    Column("sealing_key", LargeBinary),
 )
 
 device_software = Table(

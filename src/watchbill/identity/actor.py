@@ -37,6 +37,8 @@ class Permission(StrEnum):
     NOTIFICATIONS_WRITE = "notifications:write"
     #: Channels lead out of the Engine, and are for those who see every site.
     CHANNELS_WRITE = "channels:write"
+    #: Values of variables for sites and devices; for everything, with every site in sight.
+    VARIABLES_WRITE = "variables:write"
     #: Start work by hand although a window is closed; the reason is kept.
     WINDOWS_OVERRIDE = "windows:override"
 
@@ -54,6 +56,7 @@ _OPERATOR = frozenset(
         Permission.WINDOWS_OVERRIDE,
         Permission.FILTERS_WRITE,
         Permission.NOTIFICATIONS_WRITE,
+        Permission.VARIABLES_WRITE,
     }
 )
 ROLE_PERMISSIONS = {

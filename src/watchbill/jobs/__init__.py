@@ -2,7 +2,7 @@
 
 from watchbill.jobs.bulk import delete_many, hold_many, hold_matching, tag_many, tags_after, toggle_many, toggle_timings
 from watchbill.jobs.changes import CHANNEL
-from watchbill.jobs.definition import environment, open_variables, shown
+from watchbill.jobs.definition import given, masked, open_variables, shown
 from watchbill.jobs.differences import changes
 from watchbill.jobs.due import (
     advance,
@@ -88,9 +88,9 @@ __all__ = [
     "due_settings",
     "due_settings_of",
     "earliest_due",
-    "environment",
     "export_file",
     "get",
+    "given",
     "hold_many",
     "hold_matching",
     "is_seen",
@@ -98,6 +98,7 @@ __all__ = [
     "list_jobs",
     "list_revisions",
     "lock",
+    "masked",
     "note_runs",
     "open_variables",
     "outlook",

@@ -6,16 +6,18 @@ A sealed value is bound to its job, component and variable: moved elsewhere, it 
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
 from watchbill.core import schedule as calendar
 from watchbill.core import waves
-from watchbill.core.assembly_rules import AssemblyDraft, as_text
+from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.job_rules_values import DEFAULT_RETRY_ON, Component, Job, Policies
 from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.steps import Role
 from watchbill.core.targets import SeenTargets, Target, from_json, to_json
+from watchbill.core.variable_rules import Found, Given, give
 from watchbill.kit.secrets import KeyRing
 
 #: A stored definition: what `stored` made, read back from the database.
@@ -146,14 +148,17 @@ def open_variables(keys: KeyRing, job_id: int, position: int, variables: Mapping
     }
 
 
-def environment(
-    keys: KeyRing, job_id: int, position: int, variables: Mapping[str, Any], declared: AssemblyDraft
-) -> dict[str, str]:
-    """What the script of one component finds in its environment: stored values, else declared defaults, as texts."""
-    given = open_variables(keys, job_id, position, variables)
-    known = {one.name for one in declared.variables}
-    defaults = {one.name: one.default for one in declared.variables if one.default is not None}
-    return {name: as_text(value) for name, value in {**defaults, **given}.items() if name in known}
+def given(
+    keys: KeyRing,
+    job_id: int,
+    position: int,
+    variables: Mapping[str, Any],
+    declared: AssemblyDraft,
+    elsewhere: Mapping[str, Found] = MappingProxyType({}),
+) -> Given:
+    """What the script of one component is given on a device: stored values, what was set `elsewhere`, declared defaults."""
+    sealed = {name for name, value in variables.items() if is_sealed(value)}
+    return give(declared, open_variables(keys, job_id, position, variables), sealed, elsewhere)
 
 
 def _component(

@@ -4,7 +4,7 @@ The same calendar and the same rules as the scheduler's and a save's; nothing is
 say, which freezes targets: `Who` is what it needs to know for that.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,7 @@ from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
 from watchbill.core.targets import Target
+from watchbill.core.variable_rules import carries_secrets, required
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import saving
 from watchbill.jobs.definition import TARGET_LISTS, complete, policies_of, read_schedule, targets_of, variables_of
@@ -43,6 +44,9 @@ class Who:
     allowed_site_ids: Sequence[int] | None = None
     reach_site_ids: Sequence[int] | None = None
     overlap_scope: str = "device"
+    #: Variables that others than the job and the assembly must give, and whether a device needs a key that secrets are sealed to.
+    needed: Sequence[str] = ()
+    needs_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ async def outlook(
     actor.require(Permission.READ)
     judged = await saving.judge(tx, actor, definition, now=now, before=before)
     draft = judged.draft
-    interpreters = await _interpreters(tx, [(one.assembly_id, one.revision) for one in draft.components])
-    who = _who(list(draft.targets), list(draft.exclusions), interpreters, draft.policies)
+    needs = await _needs(tx, [(one.assembly_id, one.revision, _given(one.variables)) for one in draft.components])
+    who = _who(list(draft.targets), list(draft.exclusions), needs, draft.policies)
     who = replace(who, allowed_site_ids=actor.scope.as_list(), reach_site_ids=actor.scope.as_list())
     times = _timetable(_sound_schedule(draft, judged.problems), now, await zones_for(tx, draft.schedule))
     found = _outlook(times, who, judged.problems, draft.policies, draft.duration)
@@ -94,12 +98,11 @@ async def outlook(
 async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Outlook:
     """Of a saved job as it stands."""
     schedule, error = read_schedule(job.definition["schedule"])
-    components = [(assembly_id, revision) for assembly_id, revision, _ in variables_of(job.definition)]
     targets, exclusions = (targets_of(job.definition, name) for name in TARGET_LISTS)
     policies = policies_of(job.definition["policies"])
-    interpreters = await _interpreters(tx, components)
+    needs = await _needs(tx, variables_of(job.definition))
     who = replace(
-        _who(targets, exclusions, interpreters, policies),
+        _who(targets, exclusions, needs, policies),
         job_id=job.id,
         allowed_site_ids=job.scope_left,
         reach_site_ids=job.allowed_site_ids,
@@ -113,11 +116,21 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     return _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
 
 
-def _who(
-    targets: Sequence[Target], exclusions: Sequence[Target], interpreters: Sequence[str], policies: Policies
-) -> Who:
+def _given(variables: Mapping[str, object]) -> dict[str, object]:
+    """An empty field of a form sends null: the variable is then not given."""
+    return {name: value for name, value in variables.items() if value is not None}
+
+
+def _who(targets: Sequence[Target], exclusions: Sequence[Target], needs: "_Needs", policies: Policies) -> Who:
     return Who(
-        targets, exclusions, interpreters, policies.overlap, policies.offline, overlap_scope=policies.overlap_scope
+        targets,
+        exclusions,
+        needs.interpreters,
+        policies.overlap,
+        policies.offline,
+        overlap_scope=policies.overlap_scope,
+        needed=needs.names,
+        needs_key=needs.key,
     )
 
 
@@ -148,10 +161,26 @@ def _timetable(schedule: calendar.Schedule | None, now: datetime, zones: Collect
     return _Timetable(anchored, calendar.upcoming(anchored, first_mark(anchored, now, zones), PREVIEWED), zones)
 
 
-async def _interpreters(tx: AsyncConnection, components: Sequence[tuple[UUID | None, int | None]]) -> list[str]:
-    """What the components need on a device, as far as it is known."""
-    wanted = [(assembly_id, revision) for assembly_id, revision in components if assembly_id is not None]
-    latest = {one.id: one.revision for one in await assemblies.hold_many(tx, {key for key, _ in wanted})}
-    pinned = sorted({(key, revision or latest[key]) for key, revision in wanted if key in latest})
-    loaded = await assemblies.load_revisions(tx, pinned)
-    return sorted({one.draft.interpreter.value for one in loaded.values()})
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What the components need of a device, as far as it is known."""
+
+    interpreters: Sequence[str] = ()
+    names: Sequence[str] = ()
+    key: bool = False
+
+
+async def _needs(
+    tx: AsyncConnection, components: Sequence[tuple[UUID | None, int | None, Mapping[str, object]]]
+) -> _Needs:
+    found = await assemblies.hold_many(tx, sorted({one for one, _, _ in components if one is not None}))
+    latest = {one.id: one.revision for one in found}
+    given = [
+        ((one, number or latest[one]), said) for one, number, said in components if one is not None and one in latest
+    ]
+    loaded = await assemblies.load_revisions(tx, sorted({which for which, _ in given}))
+    parts = [(loaded[which].draft, said) for which, said in given if which in loaded]
+    names = sorted({name for declared, said in parts for name in required(declared, said)})
+    has_secrets = any(carries_secrets(declared, said) for declared, said in parts)
+    interpreters = sorted({declared.interpreter.value for declared, _ in parts})
+    return _Needs(interpreters, names, has_secrets)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import assemblies, filters, sites
+from watchbill import assemblies, filters, sites, variables
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
 from watchbill.core.job_rules_conflicts import HOLD_NEEDS_A_FIXED_ZONE
@@ -21,6 +21,7 @@ from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
 from watchbill.core.targets import FilterTarget, SeenTargets, SiteTarget, Target, TargetFacts, devices_among
+from watchbill.core.variable_rules import required
 from watchbill.filters import Use
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs import listing, store
@@ -401,7 +402,14 @@ async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: dateti
         stored_secrets=secrets_in(before.definition) if before else (),
         stored_schedule=stored_schedule,
         zones=zones,
+        set_elsewhere=await _set_elsewhere(tx, actor, facts),
     )
+
+
+async def _set_elsewhere(tx: AsyncConnection, actor: Actor, known: Mapping[UUID, AssemblyFacts]) -> set[str]:
+    drafts = [draft for one in known.values() for draft in one.revisions.values()]
+    names = {name for draft in drafts for name in required(draft, ())}
+    return await variables.names_with_values(tx, actor.scope, names)
 
 
 async def _target_facts(tx: AsyncConnection, actor: Actor, targets: Sequence[Target]) -> TargetFacts:

@@ -67,6 +67,10 @@ class KeyRing:
         except (InvalidTag, ValueError):
             raise SecretError("the sealed value does not belong here or was altered") from None
 
+    def is_current(self, envelope: str) -> bool:
+        """Whether it was sealed under the key that is active."""
+        return envelope.startswith(f"{_PREFIX}.{self.active}.")
+
     def seal_text(self, text: str, context: str) -> str:
         return self.seal(text.encode(), context)
 

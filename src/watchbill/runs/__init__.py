@@ -9,6 +9,8 @@ from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed
+from watchbill.runs.given import GivenValue, given_to
+from watchbill.runs.given import note as note_given
 from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, with_health
 from watchbill.runs.held import next_held, open_due_held, release_held, skip_held
 from watchbill.runs.history import (
@@ -36,6 +38,7 @@ from watchbill.runs.output import store as store_output
 from watchbill.runs.own_clocks import next_starts
 from watchbill.runs.pacing import devices_came, drive_due, release
 from watchbill.runs.planning import Around, Plan, plan, plan_around
+from watchbill.runs.preflight import NO_KEY
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retention import retain
@@ -63,6 +66,7 @@ __all__ = [
     "KILL_GRACE",
     "LONGEST_REST",
     "MISSED_SPAN",
+    "NO_KEY",
     "Again",
     "Around",
     "Backfilled",
@@ -76,6 +80,7 @@ __all__ = [
     "Difference",
     "Execution",
     "Followed",
+    "GivenValue",
     "Health",
     "Held",
     "JobHealth",
@@ -128,6 +133,7 @@ __all__ = [
     "get_execution",
     "get_occurrence",
     "get_run",
+    "given_to",
     "health_of",
     "job_in",
     "list_occurrences",
@@ -138,6 +144,7 @@ __all__ = [
     "next_look",
     "next_start",
     "next_starts",
+    "note_given",
     "open_due_held",
     "open_manual",
     "open_occurrences",

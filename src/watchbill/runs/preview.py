@@ -25,6 +25,7 @@ from watchbill.runs import closed
 from watchbill.runs.membership import Changed, changes
 from watchbill.runs.planning import lasting
 from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE, ZONE
+from watchbill.variables import LACKS, LACKS_KEY, LACKS_NAME
 from watchbill.windows import Alike, Verdict, WindowSet
 
 #: Targets that need not be saved, as the CTE `aimed`.
@@ -41,12 +42,20 @@ WITH setting AS (
 ), aimed AS ({_AIMED}
 ), {SPEC}, wave AS (
   {NO_WAVES}
-), {RESOLVE}
-SELECT reason, is_online, count(*) AS number, CAST(NULL AS text) AS why,
-  count(*) FILTER (WHERE EXISTS (SELECT FROM device_tags g WHERE g.device_id = resolved.device_id AND g.tag = CAST(:canary AS text))) AS canaries FROM resolved
-WHERE CAST(:sites AS bigint[]) IS NULL OR site_id = ANY(:sites)
+), {RESOLVE}, judged AS (
+  SELECT coalesce(r.reason, CASE WHEN {LACKS_KEY} OR {LACKS} THEN 'preflight_failed' END) AS reason, r.is_online, r.device_id,
+    EXISTS (SELECT FROM device_tags g WHERE g.device_id = r.device_id AND g.tag = CAST(:canary AS text)) AS is_canary
+  FROM resolved r JOIN devices d ON d.id = r.device_id
+  WHERE CAST(:sites AS bigint[]) IS NULL OR r.site_id = ANY(:sites)
+)
+SELECT reason, is_online, count(*) AS number, CAST(NULL AS text) AS why, CAST(NULL AS text) AS lacking,
+  count(*) FILTER (WHERE is_canary) AS canaries FROM judged
 GROUP BY reason, is_online
-UNION ALL SELECT NULL, false, 0, why, 0 FROM broken
+UNION ALL SELECT NULL, false, 0, why, NULL, 0 FROM broken
+UNION ALL
+SELECT NULL, false, count(*), NULL, n.name, 0
+FROM judged j JOIN devices d ON d.id = j.device_id CROSS JOIN unnest(CAST(:needed AS text[])) AS n(name)
+WHERE j.reason = 'preflight_failed' AND {LACKS_NAME} GROUP BY n.name
 """)
 
 _PLACED = text(f"""
@@ -72,6 +81,8 @@ class TargetCounts:
     online: int = 0
     offline: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
+    #: By variable, the devices that nothing gives a value of it: they are among those left out as `preflight_failed`.
+    lacking: Mapping[str, int] = field(default_factory=dict)
     #: Why it cannot be told whom to run on: nobody is reached then.
     unknown: str | None = None
     #: Of those that would run, the ones with the tag of the canaries.
@@ -187,19 +198,24 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | 
         "known_zones": [],
         "sites": scope.as_list(),
         "canary": canary,
+        "needed": list(who.needed),
+        "needs_key": who.needs_key,
     }
     online = offline = canaries = 0
     unknown: str | None = None
     left_out: dict[str, int] = {}
+    lacking: dict[str, int] = {}
     for row in await tx.execute(_COUNT, values):
         unknown = unknown or row.why
-        if row.reason is not None:
+        if row.lacking is not None:
+            lacking[row.lacking] = row.number
+        elif row.reason is not None:
             left_out[row.reason] = left_out.get(row.reason, 0) + row.number
             continue
         online += row.number if row.is_online else 0
         offline += 0 if row.is_online else row.number
         canaries += row.canaries
-    return TargetCounts(online, offline, left_out, unknown, canaries)
+    return TargetCounts(online, offline, left_out, lacking, unknown, canaries)
 
 
 async def _coming(tx: AsyncConnection, outlook: Outlook, alike: Counter[Alike], known: WindowSet) -> list[Coming]:

@@ -4,9 +4,10 @@ Reports are believed only from the device that the execution was handed to.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -68,7 +69,7 @@ RETURNING e.id, e.target_id, e.term, e.state, s.answer
 _NEVER_CAME = text(f"""
 UPDATE executions e SET state = 'finished', outcome = 'refused', reason = :reason, finished_at = :now, received_at = :now
 FROM runs r WHERE e.id = ANY(:ids) AND e.state <> 'finished' AND r.id = e.run_id
-RETURNING e.run_id, e.target_id, e.term, e.component, e.session_id, e.state, {HAS_STEPS} AS has_steps
+RETURNING e.id, e.run_id, e.target_id, e.term, e.component, e.session_id, e.state, {HAS_STEPS} AS has_steps
 """)
 
 
@@ -206,14 +207,20 @@ async def cancel_answered(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, u
 
 
 async def never_came(
-    tx: AsyncConnection, execution_ids: Sequence[uuid.UUID], event: TargetEvent, reason: str, now: datetime
+    tx: AsyncConnection,
+    execution_ids: Collection[uuid.UUID],
+    event: TargetEvent,
+    reason: str,
+    now: datetime,
+    *,
+    details: Mapping[uuid.UUID, str] = MappingProxyType({}),
 ) -> Followed:
-    """Settle executions that their device, back again, knows nothing of."""
+    """Settle executions that their device, back again, knows nothing of; `details` say more of some of them."""
     if not execution_ids:
         return Followed()
     found = (await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})).all()
     alone = [row for row in found if not row.has_steps and row.session_id is None]
-    moves = [Move(row.target_id, event, term=row.term, reason=reason) for row in alone]
+    moves = [Move(row.target_id, event, term=row.term, reason=reason, detail=details.get(row.id)) for row in alone]
     moves += (await in_sessions.decided(tx, [row for row in found if row.session_id is not None], move_of))[0]
     decided = await steps.decide(tx, found, now) if any(row.has_steps for row in found) else []
     moves += [one for each in decided if (one := steps.move_of(each, now, None)) is not None]

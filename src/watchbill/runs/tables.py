@@ -191,6 +191,7 @@ executions = Table(
     Column("session_id", Text),
     Column("session_user_name", Text),
     Column("last_line", Text),
+    Column("variables", JSONB),
 )
 
 output_chunks = Table(

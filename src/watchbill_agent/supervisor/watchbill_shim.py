@@ -13,6 +13,10 @@ import resource
 import select
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from watchbill_agent.supervisor.watchbill_mask import Masker
+
 LINGER_SECONDS = 2.0
 KILL_BOUND_SECONDS = 5.0
 CHUNK = 65536
@@ -33,6 +37,7 @@ class Order:
         #: Whom the script runs as: uid, gid and groups; nothing = as this process.
         self.ids: list[int] = []
         self.folder = b""
+        self.masked: list[bytes] = []
         for item in raw.split(b"\0")[:-1]:
             key, _, value = item.partition(b"=")
             if key == b"argv":
@@ -44,6 +49,8 @@ class Order:
                 self.ids.append(int(value))
             elif key == b"cwd":
                 self.folder = value
+            elif key == b"mask":
+                self.masked.append(value)
             else:
                 self.numbers[key.decode()] = float(value)
 
@@ -60,6 +67,7 @@ class Sink:
         self.total = self.head_size = self.tail_size = 0
         self.is_open = True
         self.is_storing = True
+        self.masker: Masker | None = None
 
     def take(self) -> int:
         """Read once; says how many bytes came, -1 when nothing is there now."""
@@ -70,7 +78,17 @@ class Sink:
         if not data:
             self.is_open = False
             os.close(self.source)
+            self.flush()
             return 0
+        self._keep(self.masker.feed(data) if self.masker else data)
+        return len(data)
+
+    def flush(self) -> None:
+        """No more will come: what was held back as the beginning of a secret was none."""
+        if self.masker:
+            self._keep(self.masker.finish())
+
+    def _keep(self, data: bytes) -> None:
         if self.is_storing:
             try:
                 self._store(data)
@@ -78,7 +96,6 @@ class Sink:
                 self.is_storing, self.tail_size = False, 0
         self.total += len(data)
         os.pwrite(self.counts, b"%20d %20d %20d" % (self.total, self.head_size, self.tail_size), 0)
-        return len(data)
 
     def _store(self, data: bytes) -> None:
         room = self.head_limit - self.head_size
@@ -127,6 +144,7 @@ class Supervisor:
             pipes.append(sink)
             head, tail = int(self.order.numbers["head"]), int(self.order.numbers["tail"])
             self.sinks.append(Sink(f"{self.folder}/{name}", source, head, tail))
+        self.mask()
         self.started = time.monotonic()
         self.pid = _spawn_as_user(self.order, pipes) if self.order.ids else _spawn(self.order, pipes)
         for sink in pipes:
@@ -135,6 +153,13 @@ class Supervisor:
         _offer_to_the_oom_killer(self.pid)
         self.write_down("started", {"pid": self.pid, "started": self.started}, is_durable=False)
         self.tell(b"s")
+
+    def mask(self) -> None:
+        """Loaded only when there is something to hide: what cannot be masked must not start."""
+        if self.order.masked:
+            masker = __import__("watchbill_mask").Masker
+            for sink in self.sinks:
+                sink.masker = masker(self.order.masked)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -163,7 +188,7 @@ class Supervisor:
                 descriptor, had = sink.source, sink.head_size
                 if sink.take() == 0:
                     poll.unregister(descriptor)
-                elif sink.head_size > had:
+                if sink.head_size > had:
                     self.tell(b"o")
 
     def reap(self) -> None:
@@ -234,6 +259,7 @@ class Supervisor:
         for sink in self.sinks:
             while sink.is_open and sink.take() > 0:
                 continue
+            sink.flush()
         code = os.waitstatus_to_exitcode(self.status or 0)
         facts: dict[str, object] = {"outcome": self.reason, "started": self.started, "ended": self.ended}
         facts["signal" if code < 0 else "exit_code"] = abs(code)
@@ -414,7 +440,7 @@ def main(folder: str, wake: int, control: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _become_subreaper()
         supervisor.spawn()
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError, ImportError) as error:
         supervisor.write_down("result", {"outcome": "spawn_failed", "error": str(error)[:500]}, is_durable=True)
         return
     supervisor.watch(_listen_for_children())

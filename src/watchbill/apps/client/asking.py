@@ -22,6 +22,16 @@ def new_password(question: str) -> Secret:
     return _next_line(question)
 
 
+def value(question: str) -> Secret:
+    """Asked for without echo; without a terminal, all of standard input but the end of its last line."""
+    if sys.stdin.isatty():
+        return Secret(str(typer.prompt(question, hide_input=True, err=True)))
+    given = sys.stdin.read()
+    if not given.strip("\r\n"):
+        raise CliError(f"{question}: give it on standard input, or use a terminal.", ExitCode.USAGE)
+    return Secret(given.removesuffix("\n").removesuffix("\r"))
+
+
 def text(question: str, default: str | None = None) -> str:
     if sys.stdin.isatty():
         return str(typer.prompt(question, default=default, err=True))

@@ -325,6 +325,7 @@ def _show_preview(session: Session, found: Mapping[str, Any]) -> None:
             "Devices": f"{targets['devices']}: {targets['online']} online, {targets['offline']} offline",
             "Left out": left_out or None,
             "Waves": ", ".join(map(str, found["waves"])) or None,
+            "Without a value": ", ".join(f"{name} on {number}" for name, number in targets["lacking"].items()) or None,
             "Blocked by": "\n".join(f"{one['field']}: {one['message']}" for one in found["blockers"]) or None,
         }
     )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from watchbill import agents, identity, queue
+from watchbill import agents, identity, queue, variables
 from watchbill.apps import wiring
 from watchbill.apps.commands import schema_mark
 from watchbill.apps.commands.exits import CliError
@@ -79,5 +79,6 @@ async def _first_rows(config: Settings) -> Secret | None:
     async with wiring.engine(config, "upgrade") as engine, engine.db.begin() as tx:
         now = await engine.clock.now(tx)
         await agents.ensure_signing_key(tx, engine.keys, now)
+        await variables.reseal(tx, engine.keys)
         password = await identity.bootstrap_admin(tx, now, given_password=os.environ.get(ADMIN_PASSWORD) or None)
     return Secret(password) if password else None

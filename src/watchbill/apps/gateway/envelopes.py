@@ -1,6 +1,6 @@
-"""Signed orders: what a delivery says, byte for byte the same for every repeat but its time of issue.
+"""Signed orders: what a delivery says, the same for every repeat but for its time of issue and values that were set anew meanwhile.
 
-Scripts come from immutable revisions and are kept in memory; secret variables are opened here and go nowhere but into the order.
+Scripts come from immutable revisions and are kept in memory; secret variables are opened here and sealed for the device at once.
 """
 
 import uuid
@@ -11,10 +11,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
-from watchbill import agents, assemblies, jobs, runs
+from watchbill import agents, assemblies, runs
+from watchbill.apps.gateway.giving import NotReadyError, Package, names_of, pack
 from watchbill.apps.wiring import Engine
+from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.kit.clock import rfc3339
 from watchbill.runs import Delivery, RunContent
+from watchbill.variables import Giver
 
 #: Entries kept; the oldest go first.
 _CACHE = 512
@@ -32,6 +35,7 @@ class Envelopes:
         self._signer: agents.Signer | None = None
         self._runs: dict[int, RunContent] = {}
         self._scripts: dict[tuple[uuid.UUID, int], assemblies.Revision] = {}
+        self._packages: dict[uuid.UUID, Package | NotReadyError] = {}
 
     async def prepare(self, tx: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
         """Load what these deliveries need, in a few statements whatever their number; to be called before `order`."""
@@ -47,17 +51,41 @@ class Envelopes:
         } - self._scripts.keys()
         if wanted:
             self._scripts.update(await assemblies.load_revisions(tx, sorted(wanted)))
+        await self._pack(tx, deliveries)
+
+    async def _pack(self, tx: AsyncConnection, deliveries: Sequence[Delivery]) -> None:
+        """Look up what these deliveries give, and note which values those are."""
+        drafts = {one.execution_id: self._scripts[_revision(self._part(one))].draft for one in deliveries}
+        devices = {one.device_id for one in deliveries if drafts[one.execution_id].variables}
+        giver = await Giver.load(tx, self._engine.keys, devices, names_of(drafts.values()))
+        self._packages = {}  # what a failed transaction left is not sent
+        used = {}
+        for one in deliveries:
+            self._packages[one.execution_id] = packed = self._packed(giver, one, drafts[one.execution_id])
+            if isinstance(packed, Package):
+                used[one.run_id, one.execution_id] = packed.used
+        await runs.note_given(tx, used)
+
+    def _packed(self, giver: Giver, delivery: Delivery, declared: AssemblyDraft) -> Package | NotReadyError:
+        content = self._runs[delivery.run_id]
+        try:
+            return pack(self._engine.keys, giver, delivery, content, self._part(delivery), declared)
+        except NotReadyError as error:
+            return error
+
+    def _part(self, delivery: Delivery) -> Mapping[str, Any]:
+        return self._runs[delivery.run_id].components[delivery.component]
 
     def order(self, delivery: Delivery, now: datetime) -> str:
-        """The `execute` message of a prepared delivery. Raises TooLargeError."""
-        content = self._runs[delivery.run_id]
-        part = content.components[delivery.component]
-        return self._signed(self._payload(delivery, content, part, now).to_text())
+        """The `execute` message of a prepared delivery, once. Raises TooLargeError and NotReadyError."""
+        packed = self._packages.pop(delivery.execution_id)
+        if isinstance(packed, NotReadyError):
+            raise packed
+        return self._signed(self._payload(delivery, packed, now).to_text())
 
-    def _payload(
-        self, delivery: Delivery, content: RunContent, part: Mapping[str, Any], now: datetime
-    ) -> wire.EnvelopePayload:
-        script = self._scripts[_revision(part)].draft
+    def _payload(self, delivery: Delivery, package: Package, now: datetime) -> wire.EnvelopePayload:
+        content = self._runs[delivery.run_id]
+        script = self._scripts[_revision(self._part(delivery))].draft
         settings = self._engine.settings
         return wire.EnvelopePayload(
             execution_id=str(delivery.execution_id),
@@ -68,7 +96,8 @@ class Envelopes:
             interpreter=script.interpreter.value,
             content=script.content,
             content_sha256=wire.content_digest(script.content),
-            variables=jobs.environment(self._engine.keys, content.job_id, part["position"], part["variables"], script),
+            variables=package.plain,
+            sealed=package.sealed,
             time_limit_seconds=delivery.time_limit_seconds or content.time_limit_seconds,
             kill_grace_seconds=runs.KILL_GRACE.total_seconds(),
             head_bytes=settings.output_head_bytes,

@@ -16,9 +16,10 @@ import watchbill_wire as wire
 from watchbill import agents, devices, runs
 from watchbill.apps.gateway.connection import DEVICE_REFUSED, REPLACED, RESTART, Connection
 from watchbill.apps.gateway.envelopes import Envelopes, TooLargeError
+from watchbill.apps.gateway.giving import NotReadyError
 from watchbill.apps.gateway.writer import Writer, signed_in
 from watchbill.apps.wiring import Engine
-from watchbill.core.states import TargetEvent, TargetState
+from watchbill.core.states import SkipReason, TargetEvent, TargetState
 from watchbill.devices import presence
 from watchbill.kit import log
 from watchbill.kit.service import Wake, wait_any
@@ -324,16 +325,22 @@ class Hub:
             self._nearest = Coming(nearest, read_at + (nearest - now).total_seconds())
 
     async def _send_orders(self, deliveries: Sequence[Delivery], now: datetime) -> None:
-        """Sign and send what is committed; one that fits into no frame is refused in its device's row."""
-        oversized = []
+        """Sign and send what is committed; what cannot be sent is refused in its device's row."""
+        oversized, unready = [], dict[uuid.UUID, str]()
         for delivery in deliveries:
             try:
                 self._send_to(delivery.device_id, self._envelopes.order(delivery, now))
             except TooLargeError:
                 oversized.append(delivery.execution_id)
-        if oversized:
+            except NotReadyError as error:
+                unready[delivery.execution_id] = str(error)
+        if oversized or unready:
             async with self.engine.db.begin() as tx:
-                self.followed(await runs.never_came(tx, oversized, TargetEvent.FAIL, "order_too_large", now))
+                followed = await runs.never_came(tx, oversized, TargetEvent.FAIL, "order_too_large", now)
+                reason = SkipReason.PREFLIGHT_FAILED
+                unfit = await runs.never_came(tx, unready, TargetEvent.SKIP, reason, now, details=unready)
+            self.followed(followed)
+            self.followed(unfit)
 
     def _send_to(self, device_id: uuid.UUID, text: str) -> None:
         connection = self.held.get(device_id)
