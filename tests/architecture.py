@@ -37,6 +37,7 @@ SQL_PLACES = {
         *("overlap", "own_clocks", "preview", "record", "script_values"),
         *("difference", "membership"),
         *("settling", "stopping", "taking", "turns"),
+        *("cancelling", "retargeting", "waiting"),
         "retention",
         *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
     },

@@ -26,7 +26,9 @@ from watchbill.api import (
     scheduled_jobs,
     session,
     sites,
+    stops,
     views,
+    waiting,
     windows,
 )
 from watchbill.api.addresses import is_secure
@@ -57,6 +59,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.of_jobs,
     runs.results,
     runs.downloads,
+    stops.resource,
+    waiting.resource,
     windows.resource,
     views.resource,
     events.router,

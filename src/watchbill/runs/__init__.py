@@ -5,6 +5,16 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 
 from watchbill.runs.backfill import Backfilled, Range, backfill
 from watchbill.runs.bulk import BulkDone, BulkJob, bulk
+from watchbill.runs.cancelling import (
+    Answers,
+    Stopped,
+    cancel_all_of,
+    cancel_occurrence,
+    cancel_run,
+    cancel_target,
+    require_target,
+    stop_answers,
+)
 from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
@@ -38,6 +48,7 @@ from watchbill.runs.own_clocks import next_starts
 from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
+from watchbill.runs.retargeting import count_meant
 from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
 from watchbill.runs.settling import carry_out, catch_up_pause, planned, settle_job, surroundings
@@ -53,6 +64,7 @@ from watchbill.runs.stopping import (
 from watchbill.runs.taking import BOUNDS, KILL_GRACE, LONGEST_REST, Delivery, Look, Taken, next_start, take
 from watchbill.runs.to_open import Opening, Wave
 from watchbill.runs.turns import GATEWAYS, await_turn, devices_in, gateway_channel, job_in
+from watchbill.runs.waiting import leave_revoked
 
 __all__ = [
     "BOUNDS",
@@ -61,6 +73,7 @@ __all__ = [
     "LONGEST_REST",
     "MISSED_SPAN",
     "Again",
+    "Answers",
     "Around",
     "Backfilled",
     "Blocked",
@@ -92,6 +105,7 @@ __all__ = [
     "Run",
     "RunContent",
     "Skipped",
+    "Stopped",
     "Stream",
     "Taken",
     "TargetCounts",
@@ -102,13 +116,18 @@ __all__ = [
     "await_turn",
     "backfill",
     "bulk",
+    "cancel_all_of",
     "cancel_answered",
     "cancel_job",
+    "cancel_occurrence",
     "cancel_occurrences",
+    "cancel_run",
+    "cancel_target",
     "carry_out",
     "catch_up_pause",
     "clear",
     "contents",
+    "count_meant",
     "device_rows",
     "devices_in",
     "devices_went_offline",
@@ -124,6 +143,7 @@ __all__ = [
     "health_of",
     "job_in",
     "last_occurrences",
+    "leave_revoked",
     "list_occurrences",
     "look_closer",
     "never_came",
@@ -146,6 +166,7 @@ __all__ = [
     "record_skipped",
     "release",
     "release_held",
+    "require_target",
     "require_whole",
     "rerun",
     "retain",
@@ -154,6 +175,7 @@ __all__ = [
     "settle_job",
     "skip_held",
     "started",
+    "stop_answers",
     "store_output",
     "surroundings",
     "take",

@@ -116,6 +116,7 @@ run_targets = Table(
     Column("stop_reason", Text),
     Column("via", ARRAY(SmallInteger)),
     Column("inventory_revision", BigInteger),
+    Column("origin_target_id", BigInteger),
 )
 
 executions = Table(
