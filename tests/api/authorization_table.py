@@ -8,6 +8,7 @@ rows, one for each thing that its body can name.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Literal
 
@@ -101,6 +102,7 @@ class Row:
 
 
 READ, RUN = (P.READ,), (P.JOBS_RUN,)
+_SOON = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 START = (P.JOBS_RUN, P.RUN_AS_SYSTEM)
 SAVE = (P.JOBS_WRITE, P.RUN_AS_SYSTEM)
 HELD = (("occurrence", "held"),)
@@ -350,6 +352,18 @@ JOB_ROWS = (
         unseen=200,
     ),
     Row(f"POST {OF_JOB}/cancel", RUN, OCCURRENCE, ok=202, spans=403),
+    Row(f"GET {OF_JOB}/cancel", READ, OCCURRENCE),
+    Row(f"GET {OF_JOB}/rerun", READ, OCCURRENCE),
+    Row(f"POST {JOB}/cancel", RUN, WORK, ok=202, spans=403),
+    Row("POST /api/runs/{run_id}/cancel", RUN, WORK, ok=202, spans=403),
+    # Of an occurrence that spans sites, everybody may stop what is in theirs.
+    Row(f"POST {OF_JOB}/targets/{{target_id}}/cancel", RUN, OCCURRENCE, ok=202),
+    _listed("GET /api/waiting"),
+    _found(lambda it: {"job_id": it.job_id}, WORK, "GET /api/waiting"),
+    _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/waiting"),
+    _found(lambda it: {"device_id": it.device_id}, DEVICE, "GET /api/waiting"),
+    Row("POST /api/waiting/purge", RUN, body=lambda _: {"everything": True, "reason": "x"}),
+    Row("POST /api/waiting/expiry", RUN, body=lambda _: {"everything": True, "expires_at": _SOON}),
     Row(f"POST {OF_JOB}/release", START, OCCURRENCE, ok=202, spans=403, path_as=HELD),
     Row(f"POST {OF_JOB}/skip", RUN, OCCURRENCE, spans=403, path_as=HELD),
     Row("GET /api/runs/{run_id}", READ, WORK),

@@ -69,7 +69,7 @@ async def _insist(request: Callable[[], Any]) -> httpx.Response:
             return None
         return reply if reply.status_code < 500 else None
 
-    found: httpx.Response = await until(answered, patience=60, every=0.1)
+    found: httpx.Response = await until(answered, patience=120, every=0.1)
     return found
 
 
@@ -101,10 +101,19 @@ async def _strike(world: World, agents: list[Agent], kind: str, dice: random.Ran
             return False
         dice.choice(there).kill()  # its scheduler starts another one when there is work
     else:
+        if kind == "api" and not await _answers(world):
+            return False  # one that is killed before it ever answers would only keep the others from their work
         name = dice.choice([one for one in world.processes if one.startswith(kind)])
         world.processes[name].kill()
         world.processes[name].start()
     return True
+
+
+async def _answers(world: World) -> bool:
+    try:
+        return (await world.fleet.http.get("/readyz", timeout=1)).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 async def _storm(world: World, agents: list[Agent], script: str, dice: random.Random) -> tuple[list[int], Counter[str]]:
