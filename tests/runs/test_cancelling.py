@@ -22,7 +22,7 @@ async def _going(tx, scene: Scene, *names: str):
 
 async def test_one_target_is_stopped_and_the_others_go_on(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
-        job, occurrence, _ = await _going(tx, scene, "alpha", "beta")
+        _, occurrence, _ = await _going(tx, scene, "alpha", "beta")
         rows = await scene.rows(tx, occurrence)
         stopped = await runs.cancel_target(tx, scene.admin.scope, occurrence, rows["alpha"].target_id, scene.now)
         assert (stopped.asked, stopped.withdrawn) == (1, 0)
