@@ -9,6 +9,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ async def _all_rows(world: World, job: int) -> list[dict[str, Any]]:
 async def _rows_at_the_end(world: World, jobs: list[int]) -> list[dict[str, Any]]:
     async def ended() -> bool:
         for job in jobs:
-            reply = await _insist(lambda job=job: world.fleet.http.get(f"/api/scheduled_jobs/{job}/runs"))
+            reply = await _insist(partial(world.fleet.http.get, f"/api/scheduled_jobs/{job}/runs"))
             (one,) = reply.json()["items"]
             if one["state"] != "closed":
                 return False

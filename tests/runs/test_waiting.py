@@ -6,6 +6,7 @@ import pytest
 
 from tests.factories.scene import Scene, counters_hold
 from watchbill import devices, runs
+from watchbill.core.retargeting import Which
 from watchbill.core.states import TargetState as S
 from watchbill.devices import DeviceStatus
 from watchbill.kit.db import Database
@@ -127,7 +128,8 @@ async def test_each_word_means_its_own_devices(db: Database, scene: Scene) -> No
         assert counts == {
             "failed": 2, "not_finished": 3, "unreachable": 1, "never_started": 1, "still_waiting": 0, "lost": 1
         }  # fmt: skip
-        for number, (word, names) in enumerate({"lost": {"lost"}, "unreachable": {"away"}}.items(), 1):
+        meant: dict[Which, set[str]] = {"lost": {"lost"}, "unreachable": {"away"}}
+        for number, (word, names) in enumerate(meant.items(), 1):
             again = await runs.rerun(tx, scene.admin, job, Again(word, first), now=scene.now + number * MINUTE)
             assert set(await scene.rows(tx, again.id)) == names
 
