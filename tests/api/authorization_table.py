@@ -359,9 +359,7 @@ JOB_ROWS = (
     # Of an occurrence that spans sites, everybody may stop what is in theirs.
     Row(f"POST {OF_JOB}/targets/{{target_id}}/cancel", RUN, OCCURRENCE, ok=202),
     _listed("GET /api/waiting"),
-    _found(lambda it: {"job_id": it.job_id}, WORK, "GET /api/waiting"),
-    _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/waiting"),
-    _found(lambda it: {"device_id": it.device_id}, DEVICE, "GET /api/waiting"),
+    _found(lambda it: {"job_id": it.job_id, "site_id": it.site_id}, WORK, "GET /api/waiting"),
     Row("POST /api/waiting/purge", RUN, body=lambda _: {"everything": True, "reason": "x"}),
     Row("POST /api/waiting/expiry", RUN, body=lambda _: {"everything": True, "expires_at": _SOON}),
     Row(f"POST {OF_JOB}/release", START, OCCURRENCE, ok=202, spans=403, path_as=HELD),
