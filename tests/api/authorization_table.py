@@ -356,7 +356,6 @@ JOB_ROWS = (
     Row(f"GET {OF_JOB}/rerun", READ, OCCURRENCE),
     Row(f"POST {JOB}/cancel", RUN, WORK, ok=202, spans=403),
     Row("POST /api/runs/{run_id}/cancel", RUN, WORK, ok=202, spans=403),
-    # Of an occurrence that spans sites, everybody may stop what is in theirs.
     Row(f"POST {OF_JOB}/targets/{{target_id}}/cancel", RUN, OCCURRENCE, ok=202),
     _listed("GET /api/waiting"),
     _found(lambda it: {"job_id": it.job_id, "site_id": it.site_id}, WORK, "GET /api/waiting"),
