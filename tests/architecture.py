@@ -39,6 +39,7 @@ SQL_PLACES = {
         *("difference", "given", "job_rows", "left_out", "membership", "preflight", "steps"),
         *("settling", "stopping", "taking", "turns"),
         *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view", "in_sessions"),
+        *("cancelling", "retargeting", "waiting"),
         *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},

@@ -356,9 +356,6 @@ JOB_ROWS = (
         unseen=200,
     ),
     Row(f"POST {OF_JOB}/cancel", RUN, OCCURRENCE, ok=202, spans=403),
-    # Its run does not go in waves: whoever may say so is told.
-    Row(f"POST {OF_JOB}/promote", START, OCCURRENCE, ok=409, spans=403),
-    Row(f"POST {OF_JOB}/brake", RUN, OCCURRENCE, ok=409, spans=403),
     Row(f"POST {OF_JOB}/release", START, OCCURRENCE, ok=202, spans=403, path_as=HELD),
     Row(f"POST {OF_JOB}/skip", RUN, OCCURRENCE, spans=403, path_as=HELD),
     Row("GET /api/runs/{run_id}", READ, WORK),

@@ -54,6 +54,7 @@ class Things:
     occurrence: str | None = None
     held: str | None = None
     run_id: int | None = None
+    target_id: int | None = None
     execution_id: str | None = None
     window_id: int | None = None
     #: On all sides but `siteless`: a filter that may find devices of no site is seen by everybody.
@@ -311,8 +312,8 @@ class _Maker:
         async with self.deps.db.begin() as tx:
             held = await self._held(tx, made["id"])
             ids = [await self._executed(tx, run_id, one, f"{name} output") for one in devices]
-        return Things(job_id=made["id"], job_name=body["name"], occurrence=ran["id"], held=held, run_id=run_id,
-                      execution_id=ids[0], window_id=window["id"], script_id=used, filter_id=saved.get("id"),
+        return Things(job_id=made["id"], job_name=body["name"], occurrence=ran["id"], held=held, run_id=run_id, target_id=ids[0][1],
+                      execution_id=ids[0][0], window_id=window["id"], script_id=used, filter_id=saved.get("id"),
                       script_name=script_name, **told)  # fmt: skip
 
     async def _told(self, name: str, job_id: int, placed: list[Any]) -> dict[str, Any]:
@@ -336,7 +337,7 @@ class _Maker:
         await runs.record_held(tx, [one], now)
         return str(one.id)
 
-    async def _executed(self, tx: AsyncConnection, run_id: int, device_id: str, output: str) -> str:
+    async def _executed(self, tx: AsyncConnection, run_id: int, device_id: str, output: str) -> tuple[str, int]:
         now = await self.deps.clock.now(tx)
         wanted = (run_targets.c.run_id == run_id, run_targets.c.device_id == uuid.UUID(device_id))
         target = (await tx.execute(select(run_targets.c.id, run_targets.c.site_id).where(*wanted))).one()
@@ -347,7 +348,7 @@ class _Maker:
         await tx.execute(insert(executions).values(row))
         chunk = {"run_id": run_id, "execution_id": row["id"], "stream": 1, "at_offset": 0, "data": output.encode()}
         await tx.execute(insert(output_chunks).values(chunk))
-        return str(row["id"])
+        return str(row["id"]), int(target.id)
 
     async def callers(self, admin: Operator, staff: Mapping[str, Operator]) -> dict[str, Caller]:
         assert self.machine is not None

@@ -122,3 +122,27 @@ async def test_what_takes_longer_than_its_whole_run_may_is_stopped(fleet: Fleet)
     row = await fleet.row(job)
     assert (row["state"], row["reason"]) == ("cancelled", "run_limit")
     await _is_gone(child)
+
+
+#: A grandchild that nothing short of SIGKILL to itself ends: forked twice, in a session of its own, deaf to SIGTERM and SIGHUP.
+DEAF = (
+    "( setsid nohup bash -c 'trap \"\" TERM HUP INT; echo $$; while :; do sleep 1; done' & )\ntrap '' TERM\n"
+    "while :; do sleep 1; done"
+)
+
+
+async def test_a_stop_by_a_person_kills_grandchildren_that_ignore_every_polite_signal(fleet: Fleet) -> None:
+    agent = await fleet.enrol("alpha")
+    job = await fleet.job(await fleet.script(DEAF), agent)
+    row = await fleet.in_state(job, "running")
+    child = await _grandchild(fleet, row)
+    of = f"/api/scheduled_jobs/{job['id']}/occurrences/latest"
+    reply = await fleet.http.post(f"{of}/targets/{row['target_id']}/cancel")
+    assert reply.status_code == 202, reply.text
+    assert (reply.json()["asked"], reply.json()["offline"]) == (1, 0)
+    ended = await fleet.in_state(job, "cancelled", patience=60)
+    await _is_gone(child)
+    assert (ended["cancel_answer"], ended["executions"][0]["cancel_answer"]) == ("killed", "killed")
+    assert ended["cancel_sentence"] == "It was stopped, with everything that it had started."
+    answers = (await fleet.http.get(f"{of}/cancel")).json()
+    assert {name: number for name, number in answers.items() if number} == {"killed": 1}

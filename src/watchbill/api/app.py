@@ -30,8 +30,10 @@ from watchbill.api import (
     scheduled_jobs,
     session,
     sites,
+    stops,
     variables,
     views,
+    waiting,
     windows,
 )
 from watchbill.api.addresses import is_secure
@@ -63,6 +65,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.of_jobs,
     runs.results,
     runs.downloads,
+    stops.resource,
+    waiting.resource,
     windows.resource,
     notification_channels.resource,
     notification_rules.resource,

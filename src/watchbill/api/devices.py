@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, StringConstraints
 
-from watchbill import devices
+from watchbill import devices, runs
 from watchbill.api.auth import Caller
 from watchbill.api.common import (
     Description,
@@ -255,5 +255,7 @@ async def enable_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> De
 
 @resource.post("/{device_id}/revoke")
 async def revoke_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> DeviceReply:
-    """Withdraw a device's key for ever; the machine may enrol again with a person's approval."""
-    return await _set(DeviceStatus.REVOKED, device_id, tx, caller, now)
+    """Withdraw a device's key for ever; the machine may enrol again with a person's approval. What waits for it is left out."""
+    revoked = await _set(DeviceStatus.REVOKED, device_id, tx, caller, now)
+    await runs.leave_revoked(tx, [device_id], now)
+    return revoked

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from watchbill.api.common import Instant, Model
 from watchbill.api.wave_shapes import RolloutReply
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
+from watchbill.core.stop_answers import StopAnswer
 from watchbill.jobs.definition import masked
 from watchbill.runs import Backfilled, DeviceRow, Difference, Execution, Occurrence, Piece, Run
 
@@ -139,13 +140,24 @@ class ExecutionReply(Model):
     session_user_name: str | None = Field(description="whose session that was")
 
 
-class DeviceBrief(Model):
+class DeviceBriefly(Model):
     id: UUID
     hostname: str
     site_id: int | None
     site_name: str | None
     online: bool
+
+
+class DeviceBrief(DeviceBriefly):
     os: str
+
+
+class RerunAsReply(Model):
+    """The newest row that repeats a row, in an occurrence after it."""
+
+    target_id: int
+    occurrence_id: UUID
+    state: TargetState
 
 
 class DeviceRowReply(Model):
@@ -176,6 +188,11 @@ class DeviceRowReply(Model):
     )
     found_by: list[str] = Field(description="the rules that found it, as they were; none for who is named one by one")
     excluded_by: list[str]
+    cancel_requested_at: Instant | None
+    cancel_answer: StopAnswer | None = Field(description="what became of a stop; null where none was asked for")
+    cancel_sentence: str | None
+    origin_target_id: int | None = Field(description="the row of an earlier occurrence that this one repeats")
+    rerun_as: RerunAsReply | None
     executions: list[ExecutionReply]
 
 
@@ -208,11 +225,15 @@ class ExecutionWithJob(ExecutionReply):
     run_id: int
 
 
-class Cancelled(Model):
-    """How many targets were withdrawn or asked to stop."""
+class RerunCounts(Model):
+    """How many devices of an occurrence each word of a rerun means, in the caller's sites."""
 
-    targets: int
-    occurrence: OccurrenceReply
+    failed: int
+    not_finished: int
+    unreachable: int
+    never_started: int
+    still_waiting: int
+    lost: int
 
 
 class BackfillReply(Model):
@@ -324,10 +345,11 @@ def device_row(row: DeviceRow) -> DeviceRowReply:
             os=row.os,
         ),
         recap=None,
+        rerun_as=RerunAsReply.model_validate(row.rerun_as) if row.rerun_as else None,
         late_result=dict(row.late_result) if row.late_result else None,
         executions=[execution_reply(one) for one in row.executions],
         **{name: getattr(row, name) for name in _SAME},
     )
 
 
-_SAME = tuple(set(DeviceRowReply.model_fields) - {"device", "recap", "late_result", "executions"})
+_SAME = tuple(set(DeviceRowReply.model_fields) - {"device", "recap", "late_result", "rerun_as", "executions"})

@@ -29,7 +29,6 @@ from watchbill.api.common import (
 from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
 from watchbill.api.run_shapes import (
     BackfillReply,
-    Cancelled,
     Cleared,
     DeviceRowReply,
     ExecutionWithJob,
@@ -37,6 +36,7 @@ from watchbill.api.run_shapes import (
     OccurrenceReply,
     OccurrenceWithRuns,
     OutputReply,
+    RerunCounts,
     RunDetail,
     backfill_reply,
     device_row,
@@ -48,6 +48,7 @@ from watchbill.api.run_shapes import (
     with_runs,
 )
 from watchbill.core.problems import Problem
+from watchbill.core.retargeting import Which
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.core.steps import Verdict
 from watchbill.identity import Actor, Permission, SiteScope, audit
@@ -95,12 +96,17 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 class RerunRequest(Model):
     """Whom to run again, and of which occurrence (id or due instant; the latest without).
 
-    With a `reason` it starts although a window is closed, if the caller has `windows:override`.
+    unreachable: stayed away until they expired, or were away and left out; never_started: ended without being handed out;
+    still_waiting: wait still, and wait here instead from then on; failed includes those out of time and lost. With a `reason` it
+    starts although a window is closed, if the caller has `windows:override`.
     """
 
-    targets: Literal["all", "failed", "not_finished"] | ChosenDevices = "all"
+    targets: Literal["all"] | Which | ChosenDevices = "all"
     occurrence: str | None = Field(default=None, max_length=64)
     reason: Reason | None = None
+    expected: Annotated[
+        int | None, Field(ge=0, description="how many devices of that occurrence it is for; another number is 409")
+    ] = None
 
 
 class BackfillRequest(Model):
@@ -125,7 +131,7 @@ async def rerun_job(
     body = body or RerunRequest()
     await jobs.lock(tx, caller, job_id, *jobs.NEEDED["rerun"])
     which = body.targets if isinstance(body.targets, str) else body.targets.device_ids
-    again = Again(which, _which(body.occurrence), body.reason)
+    again = Again(which, which_occurrence(body.occurrence), body.reason, body.expected)
     started = await runs.rerun(tx, caller, job_id, again, now=now, request_id=request.headers.get(IDEMPOTENCY_KEY, ""))
     detail = {"occurrence": str(started.id), "reason": body.reason, "ignores_windows": started.ignores_windows}
     await audit.record(tx, caller, "job.rerun", "job", job_id, now=now, detail=detail)
@@ -189,7 +195,7 @@ async def list_job_devices(
 ) -> PageOf[DeviceRowReply]:
     """Device rows of one occurrence, by host name."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
+    found = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(wanted.occurrence))
     states, verdicts = _texts(wanted.state), _texts(wanted.verdict)
     page = await runs.device_rows(
         tx,
@@ -208,7 +214,7 @@ async def list_job_devices(
 async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> OccurrenceWithRuns:
     """One occurrence by id or due instant."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    found = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(occurrence))
     return with_runs(found, await runs.runs_of(tx, [found.id]))
 
 
@@ -224,23 +230,17 @@ async def compare_occurrences(
 ) -> MembershipDiff:
     """Which devices joined and left from one occurrence to another, and why. Each by id or due instant."""
     await jobs.get(tx, caller, job_id)
-    first = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
-    second = await runs.get_occurrence(tx, caller.scope, job_id, _which(other))
+    first = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(occurrence))
+    second = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(other))
     return membership_diff(await runs.difference(tx, caller.scope, first.id, second.id, limit=limit, cursor=cursor))
 
 
-@of_jobs.post("/{job_id}/occurrences/{occurrence}/cancel", status_code=202)
-async def cancel_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx, now: Now) -> Cancelled:
-    """Stop an occurrence: what waits is withdrawn, what runs is stopped and answers in its device row."""
-    await jobs.lock(tx, caller, job_id, *jobs.NEEDED["cancel"])
-    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
-    await runs.require_whole(tx, caller.scope, found.id)
-    number = await runs.cancel_occurrences(tx, [found.id], operator_id=caller.operator_id, now=now)
-    detail = {"job_id": job_id, "targets": number}
-    await audit.record(tx, caller, "occurrence.cancel", "occurrence", found.id, now=now, detail=detail)
-    return Cancelled(
-        targets=number, occurrence=occurrence_reply(await runs.get_occurrence(tx, caller.scope, job_id, found.id))
-    )
+@of_jobs.get("/{job_id}/occurrences/{occurrence}/rerun")
+async def count_rerun_targets(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> RerunCounts:
+    """How many devices of an occurrence a rerun would be for, by each word for them."""
+    await jobs.require_visible(tx, caller, job_id)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(occurrence))
+    return RerunCounts.model_validate(await runs.count_meant(tx, caller.scope, found.id))
 
 
 def _told(made: Backfilled) -> dict[str, object]:
@@ -348,7 +348,7 @@ def _texts(values: Sequence[Any] | None) -> list[str]:
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
-def _which(text: str | None) -> UUID | datetime | None:
+def which_occurrence(text: str | None) -> UUID | datetime | None:
     """An occurrence as people name it: its id, or its due instant."""
     if text is None or text == "latest":
         return None

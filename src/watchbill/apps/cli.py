@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "runs": ("client.runs", "app", _CLIENT),
     "occurrences": ("client.occurrences", "app", _CLIENT),
     "away": ("client.occurrences", "away_app", _CLIENT),
+    "waiting": ("client.stops", "waiting_app", _CLIENT),
     "guard": ("client.guard", "app", _CLIENT),
     "windows": ("client.windows", "app", _CLIENT),
     "notifications": ("client.notifications", "app", _CLIENT),

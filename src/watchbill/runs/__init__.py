@@ -5,6 +5,16 @@ Owns every change of a target's state. Does not decide when a job is due, and do
 
 from watchbill.runs.backfill import Backfilled, Range, backfill
 from watchbill.runs.bulk import BulkDone, BulkJob, bulk
+from watchbill.runs.cancelling import (
+    Answers,
+    Stopped,
+    cancel_all_of,
+    cancel_occurrence,
+    cancel_run,
+    cancel_target,
+    require_target,
+    stop_answers,
+)
 from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
@@ -41,6 +51,7 @@ from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preflight import NO_KEY
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
+from watchbill.runs.retargeting import count_meant
 from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
 from watchbill.runs.rollout_orders import brake, promote
@@ -59,6 +70,7 @@ from watchbill.runs.stopping import (
 from watchbill.runs.taking import KILL_GRACE, LONGEST_REST, Delivery, Look, Taken, next_start, take
 from watchbill.runs.to_open import Opening, Wave
 from watchbill.runs.turns import BOUNDS, GATEWAYS, await_turn, devices_in, gateway_channel, job_in
+from watchbill.runs.waiting import leave_revoked
 
 __all__ = [
     "BOUNDS",
@@ -68,6 +80,7 @@ __all__ = [
     "MISSED_SPAN",
     "NO_KEY",
     "Again",
+    "Answers",
     "Around",
     "Backfilled",
     "Blocked",
@@ -101,6 +114,7 @@ __all__ = [
     "Run",
     "RunContent",
     "Skipped",
+    "Stopped",
     "Stream",
     "Taken",
     "TargetCounts",
@@ -112,13 +126,18 @@ __all__ = [
     "backfill",
     "brake",
     "bulk",
+    "cancel_all_of",
     "cancel_answered",
     "cancel_job",
+    "cancel_occurrence",
     "cancel_occurrences",
+    "cancel_run",
+    "cancel_target",
     "carry_out",
     "catch_up_pause",
     "clear",
     "contents",
+    "count_meant",
     "device_rows",
     "devices_came",
     "devices_in",
@@ -136,6 +155,7 @@ __all__ = [
     "given_to",
     "health_of",
     "job_in",
+    "leave_revoked",
     "list_occurrences",
     "look_closer",
     "never_came",
@@ -161,6 +181,7 @@ __all__ = [
     "record_skipped",
     "release",
     "release_held",
+    "require_target",
     "require_whole",
     "rerun",
     "retain",
@@ -170,6 +191,7 @@ __all__ = [
     "skip_held",
     "somebody_came",
     "started",
+    "stop_answers",
     "store_output",
     "surroundings",
     "take",

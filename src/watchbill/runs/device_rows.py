@@ -3,15 +3,16 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, Select, Uuid, and_, any_, func, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, Row, Select, and_, any_, func, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.states import TargetState
+from watchbill.core.stop_answers import NOT_HANDED_OUT, StopAnswer, answer_of, stop_sentence
 from watchbill.devices.tables import device_presence, devices
 from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import NotFoundError
@@ -55,6 +56,22 @@ class DeviceRow:
     found_by: Sequence[str] = ()
     excluded_by: Sequence[str] = ()
     executions: Sequence["Execution"] = ()
+    cancel_requested_at: datetime | None = None
+    #: What its device answered to a stop, and that in a sentence; None where none was asked for.
+    cancel_answer: StopAnswer | None = None
+    cancel_sentence: str | None = None
+    #: The row of an earlier occurrence that this one repeats, and the newest one that repeats this.
+    origin_target_id: int | None = None
+    rerun_as: "RerunAs | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class RerunAs:
+    """The row of a later occurrence that repeats one, and how it stands."""
+
+    target_id: int
+    occurrence_id: uuid.UUID
+    state: TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +103,8 @@ class Execution:
     #: Whose session it ran in, where it ran as who was signed in.
     session_id: str | None
     session_user_name: str | None
+    #: Whether everything that it had started could be stopped; None = nothing was to be stopped.
+    tree: str | None
 
 
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
@@ -117,6 +136,8 @@ _TARGET_COLUMNS = (
     run_targets.c.verdict,
     run_targets.c.via,
     run_targets.c.inventory_revision,
+    run_targets.c.cancel_requested_at,
+    run_targets.c.origin_target_id,
 )
 
 
@@ -148,7 +169,23 @@ async def device_rows(
     page = page_of(rows, limit, lambda row: (row.hostname.lower(), row.id))
     done = await _executions_of(tx, page.items)
     rules = await _rules_of(tx, page.items)
-    return page.map(lambda row: _device_row(row, rules.get(row.run_id, {}), done.get(row.id, ())))
+    reruns = await _reruns_of(tx, scope, page.items)
+    shown = page.map(lambda row: _device_row(row, rules.get(row.run_id, {}), done.get(row.id, ())))
+    return shown.map(lambda row: replace(row, rerun_as=reruns.get(row.target_id)))
+
+
+async def _reruns_of(
+    tx: AsyncConnection, scope: SiteScope, targets: Sequence[Row[*tuple[Any, ...]]]
+) -> dict[int, RerunAs]:
+    """The newest row that repeats each, in the reader's sites."""
+    table = run_targets.c
+    ids = literal([row.id for row in targets], ARRAY(BigInteger))
+    query = (
+        select(table.origin_target_id, table.id, table.occurrence_id, table.state)
+        .where(table.origin_target_id == any_(ids), scope.clause(table.site_id))
+        .order_by(table.id)
+    )
+    return {row[0]: RerunAs(row[1], row[2], TargetState(row[3])) for row in await tx.execute(query)}
 
 
 async def _rules_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, dict[int, str]]:
@@ -171,7 +208,10 @@ def _target_query() -> Select[Any]:
 
 def _device_row(row: Row[*tuple[Any, ...]], rules: Mapping[int, str], done: Sequence[Execution]) -> DeviceRow:
     places = sorted(one for one in row.via or () if one in rules)
+    answer = _answer(row, done)
     return DeviceRow(
+        cancel_answer=answer,
+        cancel_sentence=stop_sentence(answer, is_online=bool(row.is_online)) if answer else None,
         found_by=[rules[one] for one in places if one >= 0],
         excluded_by=[rules[one] for one in places if one < 0],
         target_id=row.id,
@@ -186,6 +226,13 @@ def _device_row(row: Row[*tuple[Any, ...]], rules: Mapping[int, str], done: Sequ
         executions=done,
         **{name: getattr(row, name) for name in _PLAIN},
     )
+
+
+def _answer(row: Row[*tuple[Any, ...]], done: Sequence[Execution]) -> StopAnswer | None:
+    last = done[-1] if done else None
+    if row.cancel_requested_at is None:
+        return None
+    return answer_of(TargetState(row.state), *(last.cancel_answer, last.outcome, last.tree) if last else NOT_HANDED_OUT)
 
 
 _PLAIN = (
@@ -203,6 +250,8 @@ _PLAIN = (
     "late_result",
     "verdict",
     "inventory_revision",
+    "cancel_requested_at",
+    "origin_target_id",
 )
 
 
@@ -266,18 +315,3 @@ async def devices_in(
         table.occurrence_id == occurrence_id, table.state.in_([str(state) for state in states])
     )
     return [(row.device_id, row.site_id) for row in await tx.execute(query.order_by(table.id))]
-
-
-async def devices_of_many(
-    tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], states: Sequence[TargetState]
-) -> dict[uuid.UUID, list[uuid.UUID]]:
-    """The devices of each occurrence's targets in one of `states`."""
-    table = run_targets.c
-    query = select(table.occurrence_id, table.device_id).where(
-        table.occurrence_id == any_(literal(list(occurrence_ids), ARRAY(Uuid))),
-        table.state.in_([str(state) for state in states]),
-    )
-    found: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
-    for row in await tx.execute(query.order_by(table.id)):
-        found[row.occurrence_id].append(row.device_id)
-    return found

@@ -11,44 +11,37 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import jobs
 from watchbill.core.occurrence import Kind
 from watchbill.core.problems import Problem
+from watchbill.core.retargeting import Which, said
 from watchbill.core.states import TargetState
 from watchbill.identity.actor import Actor
 from watchbill.jobs import DueJob
 from watchbill.kit.errors import ConflictError, InvalidError
-from watchbill.runs import closed, history
+from watchbill.runs import closed, history, retargeting
 from watchbill.runs.device_rows import devices_in
 from watchbill.runs.history import Occurrence
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.planning import opening
 from watchbill.runs.to_open import Opening
 
-Which = Literal["all", "failed", "not_finished"]
-
-_S = TargetState
-#: Which targets of the occurrence before are meant; all = those of the job as it is now.
-STATES: dict[Which, tuple[TargetState, ...]] = {
-    "failed": (_S.FAILED, _S.TIMED_OUT, _S.LOST),
-    "not_finished": (_S.FAILED, _S.TIMED_OUT, _S.LOST, _S.EXPIRED, _S.CANCELLED),
-}
-
-
 NOT_RUN_YET: Final = "This job has not run yet: there is nothing to repeat."
 
 
 def nothing_is(which: Which) -> str:
-    return f"No device of that occurrence is {which.replace('_', ' ')}."
+    return f"No device of that occurrence is {said(which)}."
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
     """Whom a rerun is for: everybody the job targets now, some of an earlier occurrence, or chosen devices of it.
 
-    `reason`: why it is started, which is what lets it start although a window is closed.
+    `reason`: why it is started, which is what lets it start although a window is closed. `expected`: how many devices of the
+    earlier occurrence it is for, as a person was told before.
     """
 
-    which: Which | Sequence[uuid.UUID] = "all"
+    which: Literal["all"] | Which | Sequence[uuid.UUID] = "all"
     of: uuid.UUID | datetime | None = None
     reason: str | None = None
+    expected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +114,27 @@ async def rerun(
         raise ConflictError(NOT_RUN_YET, code="no_occurrence")
     else:
         device_ids = await _chosen(tx, before.id, again.which)
+        _as_expected(again, len(device_ids))
     repeat = Repeat(before.id if before else None, device_ids, again.reason)
     started = await open_manual(tx, actor, job_id, now=now, request_id=request_id, repeat=repeat)
+    if repeat.origin is not None:
+        await retargeting.link(tx, [started.id])
+        if again.which == "still_waiting":
+            await retargeting.take_over(tx, repeat.origin, started.id, now)
     if await closed.override(tx, actor, started.id, again.reason, now):
         return replace(started, ignores_windows=True)
     return started
 
 
+def _as_expected(again: Again, number: int) -> None:
+    if again.expected is not None and again.expected != number:
+        detail = f"It would run on {number} {'device' if number == 1 else 'devices'} now, not on {again.expected}: nothing was started."
+        raise ConflictError(detail, code="count_changed")
+
+
 async def _chosen(tx: AsyncConnection, occurrence_id: uuid.UUID, which: Which | Sequence[uuid.UUID]) -> list[uuid.UUID]:
     if isinstance(which, str):
-        states = STATES[which]
-        found = [device for device, _ in await devices_in(tx, occurrence_id, states)]
+        found = (await retargeting.devices_meant(tx, [occurrence_id], which)).get(occurrence_id, [])
         if not found:
             raise ConflictError(nothing_is(which), code="nothing_to_rerun")
         return found

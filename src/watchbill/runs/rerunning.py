@@ -11,9 +11,8 @@ from watchbill import jobs
 from watchbill.core.job_rules_bulk import Which
 from watchbill.identity import Actor
 from watchbill.kit import db
-from watchbill.runs import closed, history
-from watchbill.runs.device_rows import devices_of_many
-from watchbill.runs.manual import NOT_RUN_YET, STATES, Repeat, by_hand, nothing_is
+from watchbill.runs import closed, history, retargeting
+from watchbill.runs.manual import NOT_RUN_YET, Repeat, by_hand, nothing_is
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.to_open import Opening
 
@@ -60,6 +59,7 @@ async def rerun_many(
         openings = [one for one in openings if one.id not in shut_out]
         blocked = await _open(tx, openings, now)
     await closed.ignore_windows(tx, blocked)
+    await retargeting.link(tx, [one.id for one in openings if one.origin is not None])
     return Rerun({one.job_id: one.id for one in openings}, frozenset(blocked), refused)
 
 
@@ -75,7 +75,7 @@ async def _repeats(
     before = await history.latest_opened(tx, list(job_ids))
     if which == "all":
         return {one: Repeat(before.get(one), None, reason) for one in job_ids}, {}
-    devices = await devices_of_many(tx, list(before.values()), STATES[which])
+    devices = await retargeting.devices_meant(tx, list(before.values()), which)
     repeats: dict[int, Repeat] = {}
     refused: Refusals = {}
     for one in job_ids:

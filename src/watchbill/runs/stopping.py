@@ -16,7 +16,7 @@ from watchbill.core.states import ACTIVE_TARGET, TargetEvent, TargetState
 from watchbill.kit import db
 from watchbill.runs import in_sessions
 from watchbill.runs.left_out import leave_rest_out
-from watchbill.runs.moves import Move, move, publish_occurrences
+from watchbill.runs.moves import Move, Moved, move, publish_occurrences
 from watchbill.runs.taking import KILL_GRACE, SILENCE
 from watchbill.runs.turns import gateway_channel
 
@@ -92,35 +92,41 @@ async def cancel_occurrences(
     tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], *, operator_id: int | None, now: datetime
 ) -> int:
     """Stop occurrences; returns how many targets are affected. Work that has begun answers when its device has stopped it."""
+    return len(await stop_occurrences(tx, occurrence_ids, operator_id=operator_id, now=now))
+
+
+async def stop_occurrences(
+    tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], *, operator_id: int | None, now: datetime
+) -> list[Moved]:
+    """The same; returns what was withdrawn, or has to answer now."""
     there = (await tx.execute(_OPEN, {"ids": list(occurrence_ids)})).all()
     ids = [row.id for row in there]
     if not ids:
-        return 0
+        return []
     runs = (await tx.execute(_RUNS_OF, {"ids": ids})).scalars().all()
     await queue.cancel(tx, runs, now)
     # Targets before occurrences, as everybody locks them.
-    affected = await _cancel_targets(tx, ids, now)
+    stopped = await stop_targets(tx, (await tx.execute(_UNFINISHED, {"ids": ids})).all(), now)
     await tx.execute(_MARK, {"ids": ids, "operator": operator_id, "now": now})
     await tx.execute(_WITHDRAW_HELD, {"ids": ids, "now": now})
     await publish_occurrences(tx, [(row.job_id, row.id) for row in there], now)
-    return affected
+    return stopped
 
 
-async def _cancel_targets(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], now: datetime) -> int:
-    rows = (await tx.execute(_UNFINISHED, {"ids": list(occurrence_ids)})).all()
+async def stop_targets(
+    tx: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]], now: datetime, *, why: str | None = None
+) -> list[Moved]:
+    """Withdraw or stop targets, rows of id and state, because a person says so; `why` is told with what never began."""
     bound = now + KILL_GRACE + SILENCE
-    moves = [
-        Move(row.id, TargetEvent.CANCEL, deadline_at=bound, reason=_reason(TargetState(row.state), row.attempt))
-        for row in rows
-    ]
+    moves = []
+    for row in rows:
+        has_begun = TargetState(row.state) in ACTIVE_TARGET or row.attempt
+        reason, detail = (None, None) if has_begun else ("not_started_cancelled", why)
+        moves.append(Move(row.id, TargetEvent.CANCEL, deadline_at=bound, reason=reason, detail=detail))
     moved = await move(tx, moves, now)
     await leave_rest_out(tx, moved, now)
     await pass_on(tx, [one.target_id for one in moved if one.after is TargetState.CANCELLING])
-    return len(moved)
-
-
-def _reason(state: TargetState, attempt: int) -> str | None:
-    return None if state in ACTIVE_TARGET or attempt else "not_started_cancelled"
+    return moved
 
 
 async def cancel_job(tx: AsyncConnection, job_id: int, *, operator_id: int | None, now: datetime) -> int:

@@ -156,6 +156,7 @@ run_targets = Table(
     Column("retry_of", Text),
     Column("verdict", Text),
     Column("is_paced", Boolean, nullable=False),
+    Column("origin_target_id", BigInteger),
 )
 
 executions = Table(

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import typer
 
-from watchbill.apps.client import asking, documents, job_bulk, job_lists, job_steps
+from watchbill.apps.client import asking, documents, job_bulk, job_lists, job_steps, stops
 from watchbill.apps.client.job_targets import AllDevices, Exclude, Filters, Sites, aimed
 from watchbill.apps.client.job_waves import in_waves
 from watchbill.apps.client.output import Column, against_windows, counts
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = group("What is to run, where and when.")
 app.add_typer(job_bulk.app, name="bulk")
+stops.add_to(app)
 PATH = job_lists.PATH
 Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's number or name.")]
 File = Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="YAML or JSON; - reads standard input.")]
@@ -30,6 +31,8 @@ Place = Annotated[
 Prune = Annotated[bool, typer.Option("--prune", help="Delete the jobs that are in no file of the folder.")]
 #: How `plan` ends when there is something to do, as other tools of its kind do.
 CHANGES = 2
+#: Whom of an earlier occurrence a rerun may be for; `jobs again` counts them.
+RERUN_WORDS = ("failed", "not_finished", "unreachable", "never_started", "still_waiting", "lost")
 _DONE = {"create": "Made", "update": "Saved", "delete": "Deleted"}
 Occurrence = Annotated[
     str | None, typer.Option(metavar="ID", help="An occurrence's id or due instant; else the latest.")
@@ -387,7 +390,9 @@ def rerun(
     *,
     targets: Annotated[
         str,
-        typer.Option(metavar="WHICH", help="all, failed, not_finished, or devices by id or host name, with commas."),
+        typer.Option(
+            metavar="WHICH", help=f"all, {', '.join(RERUN_WORDS)}, or devices by id or host name, with commas."
+        ),
     ] = "all",
     occurrence: Occurrence = None,
     reason: Annotated[
@@ -410,7 +415,7 @@ def rerun(
 
 
 def _targets(session: Session, text: str) -> object:
-    if text in {"all", "failed", "not_finished"}:
+    if text in {"all", *RERUN_WORDS}:
         return text
     return {"device_ids": [session.device_id(one.strip()) for one in text.split(",") if one.strip()]}
 
@@ -448,15 +453,6 @@ def backfill(
 
 def _several(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number != 1 else ''}"
-
-
-@command(app, "cancel")
-def cancel(session: Session, job: Job, *, occurrence: Occurrence = None) -> None:
-    """Stop an occurrence: what waits is withdrawn, what runs is stopped."""
-    path = f"{PATH}/{session.job_id(job)}/occurrences/{occurrence or 'latest'}/cancel"
-    reply = session.api.post(path)
-    number = reply["targets"]
-    session.out.done(f"Asked {number} device{'s' if number != 1 else ''} to stop.", reply)
 
 
 @command(app, "delete")
