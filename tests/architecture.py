@@ -36,6 +36,7 @@ SQL_PLACES = {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
         *("overlap", "own_clocks", "preview", "record", "script_values"),
         *("difference", "membership"),
+        *("output_groups", "output_search", "output_texts"),
         *("settling", "stopping", "taking", "turns"),
         "retention",
         *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),

@@ -114,6 +114,9 @@ class ExecutionReply(Model):
     stderr_bytes: int
     truncated: bool
     cancel_answer: str | None
+    output: str | None = Field(
+        description="the same for all devices of an occurrence that wrote the same and ended the same way"
+    )
 
 
 class DeviceBrief(Model):
@@ -274,7 +277,8 @@ def _component(part: Any) -> ComponentReply:
 
 
 def execution_reply(one: Execution) -> ExecutionReply:
-    return ExecutionReply(**{name: getattr(one, name) for name in ExecutionReply.model_fields})
+    output = one.output_hash.hex() if one.output_hash is not None else None
+    return ExecutionReply(output=output, **{name: getattr(one, name) for name in _OF_EXECUTION})
 
 
 def membership_diff(found: Difference) -> MembershipDiff:
@@ -305,3 +309,4 @@ def device_row(row: DeviceRow) -> DeviceRowReply:
 
 
 _SAME = tuple(set(DeviceRowReply.model_fields) - {"device", "recap", "late_result", "executions"})
+_OF_EXECUTION = ExecutionReply.model_fields.keys() - {"output"}

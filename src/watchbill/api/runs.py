@@ -1,32 +1,31 @@
 """What became of jobs: occurrences with their runs, device rows, executions and output; rerun, cancel, clear."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from fastapi import Query, Request
+from pydantic import Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, jobs, runs
-from watchbill.api.auth import Caller, sign_in_of
+from watchbill.api.auth import Caller
 from watchbill.api.common import (
     DEFAULT_PAGE,
     AfterCursor,
-    Deps,
     Limit,
     Model,
     Now,
     PageOf,
-    TheDeps,
+    PageQuery,
     Tx,
     router,
 )
 from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
+from watchbill.api.naming import aware as _aware
+from watchbill.api.naming import which as _which
 from watchbill.api.run_shapes import (
     BackfillReply,
     Cancelled,
@@ -36,28 +35,22 @@ from watchbill.api.run_shapes import (
     MembershipDiff,
     OccurrenceReply,
     OccurrenceWithRuns,
-    OutputReply,
     RunDetail,
     backfill_reply,
     device_row,
     execution_reply,
     membership_diff,
     occurrence_reply,
-    output_piece,
     run_reply,
     with_runs,
 )
-from watchbill.core.problems import Problem
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
-from watchbill.identity import Actor, Permission, SiteScope, audit
-from watchbill.kit.errors import InvalidError
-from watchbill.kit.paging import MAX_LIMIT, Page
-from watchbill.runs import Again, Backfilled, Execution, Ledger, Occurrence, Range, Run
+from watchbill.identity import Actor, Permission, audit
+from watchbill.kit.paging import Page
+from watchbill.runs import Again, Backfilled, Ledger, Occurrence, Range, Run
 
 of_jobs = router(prefix="/api/scheduled_jobs", tags=["runs"])
 results = router(prefix="/api", tags=["runs"])
-# Not a transaction: a download lasts as long as its reader does, and takes each piece in a short one of its own.
-downloads = APIRouter(prefix="/api", tags=["runs"])
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
@@ -71,6 +64,15 @@ class LedgerQuery(Model):
     until: datetime | None = None
     limit: Limit = DEFAULT_PAGE
     cursor: AfterCursor = None
+
+
+class DevicesQuery(PageQuery):
+    """Which device rows of an occurrence to list."""
+
+    occurrence: Annotated[str | None, Field(max_length=64, description="id or due instant; the latest without")] = None
+    state: list[TargetState] = Field(default_factory=list, description="only in these states; may be repeated")
+    q: Annotated[str | None, Field(max_length=200, description="part of the host name")] = None
+    output: Annotated[str | None, Field(max_length=64, description="only who wrote the output of this group")] = None
 
 
 class ChosenDevices(Model):
@@ -173,19 +175,21 @@ async def clear_job_runs(job_id: Id, caller: Caller, tx: Tx, now: Now) -> Cleare
 
 @of_jobs.get("/{job_id}/devices")
 async def list_job_devices(
-    job_id: Id,
-    caller: Caller,
-    tx: Tx,
-    occurrence: Annotated[str | None, Query(max_length=64, description="id or due instant; the latest without")] = None,
-    state: Annotated[list[TargetState] | None, Query()] = None,
-    q: Annotated[str | None, Query(max_length=200, description="part of the host name")] = None,
-    limit: Limit = DEFAULT_PAGE,
-    cursor: AfterCursor = None,
+    job_id: Id, caller: Caller, tx: Tx, wanted: Annotated[DevicesQuery, Query()]
 ) -> PageOf[DeviceRowReply]:
     """Device rows of one occurrence, by host name."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
-    page = await runs.device_rows(tx, caller.scope, found.id, states=_texts(state), q=q, limit=limit, cursor=cursor)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
+    page = await runs.device_rows(
+        tx,
+        caller.scope,
+        found.id,
+        states=_texts(wanted.state),
+        q=wanted.q,
+        output=wanted.output,
+        limit=wanted.limit,
+        cursor=wanted.cursor,
+    )
     return PageOf[DeviceRowReply].of(page, device_row)
 
 
@@ -261,99 +265,5 @@ async def list_device_executions(
     )
 
 
-@results.get("/executions/{execution_id}/output")
-async def get_output(
-    execution_id: UUID,
-    caller: Caller,
-    tx: Tx,
-    stream: Literal["stdout", "stderr"] = "stdout",
-    offset: Annotated[int, Query(ge=0, le=2**62)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="pieces at most")] = 64,
-) -> OutputReply:
-    """Stored output from a byte offset on. Where the middle of a long stream was not kept, `skipped` says how much."""
-    caller.require(Permission.READ)
-    execution = await runs.get_execution(tx, caller.scope, execution_id)
-    pieces = await runs.read_output(tx, execution_id, stream, offset, chunks=limit)
-    reached = pieces[-1].offset + len(pieces[-1].data) if pieces else offset
-    return OutputReply(
-        stream=stream,
-        offset=offset,
-        next_offset=reached,
-        total_bytes=_total(execution, stream),
-        truncated=execution.truncated,
-        is_complete=execution.state == "finished" and len(pieces) < limit,
-        pieces=[output_piece(one) for one in pieces],
-    )
-
-
-@downloads.get("/executions/{execution_id}/output/download", response_class=StreamingResponse)
-async def download_output(
-    execution_id: UUID, request: Request, deps: TheDeps, stream: Literal["stdout", "stderr"] = "stdout"
-) -> StreamingResponse:
-    """A whole stream as a file, streamed; a line marks what was not kept."""
-    async with deps.db.begin() as tx:
-        caller = (await sign_in_of(request, tx, await deps.clock.now(tx))).actor
-        caller.require(Permission.READ)
-        await runs.get_execution(tx, caller.scope, execution_id)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{execution_id}.{stream}.txt"',
-        "X-Content-Type-Options": "nosniff",
-    }
-    return StreamingResponse(
-        _download(deps, caller.scope, execution_id, stream), media_type="text/plain; charset=utf-8", headers=headers
-    )
-
-
-async def _download(deps: Deps, scope: SiteScope, execution_id: UUID, stream: runs.Stream) -> AsyncIterator[bytes]:
-    offset = 0
-    while True:
-        async with deps.db.begin() as tx:
-            execution = await runs.get_execution(tx, scope, execution_id)
-            pieces = await runs.read_output(tx, execution_id, stream, offset, chunks=16)
-        for piece in pieces:
-            if piece.skipped:
-                yield f"\n[... {piece.skipped} bytes were not kept ...]\n".encode()
-            yield piece.data
-            offset = piece.offset + len(piece.data)
-        if not pieces:
-            missing = _total(execution, stream) - offset
-            if execution.state == "finished" and missing > 0:
-                yield f"\n[... {missing} bytes were not kept ...]\n".encode()
-            return
-
-
-def _total(execution: Execution, stream: str) -> int:
-    return execution.stdout_bytes if stream == "stdout" else execution.stderr_bytes
-
-
 def _texts(values: Sequence[Any] | None) -> list[str]:
     return [str(value) for value in values or ()]
-
-
-_INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)
-
-
-def _which(text: str | None) -> UUID | datetime | None:
-    """An occurrence as people name it: its id, or its due instant."""
-    if text is None or text == "latest":
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        return _aware("occurrence", _instant(text))
-
-
-def _instant(text: str) -> datetime:
-    # A bare number would be read as seconds since 1970.
-    if ":" in text:
-        with suppress(ValidationError):
-            return _INSTANT.validate_python(text)
-    problem = Problem("occurrence", "invalid", "must be an occurrence id, a due instant with offset, or `latest`")
-    raise InvalidError.of([problem], what="The request")
-
-
-def _aware(field: str, value: datetime | None) -> datetime | None:
-    if value is not None and value.tzinfo is None:
-        problem = Problem(field, "timezone_missing", "needs an offset, such as 2026-05-04T05:00:00Z")
-        raise InvalidError.of([problem], what="The request")
-    return value

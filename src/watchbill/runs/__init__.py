@@ -34,6 +34,10 @@ from watchbill.runs.opening import open_occurrences
 from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
+from watchbill.runs.output_groups import OutputGroup, output_groups
+from watchbill.runs.output_search import Hit, Wanted, search
+from watchbill.runs.output_texts import summarise as summarise_output
+from watchbill.runs.output_texts import text_of
 from watchbill.runs.own_clocks import next_starts
 from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
@@ -74,6 +78,7 @@ __all__ = [
     "Execution",
     "Health",
     "Held",
+    "Hit",
     "JobHealth",
     "JobHistory",
     "Ledger",
@@ -82,6 +87,7 @@ __all__ = [
     "Moved",
     "Occurrence",
     "Opening",
+    "OutputGroup",
     "Owed",
     "Piece",
     "Plan",
@@ -95,6 +101,7 @@ __all__ = [
     "Stream",
     "Taken",
     "TargetCounts",
+    "Wanted",
     "Wave",
     "WaveProgress",
     "WillNotFire",
@@ -134,6 +141,7 @@ __all__ = [
     "open_due_held",
     "open_manual",
     "open_occurrences",
+    "output_groups",
     "owed",
     "plan",
     "plan_around",
@@ -151,12 +159,15 @@ __all__ = [
     "retain",
     "review_held",
     "runs_of",
+    "search",
     "settle_job",
     "skip_held",
     "started",
     "store_output",
+    "summarise_output",
     "surroundings",
     "take",
+    "text_of",
     "to_cancel",
     "warnings",
     "with_health",

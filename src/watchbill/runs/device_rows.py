@@ -18,6 +18,7 @@ from watchbill.kit.errors import NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.aims import rule_in_words
 from watchbill.runs.cursors import instant_of, uuid_of
+from watchbill.runs.output_groups import in_group
 from watchbill.runs.tables import executions, run_targets, runs
 from watchbill.sites.tables import sites
 
@@ -80,6 +81,8 @@ class Execution:
     stored_bytes: int
     truncated: bool
     cancel_answer: str | None
+    #: The same for all of a run that wrote the same and ended the same way. None = not ended, or before that was kept.
+    output_hash: bytes | None
 
 
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
@@ -120,10 +123,11 @@ async def device_rows(
     *,
     states: Sequence[str] = (),
     q: str | None = None,
+    output: str | None = None,
     limit: int,
     cursor: str | None = None,
 ) -> Page[DeviceRow]:
-    """Frozen devices of an occurrence by host name, with their executions."""
+    """Frozen devices of an occurrence by host name, with their executions. `output`: only those of that group of outputs."""
     table = run_targets.c
     name = func.lower(table.hostname)
     query = _target_query().where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
@@ -131,6 +135,8 @@ async def device_rows(
         query = query.where(table.state.in_(states))
     if q:
         query = query.where(name.contains(q.lower(), autoescape=True))
+    if output is not None:
+        query = query.where(in_group(occurrence_id, output))
     if cursor is not None:
         host, last = decode_cursor(cursor, (str, int))
         query = query.where(tuple_(name, table.id) > tuple_(literal(host), literal(last)))
