@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, LargeBinary, Row, Select, and_, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
@@ -59,7 +60,7 @@ def _last(scope: SiteScope, occurrence_id: uuid.UUID) -> Select[Any]:
     return (
         select(table.run_id, table.id, table.state, table.outcome, table.exit_code, table.output_hash)
         .add_columns(table.stdout_bytes, table.stderr_bytes, table.truncated)
-        .distinct(table.run_id, table.target_id)
+        .ext(distinct_on(table.run_id, table.target_id))
         .where(table.run_id.in_(mine), scope.clause(table.site_id))
         .order_by(table.run_id, table.target_id, table.attempt.desc(), table.component.desc())
     )
