@@ -98,6 +98,7 @@ class Row:
     #: Whose ids the path has where something else names what is asked for: `own`, or those of the `side`.
     path_of: Literal["own", "side"] = "own"
     is_stream: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 READ, RUN = (P.READ,), (P.JOBS_RUN,)
@@ -355,6 +356,17 @@ JOB_ROWS = (
     Row("GET /api/runs/{run_id}", READ, WORK),
     Row("GET /api/executions/{execution_id}/output", READ, WORK),
     Row("GET /api/executions/{execution_id}/output/download", READ, WORK),
+    Row("GET /api/executions/{execution_id}/output/download", READ, WORK, query=lambda _: {"stream": "both"}),
+    # Resumed where it is over, so that the reply ends.
+    Row(
+        "GET /api/executions/{execution_id}/output/follow", READ, WORK, ok=204, headers=(("Last-Event-ID", "9-9-end"),)
+    ),
+    Row(f"GET {OF_JOB}/output_groups", READ, OCCURRENCE),
+    Row(f"GET {OF_JOB}/export", READ, OCCURRENCE, query=lambda _: {"output": True}),
+    Row(f"GET {OF_JOB}/export", READ, OCCURRENCE, query=lambda _: {"format": "jsonl"}),
+    Row("GET /api/search", READ, query=lambda _: {"q": "output"}),
+    Row("GET /api/search", READ, query=lambda it: {"q": "output", "job_id": it.job_id}),
+    Row("GET /api/search", READ, query=lambda it: {"q": "output", "occurrence_id": it.occurrence}),
 )
 
 _PLANNED = {"sort": "time", "from": "2026-01-01T00:00:00Z", "limit": 500}
