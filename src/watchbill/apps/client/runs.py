@@ -58,10 +58,13 @@ def list_devices(
     ] = None,
     state: Annotated[list[str] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
     q: Annotated[str | None, typer.Option("-q", metavar="TEXT", help="Part of the host name.")] = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only who wrote this, as `output groups` names it.")
+    ] = None,
     limit: Limit = 100,
 ) -> None:
     """The devices of one occurrence: what became of each, and why."""
-    query = {"occurrence": occurrence, "state": state, "q": q}
+    query = {"occurrence": occurrence, "state": state, "q": q, "output": output}
     page = session.api.page(f"/api/scheduled_jobs/{session.job_id(job)}/devices", query, limit=limit)
     columns = [
         Column("hostname", lambda row: row["device"]["hostname"]),
