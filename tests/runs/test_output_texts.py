@@ -14,7 +14,8 @@ from watchbill.core.output_words import parse
 from watchbill.identity import SiteScope
 from watchbill.identity.actor import EVERY_SITE
 from watchbill.kit.db import Database
-from watchbill.runs import Chunk, Wanted
+from watchbill.kit.errors import InvalidError
+from watchbill.runs import Chunk, Wanted, output_search, output_texts
 from watchbill.runs.output_texts import CUT, PART
 
 BIG = 1 << 30
@@ -120,6 +121,18 @@ async def test_another_gap_between_the_same_ends_is_another_output(db: Database,
             await runs.summarise_output(tx, [report])
             await runs.finished(tx, [report], scene.now)
         assert [one.devices for one in (await groups(tx, occurrence)).items] == [1, 1]
+
+
+async def test_what_is_too_long_to_be_compared_is_the_same_as_no_other(
+    db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output_texts, "COMPARED", 5)
+    async with db.begin() as tx:
+        occurrence, deliveries = await handed_out(tx, scene, "a", "b", "c", "d")
+        for one, words in zip(deliveries, (b"12345", b"12345", b"123456", b"123456"), strict=True):
+            await ended(tx, scene, one, words)
+        assert [one.devices for one in (await groups(tx, occurrence)).items] == [2, 1, 1]
+        assert await hosts(tx, "123456") == {"c", "d"}
 
 
 async def test_no_output_is_a_group_too_and_what_still_runs_is_in_none(db: Database, scene: Scene) -> None:
@@ -330,9 +343,6 @@ async def handed_out_everywhere(tx, scene: Scene, *names: str):
 async def test_a_search_that_takes_too_long_is_refused_and_says_what_helps(
     db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from watchbill.kit.errors import InvalidError
-    from watchbill.runs import output_search
-
     async with db.begin() as tx:
         _, (one,) = await handed_out(tx, scene, "a")
         await ended(tx, scene, one, b"word")

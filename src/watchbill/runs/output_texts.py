@@ -17,11 +17,13 @@ from watchbill.runs.record import Report
 
 #: Bytes of each end of a stream that can be searched: 64 KiB of an execution.
 PART: Final = 16 * 1024
+#: Bytes of a stream that are compared as a whole; a longer one is the same as no other.
+COMPARED: Final = 16 * 1024 * 1024
 #: Executions whose text is in memory at one time.
 _AT_ONCE: Final = 32
 _STREAM: Final[dict[int, Stream]] = {number: name for name, number in NUMBER.items()}
 
-# Chunks in a row, what two of them have in common once; where bytes were not kept, a mark with their number: two outputs with the same
+# Chunks in a row, what two of them have in common once; what is too long to be put together is like nothing else. Where bytes were not kept, a mark with their number: two outputs with the same
 # beginning and the same end and another gap are not the same.
 _HASH: Final = text("""
 WITH ended AS (
@@ -29,12 +31,13 @@ WITH ended AS (
   JOIN executions e ON e.id = g.id AND e.device_id = g.device_id WHERE e.state <> 'finished'
 ), pieces AS (
   SELECT c.run_id, c.execution_id, c.stream, c.at_offset, c.data, coalesce(max(c.at_offset + length(c.data)) OVER (
-      PARTITION BY c.execution_id, c.stream ORDER BY c.at_offset ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS reached
+      PARTITION BY c.execution_id, c.stream ORDER BY c.at_offset ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS reached,
+    sum(length(c.data)) OVER (PARTITION BY c.execution_id, c.stream) <= :most AS is_compared
   FROM ended n JOIN output_chunks c ON c.run_id = n.run_id AND c.execution_id = n.id
 ), streams AS (
-  SELECT run_id, execution_id, stream, sha256(string_agg(CASE WHEN at_offset > reached
+  SELECT run_id, execution_id, stream, coalesce(sha256(string_agg(CASE WHEN NOT is_compared THEN NULL WHEN at_offset > reached
       THEN '\\x01'::bytea || convert_to(CAST(at_offset - reached AS text), 'UTF8') || '\\x01'::bytea || data
-      ELSE substring(data FROM CAST(reached - at_offset AS integer) + 1) END, ''::bytea ORDER BY at_offset)) AS digest
+      ELSE substring(data FROM CAST(reached - at_offset AS integer) + 1) END, ''::bytea ORDER BY at_offset)), uuid_send(execution_id)) AS digest
   FROM pieces GROUP BY run_id, execution_id, stream
 ), hashed AS (
   SELECT n.run_id, n.id, sha256(convert_to(n.said, 'UTF8') || coalesce(o.digest, '\\x00'::bytea) || coalesce(r.digest, '\\x00'::bytea)) AS hash,
@@ -122,7 +125,7 @@ async def summarise(tx: AsyncConnection, reports: Sequence[Report]) -> None:
             f"{one.outcome} {one.exit_code} {one.signal} {one.stdout_bytes} {one.stderr_bytes} " for one in unique
         ],
     }
-    rows = (await tx.execute(_HASH, values)).all()
+    rows = (await tx.execute(_HASH, {**values, "most": COMPARED})).all()
     # One execution stands for all that are the same.
     by_key = {(row.run_id, row.hash): row for row in rows if row.has_output}
     fresh = await _unknown(tx, [by_key[key] for key in sorted(by_key)])
