@@ -357,7 +357,6 @@ JOB_ROWS = (
     Row("GET /api/executions/{execution_id}/output", READ, WORK),
     Row("GET /api/executions/{execution_id}/output/download", READ, WORK),
     Row("GET /api/executions/{execution_id}/output/download", READ, WORK, query=lambda _: {"stream": "both"}),
-    # Resumed where it is over, so that the reply ends.
     Row(
         "GET /api/executions/{execution_id}/output/follow", READ, WORK, ok=204, headers=(("Last-Event-ID", "9-9-end"),)
     ),
@@ -366,7 +365,6 @@ JOB_ROWS = (
     Row(f"GET {OF_JOB}/export", READ, OCCURRENCE, query=lambda _: {"format": "jsonl"}),
     Row("GET /api/search", READ, query=lambda _: {"q": "output"}),
     Row("GET /api/search", READ, query=lambda it: {"q": "output", "job_id": it.job_id}),
-    Row("GET /api/search", READ, query=lambda it: {"q": "output", "occurrence_id": it.occurrence}),
 )
 
 _PLANNED = {"sort": "time", "from": "2026-01-01T00:00:00Z", "limit": 500}

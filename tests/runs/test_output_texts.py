@@ -15,7 +15,7 @@ from watchbill.identity import SiteScope
 from watchbill.identity.actor import EVERY_SITE
 from watchbill.kit.db import Database
 from watchbill.kit.errors import InvalidError
-from watchbill.runs import Chunk, Wanted, output_search, output_texts
+from watchbill.runs import Chunk, Stream, Wanted, output_search, output_texts
 from watchbill.runs.output_texts import CUT, PART
 
 BIG = 1 << 30
@@ -32,7 +32,7 @@ async def handed_out(tx, scene: Scene, *names: str):
 
 async def ended(tx, scene: Scene, delivery, stdout: bytes = b"", stderr: bytes = b"", **changes):
     """With this output, as one gateway stores it."""
-    wrote = [("stdout", stdout), ("stderr", stderr)]
+    wrote: list[tuple[Stream, bytes]] = [("stdout", stdout), ("stderr", stderr)]
     chunks = [
         Chunk(delivery.execution_id, delivery.device_id, stream, begins, data[begins : begins + 65_536])
         for stream, data in wrote
