@@ -212,7 +212,7 @@ async def _parts_of_a_real_job(tx: AsyncConnection) -> dict[str, str]:
 async def _load_week(stage: common.Stage, week: int) -> None:
     low, high = week * WEEK * IDS_OF_A_DAY, (week + 1) * WEEK * IDS_OF_A_DAY
     begins = FIRST_DAY + timedelta(days=week * WEEK)
-    names = {table: f"{table}_{begins:%Y%m%d}" for table in (*_TABLES, "output_chunks")}
+    names = {table: f"{table}_{begins:%Y%m%d}" for table in (*_TABLES, "output_chunks", "output_texts")}
     async with stage.db.begin() as tx:
         await tx.execute(text("SET LOCAL work_mem = '128MB'"))
         await tx.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))

@@ -64,7 +64,7 @@ UPDATE jobs SET mark_at = CAST(:minute AS timestamptz) - interval '1 second', ne
     ELSE jsonb_set(definition, '{schedule,start}', to_jsonb(CAST(:start AS text))) END
 WHERE id = ANY(:due)
 """)
-_EMPTY = "TRUNCATE occurrences, occurrence_counts, runs, run_targets, executions, output_chunks, work_items, pgqueuer, events CASCADE"
+_EMPTY = "TRUNCATE occurrences, occurrence_counts, runs, run_targets, executions, output_chunks, output_texts, work_items, pgqueuer, events CASCADE"
 _OPENED = text(
     "SELECT count(*) AS occurrences, (SELECT count(*) FROM run_targets) AS targets FROM occurrences WHERE state = 'open'"
 )

@@ -107,6 +107,10 @@ def test_what_was_there_lies_in_one_partition_that_is_as_old_as_its_youngest_row
             assert connection.execute(bounds, [f"{table}_first"]).fetchone() == (
                 f"FOR VALUES FROM ('0') TO ('{105 * 2**27}')",
             )
+        # What came later begins with the same weeks.
+        assert connection.execute(bounds, ["output_texts_first"]).fetchone() == (
+            f"FOR VALUES FROM ('0') TO ('{105 * 2**27}')",
+        )
 
 
 def test_numbering_goes_on(old_url: str) -> None:
@@ -125,4 +129,4 @@ def test_a_new_installation_begins_with_an_empty_partition_for_the_rest(database
         found = connection.execute(
             "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' ORDER BY 1"
         ).fetchall()
-    assert found == [("executions_rest",), ("output_chunks_rest",), ("run_targets_rest",)]
+    assert found == [("executions_rest",), ("output_chunks_rest",), ("output_texts_rest",), ("run_targets_rest",)]

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -213,6 +214,26 @@ async def test_a_large_script_output_in_order_respects_what_may_be_in_flight(eng
     assert engine.text(name) == "".join(f"{n}\n" for n in range(1, 200001))
     assert result.stdout_bytes == len(engine.text(name))
     assert engine.gaps == []
+
+
+async def test_without_acknowledgements_a_script_goes_on_and_only_the_kept_ends_lie_on_the_disk(engine, up):
+    """What the Engine does not take neither stops the script nor grows in the agent: it is spooled within its bounds."""
+    engine.acks_output = False
+    name = await engine.order(
+        "head -c 100000000 /dev/zero | tr '\\0' x; touch ended; sleep 60", head_bytes=2_000_000, tail_bytes=100_000
+    )
+    folder = up.data / "executions" / name
+    await until((folder / "work" / "ended").exists)
+    await engine.until(lambda: len(engine.output.get((name, "stdout"), b"")) == w.MAX_IN_FLIGHT_BYTES)
+    assert sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) < 2_200_000
+    status = Path(f"/proc/{up.process.pid}/status").read_text()
+    [peak] = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]
+    assert peak < 80 * 1024, f"the agent held {peak} KiB"
+    engine.acks_output = True
+    await engine.send(w.OutputAck(name, "stdout", w.MAX_IN_FLIGHT_BYTES))
+    await engine.until(lambda: len(engine.output[name, "stdout"]) == 2_000_000)
+    await engine.send(w.Cancel(name, 0.1))
+    assert (await engine.result(name)).stdout_bytes == 100_000_000
 
 
 async def test_a_script_that_cannot_be_spawned_says_so(engine, up):

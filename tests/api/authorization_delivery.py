@@ -1,4 +1,4 @@
-"""The rows of stops, waves, waiting work and reruns in the authorization matrix, and all rows together."""
+"""The rows of stops, waves, waiting work, reruns and output in the authorization matrix, and all rows together."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,5 +22,14 @@ DELIVERY = (
     Row(_WAITING, READ, DEVICE, query=lambda it: {"device_id": it.device_id}, is_in_path=False, unseen=200),
     Row("POST /api/waiting/purge", RUN, body=lambda _: {"everything": True, "reason": "x"}),
     Row("POST /api/waiting/expiry", RUN, body=lambda _: {"everything": True, "expires_at": _SOON}),
+    Row("GET /api/executions/{execution_id}/output/download", READ, WORK, query=lambda _: {"stream": "both"}),
+    Row(
+        "GET /api/executions/{execution_id}/output/follow", READ, WORK, ok=204, headers=(("Last-Event-ID", "9-9-end"),)
+    ),
+    Row(f"GET {OF_JOB}/output_groups", READ, OCCURRENCE),
+    Row(f"GET {OF_JOB}/export", READ, OCCURRENCE, query=lambda _: {"output": True}),
+    Row(f"GET {OF_JOB}/export", READ, OCCURRENCE, query=lambda _: {"format": "jsonl"}),
+    Row("GET /api/search", READ, query=lambda _: {"q": "output"}),
+    Row("GET /api/search", READ, query=lambda it: {"q": "output", "job_id": it.job_id}),
 )
 ROWS = (*OTHERS, *DELIVERY)

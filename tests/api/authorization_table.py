@@ -98,6 +98,7 @@ class Row:
     #: Whose ids the path has where something else names what is asked for: `own`, or those of the `side`.
     path_of: Literal["own", "side"] = "own"
     is_stream: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 READ, RUN = (P.READ,), (P.JOBS_RUN,)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -26,11 +27,12 @@ from watchbill.api import auth
 from watchbill.api.app import create_app
 from watchbill.api.common import Deps
 from watchbill.core.occurrence import public_id
+from watchbill.core.output_words import as_tsvector
 from watchbill.identity import ROLE_PERMISSIONS, Operator, Permission, Role
 from watchbill.identity.sessions import actor_of
 from watchbill.kit.db import Database
 from watchbill.runs import Held, Skipped
-from watchbill.runs.tables import executions, output_chunks, run_targets
+from watchbill.runs.tables import executions, output_chunks, output_texts, run_targets
 from watchbill.views.reading import ViewDraft
 
 SIDES = ("own", "foreign", "siteless", "shared", "absent")
@@ -344,10 +346,13 @@ class _Maker:
         row = {"id": uuid.uuid4(), "target_id": target.id, "run_id": run_id, "device_id": uuid.UUID(device_id),
                "site_id": target.site_id, "component": 0, "attempt": 1, "term": 1, "state": "running", "start_by_at": now,
                "dispatched_at": now, "started_at": now, "stdout_bytes": len(output), "stderr_bytes": 0,
-               "stored_bytes": len(output), "truncated": False}  # fmt: skip
+               "stored_bytes": len(output), "truncated": False,
+               "output_hash": sha256(f"{output} of {device_id}".encode()).digest()}  # fmt: skip
         await tx.execute(insert(executions).values(row))
         chunk = {"run_id": run_id, "execution_id": row["id"], "stream": 1, "at_offset": 0, "data": output.encode()}
         await tx.execute(insert(output_chunks).values(chunk))
+        words = {"run_id": run_id, "hash": row["output_hash"], "stdout": output, "stderr": ""}
+        await tx.execute(insert(output_texts).values(**words, words=as_tsvector([("stdout", output)])))
         return str(row["id"]), int(target.id)
 
     async def callers(self, admin: Operator, staff: Mapping[str, Operator]) -> dict[str, Caller]:

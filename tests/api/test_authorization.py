@@ -101,7 +101,7 @@ class Cell:
     def request(self) -> tuple[str, str, dict[str, Any]]:
         method, _, template = self.row.route.partition(" ")
         path = self._path(template)
-        sent: dict[str, Any] = {}
+        sent: dict[str, Any] = {"headers": dict(self.row.headers)} if self.row.headers else {}
         if self.row.query:
             sent["params"] = self.row.query(self.things)
         if self.row.body:

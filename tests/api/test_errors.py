@@ -29,7 +29,12 @@ PUBLIC = {
 
 
 #: Streams hold no transaction while they last; they ask who is there themselves (and are asked below like all others).
-STREAMS = {("GET", "/api/events"), ("GET", "/api/executions/{execution_id}/output/download")}
+STREAMS = {
+    ("GET", "/api/events"),
+    ("GET", "/api/executions/{execution_id}/output/download"),
+    ("GET", "/api/executions/{execution_id}/output/follow"),
+    ("GET", "/api/scheduled_jobs/{job_id}/occurrences/{occurrence}/export"),
+}
 
 
 def filled(path: str) -> str:

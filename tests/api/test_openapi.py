@@ -39,7 +39,7 @@ from watchbill.runs.tables import executions, output_chunks
 SEED = int(os.environ.get("FUZZ_SEED", "20261107"))
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 #: A stream of server-sent events does not end; its parameters are tried below, and what it sends in its own tests.
-STREAMS = {"GET /api/events"}
+STREAMS = {"GET /api/events", "GET /api/executions/{execution_id}/output/follow"}
 
 fuzzing = settings(
     max_examples=EXAMPLES,

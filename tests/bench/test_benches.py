@@ -30,6 +30,7 @@ TINY = {
         ["--rows", "2000", "--devices", "300", "--sites", "6", "--jobs", "120", "--rounds", "1"],
         "rows jobs_p95_ms runs_p95_ms devices_p95_ms occurrences_p95_ms",
     ),
+    "output": (["--megabytes", "2", "--quiet", "4"], "mb_per_s quiet_p99_ms peak_rss_mb"),
     "gateway": (
         ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],
         "agents kib_per_agent idle_cpu_percent first_byte_p50_ms first_byte_p99_ms finished_s results_per_s bare_per_s reconnect_s",

@@ -75,7 +75,9 @@ async def ended(db: Database, scene: Scene, deliveries: Sequence[Delivery]) -> N
     async with db.begin() as tx:
         chunks = [runs.Chunk(one.execution_id, one.device_id, "stdout", 0, b"hello") for one in deliveries]
         await runs.store_output(tx, chunks, limit_bytes=1000)
-        await runs.finished(tx, [scene.report(one, stdout_bytes=5) for one in deliveries], scene.now)
+        reports = [scene.report(one, stdout_bytes=5) for one in deliveries]
+        await runs.summarise_output(tx, reports)
+        await runs.finished(tx, reports, scene.now)
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +100,7 @@ async def job(db: Database, scene: Scene) -> int:
 async def test_weeks_have_their_partitions_before_they_come(db: Database, scene: Scene) -> None:
     assert await retained(db, scene.now) == 1
     async with db.begin() as tx:
-        for table in ("run_targets", "executions", "output_chunks"):
+        for table in ("run_targets", "executions", "output_chunks", "output_texts"):
             made = [name(scene.now + WEEK * ahead, table) for ahead in range(5)]
             assert await partitions(tx, table) == [*made, f"{table}_rest"]
     assert await retained(db, scene.now) == 0
@@ -116,7 +118,7 @@ async def test_what_belongs_to_a_run_lies_in_the_week_that_its_id_names(db: Data
         async with db.begin() as tx:
             run = deliveries[0].run_id
             assert 2**27 < run < 2**53
-            for table in ("run_targets", "executions", "output_chunks"):
+            for table in ("run_targets", "executions", "output_chunks", "output_texts"):
                 lies = await tx.execute(
                     text(f"SELECT DISTINCT tableoid::regclass::text FROM {table} WHERE run_id = :run"), {"run": run}
                 )
@@ -277,7 +279,7 @@ async def test_an_old_week_is_dropped_and_not_deleted_row_by_row(db: Database, s
         )
     assert await retained(db, begins + MONTH + WEEK + timedelta(days=2))
     async with db.begin() as tx:
-        for table in ("run_targets", "executions", "output_chunks"):
+        for table in ("run_targets", "executions", "output_chunks", "output_texts"):
             assert await scalar(tx, "SELECT to_regclass(:name)", name=name(begins, table)) is None
             assert await scalar(tx, f"SELECT count(*) FROM {table}") == 0
         assert await scalar(tx, "SELECT count(*) FROM occurrences") == 1
@@ -442,5 +444,13 @@ async def test_a_cleared_history_takes_its_rows_from_every_week(db: Database, sc
         await ended(db, scene, deliveries)
     async with db.begin() as tx:
         assert await runs.clear(tx, job, scene.now) == 3
-        for table in ("occurrence_counts", "runs", "run_targets", "executions", "output_chunks", "work_items"):
+        for table in (
+            "occurrence_counts",
+            "runs",
+            "run_targets",
+            "executions",
+            "output_chunks",
+            "output_texts",
+            "work_items",
+        ):
             assert (table, await scalar(tx, f"SELECT count(*) FROM {table}")) == (table, 0)

@@ -218,7 +218,7 @@ async def test_a_check_decides_whether_its_fix_runs(db: Database, scene: Scene, 
         assert [(one.component, one.is_recheck) for one in row.executions] == ran
         found = await runs.with_waves(tx, scene.admin.scope, [await scene.occurrence(tx, delivery.job_id, occurrence)])
         assert found[0].verdicts == ({verdict: 1} if verdict else {})
-        page = await runs.device_rows(tx, scene.admin.scope, occurrence, verdicts=["fixed"], limit=5)
+        page = await runs.device_rows(tx, scene.admin.scope, occurrence, runs.RowFilter(verdicts=["fixed"]), limit=5)
         assert [one.verdict for one in page.items] == (["fixed"] if verdict == "fixed" else [])
 
 

@@ -4,10 +4,11 @@ Handlers parse, call a face or two, and shape the reply; the rest is here. A rou
 says otherwise.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
@@ -49,6 +50,8 @@ class Deps:
     settings: Settings
     #: Base32 SHA-256 of the certificate that agents will meet (`watchbill_wire.pin_of`); None without TLS of our own.
     certificate_pin: str | None = None
+    #: Set when the process stops: replies that need not end do then.
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Model(BaseModel):

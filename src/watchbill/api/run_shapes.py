@@ -138,6 +138,9 @@ class ExecutionReply(Model):
     last_line: str | None
     session_id: str | None = Field(description="the session of a signed-in user that it ran in, as its device names it")
     session_user_name: str | None = Field(description="whose session that was")
+    output: str | None = Field(
+        description="the same for all devices of an occurrence that wrote the same and ended the same way"
+    )
 
 
 class DeviceBriefly(Model):
@@ -321,7 +324,8 @@ def _component(part: Any) -> ComponentReply:
 
 
 def execution_reply(one: Execution) -> ExecutionReply:
-    return ExecutionReply(**{name: getattr(one, name) for name in ExecutionReply.model_fields})
+    output = one.output_hash.hex() if one.output_hash is not None else None
+    return ExecutionReply(output=output, **{name: getattr(one, name) for name in _OF_EXECUTION})
 
 
 def membership_diff(found: Difference) -> MembershipDiff:
@@ -353,3 +357,4 @@ def device_row(row: DeviceRow) -> DeviceRowReply:
 
 
 _SAME = tuple(set(DeviceRowReply.model_fields) - {"device", "recap", "late_result", "rerun_as", "executions"})
+_OF_EXECUTION = ExecutionReply.model_fields.keys() - {"output"}

@@ -1,32 +1,31 @@
 """What became of jobs: occurrences with their runs, device rows, executions and output; rerun, cancel, clear."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from fastapi import Query, Request
+from pydantic import Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, jobs, runs
-from watchbill.api.auth import Caller, sign_in_of
+from watchbill.api.auth import Caller
 from watchbill.api.common import (
     DEFAULT_PAGE,
     AfterCursor,
-    Deps,
     Limit,
     Model,
     Now,
     PageOf,
-    TheDeps,
+    PageQuery,
     Tx,
     router,
 )
 from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
+from watchbill.api.naming import aware as _aware
+from watchbill.api.naming import which as _which
 from watchbill.api.run_shapes import (
     BackfillReply,
     Cleared,
@@ -35,7 +34,6 @@ from watchbill.api.run_shapes import (
     MembershipDiff,
     OccurrenceReply,
     OccurrenceWithRuns,
-    OutputReply,
     RerunCounts,
     RunDetail,
     backfill_reply,
@@ -43,23 +41,18 @@ from watchbill.api.run_shapes import (
     execution_reply,
     membership_diff,
     occurrence_reply,
-    output_piece,
     run_reply,
     with_runs,
 )
-from watchbill.core.problems import Problem
 from watchbill.core.retargeting import Which
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.core.steps import Verdict
-from watchbill.identity import Actor, Permission, SiteScope, audit
-from watchbill.kit.errors import InvalidError
-from watchbill.kit.paging import MAX_LIMIT, Page
-from watchbill.runs import Again, Backfilled, Execution, Ledger, Occurrence, Range, Run
+from watchbill.identity import Actor, Permission, audit
+from watchbill.kit.paging import Page
+from watchbill.runs import Again, Backfilled, Ledger, Occurrence, Range, Run
 
 of_jobs = router(prefix="/api/scheduled_jobs", tags=["runs"])
 results = router(prefix="/api", tags=["runs"])
-# Not a transaction: a download lasts as long as its reader does, and takes each piece in a short one of its own.
-downloads = APIRouter(prefix="/api", tags=["runs"])
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
@@ -75,15 +68,14 @@ class LedgerQuery(Model):
     cursor: AfterCursor = None
 
 
-class DeviceRowsQuery(Model):
-    """Which device rows to list."""
+class DevicesQuery(PageQuery):
+    """Which device rows of an occurrence to list."""
 
     occurrence: Annotated[str | None, Field(max_length=64, description="id or due instant; the latest without")] = None
-    state: list[TargetState] = Field(default_factory=list)
-    verdict: list[Verdict] = Field(default_factory=list, description="what the job's checks found")
+    state: list[TargetState] = Field(default_factory=list, description="only in these states; may be repeated")
+    verdict: list[Verdict] = Field(default_factory=list, description="what the job's checks found; may be repeated")
     q: Annotated[str | None, Field(max_length=200, description="part of the host name")] = None
-    limit: Limit = DEFAULT_PAGE
-    cursor: AfterCursor = None
+    output: Annotated[str | None, Field(max_length=64, description="only who wrote the output of this group")] = None
 
 
 class ChosenDevices(Model):
@@ -131,7 +123,7 @@ async def rerun_job(
     body = body or RerunRequest()
     await jobs.lock(tx, caller, job_id, *jobs.NEEDED["rerun"])
     which = body.targets if isinstance(body.targets, str) else body.targets.device_ids
-    again = Again(which, which_occurrence(body.occurrence), body.reason, body.expected)
+    again = Again(which, _which(body.occurrence), body.reason, body.expected)
     started = await runs.rerun(tx, caller, job_id, again, now=now, request_id=request.headers.get(IDEMPOTENCY_KEY, ""))
     detail = {"occurrence": str(started.id), "reason": body.reason, "ignores_windows": started.ignores_windows}
     await audit.record(tx, caller, "job.rerun", "job", job_id, now=now, detail=detail)
@@ -191,22 +183,13 @@ async def clear_job_runs(job_id: Id, caller: Caller, tx: Tx, now: Now) -> Cleare
 
 @of_jobs.get("/{job_id}/devices")
 async def list_job_devices(
-    job_id: Id, caller: Caller, tx: Tx, wanted: Annotated[DeviceRowsQuery, Query()]
+    job_id: Id, caller: Caller, tx: Tx, wanted: Annotated[DevicesQuery, Query()]
 ) -> PageOf[DeviceRowReply]:
     """Device rows of one occurrence, by host name."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(wanted.occurrence))
-    states, verdicts = _texts(wanted.state), _texts(wanted.verdict)
-    page = await runs.device_rows(
-        tx,
-        caller.scope,
-        found.id,
-        states=states,
-        verdicts=verdicts,
-        q=wanted.q,
-        limit=wanted.limit,
-        cursor=wanted.cursor,
-    )
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
+    rows = runs.RowFilter(_texts(wanted.state), _texts(wanted.verdict), wanted.q, wanted.output)
+    page = await runs.device_rows(tx, caller.scope, found.id, rows, limit=wanted.limit, cursor=wanted.cursor)
     return PageOf[DeviceRowReply].of(page, device_row)
 
 
@@ -214,7 +197,7 @@ async def list_job_devices(
 async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> OccurrenceWithRuns:
     """One occurrence by id or due instant."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(occurrence))
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
     return with_runs(found, await runs.runs_of(tx, [found.id]))
 
 
@@ -230,8 +213,8 @@ async def compare_occurrences(
 ) -> MembershipDiff:
     """Which devices joined and left from one occurrence to another, and why. Each by id or due instant."""
     await jobs.get(tx, caller, job_id)
-    first = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(occurrence))
-    second = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(other))
+    first = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
+    second = await runs.get_occurrence(tx, caller.scope, job_id, _which(other))
     return membership_diff(await runs.difference(tx, caller.scope, first.id, second.id, limit=limit, cursor=cursor))
 
 
@@ -239,7 +222,7 @@ async def compare_occurrences(
 async def count_rerun_targets(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> RerunCounts:
     """How many devices of an occurrence a rerun would be for, by each word for them."""
     await jobs.require_visible(tx, caller, job_id)
-    found = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(occurrence))
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
     return RerunCounts.model_validate(await runs.count_meant(tx, caller.scope, found.id))
 
 
@@ -276,99 +259,5 @@ async def list_device_executions(
     )
 
 
-@results.get("/executions/{execution_id}/output")
-async def get_output(
-    execution_id: UUID,
-    caller: Caller,
-    tx: Tx,
-    stream: Literal["stdout", "stderr"] = "stdout",
-    offset: Annotated[int, Query(ge=0, le=2**62)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="pieces at most")] = 64,
-) -> OutputReply:
-    """Stored output from a byte offset on. Where the middle of a long stream was not kept, `skipped` says how much."""
-    caller.require(Permission.READ)
-    execution = await runs.get_execution(tx, caller.scope, execution_id)
-    pieces = await runs.read_output(tx, execution_id, stream, offset, chunks=limit)
-    reached = pieces[-1].offset + len(pieces[-1].data) if pieces else offset
-    return OutputReply(
-        stream=stream,
-        offset=offset,
-        next_offset=reached,
-        total_bytes=_total(execution, stream),
-        truncated=execution.truncated,
-        is_complete=execution.state == "finished" and len(pieces) < limit,
-        pieces=[output_piece(one) for one in pieces],
-    )
-
-
-@downloads.get("/executions/{execution_id}/output/download", response_class=StreamingResponse)
-async def download_output(
-    execution_id: UUID, request: Request, deps: TheDeps, stream: Literal["stdout", "stderr"] = "stdout"
-) -> StreamingResponse:
-    """A whole stream as a file, streamed; a line marks what was not kept."""
-    async with deps.db.begin() as tx:
-        caller = (await sign_in_of(request, tx, await deps.clock.now(tx))).actor
-        caller.require(Permission.READ)
-        await runs.get_execution(tx, caller.scope, execution_id)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{execution_id}.{stream}.txt"',
-        "X-Content-Type-Options": "nosniff",
-    }
-    return StreamingResponse(
-        _download(deps, caller.scope, execution_id, stream), media_type="text/plain; charset=utf-8", headers=headers
-    )
-
-
-async def _download(deps: Deps, scope: SiteScope, execution_id: UUID, stream: runs.Stream) -> AsyncIterator[bytes]:
-    offset = 0
-    while True:
-        async with deps.db.begin() as tx:
-            execution = await runs.get_execution(tx, scope, execution_id)
-            pieces = await runs.read_output(tx, execution_id, stream, offset, chunks=16)
-        for piece in pieces:
-            if piece.skipped:
-                yield f"\n[... {piece.skipped} bytes were not kept ...]\n".encode()
-            yield piece.data
-            offset = piece.offset + len(piece.data)
-        if not pieces:
-            missing = _total(execution, stream) - offset
-            if execution.state == "finished" and missing > 0:
-                yield f"\n[... {missing} bytes were not kept ...]\n".encode()
-            return
-
-
-def _total(execution: Execution, stream: str) -> int:
-    return execution.stdout_bytes if stream == "stdout" else execution.stderr_bytes
-
-
 def _texts(values: Sequence[Any] | None) -> list[str]:
     return [str(value) for value in values or ()]
-
-
-_INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)
-
-
-def which_occurrence(text: str | None) -> UUID | datetime | None:
-    """An occurrence as people name it: its id, or its due instant."""
-    if text is None or text == "latest":
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        return _aware("occurrence", _instant(text))
-
-
-def _instant(text: str) -> datetime:
-    # A bare number would be read as seconds since 1970.
-    if ":" in text:
-        with suppress(ValidationError):
-            return _INSTANT.validate_python(text)
-    problem = Problem("occurrence", "invalid", "must be an occurrence id, a due instant with offset, or `latest`")
-    raise InvalidError.of([problem], what="The request")
-
-
-def _aware(field: str, value: datetime | None) -> datetime | None:
-    if value is not None and value.tzinfo is None:
-        problem = Problem(field, "timezone_missing", "needs an offset, such as 2026-05-04T05:00:00Z")
-        raise InvalidError.of([problem], what="The request")
-    return value

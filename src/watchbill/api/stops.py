@@ -9,8 +9,8 @@ from pydantic import Field
 from watchbill import jobs, runs
 from watchbill.api.auth import Caller
 from watchbill.api.common import Id, Model, Now, Tx, router
+from watchbill.api.naming import which as which_occurrence
 from watchbill.api.run_shapes import OccurrenceReply, occurrence_reply
-from watchbill.api.runs import which_occurrence
 from watchbill.identity import audit
 from watchbill.runs import Stopped
 

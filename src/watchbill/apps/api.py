@@ -45,6 +45,7 @@ class _Http:
     engine: Engine
     certificate: Certificate | None
     feed: Feed
+    deps: Deps
 
     async def run(self, stop: asyncio.Event) -> None:
         server = _Server(self._config())
@@ -54,6 +55,7 @@ class _Http:
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             server.stopping.set()
             self.feed.close()
+            self.deps.closing.set()
             stopping.cancel()
 
     def _config(self) -> uvicorn.Config:
@@ -83,7 +85,7 @@ def services(engine: Engine, certificate: Certificate | None) -> tuple[list[Serv
     heartbeat = Heartbeat(engine.db, engine.clock, "api", address=str(engine.settings.api_listen))
     listener = Listener(engine.db.conninfo)
     listener.on(events.CHANNEL, feed.wake.ring)
-    http = _Http(app, engine, certificate, feed)
+    http = _Http(app, engine, certificate, feed, deps)
     _logger.info("api.starting", address=str(engine.settings.api_listen), tls=certificate is not None)
     return [listener, heartbeat, feed, http], heartbeat
 

@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "jobs": ("client.jobs", "app", _CLIENT),
     "views": ("client.views", "app", _CLIENT),
     "runs": ("client.runs", "app", _CLIENT),
+    "output": ("client.outputs", "app", _CLIENT),
+    "search": ("client.outputs", "search_app", _CLIENT),
     "occurrences": ("client.occurrences", "app", _CLIENT),
     "away": ("client.occurrences", "away_app", _CLIENT),
     "waiting": ("client.stops", "waiting_app", _CLIENT),

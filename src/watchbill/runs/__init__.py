@@ -16,7 +16,7 @@ from watchbill.runs.cancelling import (
     stop_answers,
 )
 from watchbill.runs.closed import warnings
-from watchbill.runs.device_rows import DeviceRow, Execution, device_rows, executions_on, get_execution
+from watchbill.runs.device_rows import DeviceRow, Execution, RowFilter, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed
 from watchbill.runs.given import GivenValue, given_to
@@ -45,6 +45,10 @@ from watchbill.runs.opening import open_occurrences
 from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
 from watchbill.runs.output import store as store_output
+from watchbill.runs.output_groups import OutputGroup, output_groups
+from watchbill.runs.output_search import Hit, Wanted, search
+from watchbill.runs.output_texts import summarise as summarise_output
+from watchbill.runs.output_texts import text_of
 from watchbill.runs.own_clocks import next_starts
 from watchbill.runs.pacing import devices_came, drive_due, release
 from watchbill.runs.planning import Around, Plan, plan, plan_around
@@ -96,6 +100,7 @@ __all__ = [
     "GivenValue",
     "Health",
     "Held",
+    "Hit",
     "JobHealth",
     "JobHistory",
     "Ledger",
@@ -104,6 +109,7 @@ __all__ = [
     "Moved",
     "Occurrence",
     "Opening",
+    "OutputGroup",
     "Owed",
     "Piece",
     "Plan",
@@ -111,6 +117,7 @@ __all__ = [
     "Range",
     "Recent",
     "Report",
+    "RowFilter",
     "Run",
     "RunContent",
     "Skipped",
@@ -118,6 +125,7 @@ __all__ = [
     "Stream",
     "Taken",
     "TargetCounts",
+    "Wanted",
     "Wave",
     "WaveProgress",
     "WillNotFire",
@@ -168,6 +176,7 @@ __all__ = [
     "open_due_held",
     "open_manual",
     "open_occurrences",
+    "output_groups",
     "owed",
     "plan",
     "plan_around",
@@ -187,14 +196,17 @@ __all__ = [
     "retain",
     "review_held",
     "runs_of",
+    "search",
     "settle_job",
     "skip_held",
     "somebody_came",
     "started",
     "stop_answers",
     "store_output",
+    "summarise_output",
     "surroundings",
     "take",
+    "text_of",
     "to_cancel",
     "warnings",
     "with_health",

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Row, Select, and_, any_, func, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, any_, func, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from watchbill.kit.errors import NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.aims import rule_in_words
 from watchbill.runs.cursors import instant_of, uuid_of
+from watchbill.runs.output_groups import in_group
 from watchbill.runs.tables import executions, run_targets, runs
 from watchbill.sites.tables import sites
 
@@ -105,6 +106,8 @@ class Execution:
     session_user_name: str | None
     #: Whether everything that it had started could be stopped; None = nothing was to be stopped.
     tree: str | None
+    #: The same for all of a run that wrote the same and ended the same way. None = not ended, or before that was kept.
+    output_hash: bytes | None
 
 
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
@@ -141,14 +144,25 @@ _TARGET_COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """Which rows of an occurrence: in these states, with these verdicts, with this in the host name, of this group of outputs."""
+
+    states: Sequence[str] = ()
+    verdicts: Sequence[str] = ()
+    q: str | None = None
+    output: str | None = None
+
+
+_EVERY_ROW: Final = RowFilter()
+
+
 async def device_rows(
     tx: AsyncConnection,
     scope: SiteScope,
     occurrence_id: uuid.UUID,
+    wanted: RowFilter = _EVERY_ROW,
     *,
-    states: Sequence[str] = (),
-    verdicts: Sequence[str] = (),
-    q: str | None = None,
     limit: int,
     cursor: str | None = None,
 ) -> Page[DeviceRow]:
@@ -156,12 +170,7 @@ async def device_rows(
     table = run_targets.c
     name = func.lower(table.hostname)
     query = _target_query().where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
-    if states:
-        query = query.where(table.state.in_(states))
-    if verdicts:
-        query = query.where(table.verdict.in_(verdicts))
-    if q:
-        query = query.where(name.contains(q.lower(), autoescape=True))
+    query = query.where(*_conditions(wanted, occurrence_id))
     if cursor is not None:
         host, last = decode_cursor(cursor, (str, int))
         query = query.where(tuple_(name, table.id) > tuple_(literal(host), literal(last)))
@@ -172,6 +181,19 @@ async def device_rows(
     reruns = await _reruns_of(tx, scope, page.items)
     shown = page.map(lambda row: _device_row(row, rules.get(row.run_id, {}), done.get(row.id, ())))
     return shown.map(lambda row: replace(row, rerun_as=reruns.get(row.target_id)))
+
+
+def _conditions(wanted: RowFilter, occurrence_id: uuid.UUID) -> list[ColumnElement[bool]]:
+    table, found = run_targets.c, list[ColumnElement[bool]]()
+    if wanted.states:
+        found.append(table.state.in_(wanted.states))
+    if wanted.verdicts:
+        found.append(table.verdict.in_(wanted.verdicts))
+    if wanted.q:
+        found.append(func.lower(table.hostname).contains(wanted.q.lower(), autoescape=True))
+    if wanted.output is not None:
+        found.append(in_group(occurrence_id, wanted.output))
+    return found
 
 
 async def _reruns_of(

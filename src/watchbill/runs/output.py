@@ -12,7 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Stream = Literal["stdout", "stderr"]
-_NUMBER: dict[Stream, int] = {"stdout": 1, "stderr": 2}
+#: As they are stored.
+NUMBER: dict[Stream, int] = {"stdout": 1, "stderr": 2}
+
+#: Bytes of a chunk at most: what the wire lets into one message.
+_LONGEST = 64 * 1024
 
 _STORE = text("""
 WITH given AS (
@@ -39,6 +43,8 @@ FROM reached r WHERE e.run_id = r.run_id AND e.id = r.execution_id
 _READ = text("""
 SELECT at_offset, data FROM output_chunks
 WHERE run_id = (SELECT run_id FROM executions WHERE id = :id) AND execution_id = :id AND stream = :stream AND at_offset + length(data) > :after
+  -- Where the index begins to look: no chunk is longer.
+  AND at_offset > :after - :longest
 ORDER BY at_offset LIMIT :limit
 """)
 
@@ -70,7 +76,7 @@ async def store(tx: AsyncConnection, chunks: Sequence[Chunk], *, limit_bytes: in
     columns = {
         "executions": [chunk.execution_id for chunk in chunks],
         "devices": [chunk.device_id for chunk in chunks],
-        "streams": [_NUMBER[chunk.stream] for chunk in chunks],
+        "streams": [NUMBER[chunk.stream] for chunk in chunks],
         "offsets": [chunk.offset for chunk in chunks],
         "data": [chunk.data for chunk in chunks],
     }
@@ -81,7 +87,7 @@ async def read(
     tx: AsyncConnection, execution_id: uuid.UUID, stream: Stream, offset: int, *, chunks: int = 64
 ) -> list[Piece]:
     """What is stored of a stream from `offset` on, in order, gaps marked; at most `chunks` pieces."""
-    values = {"id": execution_id, "stream": _NUMBER[stream], "after": offset, "limit": chunks}
+    values = {"id": execution_id, "stream": NUMBER[stream], "after": offset, "longest": _LONGEST, "limit": chunks}
     pieces = []
     position = offset
     for start, data in (await tx.execute(_READ, values)).all():

@@ -35,7 +35,7 @@ RETRY = timedelta(minutes=5)
 PACE = timedelta(days=1)
 
 _RETENTION_LOCK = 40
-_TABLES = ("run_targets", "executions", "output_chunks")
+_TABLES = ("run_targets", "executions", "output_chunks", "output_texts")
 _TERMINAL = ", ".join(f"'{state}'" for state in sorted(TERMINAL_TARGET))
 #: What no row of a sealed partition breaks, so that the planner leaves the partition out of queries that can find nothing in it:
 #: those about bounds, and those about states that have one.
@@ -44,7 +44,7 @@ _SEALS = {
     "executions": "state = 'finished'",
 }
 _OPEN = {"run_targets": "deadline_at IS NOT NULL", "executions": "state <> 'finished'"}
-_STORAGE = {"run_targets": " WITH (fillfactor = 80)", "executions": " WITH (fillfactor = 80)", "output_chunks": ""}
+_STORAGE = {"run_targets": " WITH (fillfactor = 80)", "executions": " WITH (fillfactor = 80)"}
 
 _logger = log.get("retention")
 
@@ -60,13 +60,15 @@ FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid
 JOIN pg_class p ON p.oid = i.inhparent,
 LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''?(\d+)''?\) TO \(''?(\d+)''?\)') AS m
-WHERE i.inhparent IN (CAST('run_targets' AS regclass), CAST('executions' AS regclass), CAST('output_chunks' AS regclass)) AND m IS NOT NULL
+WHERE p.oid IN (CAST('run_targets' AS regclass), CAST('executions' AS regclass), CAST('output_chunks' AS regclass),
+  CAST('output_texts' AS regclass)) AND m IS NOT NULL
 ORDER BY low, parent
 """)
 _IN_THE_REST = text("""
 SELECT EXISTS (SELECT FROM run_targets_rest WHERE run_id >= :low AND run_id < :high)
   OR EXISTS (SELECT FROM executions_rest WHERE run_id >= :low AND run_id < :high)
   OR EXISTS (SELECT FROM output_chunks_rest WHERE run_id >= :low AND run_id < :high)
+  OR EXISTS (SELECT FROM output_texts_rest WHERE run_id >= :low AND run_id < :high)
 """)
 _OPENS_LATER = text("UPDATE retention SET first_open_day = greatest(first_open_day, :day)")
 _DROPPED = text("UPDATE retention SET dropped_below = greatest(dropped_below, :high)")
@@ -182,7 +184,7 @@ def _create(table: str, low: int, high: int) -> sql.Composed:
     begins = FIRST_DAY + timedelta(days=low // IDS_OF_A_DAY)
     statement = "CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})"
     values = (sql.Identifier(f"{table}_{begins:%Y%m%d}"), sql.Identifier(table), sql.Literal(low), sql.Literal(high))
-    return sql.SQL(statement).format(*values) + sql.SQL(_STORAGE[table])
+    return sql.SQL(statement).format(*values) + sql.SQL(_STORAGE.get(table, ""))
 
 
 async def _seal(tx: AsyncConnection, look: _Look) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 from watchbill.kit.db import metadata
 
@@ -193,6 +193,7 @@ executions = Table(
     Column("session_user_name", Text),
     Column("last_line", Text),
     Column("variables", JSONB),
+    Column("output_hash", LargeBinary),
 )
 
 output_chunks = Table(
@@ -203,6 +204,16 @@ output_chunks = Table(
     Column("stream", SmallInteger, primary_key=True),
     Column("at_offset", BigInteger, primary_key=True),
     Column("data", LargeBinary, nullable=False),
+)
+
+output_texts = Table(
+    "output_texts",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("stdout", Text, nullable=False),
+    Column("stderr", Text, nullable=False),
+    Column("words", TSVECTOR, nullable=False),
 )
 
 ledger_starts = Table(

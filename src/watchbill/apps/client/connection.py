@@ -103,7 +103,7 @@ class Api:
         if content is not None:
             given.setdefault("Content-Type", "application/json")
         request = self.client.build_request(
-            method, path, params=httpx.QueryParams(_params(query)), content=content, headers=given
+            method, path, params=httpx.QueryParams(query_params(query)), content=content, headers=given
         )
         with self.reaching():
             try:
@@ -134,7 +134,7 @@ def _encoded(body: object) -> str | bytes | None:
     return body if body is None or isinstance(body, bytes) else json.dumps(body)
 
 
-def _params(query: Query | None) -> list[tuple[str, str | int | float | bool | None]]:
+def query_params(query: Query | None) -> list[tuple[str, str | int | float | bool | None]]:
     """What is None is left out; a list becomes the parameter several times."""
     found: list[tuple[str, str | int | float | bool | None]] = []
     for name, value in (query or {}).items():

@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from watchbill.apps.client import asking, job_waves
+from watchbill.apps.client import asking, job_waves, outputs
 from watchbill.apps.client.output import Column, against_windows, counts
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -88,6 +88,24 @@ def _where(session: Session, conditions: list[str]) -> dict[str, object]:
 def _ahead(session: Session, hours: int) -> dict[str, object]:
     now = session.api.now()
     return {"from": rfc3339(now), "to": rfc3339(now + timedelta(hours=hours)), "sort": "time"}
+
+
+@command(app, "export")
+def export(
+    session: Session,
+    job: Job,
+    *,
+    occurrence: Annotated[str, typer.Option(metavar="ID", help="Its id or due instant; else the latest.")] = "latest",
+    format_: Annotated[Literal["csv", "jsonl"], typer.Option("--format", help="CSV, or JSON lines.")] = "csv",
+    state: Annotated[list[str] | None, typer.Option(help="Only in this state; may be repeated.")] = None,
+    output: Annotated[
+        bool, typer.Option("--output", help="With the beginning and the end of what was written.")
+    ] = False,
+    to: outputs.To = "-",
+) -> None:
+    """Write the device rows of one occurrence to a file, for other programs."""
+    path = f"/api/scheduled_jobs/{session.job_id(job)}/occurrences/{occurrence}/export"
+    outputs.save(session.api, path, {"format": format_, "state": state, "output": output}, to)
 
 
 @command(app, "release")

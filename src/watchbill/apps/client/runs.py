@@ -62,10 +62,13 @@ def list_devices(
         typer.Option(help="Only where checks found this: compliant, fixed or still_wrong; may be repeated."),
     ] = None,
     q: Annotated[str | None, typer.Option("-q", metavar="TEXT", help="Part of the host name.")] = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only who wrote this, as `output groups` names it.")
+    ] = None,
     limit: Limit = 100,
 ) -> None:
     """The devices of one occurrence: what became of each, and why."""
-    query = {"occurrence": occurrence, "state": state, "verdict": verdict, "q": q}
+    query = {"occurrence": occurrence, "state": state, "verdict": verdict, "q": q, "output": output}
     page = session.api.page(f"/api/scheduled_jobs/{session.job_id(job)}/devices", query, limit=limit)
     columns = [
         Column("hostname", lambda row: row["device"]["hostname"]),

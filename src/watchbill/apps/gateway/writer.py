@@ -217,6 +217,7 @@ async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: 
     # A result says all that its acceptance and its start in the same batch would say.
     ended = {report.execution_id for report in batch.reports}
     await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes)
+    await runs.summarise_output(tx, batch.reports)
     await runs.accepted(tx, [one for one in batch.accepted if one[0] not in ended])
     await runs.started(tx, [one for one in batch.started if one[0] not in ended], now)
     finished = await runs.finished(tx, batch.reports, now)
