@@ -13,7 +13,7 @@ ON_DEVICES := src/watchbill_agent src/watchbill_wire
 # The other files in bench/ are what these stand on.
 BENCHES = $(filter-out common lists_data simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
 
-.PHONY: help setup demo up test soak check format bench lock
+.PHONY: help setup demo up test soak storm check format bench lock
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,6 +31,9 @@ test: $(STAMP) ## run every test: real PostgreSQL, real agents, about a quarter 
 
 soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; counts as JSON at the end
 	$(BIN)/python -m tests.simulation.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
+storm: $(STAMP) ## kill -9 processes and agents at random KILLS times (200) during ten jobs on twenty agents; then the doctor
+	WATCHBILL_TEST_KILLS=$(or $(KILLS),200) $(BIN)/python -m pytest -n 0 -s --timeout 1800 tests/faults/test_kill_storm.py
 
 check: $(STAMP) ## format, lint, types, order of packages, architecture; changes nothing
 	$(BIN)/ruff format --check --quiet .
