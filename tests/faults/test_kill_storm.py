@@ -19,9 +19,9 @@ import pytest
 from tests.faults.world import World, until
 from tests.flows.fleet import AGENT, Agent
 
-pytestmark = pytest.mark.timeout(600)
 
 KILLS = int(os.environ.get("WATCHBILL_TEST_KILLS", "20"))
+pytestmark = pytest.mark.timeout(300 + 6 * KILLS)
 JOBS = 10
 AGENTS = 20
 #: Of what kind a victim is, out of twenty.
