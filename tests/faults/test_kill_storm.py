@@ -19,7 +19,6 @@ import pytest
 from tests.faults.world import World, until
 from tests.flows.fleet import AGENT, Agent
 
-
 KILLS = int(os.environ.get("WATCHBILL_TEST_KILLS", "20"))
 pytestmark = pytest.mark.timeout(300 + 6 * KILLS)
 JOBS = 10
