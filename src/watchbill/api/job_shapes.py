@@ -179,7 +179,7 @@ class JobPolicies(Model):
     max_change_devices: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
 
 
-class _Job(Model):
+class _Named(Model):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
     tags: Annotated[list[JobTag], Field(max_length=MAX_TAGS, description="each once; kept by the alphabet")] = Field(
@@ -187,12 +187,15 @@ class _Job(Model):
     )
     job_kind: Literal["automation"] = "automation"
     components: Annotated[list[JobComponent], Field(min_length=1, max_length=1)]
-    exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
     execution_context: Literal["system"] = "system"
     credential_id: None = None
     use_service_account: Literal[False] = False
     duration: JobDuration = Field(default_factory=JobDuration)
     policies: JobPolicies = Field(default_factory=JobPolicies)
+
+
+class _Job(_Named):
+    exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
 
 
 class JobBody(_Job):
@@ -286,19 +289,7 @@ class JobDefinition(_Job):
     enabled: bool
 
 
-class JobReply(JobDefinition):
-    """A job as it stands. Devices of sites that the caller does not see are not listed.
-
-    `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
-    sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
-    in use anywhere. `warnings` answer a save that starts the job at once (schedule `immediately`): which windows keep devices from
-    starting, and what becomes of these. They are said once, and empty elsewhere.
-
-    `recent_outcomes`: the last ten, newest first. `waiting_count`: targets in the caller's sites that have not begun.
-    `missed_count`: due instants of the last `missed_span_seconds` that nobody ran. `drift`: a sentence where it really starts less often than
-    its schedule says. `will_not_fire`: why nothing will start next; what takes asking each device is told of one job only.
-    """
-
+class _Stands(Model):
     id: Id
     revision: int
     state: JobState
@@ -320,6 +311,28 @@ class JobReply(JobDefinition):
     created_at: Instant
     updated_at: Instant
     allowed_actions: list[JobAction]
+
+
+class JobListItem(_Named, _Stands):
+    """A job in a list, as in its own reply but for `targets` and `exclusions`, which may be thousands: `target_summary` counts them."""
+
+    schedule: Annotated[dict[str, Any], Documented(JobSchedule)]
+    enabled: bool
+
+
+class JobReply(JobDefinition, _Stands):
+    """A job as it stands. Devices of sites that the caller does not see are not listed.
+
+    `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
+    sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
+    in use anywhere. `warnings` answer a save that starts the job at once (schedule `immediately`): which windows keep devices from
+    starting, and what becomes of these. They are said once, and empty elsewhere.
+
+    `recent_outcomes`: the last ten, newest first. `waiting_count`: targets in the caller's sites that have not begun.
+    `missed_count`: due instants of the last `missed_span_seconds` that nobody ran. `drift`: a sentence where it really starts less often than
+    its schedule says. `will_not_fire`: why nothing will start next; what takes asking each device is told of one job only.
+    """
+
     warnings: list[FieldProblem]
 
 
@@ -376,26 +389,33 @@ class Standing:
 
 def job_reply(job: SavedJob, standing: Standing, actor: Actor, *, warnings: Sequence[Problem] = ()) -> JobReply:
     """The contract's reply: the definition without secrets, and where the job stands."""
-    history, health = standing.history, standing.health
+    told = [FieldProblem.model_validate(one) for one in warnings]
     return JobReply.model_validate(
-        {
-            **jobs.shown(job.definition, job.seen),
-            **{name: getattr(job, name) for name in _SAME},
-            "enabled": job.enabled,
-            "next_due_at": standing.next_start,
-            "schedule_text": _in_words(job.definition["schedule"]),
-            "last_occurrence": _last(history.last) if history.last else None,
-            "recent_outcomes": list(history.recent),
-            "waiting_count": health.waiting,
-            "missed_count": health.missed,
-            "missed_span_seconds": MISSED_SPAN.total_seconds(),
-            "drift": health.drift,
-            "will_not_fire": health.will_not_fire,
-            "target_summary": job.targets,
-            "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
-            "warnings": [FieldProblem.model_validate(one) for one in warnings],
-        }
+        {**jobs.shown(job.definition, job.seen), **_stands(job, standing, actor), "warnings": told}
     )
+
+
+def job_item(job: SavedJob, standing: Standing, actor: Actor) -> JobListItem:
+    return JobListItem.model_validate({**jobs.shown(job.definition), **_stands(job, standing, actor)})
+
+
+def _stands(job: SavedJob, standing: Standing, actor: Actor) -> dict[str, Any]:
+    history, health = standing.history, standing.health
+    return {
+        **{name: getattr(job, name) for name in _SAME},
+        "enabled": job.enabled,
+        "next_due_at": standing.next_start,
+        "schedule_text": _in_words(job.definition["schedule"]),
+        "last_occurrence": _last(history.last) if history.last else None,
+        "recent_outcomes": list(history.recent),
+        "waiting_count": health.waiting,
+        "missed_count": health.missed,
+        "missed_span_seconds": MISSED_SPAN.total_seconds(),
+        "drift": health.drift,
+        "will_not_fire": health.will_not_fire,
+        "target_summary": job.targets,
+        "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
+    }
 
 
 def revision_reply(one: JobRevision) -> JobRevisionReply:
