@@ -1,7 +1,7 @@
 """The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from watchbill import jobs
-from watchbill.api.common import FieldProblem, Id, Instant, Model
+from watchbill.api.common import FieldProblem, Id, Instant, Model, StoredInstant
 from watchbill.api.documented import Documented
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_tags import TAG
@@ -233,7 +233,7 @@ class ToggleBody(Model):
 
 class LastOccurrence(Model):
     id: UUID
-    scheduled_for_at: Instant
+    scheduled_for_at: StoredInstant
     state: str
     outcome: str | None
     counts: dict[str, int]
@@ -243,7 +243,7 @@ class RecentOccurrence(Model):
     """One of the last occurrences; click it for the run."""
 
     id: UUID
-    scheduled_for_at: Instant
+    scheduled_for_at: StoredInstant
     state: str
     outcome: str | None
 
@@ -396,7 +396,8 @@ def job_reply(job: SavedJob, standing: Standing, actor: Actor, *, warnings: Sequ
 
 
 def job_item(job: SavedJob, standing: Standing, actor: Actor) -> JobListItem:
-    return JobListItem.model_validate({**jobs.shown(job.definition), **_stands(job, standing, actor)})
+    shown = job.listed.shown if job.listed is not None else jobs.shown(job.definition)
+    return JobListItem.model_validate({**shown, **_stands(job, standing, actor)})
 
 
 def _stands(job: SavedJob, standing: Standing, actor: Actor) -> dict[str, Any]:
@@ -405,7 +406,7 @@ def _stands(job: SavedJob, standing: Standing, actor: Actor) -> dict[str, Any]:
         **{name: getattr(job, name) for name in _SAME},
         "enabled": job.enabled,
         "next_due_at": standing.next_start,
-        "schedule_text": _in_words(job.definition["schedule"]),
+        "schedule_text": _in_words(job),
         "last_occurrence": _last(history.last) if history.last else None,
         "recent_outcomes": list(history.recent),
         "waiting_count": health.waiting,
@@ -435,8 +436,8 @@ def _last(last: Occurrence) -> LastOccurrence:
     )
 
 
-def _in_words(schedule: Mapping[str, Any]) -> str | None:
-    return _words_of(json.dumps(schedule, sort_keys=True))
+def _in_words(job: SavedJob) -> str | None:
+    return _words_of(job.listed.schedule if job.listed else json.dumps(job.definition["schedule"], sort_keys=True))
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Row,
     Select,
+    Text,
     and_,
     any_,
     cast,
@@ -25,15 +26,15 @@ from sqlalchemy import (
     text,
     true,
     tuple_,
-    type_coerce,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
 from watchbill.jobs import summary
+from watchbill.jobs.definition import Listed, read_listed
 from watchbill.jobs.scope import scope_left
 from watchbill.jobs.tables import job_reach, jobs
 from watchbill.jobs.values import JobFilter, SavedJob
@@ -134,7 +135,7 @@ def _query(definition: ColumnElement[Any]) -> Select[Any]:
 # Put together once: a statement of so many columns takes milliseconds to compose.
 _QUERY = _query(jobs.c.definition)
 # A list names no targets, which may be thousands: they are not even read.
-_LISTED = _query(type_coerce(jobs.c.definition.op("-")(literal_column("ARRAY['targets', 'exclusions']")), JSONB))
+_LISTED = _query(cast(jobs.c.definition.op("-")(literal_column("ARRAY['targets', 'exclusions']")), Text))
 
 
 async def find(tx: AsyncConnection, scope: SiteScope, job_id: int, *, for_update: bool = False) -> SavedJob | None:
@@ -254,12 +255,16 @@ async def _with_targets(
     tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]], *, is_listed: bool = False
 ) -> list[SavedJob]:
     found = await summary.of_jobs(tx, scope, [row.id for row in rows], is_listed=is_listed)
-    return [_job(row, found[row.id]) for row in rows]
+    return [_job(row, found[row.id], read_listed(row.definition) if is_listed else None) for row in rows]
 
 
-def _job(row: Row[Any], told: summary.Told) -> SavedJob:
+def _job(row: Row[Any], told: summary.Told, listed: Listed | None) -> SavedJob:
+    values = {name: getattr(row, name) for name in _PLAIN}
+    if listed is not None:
+        values["definition"] = listed.definition
     return SavedJob(
-        **{name: getattr(row, name) for name in _PLAIN},
+        **values,
+        listed=listed,
         targets=told.targets,
         spans_other_sites=told.spans,
         spares_other_sites=told.spares,
