@@ -147,7 +147,7 @@ def read_schedule_text(stored: str) -> tuple[calendar.Schedule | None, str | Non
 
 
 @lru_cache(maxsize=4096)
-def duration_of_text(stored: str) -> Mapping[str, int | None]:
+def duration_of_text(stored: str) -> Mapping[str, Any]:
     """The stored limits; those that it was saved without are none."""
     return {**_NO_LIMITS, **json.loads(stored)}
 
