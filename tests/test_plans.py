@@ -16,7 +16,8 @@ from watchbill.devices import DeviceFilter, DeviceSort
 from watchbill.identity import EVERY_SITE, SiteScope
 from watchbill.jobs import JobFilter
 from watchbill.kit.db import Database
-from watchbill.runs import Ledger
+from watchbill.runs import Ledger, ledger
+from watchbill.runs.ledger import LedgerFilter
 
 DEVICES = 6000
 
@@ -135,6 +136,15 @@ async def test_the_jobs_of_a_few_sites_are_found_once_for_a_page(db: Database, f
     assert "job_targets_at_site" in page and "devices" not in page.replace("all_devices", "")
     if scope is fleet.narrow:
         assert "job_targets_at_site" in summary and "Seq Scan on devices" not in summary
+
+
+async def test_the_ledger_of_a_few_sites_finds_their_jobs_once(db: Database, fleet: Fleet, scene: Scene) -> None:
+    async def call(tx: AsyncConnection) -> None:
+        await ledger.list_ledger(tx, fleet.narrow, LedgerFilter(), now=scene.now, limit=50, cursor=None)
+
+    page = (await plans(db, call))[0]
+    assert "hashed SubPlan" in page and "job_targets_at_site" in page and "occurrences_time" in page
+    assert "devices" not in page.replace("all_devices", "")
 
 
 async def test_the_history_of_a_job_is_read_in_order(db: Database, fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, DateTime, Row, Select, literal, text, tuple_
@@ -176,7 +177,13 @@ def _flags(one: Coming, blocked: Held | Skipped | None, *, is_following: bool) -
     """Those of the calendar, and as in a preview: closed for the whole job, and beside it that it waits for the window to open."""
     flags: list[str] = []
     if one.job.schedule is not None and not is_following:
-        flags += [flag for shown in calendar.upcoming(one.job.schedule, one.nominal - _TICK, 1) for flag in shown.flags]
+        flags += _calendar_flags(one.job.schedule, one.nominal)
     if blocked is not None:
         flags += ["in_blackout", "held"] if isinstance(blocked, Held) else ["in_blackout"]
     return flags
+
+
+@lru_cache(maxsize=20_000)
+def _calendar_flags(schedule: calendar.Schedule, nominal: datetime) -> tuple[str, ...]:
+    """At each look they are the same."""
+    return tuple(flag for shown in calendar.upcoming(schedule, nominal - _TICK, 1) for flag in shown.flags)

@@ -8,11 +8,13 @@ from bisect import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from watchbill.core.following import LAST_WAVE
 from watchbill.core.leading import local_time, reached_at
-from watchbill.core.schedule import instants_after
+from watchbill.core.schedule import instants_after, next_due
+from watchbill.core.schedule_types import Schedule
 from watchbill.jobs import DueJob
 
 _TICK: Final = timedelta(microseconds=1)
@@ -80,8 +82,35 @@ class Forecast:
             return
         begin = max(job.mark_at, self.after[0] - (LAST_WAVE if schedule.is_following else timedelta()) - _TICK)
         try:
-            for nominal in instants_after(schedule, begin):
-                due = reached_at(self.zones, local_time(nominal)) if schedule.is_following else nominal
-                yield Coming(due, job.id, nominal, job)
+            if schedule.is_following:
+                for nominal in instants_after(schedule, begin):
+                    yield Coming(reached_at(self.zones, local_time(nominal)), job.id, nominal, job)
+            else:
+                for nominal in _from_mark(schedule, job.mark_at, begin):
+                    yield Coming(nominal, job.id, nominal, job)
         except (ValueError, ArithmeticError):
             return
+
+
+def _from_mark(schedule: Schedule, mark: datetime, begin: datetime) -> Iterator[datetime]:
+    """`instants_after(schedule, begin)`, of which the first two after the mark are known until the job starts: most jobs of a page
+    need no others.
+    """
+    one = _following(schedule, mark)
+    if one is not None and one <= begin:
+        one = _following(schedule, one)
+        if one is not None and one <= begin:
+            yield from instants_after(schedule, begin)
+            return
+    for _ in range(2):
+        if one is None:
+            return
+        yield one
+        last, one = one, _following(schedule, one)
+    if one is not None:
+        yield from instants_after(schedule, last)
+
+
+@lru_cache(maxsize=20_000)
+def _following(schedule: Schedule, instant: datetime) -> datetime | None:
+    return next_due(schedule, instant)
