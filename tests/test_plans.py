@@ -16,7 +16,8 @@ from watchbill.devices import DeviceFilter, DeviceSort
 from watchbill.identity import EVERY_SITE, SiteScope
 from watchbill.jobs import JobFilter
 from watchbill.kit.db import Database
-from watchbill.runs import Ledger
+from watchbill.runs import Ledger, ledger
+from watchbill.runs.ledger import LedgerFilter
 
 DEVICES = 6000
 
@@ -77,7 +78,7 @@ async def fleet(db: Database, scene: Scene) -> Fleet:
         for statement in (_SITES, _DEVICES, _PRESENCE, _JOBS, _TARGETS, _OCCURRENCES, _RUN, _ROWS):
             await tx.execute(text(statement), {name: values[name] for name in values if f":{name}" in statement})
         occurrence = (await scene.occurrence(tx, job, None)).id
-        site = (await tx.execute(text("SELECT max(id) FROM sites"))).scalar_one()
+        site = (await tx.execute(text("SELECT max(id) - 1 FROM sites"))).scalar_one()
     async with db.engine.connect() as connection:
         await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("VACUUM ANALYZE"))
     return Fleet(job, occurrence, SiteScope(frozenset({site})))
@@ -128,9 +129,22 @@ async def test_the_jobs_of_a_few_sites_are_found_once_for_a_page(db: Database, f
     async def call(tx: AsyncConnection) -> None:
         await jobs.listing.list_page(tx, scope, chosen, limit=50, cursor=None)
 
-    page = (await plans(db, call))[0]
+    page, summary, *_ = await plans(db, call)
     assert "hashed SubPlan" in page and "jobs_name" in page
     assert "Semi Join" not in page
+    # By the sites that are kept with the targets, not by the devices themselves.
+    assert "job_targets_at_site" in page and "devices" not in page.replace("all_devices", "")
+    if scope is fleet.narrow:
+        assert "job_targets_at_site" in summary and "Seq Scan on devices" not in summary
+
+
+async def test_the_ledger_of_a_few_sites_finds_their_jobs_once(db: Database, fleet: Fleet, scene: Scene) -> None:
+    async def call(tx: AsyncConnection) -> None:
+        await ledger.list_ledger(tx, fleet.narrow, LedgerFilter(), now=scene.now, limit=50, cursor=None)
+
+    page = (await plans(db, call))[0]
+    assert "hashed SubPlan" in page and "job_targets_at_site" in page and "occurrences_time" in page
+    assert "devices" not in page.replace("all_devices", "")
 
 
 async def test_the_history_of_a_job_is_read_in_order(db: Database, fleet: Fleet) -> None:

@@ -51,6 +51,8 @@ async def test_the_reply_is_the_contract(operator, fleet):
     actions = {one["action"]: one["allowed"] for one in made["allowed_actions"]}
     assert actions == {"update": True, "toggle": True, "rerun": True, "cancel": False, "delete": True}
     again = (await operator.get(f"{PATH}/{made['id']}")).json()
+    (item,) = (await operator.get(PATH)).json()["items"]
+    assert item == {name: value for name, value in again.items() if name not in {"targets", "exclusions", "warnings"}}
     again["schedule"].pop("start")
     assert again == made
 

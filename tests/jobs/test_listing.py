@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from tests.jobs.conftest import World, device
 from watchbill import jobs
-from watchbill.jobs import JobFilter
+from watchbill.jobs import JobFilter, summary
 from watchbill.jobs.listing import page_query, visible_ids
 from watchbill.kit.errors import InvalidError
 
@@ -94,6 +94,32 @@ async def test_one_sees_the_jobs_of_ones_sites_and_the_site_filter_stays_within_
     assert len(ids) == 4
     spanning = await jobs.list_jobs(tx, world.operator, JobFilter(q="%"), limit=5, cursor=None)
     assert (spanning.items[0].targets.devices, spanning.items[0].spans_other_sites) == (1, True)
+
+
+async def test_a_list_reads_no_targets_and_counts_them_as_a_look_at_one_job_does(tx, world, keys):
+    named = [device(one) for one in (world.crane, world.pump, world.lamp)]
+    body = world.job(targets=named, exclusions=[device(world.pump)])
+    made = (await jobs.create(tx, world.admin, body, keys=keys, now=world.now)).job
+    for actor, counts in ((world.admin, (2, 1, 2)), (world.operator, (1, 1, 1))):
+        (item,) = (await jobs.list_jobs(tx, actor, JobFilter(), limit=5, cursor=None)).items
+        one = await jobs.get(tx, actor, made.id)
+        assert not item.definition.keys() & {"targets", "exclusions"}
+        assert item.targets == one.targets
+        assert (one.targets.devices, one.targets.excluded, one.targets.online) == counts
+        assert (item.spans_other_sites, item.spares_other_sites) == (one.spans_other_sites, one.spares_other_sites)
+        assert item.spans_other_sites is (actor is world.operator)
+
+
+@pytest.mark.parametrize("who", ["admin", "operator"])
+async def test_of_many_devices_a_list_does_not_look_which_are_online(tx, world, keys, monkeypatch, who):
+    monkeypatch.setattr(summary, "MOST_LISTED", 1)
+    actor = getattr(world, who)
+    for number, named in ((1, [world.crane]), (2, [world.crane, world.pump])):
+        body = world.job(name=f"Job {number}", targets=[device(one) for one in named])
+        await jobs.create(tx, world.admin, body, keys=keys, now=world.now)
+    few, many = (await jobs.list_jobs(tx, actor, JobFilter(), limit=5, cursor=None)).items
+    assert [(one.targets.devices, one.targets.online) for one in (few, many)] == [(1, 1), (2, None)]
+    assert (await jobs.get(tx, actor, many.id)).targets.online == 1
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "bnVsbA", "WyJuYW1lIiwgIngiXQ", "WyJ1cGRhdGVkIiwgIm5vIiwgMV0"])

@@ -1,7 +1,7 @@
 """The job as OpenAPI documents it, and as replies show it. What is allowed beyond shape is decided in `core.job_rules`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from watchbill import jobs
-from watchbill.api.common import FieldProblem, Id, Instant, Model
+from watchbill.api.common import FieldProblem, Id, Instant, Model, StoredInstant
 from watchbill.api.documented import Documented
 from watchbill.api.wave_shapes import JobWaves, Places
 from watchbill.core import schedule as calendar
@@ -218,7 +218,7 @@ class JobPolicies(Model):
     )
 
 
-class _Job(Model):
+class _Named(Model):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
     tags: Annotated[list[JobTag], Field(max_length=MAX_TAGS, description="each once; kept by the alphabet")] = Field(
@@ -229,7 +229,6 @@ class _Job(Model):
         list[JobComponent],
         Field(min_length=1, max_length=MAX_COMPONENTS, description="run in order on each device, one after the other"),
     ]
-    exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
     execution_context: Literal["system", "current_user"] = Field(
         default="system",
         description="whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in "
@@ -239,6 +238,10 @@ class _Job(Model):
     use_service_account: Literal[False] = False
     duration: JobDuration = Field(default_factory=JobDuration)
     policies: JobPolicies = Field(default_factory=JobPolicies)
+
+
+class _Job(_Named):
+    exclusions: list[JobExclusion] = Field(default_factory=list, max_length=MAX_TARGETS)
 
 
 class JobBody(_Job):
@@ -276,7 +279,7 @@ class ToggleBody(Model):
 
 class LastOccurrence(Model):
     id: UUID
-    scheduled_for_at: Instant
+    scheduled_for_at: StoredInstant
     state: str
     outcome: str | None
     counts: dict[str, int]
@@ -286,7 +289,7 @@ class RecentOccurrence(Model):
     """One of the last occurrences; click it for the run."""
 
     id: UUID
-    scheduled_for_at: Instant
+    scheduled_for_at: StoredInstant
     state: str
     outcome: str | None
 
@@ -332,19 +335,7 @@ class JobDefinition(_Job):
     enabled: bool
 
 
-class JobReply(JobDefinition):
-    """A job as it stands. Devices of sites that the caller does not see are not listed.
-
-    `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
-    sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
-    in use anywhere. `warnings` answer a save that starts the job at once (schedule `immediately`): which windows keep devices from
-    starting, and what becomes of these. They are said once, and empty elsewhere.
-
-    `recent_outcomes`: the last ten, newest first. `waiting_count`: targets in the caller's sites that have not begun.
-    `missed_count`: due instants of the last `missed_span_seconds` that nobody ran. `drift`: a sentence where it really starts less often than
-    its schedule says. `will_not_fire`: why nothing will start next; what takes asking each device is told of one job only.
-    """
-
+class _Stands(Model):
     id: Id
     revision: int
     state: JobState
@@ -366,6 +357,28 @@ class JobReply(JobDefinition):
     created_at: Instant
     updated_at: Instant
     allowed_actions: list[JobAction]
+
+
+class JobListItem(_Named, _Stands):
+    """A job in a list, as in its own reply but for `targets` and `exclusions`, which may be thousands: `target_summary` counts them."""
+
+    schedule: Annotated[dict[str, Any], Documented(JobSchedule)]
+    enabled: bool
+
+
+class JobReply(JobDefinition, _Stands):
+    """A job as it stands. Devices of sites that the caller does not see are not listed.
+
+    `next_due_at`: when it starts next; where it follows clocks (`timezone_source`), on the first of its devices in the caller's
+    sites, be that a later zone of an occurrence that others have begun. The order `next_due` of a list is that of the first zone
+    in use anywhere. `warnings` answer a save that starts the job at once (schedule `immediately`): which windows keep devices from
+    starting, and what becomes of these. They are said once, and empty elsewhere.
+
+    `recent_outcomes`: the last ten, newest first. `waiting_count`: targets in the caller's sites that have not begun.
+    `missed_count`: due instants of the last `missed_span_seconds` that nobody ran. `drift`: a sentence where it really starts less often than
+    its schedule says. `will_not_fire`: why nothing will start next; what takes asking each device is told of one job only.
+    """
+
     warnings: list[FieldProblem]
 
 
@@ -422,26 +435,34 @@ class Standing:
 
 def job_reply(job: SavedJob, standing: Standing, actor: Actor, *, warnings: Sequence[Problem] = ()) -> JobReply:
     """The contract's reply: the definition without secrets, and where the job stands."""
-    history, health = standing.history, standing.health
+    told = [FieldProblem.model_validate(one) for one in warnings]
     return JobReply.model_validate(
-        {
-            **jobs.shown(job.definition, job.seen),
-            **{name: getattr(job, name) for name in _SAME},
-            "enabled": job.enabled,
-            "next_due_at": standing.next_start,
-            "schedule_text": _in_words(job.definition["schedule"]),
-            "last_occurrence": _last(history.last) if history.last else None,
-            "recent_outcomes": list(history.recent),
-            "waiting_count": health.waiting,
-            "missed_count": health.missed,
-            "missed_span_seconds": MISSED_SPAN.total_seconds(),
-            "drift": health.drift,
-            "will_not_fire": health.will_not_fire,
-            "target_summary": job.targets,
-            "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
-            "warnings": [FieldProblem.model_validate(one) for one in warnings],
-        }
+        {**jobs.shown(job.definition, job.seen), **_stands(job, standing, actor), "warnings": told}
     )
+
+
+def job_item(job: SavedJob, standing: Standing, actor: Actor) -> JobListItem:
+    shown = job.listed.shown if job.listed is not None else jobs.shown(job.definition)
+    return JobListItem.model_validate({**shown, **_stands(job, standing, actor)})
+
+
+def _stands(job: SavedJob, standing: Standing, actor: Actor) -> dict[str, Any]:
+    history, health = standing.history, standing.health
+    return {
+        **{name: getattr(job, name) for name in _SAME},
+        "enabled": job.enabled,
+        "next_due_at": standing.next_start,
+        "schedule_text": _in_words(job),
+        "last_occurrence": _last(history.last) if history.last else None,
+        "recent_outcomes": list(history.recent),
+        "waiting_count": health.waiting,
+        "missed_count": health.missed,
+        "missed_span_seconds": MISSED_SPAN.total_seconds(),
+        "drift": health.drift,
+        "will_not_fire": health.will_not_fire,
+        "target_summary": job.targets,
+        "allowed_actions": jobs.allowed_actions(actor, job, has_run=history.last is not None),
+    }
 
 
 def revision_reply(one: JobRevision) -> JobRevisionReply:
@@ -461,8 +482,8 @@ def _last(last: Occurrence) -> LastOccurrence:
     )
 
 
-def _in_words(schedule: Mapping[str, Any]) -> str | None:
-    return _words_of(json.dumps(schedule, sort_keys=True))
+def _in_words(job: SavedJob) -> str | None:
+    return _words_of(job.listed.schedule if job.listed else json.dumps(job.definition["schedule"], sort_keys=True))
 
 
 @lru_cache(maxsize=4096)

@@ -28,12 +28,14 @@ from watchbill.api.documented import Documented
 from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
 from watchbill.api.job_shapes import (
     JobBody,
+    JobListItem,
     JobReply,
     JobRevisionReply,
     JobTag,
     PlanReply,
     Standing,
     ToggleBody,
+    job_item,
     job_reply,
     revision_reply,
 )
@@ -84,12 +86,12 @@ class ImportQuery(Model):
 
 
 @resource.get("")
-async def list_jobs(tx: Tx, caller: Caller, now: Now, query: Annotated[JobQuery, Query()]) -> PageOf[JobReply]:
-    """The jobs that reach the caller's sites, and whether they are healthy."""
+async def list_jobs(tx: Tx, caller: Caller, now: Now, query: Annotated[JobQuery, Query()]) -> PageOf[JobListItem]:
+    """The jobs that reach the caller's sites, and whether they are healthy. Their targets are told one job at a time."""
     healthy = runs.with_health(caller.scope, query.health, now)
     page = await jobs.list_jobs(tx, caller, query.filter(), limit=query.limit, cursor=query.cursor, only=healthy)
     standing = await _standing(tx, caller, page.items, now)
-    return PageOf[JobReply].of(page, lambda job: job_reply(job, standing[job.id], caller))
+    return PageOf[JobListItem].of(page, lambda job: job_item(job, standing[job.id], caller))
 
 
 @resource.post("", status_code=201)

@@ -28,7 +28,7 @@ from watchbill.api.common import (
 from watchbill.api.device_approvals import ApprovalQuery, ApprovalReply
 from watchbill.api.devices import DeviceQuery, DeviceReply
 from watchbill.api.documented import Documented
-from watchbill.api.job_shapes import JobAction, JobReply
+from watchbill.api.job_shapes import JobAction, JobListItem
 from watchbill.api.occurrences import LedgerEntry, OccurrencesQuery
 from watchbill.api.scheduled_jobs import JobQuery
 from watchbill.api.window_shapes import WindowRow
@@ -52,7 +52,7 @@ class _Screen:
 
 
 SCREENS: Final[Mapping[str, _Screen]] = {
-    "jobs": _Screen(JobQuery, JobReply),
+    "jobs": _Screen(JobQuery, JobListItem),
     "occurrences": _Screen(OccurrencesQuery, LedgerEntry),
     "devices": _Screen(DeviceQuery, DeviceReply),
     "device_approvals": _Screen(ApprovalQuery, ApprovalReply),

@@ -5,6 +5,7 @@ A sealed value is bound to its job, component and variable: moved elsewhere, it 
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -92,6 +93,22 @@ def shown(definition: Definition, seen: SeenTargets | None = None) -> dict[str, 
     return public
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A definition as lists use it: read, as the API shows it without targets, and its schedule as a text. Not to be changed."""
+
+    definition: Definition
+    shown: Mapping[str, Any]
+    schedule: str
+
+
+@lru_cache(maxsize=2048)
+def read_listed(stored: str) -> Listed:
+    """A stored definition without its targets, from its text: most of what lists show is what they have shown before."""
+    definition = json.loads(stored)
+    return Listed(definition, shown(definition), json.dumps(definition["schedule"], sort_keys=True))
+
+
 def variables_of(definition: Definition) -> list[tuple[UUID, int | None, dict[str, Any]]]:
     """Assembly, revision (None = latest) and stored variables of each component."""
     return [
@@ -133,6 +150,12 @@ def read_schedule(stored: Any) -> tuple[calendar.Schedule | None, str | None]:
 def read_schedule_text(stored: str) -> tuple[calendar.Schedule | None, str | None]:
     """The same from its text, for lists: most of what they show is what they have shown before."""
     return read_schedule(json.loads(stored))
+
+
+@lru_cache(maxsize=4096)
+def duration_of_text(stored: str) -> Mapping[str, Any]:
+    """The stored limits; those that it was saved without are none."""
+    return {**_NO_LIMITS, **json.loads(stored)}
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ A job is visible where it may run in one of the reader's sites: a device of it, 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Row,
     Select,
+    Text,
     and_,
     any_,
     cast,
@@ -30,13 +31,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
-from watchbill.core.targets import SeenTargets
-from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
+from watchbill.jobs import summary
+from watchbill.jobs.definition import Listed, read_listed
 from watchbill.jobs.scope import scope_left
 from watchbill.jobs.tables import job_reach, jobs
-from watchbill.jobs.values import JobFilter, SavedJob, TargetSummary
+from watchbill.jobs.values import JobFilter, SavedJob
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import Page, decode_cursor, page_of
@@ -52,71 +53,6 @@ _PLAIN = (
     "id", "revision", "definition", "enabled", "state", "state_reason", "paused_until", "mark_at", "next_due_at",
     "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids", "scope_left", "last_run_at",
 )  # fmt: skip
-
-# What its rules are, of each job that has some, and what the reader may know of them (NULL sites = everything). A rule reaches wherever
-# the job's scope does.
-_RULES = text(f"""
-SELECT t.job_id,
-  coalesce(array_agg(t.filter ORDER BY t.position) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.filter IS NOT NULL), '{{}}') AS filters,
-  coalesce(array_agg(t.site ORDER BY t.position) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.site IS NOT NULL), '{{}}') AS sites,
-  bool_or(t.kind = 'all_devices') AS all_devices,
-  bool_or(NOT t.is_exclusion AND NOT (t.inside AND t.reaches_inside)) AS spans,
-  bool_or(t.is_exclusion AND NOT t.inside) AS spares,
-  array_agg(t.site_id) FILTER (WHERE t.inside AND t.site_id IS NOT NULL) AS seen_sites,
-  array_agg(t.filter_id) FILTER (WHERE t.inside AND t.filter_id IS NOT NULL) AS seen_filters
-FROM (
-  SELECT s.job_id, s.kind, s.position, s.is_exclusion, s.site_id, s.filter_id, f.name AS filter, y.name AS site,
-    CAST(:sites AS bigint[]) IS NULL OR s.kind = 'site' OR (j.allowed_site_ids <@ CAST(:sites AS bigint[])) IS TRUE AS reaches_inside,
-    CAST(:sites AS bigint[]) IS NULL OR CASE s.kind WHEN 'site' THEN s.site_id = ANY(:sites) WHEN 'filter' THEN {IS_SEEN} ELSE true END AS inside
-  FROM job_targets s
-  JOIN jobs j ON j.id = s.job_id
-  LEFT JOIN device_filters f ON f.id = s.filter_id
-  LEFT JOIN sites y ON y.id = s.site_id
-  WHERE s.job_id = ANY(:ids) AND s.device_id IS NULL
-) t GROUP BY t.job_id
-""")
-#: Of a job that names more devices than these, a list does not look which are online.
-MOST_LOOKED_AT: Final = 1000
-# Who sees every site needs no look at the devices themselves.
-_SUMMARY_OF_ALL = text("""
-SELECT w.job_id, n.named - n.excluded AS devices, n.excluded, false AS spans, false AS spares, NULL AS seen_devices,
-  CASE WHEN n.named <= :most THEN (
-    SELECT count(*) FROM job_targets s JOIN device_presence p ON p.device_id = s.device_id AND p.gateway_id IS NOT NULL
-    WHERE s.job_id = w.job_id AND NOT s.is_exclusion
-      AND NOT EXISTS (SELECT FROM job_targets x WHERE x.job_id = w.job_id AND x.is_exclusion AND x.device_id = s.device_id)) END AS online
-FROM unnest(CAST(:ids AS bigint[])) AS w(job_id) CROSS JOIN LATERAL (
-  SELECT
-    (SELECT count(*) FROM job_targets s WHERE s.job_id = w.job_id AND NOT s.is_exclusion)
-    - (SELECT count(*) FROM job_targets s WHERE s.job_id = w.job_id AND NOT s.is_exclusion AND s.device_id IS NULL) AS named,
-    (SELECT count(*) FROM job_targets x JOIN job_targets s ON s.job_id = x.job_id AND s.device_id = x.device_id AND NOT s.is_exclusion
-     WHERE x.job_id = w.job_id AND x.is_exclusion) AS excluded
-) AS n
-""")
-# `inside` is what the reader may know of, found from the side of whichever are fewer, the devices of his sites or those of the jobs.
-# Of devices of other sites only marks are left: `spans` (to run on) and `spares` (left out), each at the first one found.
-_SUMMARY_OF_SITES = text("""
-WITH out AS MATERIALIZED (
-  SELECT s.job_id, s.device_id, coalesce(d.site_id = ANY(:sites), false) AS is_inside
-  FROM job_targets s JOIN devices d ON d.id = s.device_id WHERE s.job_id = ANY(:ids) AND s.is_exclusion
-), inside AS (
-  SELECT s.job_id, s.device_id, p.gateway_id IS NOT NULL AS is_online, false AS is_exclusion,
-    (s.job_id, s.device_id) IN (SELECT job_id, device_id FROM out) AS is_excluded
-  FROM devices d JOIN job_targets s ON s.device_id = d.id AND s.job_id = ANY(:ids) AND NOT s.is_exclusion
-  LEFT JOIN device_presence p ON p.device_id = d.id
-  WHERE d.site_id = ANY(:sites)
-  UNION ALL SELECT job_id, device_id, false, true, true FROM out WHERE is_inside
-)
-SELECT w.job_id,
-  count(*) FILTER (WHERE NOT i.is_exclusion AND NOT i.is_excluded) AS devices,
-  count(*) FILTER (WHERE NOT i.is_exclusion AND i.is_excluded) AS excluded,
-  count(*) FILTER (WHERE NOT i.is_exclusion AND NOT i.is_excluded AND i.is_online) AS online,
-  EXISTS (SELECT FROM job_targets s JOIN devices d ON d.id = s.device_id
-    WHERE s.job_id = w.job_id AND NOT s.is_exclusion AND NOT coalesce(d.site_id = ANY(:sites), false)) AS spans,
-  EXISTS (SELECT FROM out x WHERE x.job_id = w.job_id AND NOT x.is_inside) AS spares,
-  array_agg(i.device_id) FILTER (WHERE i.device_id IS NOT NULL) AS seen_devices
-FROM unnest(CAST(:ids AS bigint[])) AS w(job_id) LEFT JOIN inside i ON i.job_id = w.job_id GROUP BY w.job_id
-""")
-
 
 # A scope of one site of a hundred and one of all of them need different plans; a prepared statement's generic plan took
 # 600 ms where this takes 20 (100,000 jobs).
@@ -179,20 +115,27 @@ def _reaches(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(job_reach.c.job_id == jobs.c.id, condition)
 
 
-# Put together once: a statement of so many columns takes milliseconds to compose.
-_QUERY: Select[Any] = (
-    select(
-        *[jobs.c[name] for name in _PLAIN if name in jobs.c and not name.endswith("_by")],
-        scope_left().label("scope_left"),
-        func.lower(jobs.c.name).label("sort_name"),
-        _CREATOR.c.username.label("created_by"),
-        _EDITOR.c.username.label("updated_by"),
+def _query(definition: ColumnElement[Any]) -> Select[Any]:
+    return (
+        select(
+            *[jobs.c[name] for name in _PLAIN if name in jobs.c and name != "definition" and not name.endswith("_by")],
+            definition.label("definition"),
+            scope_left().label("scope_left"),
+            func.lower(jobs.c.name).label("sort_name"),
+            _CREATOR.c.username.label("created_by"),
+            _EDITOR.c.username.label("updated_by"),
+        )
+        .select_from(jobs)
+        .outerjoin(_CREATOR, _CREATOR.c.id == jobs.c.created_by)
+        .outerjoin(_EDITOR, _EDITOR.c.id == jobs.c.updated_by)
+        .where(jobs.c.deleted_at.is_(None))
     )
-    .select_from(jobs)
-    .outerjoin(_CREATOR, _CREATOR.c.id == jobs.c.created_by)
-    .outerjoin(_EDITOR, _EDITOR.c.id == jobs.c.updated_by)
-    .where(jobs.c.deleted_at.is_(None))
-)
+
+
+# Put together once: a statement of so many columns takes milliseconds to compose.
+_QUERY = _query(jobs.c.definition)
+# A list names no targets, which may be thousands: they are not even read.
+_LISTED = _query(cast(jobs.c.definition.op("-")(literal_column("ARRAY['targets', 'exclusions']")), Text))
 
 
 async def find(tx: AsyncConnection, scope: SiteScope, job_id: int, *, for_update: bool = False) -> SavedJob | None:
@@ -219,17 +162,17 @@ async def ids_named(tx: AsyncConnection, scope: SiteScope, name: str) -> list[in
 async def list_page(
     tx: AsyncConnection, scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None, only: Only = ()
 ) -> Page[SavedJob]:
-    """`only`: what else has to hold, as far as features above know it."""
+    """`only`: what else has to hold, as far as features above know it. The definitions come without targets and exclusions."""
     if scope.site_ids is not None or wanted.site_id is not None:
         await tx.execute(_PLAN_FOR_VALUES)
     rows = (await tx.execute(page_query(scope, wanted, limit=limit, cursor=cursor, only=only))).all()
     page = page_of(rows, limit, lambda row: _cursor_of(wanted.sort.removeprefix("-"), row))
-    return Page(await _with_targets(tx, scope, page.items), page.next_cursor)
+    return Page(await _with_targets(tx, scope, page.items, is_listed=True), page.next_cursor)
 
 
 def page_query(scope: SiteScope, wanted: JobFilter, *, limit: int, cursor: str | None, only: Only = ()) -> Select[Any]:
     """One page and one row more, by a row comparison that an index answers at any depth."""
-    query = _QUERY.where(*_conditions(scope, wanted), *only)
+    query = _LISTED.where(*_conditions(scope, wanted), *only)
     name, is_descending = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
     keys = _keys(name)
     if cursor is not None:
@@ -308,33 +251,22 @@ async def hold_many(tx: AsyncConnection, scope: SiteScope, job_ids: Sequence[int
     return await _with_targets(tx, scope, (await tx.execute(query)).all())
 
 
-async def _with_targets(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]) -> list[SavedJob]:
-    """Two statements for a page: its devices named one by one, and its rules."""
-    if not rows:
-        return []
-    ids, sites = [row.id for row in rows], scope.as_list()
-    statement = _SUMMARY_OF_ALL if sites is None else _SUMMARY_OF_SITES
-    given = {"ids": ids, "most": MOST_LOOKED_AT} if sites is None else {"ids": ids, "sites": sites}
-    named = {row.job_id: row for row in await tx.execute(statement, given)}
-    rules = {row.job_id: row for row in await tx.execute(_RULES, {"ids": ids, "sites": sites})}
-    return [_job(row, named.get(row.id), rules.get(row.id), scope) for row in rows]
+async def _with_targets(
+    tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]], *, is_listed: bool = False
+) -> list[SavedJob]:
+    found = await summary.of_jobs(tx, scope, [row.id for row in rows], is_listed=is_listed)
+    return [_job(row, found[row.id], read_listed(row.definition) if is_listed else None) for row in rows]
 
 
-def _job(row: Row[Any], named: Row[Any] | None, rules: Row[Any] | None, scope: SiteScope) -> SavedJob:
-    devices = {one: getattr(named, one) for one in ("devices", "excluded", "online")} if named else {}
-    found = {one: getattr(rules, one) for one in ("filters", "sites", "all_devices")} if rules else {}
+def _job(row: Row[Any], told: summary.Told, listed: Listed | None) -> SavedJob:
+    values = {name: getattr(row, name) for name in _PLAIN}
+    if listed is not None:
+        values["definition"] = listed.definition
     return SavedJob(
-        **{name: getattr(row, name) for name in _PLAIN},
-        targets=TargetSummary(**devices, **found),
-        spans_other_sites=any(one.spans for one in (named, rules) if one),
-        spares_other_sites=any(one.spares for one in (named, rules) if one),
-        seen=None if scope.site_ids is None else _seen(named, rules),
-    )
-
-
-def _seen(named: Row[Any] | None, rules: Row[Any] | None) -> SeenTargets:
-    return SeenTargets(
-        devices=frozenset(str(one) for one in (named.seen_devices if named else None) or ()),
-        sites=frozenset((rules.seen_sites if rules else None) or ()),
-        filters=frozenset((rules.seen_filters if rules else None) or ()),
+        **values,
+        listed=listed,
+        targets=told.targets,
+        spans_other_sites=told.spans,
+        spares_other_sites=told.spares,
+        seen=told.seen,
     )

@@ -47,6 +47,9 @@ FROM unnest(CAST(:kinds AS text[]), CAST(:devices AS uuid[]), CAST(:filters AS b
   AS t(kind, device_id, filter_id, site_id, place)
 """)
 
+# Before anything else of the job is touched, and in one order: a device that moves meanwhile holds itself first, then its targets.
+_HOLD_DEVICES = text("SELECT FROM devices WHERE id = ANY(CAST(:devices AS uuid[])) ORDER BY id FOR SHARE")
+
 _SITES = text("""
 SELECT job_id, array_agg(DISTINCT nullif(site_id, 0)) AS sites FROM job_reach WHERE job_id = ANY(:job_ids) GROUP BY job_id
 """)
@@ -91,6 +94,7 @@ async def replace_targets(
     tx: AsyncConnection, job_id: int, targets: Sequence[Target], exclusions: Sequence[Target]
 ) -> None:
     """The job's targets as rows; one statement a list, whatever its length."""
+    await tx.execute(_HOLD_DEVICES, {"devices": [one.device_id for one in targets if isinstance(one, DeviceTarget)]})
     await tx.execute(delete(job_targets).where(job_targets.c.job_id == job_id))
     for is_exclusion, chosen in ((False, targets), (True, exclusions)):
         if chosen:

@@ -56,6 +56,7 @@ job_targets = Table(
     Column("device_id", Uuid),
     Column("filter_id", BigInteger),
     Column("site_id", BigInteger),
+    Column("at_site", BigInteger),
 )
 
 #: A view: the sites in which a job may run, 0 = none.

@@ -10,6 +10,7 @@ from watchbill.core.job_rules_values import Policies
 from watchbill.core.schedule import Schedule
 from watchbill.core.schedule_types import ZoneSource
 from watchbill.core.targets import SeenTargets
+from watchbill.jobs.definition import Listed
 
 JobState = Literal["active", "paused", "completed", "error"]
 Sort = Literal[
@@ -60,6 +61,8 @@ class SavedJob:
     seen: SeenTargets | None = None
     #: When it opened its newest occurrence; None = never.
     last_run_at: datetime | None = None
+    #: Of a job in a list: its definition, which has no targets then, as lists use it.
+    listed: Listed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, DateTime, Row, Select, literal, text, tuple_
@@ -15,7 +16,7 @@ from watchbill.core.occurrence import public_id
 from watchbill.core.problems import Problem
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import DueJob
-from watchbill.jobs.definition import policies_of_text, read_schedule_text
+from watchbill.jobs.definition import duration_of_text, policies_of_text, read_schedule_text
 from watchbill.jobs.tables import jobs as jobs_table
 from watchbill.kit.errors import InvalidError
 from watchbill.runs.forecast import Coming, Forecast, Place
@@ -83,7 +84,7 @@ def _too_deep() -> InvalidError:
 
 def _due_job(row: Row[Any]) -> DueJob:
     schedule, error = read_schedule_text(row.schedule)
-    policies = policies_of_text(row.policies)
+    policies, duration = policies_of_text(row.policies), duration_of_text(row.duration)
     return DueJob(
         id=row.id,
         revision=row.revision,
@@ -92,9 +93,9 @@ def _due_job(row: Row[Any]) -> DueJob:
         mark_at=row.mark_at,
         next_due_at=row.next_due_at,
         policies=policies,
-        time_limit_seconds=row.duration["time_limit_seconds"],
-        expires_after_seconds=row.duration["expires_after_seconds"],
-        run_limit_seconds=row.duration.get("run_limit_seconds"),
+        time_limit_seconds=duration["time_limit_seconds"],
+        expires_after_seconds=duration["expires_after_seconds"],
+        run_limit_seconds=duration["run_limit_seconds"],
         zone_source=row.zone_source,
         allowed_site_ids=row.allowed_site_ids,
         reach_site_ids=row.allowed_site_ids,
@@ -176,7 +177,13 @@ def _flags(one: Coming, blocked: Held | Skipped | None, *, is_following: bool) -
     """Those of the calendar, and as in a preview: closed for the whole job, and beside it that it waits for the window to open."""
     flags: list[str] = []
     if one.job.schedule is not None and not is_following:
-        flags += [flag for shown in calendar.upcoming(one.job.schedule, one.nominal - _TICK, 1) for flag in shown.flags]
+        flags += _calendar_flags(one.job.schedule, one.nominal)
     if blocked is not None:
         flags += ["in_blackout", "held"] if isinstance(blocked, Held) else ["in_blackout"]
     return flags
+
+
+@lru_cache(maxsize=20_000)
+def _calendar_flags(schedule: calendar.Schedule, nominal: datetime) -> tuple[str, ...]:
+    """At each look they are the same."""
+    return tuple(flag for shown in calendar.upcoming(schedule, nominal - _TICK, 1) for flag in shown.flags)

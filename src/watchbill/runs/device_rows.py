@@ -7,7 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, any_, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -169,7 +182,7 @@ async def device_rows(
     """Frozen devices of an occurrence by host name, with their executions."""
     table = run_targets.c
     name = func.lower(table.hostname)
-    query = _target_query().where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
+    query = _TARGETS.where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
     query = query.where(*_conditions(wanted, occurrence_id))
     if cursor is not None:
         host, last = decode_cursor(cursor, (str, int))
@@ -219,13 +232,27 @@ async def _rules_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, ...]]
     return {row.id: {one["place"]: rule_in_words(one) for one in row.target_specs} for row in await tx.execute(query)}
 
 
-def _target_query() -> Select[Any]:
-    table = run_targets.c
-    return select(*_TARGET_COLUMNS).select_from(
-        run_targets.join(devices, devices.c.id == table.device_id)
-        .outerjoin(sites, sites.c.id == table.site_id)
-        .outerjoin(device_presence, device_presence.c.device_id == table.device_id)
+# Put together once: a statement of so many columns takes milliseconds to compose.
+_TARGETS: Select[Any] = select(*_TARGET_COLUMNS).select_from(
+    run_targets.join(devices, devices.c.id == run_targets.c.device_id)
+    .outerjoin(sites, sites.c.id == run_targets.c.site_id)
+    .outerjoin(device_presence, device_presence.c.device_id == run_targets.c.device_id)
+)
+_DONE: Select[Any] = (
+    select(*_EXECUTION)
+    .where(
+        executions.c.run_id == any_(bindparam("runs", type_=ARRAY(BigInteger))),
+        executions.c.target_id == any_(bindparam("targets", type_=ARRAY(BigInteger))),
     )
+    .order_by(
+        executions.c.target_id,
+        executions.c.attempt,
+        executions.c.dispatched_at,
+        executions.c.is_recheck,
+        executions.c.component,
+        executions.c.session_id,
+    )
+)
 
 
 def _device_row(row: Row[*tuple[Any, ...]], rules: Mapping[int, str], done: Sequence[Execution]) -> DeviceRow:
@@ -278,21 +305,11 @@ _PLAIN = (
 
 
 async def _executions_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, list[Execution]]:
-    query = (
-        select(*_EXECUTION)
-        .where(executions.c.run_id == any_(literal(sorted({row.run_id for row in targets}), ARRAY(BigInteger))))
-        .where(executions.c.target_id == any_(literal([row.id for row in targets], ARRAY(BigInteger))))
-        .order_by(
-            executions.c.target_id,
-            executions.c.attempt,
-            executions.c.dispatched_at,
-            executions.c.is_recheck,
-            executions.c.component,
-            executions.c.session_id,
-        )
-    )
     found: dict[int, list[Execution]] = defaultdict(list)
-    for row in await tx.execute(query):
+    if not targets:
+        return found
+    asked = {"runs": sorted({row.run_id for row in targets}), "targets": [row.id for row in targets]}
+    for row in await tx.execute(_DONE, asked):
         found[row.target_id].append(Execution(*row))
     return found
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    text,
     true,
     tuple_,
 )
@@ -114,6 +115,12 @@ OCCURRENCE_NAMES = tuple(
 )
 _OCCURRENCE = tuple(occurrences.c[name] for name in OCCURRENCE_NAMES)
 # Two manual starts may share an instant, which has whole seconds.
+_COUNTS = text("""
+SELECT occurrence_id, state, sum(number) FROM occurrence_counts
+WHERE occurrence_id = ANY(CAST(:ids AS uuid[])) AND (CAST(:sites AS bigint[]) IS NULL OR site_id = ANY(:sites))
+GROUP BY occurrence_id, state HAVING sum(number) > 0
+""")
+_OCCURRENCES = select(*_OCCURRENCE)
 _NEWEST_FIRST = (occurrences.c.scheduled_for_at.desc(), occurrences.c.created_at.desc(), occurrences.c.id.desc())
 
 
@@ -125,16 +132,11 @@ async def counts_of(
     tx: AsyncConnection, scope: SiteScope, occurrence_ids: Sequence[uuid.UUID]
 ) -> dict[uuid.UUID, dict[str, int]]:
     """Targets by state of each occurrence, summed over the reader's sites."""
-    table = occurrence_counts.c
-    query = (
-        select(table.occurrence_id, table.state, func.sum(table.number))
-        .where(table.occurrence_id == any_(literal(list(occurrence_ids), ARRAY(Uuid))), scope.clause(table.site_id))
-        .group_by(table.occurrence_id, table.state)
-        .having(func.sum(table.number) > 0)
-    )
     found: dict[uuid.UUID, dict[str, int]] = defaultdict(dict)
-    for occurrence_id, state, number in await tx.execute(query):
-        found[occurrence_id][state] = number
+    if occurrence_ids:
+        asked = {"ids": list(occurrence_ids), "sites": scope.as_list()}
+        for occurrence_id, state, number in await tx.execute(_COUNTS, asked):
+            found[occurrence_id][state] = number
     return found
 
 
@@ -220,7 +222,7 @@ async def list_occurrences(
 ) -> Page[Occurrence]:
     """Occurrences, newest first."""
     table = occurrences.c
-    query = select(*_OCCURRENCE).where(*_conditions(ledger))
+    query = _OCCURRENCES.where(*_conditions(ledger))
     if cursor is not None:
         at, made, last = decode_cursor(cursor, (str, str, str))
         place = tuple_(table.scheduled_for_at, table.created_at, table.id)
@@ -250,7 +252,7 @@ async def find_occurrence(
 ) -> Occurrence | None:
     """An occurrence of a job by id or due instant, with its waves; the newest that has targets without either."""
     table = occurrences.c
-    query = select(*_OCCURRENCE).where(table.job_id == job_id)
+    query = _OCCURRENCES.where(table.job_id == job_id)
     if isinstance(which, uuid.UUID):
         query = query.where(table.id == which)
     elif which is not None:

@@ -49,7 +49,7 @@ def drift_of(some: Sequence[SavedJob], started: Mapping[int, tuple[datetime, ...
         for job in some:
             # Without the gaps that a median needs, nothing has to be computed.
             if len(started[job.id]) > 1:
-                schedule = json.dumps(job.definition["schedule"], sort_keys=True)
+                schedule = job.listed.schedule if job.listed else json.dumps(job.definition["schedule"], sort_keys=True)
                 drifted = budget.attempt(_drift, schedule, started[job.id])
                 if isinstance(drifted, Drift):
                     found[job.id] = drifted.sentence
