@@ -26,8 +26,8 @@ demo: $(STAMP) ## start an Engine on throwaway data, enrol this machine, run thr
 up: $(STAMP) ## run the Engine of this machine until stopped; its data stays
 	@exec $(BIN)/watchbill up
 
-test: $(STAMP) ## run every test: real PostgreSQL, real agents, about a quarter of an hour
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+test: $(STAMP) ## run every test: real PostgreSQL, real agents, less than half an hour
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; counts as JSON at the end
 	$(BIN)/python -m tests.simulation.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))

@@ -70,7 +70,7 @@ INSERT INTO run_targets ({_COLUMNS})
 SELECT :run, :occurrence, job_id, device_id, site_id, hostname, state, reason, deadline_at, expires_at, finished_at, via,
   inventory_revision FROM kept
 """)
-_EMPTY = "TRUNCATE occurrences, occurrence_counts, occurrence_waves, runs, run_targets, executions, output_chunks, output_texts, work_items, pgqueuer, events"
+_EMPTY = "TRUNCATE occurrences, occurrence_counts, occurrence_waves, runs, run_targets, executions, output_chunks, output_texts, work_items, pgqueuer, events CASCADE"
 
 
 async def set_up(stage: common.Stage, number: int, software: int) -> int:

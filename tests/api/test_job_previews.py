@@ -25,7 +25,13 @@ async def test_a_preview_of_an_unsaved_job_saves_nothing(operator, viewer, fleet
     }  # fmt: skip
     assert shown["instants"][1]["flags"] == ["shifted_gap"]
     assert shown["instants"][1]["local"] == "2027-03-28T03:30"
-    assert shown["targets"] == {"devices": 2, "online": 1, "offline": 1, "left_out": {"device_disabled": 1}}
+    assert shown["targets"] == {
+        "devices": 2,
+        "online": 1,
+        "offline": 1,
+        "left_out": {"device_disabled": 1},
+        "lacking": {},
+    }
     assert (await viewer.get(PATH)).json()["items"] == []
 
 

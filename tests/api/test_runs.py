@@ -249,9 +249,10 @@ async def test_occurrences_of_a_job_that_follows_zones_tell_their_waves(
         due = await jobs.take_due(tx, at)
         around = await runs.surroundings(tx, due, at)
         await runs.carry_out(tx, runs.plan(due, at, zones=around.zones), at)
+    paced = {"size": None, "ended_at": None, "promoted_by": None, "counts": {"pending": 1}}
     waves = [
-        {"wave": 1, "timezone": "Europe/Berlin", "starts_at": "2031-05-04T05:00:00Z", "counts": {"pending": 1}},
-        {"wave": 2, "timezone": "America/New_York", "starts_at": "2031-05-04T11:00:00Z", "counts": {"pending": 1}},
+        {"wave": 1, "timezone": "Europe/Berlin", "starts_at": "2031-05-04T05:00:00Z", **paced},
+        {"wave": 2, "timezone": "America/New_York", "starts_at": "2031-05-04T11:00:00Z", **paced},
     ]
     (listed,) = (await admin.get(f"{PATH}/{job['id']}/runs")).json()["items"]
     one = (await admin.get(f"{PATH}/{job['id']}/occurrences/{listed['id']}")).json()

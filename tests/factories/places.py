@@ -1,5 +1,6 @@
 """Sites and devices."""
 
+import secrets
 import uuid
 from datetime import datetime
 
@@ -56,6 +57,7 @@ async def make_device(
         "description": "",
         "status": status,
         "public_key": public_key or Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+        "sealing_key": secrets.token_bytes(32),
         "os_family": os_family,
         "os_name": "Debian GNU/Linux",
         "os_version": "12",

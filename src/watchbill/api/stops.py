@@ -91,9 +91,9 @@ async def cancel_job_target(
 ) -> StopCounts:
     """Stop one device of an occurrence; the others go on."""
     await jobs.require_visible(tx, caller, job_id)
+    caller.require(*jobs.NEEDED["cancel"])
     found = await runs.get_occurrence(tx, caller.scope, job_id, which_occurrence(occurrence))
     await runs.require_target(tx, caller.scope, found.id, target_id)
-    caller.require(*jobs.NEEDED["cancel"])
     stopped = await runs.cancel_target(tx, caller.scope, found.id, target_id, now)
     detail = {"job_id": job_id, "target": target_id}
     await audit.record(tx, caller, "target.cancel", "occurrence", found.id, now=now, detail=detail)

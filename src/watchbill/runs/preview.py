@@ -211,10 +211,10 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | 
             lacking[row.lacking] = row.number
         elif row.reason is not None:
             left_out[row.reason] = left_out.get(row.reason, 0) + row.number
-            continue
-        online += row.number if row.is_online else 0
-        offline += 0 if row.is_online else row.number
-        canaries += row.canaries
+        else:
+            online += row.number if row.is_online else 0
+            offline += 0 if row.is_online else row.number
+            canaries += row.canaries
     return TargetCounts(online, offline, left_out, lacking, unknown, canaries)
 
 

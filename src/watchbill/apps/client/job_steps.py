@@ -69,7 +69,7 @@ def with_steps(function: Callable[..., None]) -> Callable[Concatenate[Session, .
     """Give a command these options; it gets them as `steps`."""
 
     def run(session: Session, **given: Any) -> None:
-        steps = Steps(**{name: given.pop(name) for name in _OPTIONS})
+        steps = Steps(**{name: given.pop(name, None) for name in _OPTIONS})
         function(session, **given, steps=steps)
 
     own = [one for one in inspect.signature(function).parameters.values() if one.name != "steps"]
