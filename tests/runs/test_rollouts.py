@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from tests.factories import places
 from tests.factories.scene import GATEWAY, Scene, counters_hold
-from watchbill import queue, runs
+from watchbill import assemblies, queue, runs
 from watchbill.core.states import TargetState as S
 from watchbill.core.states import WorkItemState
 from watchbill.core.waves import from_json
@@ -114,6 +114,26 @@ async def test_waves_go_one_after_another_and_across_sites(db: Database, scene: 
         await end(db, scene, deliveries)
     assert await names_of(db, scene, occurrence, S.SUCCESS) == [*names, "e01", "e02"]
     assert await phase(db, occurrence) == ("ended", 3)
+
+
+async def test_who_cannot_be_given_a_secret_is_left_out_before_its_wave(db: Database, scene: Scene) -> None:
+    secret = {"name": "PASSWORD", "type": "secret"}
+    async with db.begin() as tx:
+        names = await fleet(tx, scene, 3)
+        await tx.execute(text("UPDATE devices SET sealing_key = NULL WHERE hostname = 'd01'"))
+        content = {"name": "Guarded", "kind": "script", "interpreter": "bash", "content": "true", "variables": [secret]}
+        script = (await assemblies.create(tx, scene.admin, content, now=scene.now)).id
+        component = {"assembly_id": str(script), "variables": {"PASSWORD": "hunter2!"}}
+        job = await scene.job(tx, *names, components=[component])
+        opening = scene.opening(job, waves_plan=waves(1))
+        assert await runs.open_occurrences(tx, [opening], scene.now) == {opening.id}
+    await work(db, scene)
+    async with db.begin() as tx:
+        assert (await scene.states(tx, opening.id))["d01"] == (S.SKIPPED, "preflight_failed")
+    while deliveries := await start(db, scene):
+        await end(db, scene, deliveries)
+        await work(db, scene)
+    assert await names_of(db, scene, opening.id, S.SUCCESS) == ["d02", "d03"]
 
 
 async def test_the_brake_is_judged_by_every_result(db: Database, scene: Scene) -> None:

@@ -19,6 +19,7 @@ from watchbill.core.waves import Phase, free_slots, split
 from watchbill.kit import db
 from watchbill.runs import dispatch, rollouts
 from watchbill.runs.moves import Move, changed, move, publish_occurrences, settle
+from watchbill.runs.preflight import refuse_unready
 from watchbill.runs.stopping import pass_on
 from watchbill.runs.taking import KILL_GRACE, SILENCE
 from watchbill.runs.to_open import Opening
@@ -140,6 +141,9 @@ async def release(
     tx: AsyncConnection, run_id: int, site_id: int, now: datetime, *, limit: int = dispatch.RELEASE_BATCH
 ) -> int:
     """Let the next targets of one run and site go, as many as may go now; returns how many were looked after, 0 = nothing is left."""
+    # In a transaction of their own: whoever ends targets locks the rollout last.
+    if refused := await refuse_unready(tx, run_id, site_id, now):
+        return refused
     found = (await tx.execute(_ROLLOUT_OF, {"run_id": run_id})).one_or_none()
     if found is None:
         return await dispatch.release(tx, run_id, site_id, now, limit=limit)

@@ -59,14 +59,15 @@ def needs_of(parts: Iterable[tuple[AssemblyDraft, Mapping[str, object]]]) -> Nee
     return Needs(tuple(sorted(names)), key)
 
 
-async def refuse_unready(tx: AsyncConnection, run_id: int, site_id: int, now: datetime) -> None:
-    """Skip the targets of one run and site that nothing can be handed to, each with what is missing."""
+async def refuse_unready(tx: AsyncConnection, run_id: int, site_id: int, now: datetime) -> int:
+    """Skip the next targets of one run and site that nothing can be handed to, each with what is missing; returns how many."""
     needs = await _needs_of_run(tx, run_id)
     if needs.is_nothing:
-        return
+        return 0
     which = {**needs.values(), "run_id": run_id, "site_id": site_id, "limit": _BATCH}
-    while rows := (await tx.execute(_UNREADY, which)).all():
-        await move(tx, [_skip(row.id, row.lacking, lacks_key=row.lacks_key) for row in rows], now)
+    rows = (await tx.execute(_UNREADY, which)).all()
+    await move(tx, [_skip(row.id, row.lacking, lacks_key=row.lacks_key) for row in rows], now)
+    return len(rows)
 
 
 def _skip(target_id: int, names: Sequence[str], *, lacks_key: bool) -> Move:
