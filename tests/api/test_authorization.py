@@ -165,7 +165,7 @@ def too_many(reply: httpx.Response) -> Iterator[str]:
                 yield f"counts {counts}"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_everybody_sees_and_does_what_is_theirs_and_nothing_else(
     stage: Stage, sides: World, record_property
 ) -> None:

@@ -67,13 +67,14 @@ async def _find(request: Request, tx: AsyncConnection, now: datetime) -> SignIn 
     return await identity.by_session(tx, cookie, remote_addr=address, now=now) if cookie else None
 
 
-def _sign_in(request: Request) -> SignIn:
+# Not plain functions, which the framework would call in a thread each.
+async def _sign_in(request: Request) -> SignIn:
     sign_in: SignIn = request.state.sign_in
     return sign_in
 
 
-def _caller(request: Request) -> Actor:
-    return _sign_in(request).actor
+async def _caller(request: Request) -> Actor:
+    return (await _sign_in(request)).actor
 
 
 TheSignIn = Annotated[SignIn, Depends(_sign_in)]

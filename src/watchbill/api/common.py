@@ -232,17 +232,18 @@ def _bad(document: object) -> Iterator[str]:
             yield place
 
 
-def _deps(request: Request) -> Deps:
+# Not plain functions, which the framework would call in a thread each.
+async def _deps(request: Request) -> Deps:
     deps: Deps = request.app.state.deps
     return deps
 
 
-def _tx(request: Request) -> AsyncConnection:
+async def _tx(request: Request) -> AsyncConnection:
     tx: AsyncConnection = request.state.tx
     return tx
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     now: datetime = request.state.now
     return now
 

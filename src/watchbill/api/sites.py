@@ -6,11 +6,13 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, sites
 from watchbill.api.addresses import server_url
 from watchbill.api.auth import Caller
 from watchbill.api.common import (
+    Deps,
     Description,
     Id,
     Instant,
@@ -24,6 +26,7 @@ from watchbill.api.common import (
     router,
     ruled,
 )
+from watchbill.identity import Actor
 from watchbill.sites import Site, SiteChange, SiteDraft
 
 resource = router(prefix="/api/sites", tags=["sites"])
@@ -67,7 +70,7 @@ class SiteReply(Model):
 class Shaper:
     """How sites are shown to the caller of one request."""
 
-    def __init__(self, tx: Tx, caller: Caller, deps: TheDeps, request: Request) -> None:
+    def __init__(self, tx: AsyncConnection, caller: Actor, deps: Deps, request: Request) -> None:
         self._tx, self._caller, self._deps, self._request = tx, caller, deps, request
 
     async def one(self, site: Site) -> SiteReply:
@@ -95,7 +98,11 @@ class Shaper:
         return f"watchbill-agent enroll --server {server} --code {f'{code}.{pin}' if pin else code}"
 
 
-Shaped = Annotated[Shaper, Depends()]
+async def _shaper(tx: Tx, caller: Caller, deps: TheDeps, request: Request) -> Shaper:
+    return Shaper(tx, caller, deps, request)
+
+
+Shaped = Annotated[Shaper, Depends(_shaper)]
 
 
 @resource.get("")
