@@ -147,7 +147,16 @@ async def read_fleet(reader: Reader, some: lists_data.Sample) -> None:
         await reader.page("fleet", variant, path, query)
 
 
-READS = (read_jobs, read_runs, read_devices, read_ledger, read_fleet)
+async def read_bare(reader: Reader, _some: lists_data.Sample) -> None:
+    """What any request costs on this machine at this time: who asks, and nothing else."""
+    for _ in range(3 * PAGES):
+        began = time.perf_counter()
+        response = await reader.http.get("/api/session")
+        reader.times.add("bare", reader.name, "own session", time.perf_counter() - began)
+        assert response.status_code == httpx.codes.OK, response.text
+
+
+READS = (read_jobs, read_runs, read_devices, read_ledger, read_fleet, read_bare)
 
 
 @asynccontextmanager
@@ -172,8 +181,8 @@ async def measure(stage: common.Stage, rows: int, rounds: int) -> common.Figures
         await _read(measured, some, rounds)
     times.tell()
     figures = {key: round(common.percentile(times.of(what), 0.95) * 1000, 1) for what, key in KEYS.items()}
-    fleet = round(common.percentile(times.of("fleet"), 0.95) * 1000, 1)
-    return {"rows": rows, **figures, "fleet_p95_ms": fleet, "requests": sum(map(len, times.found.values()))}
+    beside = {f"{what}_p95_ms": round(common.percentile(times.of(what), 0.95) * 1000, 1) for what in ("fleet", "bare")}
+    return {"rows": rows, **figures, **beside, "requests": sum(map(len, times.found.values()))}
 
 
 @contextmanager
@@ -184,12 +193,13 @@ def same_server(folder: Path) -> Iterator[str]:
 
 
 async def _read(some_readers: Sequence[Reader], some: lists_data.Sample, rounds: int) -> None:
-    for read, _, reader in _turns(some_readers, rounds):
+    for _, read, reader in _turns(some_readers, rounds):
         await read(reader, some)
 
 
-def _turns(some_readers: Sequence[Reader], rounds: int) -> Iterator[tuple[Any, int, Reader]]:
-    yield from itertools.product(READS, range(rounds), some_readers)
+def _turns(some_readers: Sequence[Reader], rounds: int) -> Iterator[tuple[int, Any, Reader]]:
+    """Round by round, so that what the machine does meanwhile meets all lists alike."""
+    yield from itertools.product(range(rounds), READS, some_readers)
 
 
 def main() -> None:

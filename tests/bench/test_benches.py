@@ -28,7 +28,7 @@ TINY = {
     ),
     "lists": (
         ["--rows", "2000", "--devices", "300", "--sites", "6", "--jobs", "120", "--rounds", "1"],
-        "rows jobs_p95_ms runs_p95_ms devices_p95_ms occurrences_p95_ms",
+        "rows jobs_p95_ms runs_p95_ms devices_p95_ms occurrences_p95_ms bare_p95_ms",
     ),
     "output": (["--megabytes", "2", "--quiet", "4"], "mb_per_s quiet_p99_ms peak_rss_mb"),
     "gateway": (
