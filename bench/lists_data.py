@@ -142,6 +142,7 @@ SELECT nextval('run_targets_id_seq'), r.id, r.occurrence_id, r.job_id, t.device_
   CASE WHEN dice < 0.97 THEN 'removed 17 files' END
 FROM runs r JOIN job_targets t ON t.job_id = r.job_id JOIN bench_fleet f ON f.id = t.device_id, LATERAL (SELECT random() + 0 * t.position AS dice WHERE r.id > 0) d
 WHERE r.id >= :low AND r.id < :high
+ORDER BY r.id, t.position
 """
 _WEEK_EXECUTIONS = """
 INSERT INTO {executions} (id, target_id, run_id, device_id, site_id, component, attempt, term, state, outcome, exit_code, start_by_at, dispatched_at,
@@ -153,6 +154,7 @@ FROM {run_targets} WHERE started_at IS NOT NULL
 _COUNTS = """
 INSERT INTO occurrence_counts (occurrence_id, site_id, wave, state, number)
 SELECT occurrence_id, site_id, 1, state, count(*) FROM {run_targets} GROUP BY occurrence_id, site_id, state
+ORDER BY min(id), site_id -- those of an occurrence lie together, as they are written
 """
 _TABLES = ("run_targets", "executions")
 

@@ -160,9 +160,19 @@ async def test_device_rows_are_read_in_order(db: Database, fleet: Fleet) -> None
     async def call(tx: AsyncConnection) -> None:
         await runs.device_rows(tx, EVERY_SITE, fleet.occurrence, limit=50)
 
-    page, *_ = await plans(db, call)
+    mine, page, *others = await plans(db, call)
+    assert "runs" in mine and "run_targets" not in mine
     assert re.search(r"run_targets_rest_occurrence_id_lower_id_idx|run_targets_by_host|_lower_id", page)
     assert "Sort" not in page
+    # Of all weeks' partitions those of the occurrence alone are planned for.
+    assert not any("Append" in one for one in (page, *others))
+
+
+async def test_a_page_of_history_asks_no_partition(db: Database, fleet: Fleet) -> None:
+    async def call(tx: AsyncConnection) -> None:
+        await runs.list_occurrences(tx, EVERY_SITE, Ledger(fleet.job), limit=50, cursor=None)
+
+    assert not any("run_targets" in one for one in await plans(db, call))
 
 
 async def test_that_a_job_is_there_is_no_count_of_its_devices(db: Database, fleet: Fleet, scene: Scene) -> None:

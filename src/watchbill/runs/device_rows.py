@@ -33,7 +33,7 @@ from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.aims import rule_in_words
 from watchbill.runs.cursors import instant_of, uuid_of
 from watchbill.runs.output_groups import in_group
-from watchbill.runs.tables import executions, run_targets, runs
+from watchbill.runs.tables import executions, occurrences, run_targets, runs
 from watchbill.sites.tables import sites
 
 
@@ -182,7 +182,12 @@ async def device_rows(
     """Frozen devices of an occurrence by host name, with their executions."""
     table = run_targets.c
     name = func.lower(table.hostname)
-    query = _TARGETS.where(table.occurrence_id == occurrence_id, scope.clause(table.site_id))
+    # The runs say which weeks' partitions there are to look at: planning for all of them takes longer than reading a page.
+    query = _TARGETS.where(
+        table.run_id == any_(literal(await _runs_of(tx, occurrence_id), ARRAY(BigInteger))),
+        table.occurrence_id == occurrence_id,
+        scope.clause(table.site_id),
+    )
     query = query.where(*_conditions(wanted, occurrence_id))
     if cursor is not None:
         host, last = decode_cursor(cursor, (str, int))
@@ -191,9 +196,13 @@ async def device_rows(
     page = page_of(rows, limit, lambda row: (row.hostname.lower(), row.id))
     done = await _executions_of(tx, page.items)
     rules = await _rules_of(tx, page.items)
-    reruns = await _reruns_of(tx, scope, page.items)
+    reruns = await _reruns_of(tx, scope, occurrence_id, page.items)
     shown = page.map(lambda row: _device_row(row, rules.get(row.run_id, {}), done.get(row.id, ())))
     return shown.map(lambda row: replace(row, rerun_as=reruns.get(row.target_id)))
+
+
+async def _runs_of(tx: AsyncConnection, occurrence_id: uuid.UUID) -> list[int]:
+    return list((await tx.execute(select(runs.c.id).where(runs.c.occurrence_id == occurrence_id))).scalars())
 
 
 def _conditions(wanted: RowFilter, occurrence_id: uuid.UUID) -> list[ColumnElement[bool]]:
@@ -210,14 +219,18 @@ def _conditions(wanted: RowFilter, occurrence_id: uuid.UUID) -> list[ColumnEleme
 
 
 async def _reruns_of(
-    tx: AsyncConnection, scope: SiteScope, targets: Sequence[Row[*tuple[Any, ...]]]
+    tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UUID, targets: Sequence[Row[*tuple[Any, ...]]]
 ) -> dict[int, RerunAs]:
     """The newest row that repeats each, in the reader's sites."""
+    repeats = select(occurrences.c.id).where(occurrences.c.origin_occurrence_id == occurrence_id)
+    later = (await tx.execute(select(runs.c.id).where(runs.c.occurrence_id.in_(repeats)))).scalars().all()
+    if not later:
+        return {}
     table = run_targets.c
-    ids = literal([row.id for row in targets], ARRAY(BigInteger))
     query = (
         select(table.origin_target_id, table.id, table.occurrence_id, table.state)
-        .where(table.origin_target_id == any_(ids), scope.clause(table.site_id))
+        .where(table.run_id == any_(literal(list(later), ARRAY(BigInteger))), scope.clause(table.site_id))
+        .where(table.origin_target_id == any_(literal([row.id for row in targets], ARRAY(BigInteger))))
         .order_by(table.id)
     )
     return {row[0]: RerunAs(row[1], row[2], TargetState(row[3])) for row in await tx.execute(query)}
