@@ -61,6 +61,7 @@ def test_changed_content_is_noticed():
     ("field", "value"),
     [
         ("v", 2),
+        ("v", 3),
         ("interpreter", "perl"),
         ("content", 5),
         ("content_sha256", "00"),
