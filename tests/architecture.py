@@ -25,7 +25,7 @@ MAY_BEGIN = ("watchbill.api.", "watchbill.apps.", "watchbill.kit.", "watchbill_a
 SQL_PLACES = {
     "agents": {"store", "keys"},
     "apps": {"doctor"},
-    "assemblies": {"store"},
+    "assemblies": {"store", "file_store"},
     "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags", "sessions"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"finding", "store", "visible"},
