@@ -41,7 +41,7 @@ SQL_PLACES = {
         *("settling", "stopping", "taking", "turns"),
         *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view", "in_sessions"),
         *("cancelling", "retargeting", "waiting"),
-        *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
+        *("away", "coming", "fetching", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},
     "variables": {"store", "giving"},

@@ -98,7 +98,7 @@ def running(number: int = 1) -> Playbook:
 def test_the_first_word_is_hello_and_nothing_else_is_said_before_the_welcome():
     book = Playbook()
     book.hear(e.Loaded((e.Stored(name_of(1), "finished", result=result()),))).expect()
-    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),)))
+    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),), fetches_files=True))
     book.hear(e.InventoryChanged("d1")).expect()
     book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(e.SendInventory(), PURGE, result())
 
@@ -148,7 +148,7 @@ def test_after_a_restart_nothing_starts_before_the_time_of_the_engine_is_known()
     one = payload()
     book = Playbook()
     book.hear(e.Loaded((e.Stored(name_of(1), "accepted", one),))).expect()
-    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "accepted"),)))
+    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "accepted"),), fetches_files=True))
     book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(
         w.Accepted(name_of(1)), PURGE, e.KeepStarting(name_of(1)), e.Spawn(one)
     )
@@ -418,7 +418,7 @@ def test_a_start_that_failed_while_no_agent_lived_is_kept_before_any_welcome():
     book = Playbook().hear(e.Loaded((e.Stored(name_of(1), "starting"),)))
     failed = w.Result(name_of(1), "refused", NOON, reason="spawn_failed", detail="no memory")
     book.hear(e.ChildRefused(name_of(1), "spawn_failed", "no memory", NOON)).expect(e.KeepResult(failed))
-    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),)))
+    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),), fetches_files=True))
     book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(PURGE, failed)
 
 
@@ -429,7 +429,7 @@ ADA, BOB = w.SignedIn("c1", "ada"), w.SignedIn("c2", "bob")
 
 def test_the_first_frame_tells_who_is_signed_in_and_changes_follow_once_each():
     book = Playbook().hear(e.SessionsChanged((ADA,))).expect().hear(e.Connected())
-    book.expect(w.Hello("1", "boot", sessions=(ADA,)))
+    book.expect(w.Hello("1", "boot", sessions=(ADA,), fetches_files=True))
     book.hear(w.Welcome(NOON, 5.0)).expect(e.Purge(NOON - timedelta(days=7)))
     book.hear(e.SessionsChanged((ADA, BOB))).expect(w.Sessions((ADA, BOB)))
     book.hear(e.SessionsChanged((ADA, BOB))).expect()
@@ -437,6 +437,11 @@ def test_the_first_frame_tells_who_is_signed_in_and_changes_follow_once_each():
 
 
 def test_a_sign_in_between_hello_and_welcome_is_told_after_the_welcome():
-    book = Playbook().hear(e.SessionsChanged(())).hear(e.Connected()).expect(w.Hello("1", "boot", sessions=()))
+    book = (
+        Playbook()
+        .hear(e.SessionsChanged(()))
+        .hear(e.Connected())
+        .expect(w.Hello("1", "boot", sessions=(), fetches_files=True))
+    )
     book.hear(e.SessionsChanged((ADA,))).expect()
     book.hear(w.Welcome(NOON, 5.0)).expect(w.Sessions((ADA,)), e.Purge(NOON - timedelta(days=7)))
