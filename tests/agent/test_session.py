@@ -445,3 +445,48 @@ def test_a_sign_in_between_hello_and_welcome_is_told_after_the_welcome():
     )
     book.hear(e.SessionsChanged((ADA,))).expect()
     book.hear(w.Welcome(NOON, 5.0)).expect(w.Sessions((ADA,)), e.Purge(NOON - timedelta(days=7)))
+
+
+TOOL = w.FileOf("tool", 4, "ab" * 32)
+WITH_FILE = {"v": 2, "files": (TOOL,), "fetch_seconds": 60.0}
+
+
+def welcomed(max_parallel: int = 8) -> Playbook:
+    return Playbook(max_parallel).hear(e.Connected()).hear(w.Welcome(NOON, 20.0))
+
+
+def test_an_order_with_files_is_kept_and_gathered_and_starts_when_they_are_there():
+    one = payload(1, **WITH_FILE)
+    book = welcomed().hear(order(one))
+    book.expect(e.KeepOrder(one, one.to_text(), False), w.Accepted(name_of(1)), e.Gather(one))
+    book.hear(e.Ticked()).expect()
+    book.hear(e.FilesReady(name_of(1))).expect(e.KeepStarting(name_of(1)), e.Spawn(one))
+    book.hear(e.FilesReady(name_of(1))).expect()
+
+
+def test_what_waits_for_files_takes_no_place_and_waits_for_one_when_it_has_them():
+    one, two = payload(1, **WITH_FILE), payload(2)
+    book = welcomed(1).hear(order(one)).hear(order(two))
+    book.expect(e.KeepOrder(two, two.to_text(), True), w.Accepted(name_of(2)), e.Spawn(two))
+    book.hear(e.FilesReady(name_of(1))).expect()
+    book.hear(e.ChildEnded(result(2), e.NOTHING_KEPT, e.NOTHING_KEPT))
+    assert e.Spawn(one) in book.commands
+
+
+def test_files_that_fail_end_it_and_those_of_a_cancelled_one_are_dropped():
+    book = welcomed().hear(order(payload(1, **WITH_FILE))).hear(order(payload(2, **WITH_FILE)))
+    book.hear(e.FilesFailed(name_of(1), "content_mismatch", "another hash"))
+    refused = w.Result(name_of(1), "refused", NOON, reason="content_mismatch", detail="another hash")
+    book.expect(e.DropFiles(name_of(1)), e.KeepResult(refused), refused)
+    book.hear(w.Cancel(name_of(2), 1.0))
+    assert e.DropFiles(name_of(2)) in book.commands
+    book.hear(e.FilesReady(name_of(2))).expect()
+
+
+def test_after_a_restart_files_are_gathered_anew_and_only_once():
+    one = payload(1, **WITH_FILE)
+    book = Playbook().hear(e.Loaded((e.Stored(name_of(1), "accepted", one),))).expect()
+    book.hear(e.Connected()).hear(w.Welcome(NOON, 20.0))
+    assert book.commands.count(e.Gather(one)) == 1
+    book.hear(w.Welcome(NOON, 20.0))
+    assert e.Gather(one) not in book.commands
