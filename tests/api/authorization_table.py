@@ -254,8 +254,6 @@ PLACES = (
 )
 
 _SCRIPTS, _SCRIPT = "/api/assemblies", "/api/assemblies/{assembly_id}"
-_FILE = f"{_SCRIPT}/files/{{name}}"
-_CALLED = (("name", "file_name"),)
 _WRITE = (P.ASSEMBLIES_WRITE,)
 CATALOGUE = (
     _listed(f"GET {_SCRIPTS}"),
@@ -274,11 +272,6 @@ CATALOGUE = (
     Row(f"POST {_SCRIPT}/archive", _WRITE, COMMON),
     Row(f"POST {_SCRIPT}/restore", _WRITE, COMMON),
     Row(f"GET {_SCRIPT}/export", READ, COMMON),
-    Row("POST /api/assembly_files", _WRITE, body=lambda _: "bytes", ok=201, content_type="application/octet-stream"),
-    Row(f"GET {_SCRIPT}/files", READ, COMMON),
-    Row(f"GET {_FILE}", READ, COMMON, path_as=_CALLED),
-    Row(f"PUT {_FILE}", _WRITE, COMMON, lambda it: {"sha256": it.file_sha256}, path_as=_CALLED),
-    Row(f"DELETE {_FILE}", _WRITE, COMMON, path_as=_CALLED),
     # Its jobs take each new revision: who saves one decides what runs on their devices.
     Row(
         f"PUT {_SCRIPT}",
@@ -290,27 +283,6 @@ CATALOGUE = (
         spans=403,
         path_of="side",
         path_as=(("assembly_id", "script_id"),),
-    ),
-    Row(
-        f"PUT {_FILE}",
-        (P.ASSEMBLIES_WRITE, P.RUN_AS_SYSTEM),
-        USED,
-        lambda it: {"sha256": it.other_sha256},
-        is_in_path=False,
-        unseen=403,
-        spans=403,
-        path_of="side",
-        path_as=(("assembly_id", "script_id"), *_CALLED),
-    ),
-    Row(
-        f"DELETE {_FILE}",
-        (P.ASSEMBLIES_WRITE, P.RUN_AS_SYSTEM),
-        USED,
-        is_in_path=False,
-        unseen=403,
-        spans=403,
-        path_of="side",
-        path_as=(("assembly_id", "script_id"), *_CALLED),
     ),
     Row(
         f"POST {_SCRIPTS}/import",

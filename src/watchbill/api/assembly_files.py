@@ -4,6 +4,7 @@ Neither way is a content in memory as a whole, and who sends or reads slowly hol
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
@@ -80,15 +81,21 @@ async def store_file(request: Request, deps: TheDeps) -> StoredFile:
         now = await deps.clock.now(tx)
         caller = (await sign_in_of(request, tx, now)).actor
         upload = await assemblies.begin_upload(tx, caller, now)
-    try:
+    async with _dropped_on_failure(deps, upload):
         await _receive(request, deps, upload)
         async with deps.db.begin() as tx:
             await assemblies.finish_upload(tx, caller, upload, await deps.clock.now(tx))
+    return StoredFile(sha256=upload.sha256, size=upload.size)
+
+
+@asynccontextmanager
+async def _dropped_on_failure(deps: Deps, upload: Upload) -> AsyncIterator[None]:
+    try:
+        yield
     except BaseException:
         async with deps.db.begin() as tx:
             await assemblies.drop_upload(tx, upload)
         raise
-    return StoredFile(sha256=upload.sha256, size=upload.size)
 
 
 async def _receive(request: Request, deps: Deps, upload: Upload) -> None:

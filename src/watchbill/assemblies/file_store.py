@@ -86,7 +86,7 @@ class Part:
     data: bytes
 
 
-async def begin(tx: AsyncConnection, operator_id: int | None, now: datetime) -> int:
+async def open_content(tx: AsyncConnection, operator_id: int | None, now: datetime) -> int:
     return int((await tx.execute(_BEGIN, {"operator": operator_id, "now": now})).scalar_one())
 
 

@@ -51,7 +51,7 @@ class Upload:
 async def begin_upload(tx: AsyncConnection, actor: Actor, now: datetime) -> Upload:
     """Begin to store a content. One that is not finished goes by itself."""
     actor.require(Permission.ASSEMBLIES_WRITE)
-    return Upload(await file_store.begin(tx, actor.operator_id, now))
+    return Upload(await file_store.open_content(tx, actor.operator_id, now))
 
 
 async def finish_upload(tx: AsyncConnection, actor: Actor, upload: Upload, now: datetime) -> None:
