@@ -25,7 +25,7 @@ MAY_BEGIN = ("watchbill.api.", "watchbill.apps.", "watchbill.kit.", "watchbill_a
 SQL_PLACES = {
     "agents": {"store", "keys"},
     "apps": {"doctor"},
-    "assemblies": {"store"},
+    "assemblies": {"store", "file_store"},
     "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags", "sessions"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"finding", "store", "visible"},
@@ -41,7 +41,7 @@ SQL_PLACES = {
         *("settling", "stopping", "taking", "turns"),
         *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view", "in_sessions"),
         *("cancelling", "retargeting", "waiting"),
-        *("away", "coming", "health", "ledger", "outages", "reviewing", "setting_back"),
+        *("away", "coming", "fetching", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},
     "variables": {"store", "giving"},

@@ -19,14 +19,21 @@ class Places:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def make(self, execution_id: str, account: Account) -> Path:
-        """Made anew: one that exists already is of an earlier start. Returns the folder; `work` in it is for temporary files."""
+    def make(self, execution_id: str, account: Account, files: Path | None = None) -> Path:
+        """Made anew: one that exists already is of an earlier start. Returns the folder; `work` in it is for temporary files.
+
+        `files`: a folder of files that is to become `work`. All is given to the user before they can reach any of it.
+        """
         self._root.mkdir(mode=0o711, exist_ok=True)
         self._root.chmod(0o711)
         folder = self._root / execution_id
         folder.mkdir(mode=0o700)
-        (folder / "work").mkdir(mode=0o700)
-        for path in (folder / "work", folder):
+        work = folder / "work"
+        if files is None:
+            work.mkdir(mode=0o700)
+        else:
+            shutil.move(files, work)  # on a disk of its own, as `files` may be, it is copied
+        for path in (*work.iterdir(), work, folder):
             os.chown(path, account.uid, account.gid)
         return folder
 
@@ -60,10 +67,11 @@ def environment(payload: EnvelopePayload, secrets: Mapping[str, str], account: A
         "TMPDIR": str(work),
         **account.surroundings,
     }
-    return {**base, **given(payload, secrets)}
+    return {**base, **given(payload, secrets, work)}
 
 
-def given(payload: EnvelopePayload, secrets: Mapping[str, str]) -> Mapping[str, str]:
-    """What the Engine gives a script: its variables, and where it belongs."""
+def given(payload: EnvelopePayload, secrets: Mapping[str, str], work: Path) -> Mapping[str, str]:
+    """What the Engine gives a script: its variables, where it belongs, and where its files are, if it has any."""
     labels = {f"WATCHBILL_{name.upper()}": text for name, text in payload.labels.items()}
-    return {**payload.variables, **secrets, **labels, "WATCHBILL_EXECUTION_ID": payload.execution_id}
+    files = {"WATCHBILL_FILES": str(work)} if payload.files else {}
+    return {**payload.variables, **secrets, **labels, **files, "WATCHBILL_EXECUTION_ID": payload.execution_id}

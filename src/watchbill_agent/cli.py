@@ -79,6 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--utmp", type=Path, metavar="FILE", help="where logins are recorded (default: logind, else /run/utmp)"
     )
+    run.add_argument(
+        "--file-cache",
+        type=_mebibytes,
+        default=1024,
+        metavar="MIB",
+        help="disk for files of scripts that are kept for the next run, in MiB, 0 to 1048576 (default: 1024)",
+    )
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     status = _command(commands, "status", "who this device is and what its spool holds")
     status.add_argument("--json", action="store_true")
@@ -125,6 +132,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _mebibytes(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 1024 * 1024:
+        raise ValueError(text)
+    return value
+
+
 def _require_linux() -> None:
     if not sys.platform.startswith("linux"):
         raise AgentError(f"this build runs on Linux only, not on {sys.platform}")
@@ -152,7 +166,8 @@ def _run(options: argparse.Namespace) -> None:
     data.approved_identity()
     data.lock()
     log = Log(is_json=options.log_format == "json")
-    asyncio.run(runtime.run(data, log, options.max_parallel, options.branch, options.utmp))
+    wanted = runtime.Options(options.max_parallel, options.branch, options.utmp, options.file_cache * 1024 * 1024)
+    asyncio.run(runtime.run(data, log, wanted))
 
 
 def _inventory(options: argparse.Namespace) -> None:

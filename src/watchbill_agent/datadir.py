@@ -43,6 +43,7 @@ class DataDir:
         self.path = path.absolute()
         self.spool = self.path / "spool.sqlite3"
         self.executions = self.path / "executions"
+        self.files = self.path / "files"
         #: Beside it, because nobody else may enter this one: for the scripts of signed-in users.
         self.users = self.path.with_name(self.path.name + "-users")
         self._identity = self.path / "identity.json"

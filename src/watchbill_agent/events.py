@@ -92,6 +92,20 @@ class KeysLearned:
 
 
 @dataclass(frozen=True)
+class FilesReady:
+    """Copies of all the files of an order are there, as signed."""
+
+    execution_id: str
+
+
+@dataclass(frozen=True)
+class FilesFailed:
+    execution_id: str
+    reason: RefusalReason
+    detail: str
+
+
+@dataclass(frozen=True)
 class ChildStarted:
     execution_id: str
     started_at: datetime
@@ -137,6 +151,8 @@ Event = Union[
     Ponged,
     Ticked,
     KeysLearned,
+    FilesReady,
+    FilesFailed,
     ChildStarted,
     ChildRefused,
     ChildEnded,
@@ -239,6 +255,20 @@ class Purge:
 
 
 @dataclass(frozen=True)
+class Gather:
+    """Get the files of an order ready; FilesReady or FilesFailed follows, unless they are dropped."""
+
+    payload: EnvelopePayload
+
+
+@dataclass(frozen=True)
+class DropFiles:
+    """No script will want them any more."""
+
+    execution_id: str
+
+
+@dataclass(frozen=True)
 class Spawn:
     payload: EnvelopePayload
 
@@ -265,6 +295,8 @@ Command = Union[
     KeepAcked,
     Settle,
     Purge,
+    Gather,
+    DropFiles,
     Spawn,
     Kill,
 ]

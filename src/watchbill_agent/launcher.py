@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from watchbill_agent import as_user, clock, evidence, masking, platform_linux
 from watchbill_agent import events as e
+from watchbill_agent.filecache import FileCache
 from watchbill_agent.sealing import UnopenedError, open_secrets
 from watchbill_agent.sessions import Account, Platform
 from watchbill_wire import EnvelopePayload, RefusalReason, Result, Stream
@@ -41,6 +42,7 @@ class Launcher:
         self,
         root: Path,
         places: as_user.Places,
+        files: FileCache,
         sessions: Platform,
         sealing_key: X25519PrivateKey,
         emit: Callable[[e.Event], None],
@@ -48,6 +50,7 @@ class Launcher:
     ) -> None:
         self._root = root
         self._places = places
+        self._files = files
         self._sessions = sessions
         self._sealing_key = sealing_key
         self._emit = emit
@@ -91,13 +94,16 @@ class Launcher:
         self, payload: EnvelopePayload, interpreter: str, account: Account | None, secrets: Mapping[str, str]
     ) -> None:
         folder = self._prepare(payload)
+        files = self._files.staged(payload.execution_id) if payload.files else None
         name, content = platform_linux.script_name(payload.interpreter), payload.content.encode("utf-8")
         if account is None:
+            if files is not None:
+                files.rename(folder / "work")
             script = folder / name
             _write_private(script, content, 0o700)
             environment = platform_linux.script_environment(payload, secrets, folder / "work")
         else:
-            script = self._places.make(payload.execution_id, account) / name
+            script = self._places.make(payload.execution_id, account, files) / name
             self._places.write(script, content, account)
             environment = as_user.environment(payload, secrets, account, script.parent / "work")
         arguments = platform_linux.script_arguments(payload.interpreter, interpreter, script)

@@ -114,7 +114,7 @@ def script_environment(payload: EnvelopePayload, secrets: Mapping[str, str], wor
         "LANG": "C.UTF-8",
         "TMPDIR": str(work),
     }
-    return {**base, **as_user.given(payload, secrets)}
+    return {**base, **as_user.given(payload, secrets, work)}
 
 
 def start_supervisor(folder: Path, order: bytes, wake: int, control: int) -> subprocess.Popen[bytes]:

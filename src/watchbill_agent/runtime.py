@@ -13,6 +13,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from watchbill_agent import __version__, as_user, clock, inventory, platform_lin
 from watchbill_agent import events as e
 from watchbill_agent.datadir import DataDir
 from watchbill_agent.errors import AgentError
+from watchbill_agent.filecache import DEFAULT_LIMIT_BYTES, FileCache
+from watchbill_agent.gathering import Gatherer
 from watchbill_agent.launcher import Launcher
 from watchbill_agent.link import Link, first_of
 from watchbill_agent.log import Log
@@ -30,8 +33,12 @@ from watchbill_agent.spool import Spool
 from watchbill_wire import (
     Cancel,
     Execute,
+    Fetch,
+    NoFile,
     Output,
+    Piece,
     Unknown,
+    Welcome,
     WireError,
     decode_from_engine,
     encode,
@@ -41,12 +48,22 @@ from watchbill_wire import (
 INVENTORY_SECONDS = 900.0
 
 
+@dataclass(frozen=True)
+class Options:
+    """`branch`: the line of agents that it follows. `utmp`: where logins are recorded, when not in the usual place."""
+
+    max_parallel: int
+    branch: str
+    utmp: Path | None = None
+    file_cache_bytes: int = DEFAULT_LIMIT_BYTES
+
+
 class Runtime:
-    def __init__(self, data: DataDir, log: Log, max_parallel: int, branch: str, utmp: Path | None = None) -> None:
+    def __init__(self, data: DataDir, log: Log, options: Options) -> None:
         identity = data.approved_identity()
         self._log = log
         self._data = data
-        self._branch = branch
+        self._branch = options.branch
         self._failure: Exception | None = None
         self._spool = Spool(data.spool)
         self._session = Session(
@@ -54,20 +71,23 @@ class Runtime:
             agent_version=__version__,
             boot_id=platform_linux.boot_id(),
             keys=identity.engine_keys,
-            max_parallel=max_parallel,
+            max_parallel=options.max_parallel,
             random=random.random,
         )
-        signed_in = sessions.of_this_device(utmp)
+        signed_in = sessions.of_this_device(options.utmp)
         self._session_watch = SessionWatch(signed_in, lambda found: self.feed(e.SessionsChanged(found)))
+        self._link = Link(data, self.hear, log)
+        self._files = FileCache(data.files, options.file_cache_bytes)
+        self._gatherer = Gatherer(self._files, self._send_fetch, self.feed, self._time_at)
         self._launcher = Launcher(
             data.executions,
             as_user.Places(data.users),
+            self._files,
             signed_in,
             data.load_or_make_sealing_key(),
             self.feed,
             self._time_at,
         )
-        self._link = Link(data, self.hear, log)
         self._events: deque[e.Event] = deque()
         self._is_feeding = False
         self._timer: asyncio.TimerHandle | None = None
@@ -97,6 +117,7 @@ class Runtime:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+            self._gatherer.close()
             self._launcher.close()
             self._spool.close()
         self._log("agent.stopped")
@@ -116,6 +137,7 @@ class Runtime:
 
     def _take_up(self) -> None:
         deliveries = self._spool.unsettled()
+        self._files.sweep()
         self._launcher.sweep(stored.execution_id for stored in deliveries)
         self.feed(e.Loaded(deliveries))
         for stored in deliveries:
@@ -127,6 +149,8 @@ class Runtime:
 
     def hear(self, heard: e.Event | str | bytes) -> None:
         if not isinstance(heard, (str, bytes)):
+            if isinstance(heard, e.Disconnected):
+                self._gatherer.disconnected()
             self.feed(heard)
             return
         try:
@@ -137,6 +161,10 @@ class Runtime:
         if isinstance(message, Unknown):
             self._log.once("message.unknown", message.type, type=message.type)
         self.feed(e.Received(message, self._remembered(message)))
+        if isinstance(message, Welcome):
+            self._gatherer.connected()
+        elif isinstance(message, (Piece, NoFile)):
+            self._gatherer.heard(message)
 
     def _remembered(self, message: object) -> e.Stored | None:
         name = None
@@ -185,6 +213,8 @@ class Runtime:
             e.KeepAcked: spool.keep_acked,
             e.Settle: self._settle,
             e.Purge: lambda c: spool.purge(c.before),
+            e.Gather: self._gather,
+            e.DropFiles: lambda c: self._gatherer.drop(c.execution_id),
             e.Spawn: self._spawn,
             e.Kill: lambda c: launcher.kill(c.execution_id, c.grace_seconds),
         }
@@ -214,6 +244,13 @@ class Runtime:
             exit_code=result.exit_code,
             reason=result.reason,
         )
+
+    def _gather(self, command: e.Gather) -> None:
+        self._log("execution.gathering", execution=command.payload.execution_id, files=len(command.payload.files))
+        self._gatherer.gather(command.payload)
+
+    def _send_fetch(self, fetch: Fetch) -> None:
+        self._link.send(encode(fetch))
 
     def _spawn(self, command: e.Spawn) -> None:
         self._log("execution.starting", execution=command.payload.execution_id)
@@ -245,5 +282,5 @@ class Runtime:
             self.feed(e.KeysLearned(await self._link.fresh_keys()))
 
 
-async def run(data: DataDir, log: Log, max_parallel: int, branch: str, utmp: Path | None = None) -> None:
-    await Runtime(data, log, max_parallel, branch, utmp).run()
+async def run(data: DataDir, log: Log, options: Options) -> None:
+    await Runtime(data, log, options).run()

@@ -7,11 +7,11 @@ is a `Keep…` command that stands before it in the list.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watchbill_agent import events as e
 from watchbill_agent.backoff import Backoff
+from watchbill_agent.entries import Entry, cancel_outcome, names, wire_state
 from watchbill_agent.transfer import Transfer
 from watchbill_agent.verify import Refusal, check
 from watchbill_wire import (
@@ -22,9 +22,7 @@ from watchbill_wire import (
     Cancel,
     CancelAnswer,
     Delivery,
-    DeliveryState,
     EngineKey,
-    EnvelopePayload,
     Execute,
     Heartbeat,
     Hello,
@@ -36,8 +34,6 @@ from watchbill_wire import (
     Sessions,
     SignedIn,
     Started,
-    Stream,
-    Unknown,
     Welcome,
     execution_id_of,
 )
@@ -50,23 +46,6 @@ SILENT_HEARTBEATS = 3
 KEEP_KEYS_FOR = timedelta(days=7)
 MAX_WAITING_FOR_KEYS = 100
 MAX_GREETED = 8000  # what one hello frame holds; the rest is told by results
-STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
-
-
-@dataclass
-class Entry:
-    execution_id: str
-    state: e.State
-    payload: EnvelopePayload | None = field(default=None, repr=False)
-    started_at: datetime | None = None
-    result: Result | None = None
-    is_cancel_asked: bool = False
-    is_result_sent: bool = False
-    streams: dict[Stream, Transfer] = field(default_factory=lambda: {name: Transfer() for name in STREAMS})
-
-    @property
-    def is_busy(self) -> bool:
-        return self.state in ("starting", "running")
 
 
 class Session:
@@ -140,6 +119,8 @@ class Session:
             self._on_message(event)
         elif isinstance(event, (e.ChildStarted, e.ChildRefused, e.ChildEnded, e.OutputGrew)):
             self._on_child(event)
+        elif isinstance(event, (e.FilesReady, e.FilesFailed)):
+            self._on_files(event)
         elif isinstance(event, e.Loaded):
             self._on_loaded(event)
         elif isinstance(event, e.Connected):
@@ -178,9 +159,9 @@ class Session:
         self._heartbeat = FIRST_HEARTBEAT_SECONDS
         self._next_heartbeat = self._now + self._heartbeat
         oldest = list(self._entries.values())[:MAX_GREETED]
-        deliveries = tuple(Delivery(entry.execution_id, _wire_state(entry)) for entry in oldest)
+        deliveries = tuple(Delivery(entry.execution_id, wire_state(entry)) for entry in oldest)
         self._told_sessions = self._sessions
-        self._say(Hello(self._agent_version, self._boot_id, deliveries, sessions=self._sessions))
+        self._say(Hello(self._agent_version, self._boot_id, deliveries, sessions=self._sessions, fetches_files=True))
 
     def _on_disconnected(self, event: e.Disconnected) -> None:
         self._is_connected = self._is_welcome = False
@@ -230,8 +211,7 @@ class Session:
             self._on_result_ack(message)
         elif isinstance(message, Bye):
             self._bye_after = message.reconnect_after_seconds
-        else:
-            _ignore(message)
+        # Pieces of files go to who gathers them; of a type that a newer Engine has, the runtime has made a note.
 
     def _on_welcome(self, welcome: Welcome) -> None:
         self._is_welcome = True
@@ -276,7 +256,8 @@ class Session:
         entry = Entry(verdict.execution_id, "accepted", verdict)
         self._entries[entry.execution_id] = entry
         # A free slot saves a second write to the disk: the order is kept as already starting.
-        is_starting = self._busy() < self._max_parallel and not self._is_anyone_waiting(entry)
+        has_all = not verdict.files
+        is_starting = has_all and self._busy() < self._max_parallel and not self._is_anyone_waiting(entry)
         self._out.append(e.KeepOrder(verdict, order.payload, is_starting))
         self._say(Accepted(entry.execution_id))
         if is_starting:
@@ -295,7 +276,7 @@ class Session:
             self._cancel_known(entry, cancel.grace_seconds)
         elif remembered is None:
             self._waiting_for_keys = [
-                waiting for waiting in self._waiting_for_keys if not _names(waiting, cancel.execution_id)
+                waiting for waiting in self._waiting_for_keys if not names(waiting, cancel.execution_id)
             ]
             self._out.append(e.KeepWithdrawn(cancel.execution_id))
             self._answer(cancel.execution_id, "not_known")
@@ -327,6 +308,15 @@ class Session:
 
     # -- children ----------------------------------------------------------------------------------------------------
 
+    def _on_files(self, event: e.FilesReady | e.FilesFailed) -> None:
+        entry = self._entries.get(event.execution_id)
+        if entry is None or entry.state != "accepted" or not entry.wants_files:
+            return
+        if isinstance(event, e.FilesReady):
+            entry.has_files = True
+        else:
+            self._finish(entry, self._never_started(event.execution_id, event.reason, event.detail))
+
     def _on_child(self, event: e.ChildStarted | e.ChildRefused | e.ChildEnded | e.OutputGrew) -> None:
         name = event.result.execution_id if isinstance(event, e.ChildEnded) else event.execution_id
         entry = self._entries.get(name)
@@ -355,18 +345,25 @@ class Session:
         self, entry: Entry, result: Result, stdout: e.Kept = e.NOTHING_KEPT, stderr: e.Kept = e.NOTHING_KEPT
     ) -> None:
         self._entries[entry.execution_id] = entry
+        if entry.payload is not None and entry.payload.files:
+            self._out.append(e.DropFiles(entry.execution_id))
         entry.state, entry.result, entry.payload = "finished", result, None
         entry.is_result_sent = False
         self._out.append(e.KeepResult(result, stdout, stderr))
         if entry.is_cancel_asked:
-            self._answer(entry.execution_id, *_cancel_outcome(result))
+            self._answer(entry.execution_id, *cancel_outcome(result))
 
     # -- what follows from the state ---------------------------------------------------------------------------------
 
     def _start_what_may(self) -> None:
         if self._server_time is None:
             return  # nobody can say yet whether what was accepted is still in time
-        for entry in [entry for entry in self._entries.values() if entry.state == "accepted"]:
+        waiting = [entry for entry in self._entries.values() if entry.state == "accepted"]
+        for entry in waiting:
+            self._gather(entry)
+        for entry in waiting:
+            if entry.wants_files:
+                continue  # who gathers them keeps its bounds
             if self._busy() >= self._max_parallel:
                 return
             if entry.payload is None:
@@ -378,6 +375,12 @@ class Session:
             else:
                 self._out.append(e.KeepStarting(entry.execution_id))
                 self._spawn(entry)
+
+    def _gather(self, entry: Entry) -> None:
+        """As soon as it is accepted: files come while others run. What was gathered before a restart is looked for again."""
+        if entry.wants_files and not entry.is_gathering and entry.payload is not None:
+            entry.is_gathering = True
+            self._out.append(e.Gather(entry.payload))
 
     def _spawn(self, entry: Entry) -> None:
         if entry.payload is not None:
@@ -474,27 +477,8 @@ class Session:
         return sum(entry.is_busy for entry in self._entries.values())
 
     def _is_anyone_waiting(self, besides: Entry) -> bool:
-        return any(entry.state == "accepted" and entry is not besides for entry in self._entries.values())
+        waiting = (entry for entry in self._entries.values() if entry.state == "accepted" and not entry.wants_files)
+        return any(entry is not besides for entry in waiting)
 
     def _silent_at(self) -> float:
         return self._last_heard + SILENT_HEARTBEATS * self._heartbeat
-
-
-def _wire_state(entry: Entry) -> DeliveryState:
-    if entry.is_busy:
-        return "running"
-    return "accepted" if entry.state == "accepted" else "finished"
-
-
-def _names(received: e.Received, execution_id: str) -> bool:
-    return isinstance(received.message, Execute) and execution_id_of(received.message.payload) == execution_id
-
-
-def _cancel_outcome(result: Result) -> tuple[Answer, str | None]:
-    if result.tree == "survived":
-        return "could_not", "some processes of the script could not be stopped"
-    return ("killed", None) if result.outcome in ("cancelled", "timed_out", "interrupted") else ("already_done", None)
-
-
-def _ignore(_message: Unknown) -> None:
-    """A newer Engine's message; the runtime has logged it."""

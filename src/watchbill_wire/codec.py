@@ -19,6 +19,7 @@ MAX_DELIVERIES = 10_000
 MAX_SESSIONS = 200
 _DETAIL = f.optional(f.text(2000))
 _EXECUTION: f.Spec = (("execution_id", f.uuid),)
+_FILE: f.Spec = (*_EXECUTION, ("sha256", f.SHA256))
 _STREAM = f.one_of("stdout", "stderr")
 _DELIVERY: f.Spec = (*_EXECUTION, ("state", f.one_of("accepted", "running", "finished")))
 _KEY: f.Spec = (("key_id", f.text(64, 1)), ("public_key", f.public_key))
@@ -36,6 +37,7 @@ _REASONS = f.one_of(
     "bad_envelope",
     "spawn_failed",
     "no_user_session",
+    "file_unavailable",
 )
 _SIGNED_IN: f.Spec = (
     ("session_id", f.SESSION),
@@ -73,6 +75,7 @@ _FROM_AGENT: _Table = {
             ("boot_id", f.text(128)),
             ("deliveries", f.list_of(_delivery, MAX_DELIVERIES)),
             ("sessions", f.optional(_SESSIONS)),
+            ("fetches_files", f.optional(f.boolean)),
         ),
     ),
     "heartbeat": (m.Heartbeat, ()),
@@ -110,6 +113,7 @@ _FROM_AGENT: _Table = {
             ("detail", _DETAIL),
         ),
     ),
+    "fetch": (m.Fetch, (*_FILE, ("offset", f.integer()))),
 }
 
 _FROM_ENGINE: _Table = {
@@ -130,6 +134,8 @@ _FROM_ENGINE: _Table = {
     "cancel": (m.Cancel, (*_EXECUTION, ("grace_seconds", f.seconds(0, 3600)))),
     "output_ack": (m.OutputAck, (*_EXECUTION, ("stream", _STREAM), ("offset", f.integer()))),
     "result_ack": (m.ResultAck, _EXECUTION),
+    "piece": (m.Piece, (*_FILE, ("offset", f.integer()), ("data", f.data(m.MAX_PIECE_BYTES)))),
+    "no_file": (m.NoFile, (*_FILE, ("detail", f.text(2000)))),
     "bye": (m.Bye, (("reason", f.text(200)), ("reconnect_after_seconds", f.seconds(0, 86400)))),
 }
 

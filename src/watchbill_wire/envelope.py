@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ Interpreter = Literal["bash", "sh", "python", "powershell", "batch"]
 MAX_CONTENT_CHARACTERS = 384 * 1024
 MAX_VARIABLE_CHARACTERS = 32 * 1024
 MAX_SEALED_CHARACTERS = 512 * 1024
+MAX_FILES = 50
 MAX_KEPT_BYTES = 1024 * 1024 * 1024
 _VARIABLE = f.pattern(
     r"(?!WATCHBILL_)[A-Za-z_][A-Za-z0-9_]{0,63}",
@@ -28,8 +29,29 @@ _VARIABLE = f.pattern(
 _LABEL = f.pattern(r"[a-z][a-z0-9_]{0,31}", "a label name of 1 to 32 lowercase letters, digits and underscores")
 _VARIABLES = f.map_of(_VARIABLE, f.text(MAX_VARIABLE_CHARACTERS), 200)
 
+#: What a file system may take; which names are wise on every system is for the Engine to say.
+_FILE_NAME = f.pattern(
+    r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]{1,255}",
+    "a file name of 1 to 255 characters without separators and control characters",
+)
+_FILE: f.Spec = (("name", _FILE_NAME), ("size", f.integer()), ("sha256", f.SHA256))
+
+
+@dataclass(frozen=True)
+class FileOf:
+    """A file that lies in the script's folder when it starts; `size` in bytes."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def _file(value: Any) -> FileOf:
+    return FileOf(**f.fill(_FILE, value))
+
+
 _SPEC: f.Spec = (
-    ("v", f.integer(1, 1)),
+    ("v", f.integer(1, 2)),
     ("execution_id", f.uuid),
     ("device_id", f.uuid),
     ("issued_at", f.time),
@@ -37,7 +59,7 @@ _SPEC: f.Spec = (
     ("context", f.pattern(r"[a-z_]{1,32}", "the name of an execution context")),
     ("interpreter", f.one_of("bash", "sh", "python", "powershell", "batch")),
     ("content", f.text(MAX_CONTENT_CHARACTERS)),
-    ("content_sha256", f.pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lowercase hex digits")),
+    ("content_sha256", f.SHA256),
     ("variables", _VARIABLES),
     ("time_limit_seconds", f.seconds(0.05, 30 * 86400)),
     ("kill_grace_seconds", f.seconds(0, 3600)),
@@ -47,7 +69,10 @@ _SPEC: f.Spec = (
     ("session_id", f.optional(f.SESSION)),
     ("session_user", f.optional(f.USER)),
     ("sealed", f.optional(f.text(MAX_SEALED_CHARACTERS, 1))),
+    ("files", f.optional(f.list_of(_file, MAX_FILES))),
+    ("fetch_seconds", f.optional(f.seconds(0.05, 7 * 86400))),
 )
+_OF_FILES = ("files", "fetch_seconds")
 _OF_SESSIONS = ("session_id", "session_user")
 _EXECUTION_ID = re.compile(r'"execution_id"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 
@@ -72,12 +97,17 @@ class EnvelopePayload:
     session_id: str | None = None
     session_user: str | None = None
     sealed: str | None = field(default=None, repr=False)
+    #: With files `v` is 2, which agents that cannot fetch refuse.
+    files: tuple[FileOf, ...] = ()
+    #: How long fetching them may take; it is no part of the time limit.
+    fetch_seconds: float | None = None
     v: int = 1
 
     def to_text(self) -> str:
         """The canonical text: sorted keys, no spaces. What is signed is this text, byte for byte."""
         plain: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        for name in _OF_SESSIONS:
+        plain["files"] = [asdict(file) for file in self.files] or None
+        for name in (*_OF_SESSIONS, *_OF_FILES):
             if plain[name] is None:
                 del plain[name]
         plain["issued_at"] = f.time_text(self.issued_at)
@@ -93,12 +123,22 @@ def content_digest(content: str) -> str:
 
 
 def parse_payload(text: str) -> EnvelopePayload:
-    payload = EnvelopePayload(**f.fill(_SPEC, f.load(text, "payload")))
+    found = f.fill(_SPEC, f.load(text, "payload"))
+    payload = EnvelopePayload(**{**found, "files": found["files"] or ()})
+    _refuse_odd_files(payload)
     is_for_user = payload.context == "current_user"
     for name in _OF_SESSIONS:
         if (getattr(payload, name) is not None) != is_for_user:
             raise WireError([(name, "must be there for the context current_user, and for no other")])
     return payload
+
+
+def _refuse_odd_files(payload: EnvelopePayload) -> None:
+    if (payload.v == 2) != bool(payload.files) or (payload.fetch_seconds is not None) != bool(payload.files):
+        raise WireError([("v", "must be 2, and fetch_seconds there, when there are files, and only then")])
+    names = [file.name.casefold() for file in payload.files]
+    if len(set(names)) < len(names):
+        raise WireError([("files", "must not hold a name twice (case does not count)")])
 
 
 def parse_sealed(text: str) -> dict[str, str]:

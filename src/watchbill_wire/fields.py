@@ -146,6 +146,8 @@ def public_key(value: Any) -> bytes:
 SESSION = pattern(r"[\x21-\x7e]{1,128}", "1 to 128 visible ASCII characters")
 USER = pattern(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}", "1 to 256 characters on one line")
 
+SHA256 = pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lowercase hex digits")
+
 
 def optional(check: Check[T]) -> Check[T | None]:
     return lambda value: None if value is None else check(value)

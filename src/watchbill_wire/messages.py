@@ -13,6 +13,8 @@ WIRE_VERSION = 1
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_OUTPUT_BYTES = 64 * 1024
 MAX_IN_FLIGHT_BYTES = 512 * 1024
+#: Of a file, in one message.
+MAX_PIECE_BYTES = 256 * 1024
 
 DeliveryState = Literal["accepted", "running", "finished"]
 Stream = Literal["stdout", "stderr"]
@@ -31,6 +33,7 @@ RefusalReason = Literal[
     "bad_envelope",
     "spawn_failed",
     "no_user_session",
+    "file_unavailable",
 ]
 
 
@@ -59,13 +62,14 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class Hello:
-    """`sessions` None: an agent that does not know who is signed in."""
+    """`sessions` None: an agent that does not know who is signed in. `fetches_files`: whether it fetches what an order names."""
 
     agent_version: str
     boot_id: str
     deliveries: tuple[Delivery, ...] = ()
     wire: int = WIRE_VERSION
     sessions: tuple[SignedIn, ...] | None = None
+    fetches_files: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,15 @@ class CancelAnswer:
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """Asks for a file of an order, from `offset` on. One at a time: the next when this one is answered."""
+
+    execution_id: str
+    sha256: str
+    offset: int
+
+
+@dataclass(frozen=True)
 class Welcome:
     server_time: datetime
     heartbeat_seconds: float
@@ -166,6 +179,25 @@ class ResultAck:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """What follows at `offset`: as much as the Engine likes to send, at least a byte."""
+
+    execution_id: str
+    sha256: str
+    offset: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NoFile:
+    """There is no such file for this execution, and asking again will not help."""
+
+    execution_id: str
+    sha256: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Bye:
     reason: str
     reconnect_after_seconds: float
@@ -178,6 +210,8 @@ class Unknown:
     type: str
 
 
-AgentMessage = Union[Hello, Heartbeat, Inventory, Sessions, Accepted, Started, Output, Result, CancelAnswer, Unknown]
-EngineMessage = Union[Welcome, Execute, Cancel, OutputAck, ResultAck, Bye, Unknown]
+AgentMessage = Union[
+    Hello, Heartbeat, Inventory, Sessions, Accepted, Started, Output, Result, CancelAnswer, Fetch, Unknown
+]
+EngineMessage = Union[Welcome, Execute, Cancel, OutputAck, ResultAck, Piece, NoFile, Bye, Unknown]
 Message = Union[AgentMessage, EngineMessage]

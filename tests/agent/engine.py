@@ -44,6 +44,9 @@ class Engine:
         self.gaps: list[tuple[str, str, int, int]] = []
         self.connection: ServerConnection | None = None
         self.connections = 0
+        #: Contents by SHA-256, and how much of each is given out before the Engine falls silent.
+        self.files: dict[str, bytes] = {}
+        self.gives_bytes: dict[str, int] = {}
         self.peak_in_flight = 0
         self._sent_bytes: dict[tuple[str, str], int] = {}
         self._changed = asyncio.Condition()
@@ -128,7 +131,23 @@ class Engine:
                 await connection.send(w.encode(w.OutputAck(message.execution_id, message.stream, end)))
         if isinstance(message, w.Result) and self.acks_results:
             await connection.send(w.encode(w.ResultAck(message.execution_id)))
+        if isinstance(message, w.Fetch):
+            await self._give(message, connection)
         await self._note(message)
+
+    async def _give(self, asked: w.Fetch, connection: ServerConnection) -> None:
+        content = self.files.get(asked.sha256)
+        if content is None:
+            await connection.send(w.encode(w.NoFile(asked.execution_id, asked.sha256, "it is not kept")))
+        elif asked.offset < self.gives_bytes.get(asked.sha256, len(content)):
+            data = content[asked.offset : asked.offset + w.MAX_PIECE_BYTES]
+            await connection.send(w.encode(w.Piece(asked.execution_id, asked.sha256, asked.offset, data)))
+
+    def with_files(self, **contents: bytes) -> dict[str, Any]:
+        """What an order says of these files, which can be fetched from now on."""
+        files = tuple(w.FileOf(name, len(one), hashlib.sha256(one).hexdigest()) for name, one in contents.items())
+        self.files |= {one.sha256: contents[one.name] for one in files}
+        return {"v": 2, "files": files, "fetch_seconds": 60.0}
 
     def _store(self, message: w.Output) -> None:
         stored = self.output.setdefault((message.execution_id, message.stream), bytearray())

@@ -69,7 +69,7 @@ class Playbook:
         self, what: e.Event | w.EngineMessage, remembered: e.Stored | None = None, after: float = 0.0
     ) -> "Playbook":
         self.now += after
-        said = (w.Welcome, w.Execute, w.Cancel, w.OutputAck, w.ResultAck, w.Bye, w.Unknown)
+        said = (w.Welcome, w.Execute, w.Cancel, w.OutputAck, w.ResultAck, w.Piece, w.NoFile, w.Bye, w.Unknown)
         event = e.Received(what, remembered) if isinstance(what, said) else what
         self.commands = self.session.handle(event, self.now)
         return self
@@ -98,7 +98,7 @@ def running(number: int = 1) -> Playbook:
 def test_the_first_word_is_hello_and_nothing_else_is_said_before_the_welcome():
     book = Playbook()
     book.hear(e.Loaded((e.Stored(name_of(1), "finished", result=result()),))).expect()
-    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),)))
+    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),), fetches_files=True))
     book.hear(e.InventoryChanged("d1")).expect()
     book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(e.SendInventory(), PURGE, result())
 
@@ -148,7 +148,7 @@ def test_after_a_restart_nothing_starts_before_the_time_of_the_engine_is_known()
     one = payload()
     book = Playbook()
     book.hear(e.Loaded((e.Stored(name_of(1), "accepted", one),))).expect()
-    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "accepted"),)))
+    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "accepted"),), fetches_files=True))
     book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(
         w.Accepted(name_of(1)), PURGE, e.KeepStarting(name_of(1)), e.Spawn(one)
     )
@@ -418,7 +418,7 @@ def test_a_start_that_failed_while_no_agent_lived_is_kept_before_any_welcome():
     book = Playbook().hear(e.Loaded((e.Stored(name_of(1), "starting"),)))
     failed = w.Result(name_of(1), "refused", NOON, reason="spawn_failed", detail="no memory")
     book.hear(e.ChildRefused(name_of(1), "spawn_failed", "no memory", NOON)).expect(e.KeepResult(failed))
-    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),)))
+    book.hear(e.Connected()).expect(w.Hello("1", "boot", (w.Delivery(name_of(1), "finished"),), fetches_files=True))
     book.hear(w.Welcome(NOON, 10.0, None, (ENGINE_KEY,))).expect(PURGE, failed)
 
 
@@ -429,7 +429,7 @@ ADA, BOB = w.SignedIn("c1", "ada"), w.SignedIn("c2", "bob")
 
 def test_the_first_frame_tells_who_is_signed_in_and_changes_follow_once_each():
     book = Playbook().hear(e.SessionsChanged((ADA,))).expect().hear(e.Connected())
-    book.expect(w.Hello("1", "boot", sessions=(ADA,)))
+    book.expect(w.Hello("1", "boot", sessions=(ADA,), fetches_files=True))
     book.hear(w.Welcome(NOON, 5.0)).expect(e.Purge(NOON - timedelta(days=7)))
     book.hear(e.SessionsChanged((ADA, BOB))).expect(w.Sessions((ADA, BOB)))
     book.hear(e.SessionsChanged((ADA, BOB))).expect()
@@ -437,6 +437,56 @@ def test_the_first_frame_tells_who_is_signed_in_and_changes_follow_once_each():
 
 
 def test_a_sign_in_between_hello_and_welcome_is_told_after_the_welcome():
-    book = Playbook().hear(e.SessionsChanged(())).hear(e.Connected()).expect(w.Hello("1", "boot", sessions=()))
+    book = (
+        Playbook()
+        .hear(e.SessionsChanged(()))
+        .hear(e.Connected())
+        .expect(w.Hello("1", "boot", sessions=(), fetches_files=True))
+    )
     book.hear(e.SessionsChanged((ADA,))).expect()
     book.hear(w.Welcome(NOON, 5.0)).expect(w.Sessions((ADA,)), e.Purge(NOON - timedelta(days=7)))
+
+
+TOOL = w.FileOf("tool", 4, "ab" * 32)
+WITH_FILE = {"v": 2, "files": (TOOL,), "fetch_seconds": 60.0}
+
+
+def welcomed(max_parallel: int = 8) -> Playbook:
+    return Playbook(max_parallel).hear(e.Connected()).hear(w.Welcome(NOON, 20.0))
+
+
+def test_an_order_with_files_is_kept_and_gathered_and_starts_when_they_are_there():
+    one = payload(1, **WITH_FILE)
+    book = welcomed().hear(order(one))
+    book.expect(e.KeepOrder(one, one.to_text(), False), w.Accepted(name_of(1)), e.Gather(one))
+    book.hear(e.Ticked()).expect()
+    book.hear(e.FilesReady(name_of(1))).expect(e.KeepStarting(name_of(1)), e.Spawn(one))
+    book.hear(e.FilesReady(name_of(1))).expect()
+
+
+def test_what_waits_for_files_takes_no_place_and_waits_for_one_when_it_has_them():
+    one, two = payload(1, **WITH_FILE), payload(2)
+    book = welcomed(1).hear(order(one)).hear(order(two))
+    book.expect(e.KeepOrder(two, two.to_text(), True), w.Accepted(name_of(2)), e.Spawn(two))
+    book.hear(e.FilesReady(name_of(1))).expect()
+    book.hear(e.ChildEnded(result(2), e.NOTHING_KEPT, e.NOTHING_KEPT))
+    assert e.Spawn(one) in book.commands
+
+
+def test_files_that_fail_end_it_and_those_of_a_cancelled_one_are_dropped():
+    book = welcomed().hear(order(payload(1, **WITH_FILE))).hear(order(payload(2, **WITH_FILE)))
+    book.hear(e.FilesFailed(name_of(1), "content_mismatch", "another hash"))
+    refused = w.Result(name_of(1), "refused", NOON, reason="content_mismatch", detail="another hash")
+    book.expect(e.DropFiles(name_of(1)), e.KeepResult(refused), refused)
+    book.hear(w.Cancel(name_of(2), 1.0))
+    assert e.DropFiles(name_of(2)) in book.commands
+    book.hear(e.FilesReady(name_of(2))).expect()
+
+
+def test_after_a_restart_files_are_gathered_anew_and_only_once():
+    one = payload(1, **WITH_FILE)
+    book = Playbook().hear(e.Loaded((e.Stored(name_of(1), "accepted", one),))).expect()
+    book.hear(e.Connected()).hear(w.Welcome(NOON, 20.0))
+    assert book.commands.count(e.Gather(one)) == 1
+    book.hear(w.Welcome(NOON, 20.0))
+    assert e.Gather(one) not in book.commands

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.api.authorization_notifications import ROWS as OTHERS
+from tests.api.authorization_files import ROWS as OTHERS
 from tests.api.authorization_table import DEVICE, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, Row
 
 _SOON = (datetime.now(UTC) + timedelta(days=2)).isoformat()

@@ -5,6 +5,7 @@ foreign site, `absent` has ids of nothing. What is foreign or siteless has `HIDD
 that a trace of them in a reply is no accident. Requests are undone: whatever they commit, the next one finds the world as it was.
 """
 
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -77,6 +78,10 @@ class Things:
     #: The script of this side's job, and of no other.
     script_id: str | None = None
     script_name: str = ""
+    #: What is attached to every script, and another stored content.
+    file_name: str = "tool.bin"
+    file_sha256: str = hashlib.sha256(b"tool").hexdigest()
+    other_sha256: str = hashlib.sha256(b"other").hexdigest()
     own_device_id: str | None = None
     spare_id: str | None = None
     revision: int | None = None
@@ -232,7 +237,9 @@ class _Maker:
     async def make(self, anonymous: httpx.AsyncClient, limited: int) -> None:
         denied = {"denied_permissions": sorted(DENIED)}
         assert (await self.http.patch(f"/api/operators/{limited}", json=denied)).is_success
-        spare = (await self.post("/api/assemblies", script("Spare")))["id"]
+        for content in ("tool", "other"):
+            assert (await self.http.post("/api/assembly_files", content=content)).status_code == 201
+        spare = (await self.post("/api/assemblies", script("Spare") | WITH_FILE))["id"]
         kept = {"name": "rack", "label": "Rack", "type": "text"}
         field_id = (await self.post("/api/custom_fields", kept))["id"]
         shared_by_all: dict[str, Any] = {
@@ -301,7 +308,7 @@ class _Maker:
     async def _work(self, name: str, devices: list[Any], attached: list[Any]) -> Things:
         """A job with a script of its own, which ran with output, and one occurrence that is held; a window."""
         script_name = f"Script of {name.removeprefix(f'{HIDDEN_NAME} ')}"
-        used = (await self.post("/api/assemblies", script(script_name)))["id"]
+        used = (await self.post("/api/assemblies", script(script_name) | WITH_FILE))["id"]
         body = job(used, devices, f"Sweep {name}")
         made = await self.post("/api/scheduled_jobs", body)
         ran = await self.post(f"/api/scheduled_jobs/{made['id']}/rerun", {"targets": "all"})
@@ -429,6 +436,9 @@ def site(site_id: int | None) -> dict[str, Any]:
 
 def device(device_id: str | None) -> dict[str, Any]:
     return {"kind": "device", "device_id": device_id}
+
+
+WITH_FILE = {"files": [{"name": Things.file_name, "sha256": Things.file_sha256}]}
 
 
 def script(name: str, content: str = "true") -> dict[str, Any]:

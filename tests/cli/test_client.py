@@ -285,3 +285,27 @@ def test_scripts_check_and_retries_are_options_in_place_of_those_of_the_file(
     file.write_text(made(signed_in("jobs", "export", "-", "--only", str(job["id"]))).out)
     assert "role: check" in file.read_text()
     assert signed_in("jobs", "plan", str(file)).code == 0
+
+
+def test_files_are_attached_listed_downloaded_and_detached(
+    signed_in: Watchbill, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"Carrier {unique}"
+    made(signed_in("assemblies", "import", "-", stdin=ASSEMBLY.format(name=name)))
+    (tmp_path / "tool.bin").write_bytes(bytes(range(256)) * 5000)
+    (tmp_path / "small.txt").write_text("small")
+    both = [str(tmp_path / one) for one in ("tool.bin", "small.txt")]
+    assert "revision 2" in made(signed_in("assemblies", "files", "attach", name, *both)).out
+    listed = made(signed_in("assemblies", "files", "list", name, "--json")).json["items"]
+    assert [(one["name"], one["size"]) for one in listed] == [("small.txt", 5), ("tool.bin", 1_280_000)]
+    assert "tool.bin (1.2 MiB)" in made(signed_in("assemblies", "show", name)).out
+    there = tmp_path / "there.bin"
+    made(signed_in("assemblies", "files", "download", name, "tool.bin", "-o", str(there)))
+    assert there.read_bytes() == (tmp_path / "tool.bin").read_bytes()
+    assert "revision 3" in made(signed_in("assemblies", "files", "detach", name, "small.txt", "--yes")).out
+    assert signed_in("assemblies", "files", "download", name, "small.txt", "-o", str(there)).code != 0
+    monkeypatch.chdir(tmp_path)
+    made(signed_in("assemblies", "files", "download", name, "small.txt", "--revision", "2"))
+    missing = signed_in("assemblies", "files", "attach", name, str(tmp_path / "none"))
+    assert missing.code != 0
+    assert "cannot be read" in missing.err

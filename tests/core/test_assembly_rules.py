@@ -49,7 +49,7 @@ def test_the_least_that_a_script_needs():
     checked = check(script())
     assert not checked.problems
     assert checked.draft.to_json() == script(
-        description="", kind="script", variables=[], time_limit_seconds=3600, warning_exit_codes=[]
+        description="", kind="script", variables=[], time_limit_seconds=3600, warning_exit_codes=[], files=[]
     )
 
 

@@ -106,3 +106,16 @@ async def test_one_that_fails_for_one_user_fails_and_says_for_whom(fleet: Fleet,
     row = await fleet.row(job)
     assert (row["state"], row["exit_code"]) == ("failed", 3)
     assert row["detail"] == f"In 1 of 2 sessions: {people.users[1]}."
+
+
+@needs_root
+async def test_the_files_of_a_script_are_its_users_alone(fleet: Fleet, people: SignIns) -> None:
+    people.sign_in("pts/1", people.users[0])
+    agent = await _enrol(fleet, people)
+    stored = await fleet.http.post("/api/assembly_files", content=b"#!/bin/sh\necho tool of $(id -un)\n")
+    files = [{"name": "tool", "sha256": stored.json()["sha256"]}]
+    script = await fleet.script('"$WATCHBILL_FILES/tool"; stat -c "%U %a" "$WATCHBILL_FILES/tool"; pwd', files=files)
+    job = await fleet.job(script, agent, **AS_USER)
+    assert (await fleet.closed(job))["outcome"] == "success"
+    user = people.users[0]
+    assert await fleet.output(await fleet.row(job)) == f"tool of {user}\n{user} 700\n{pwd.getpwnam(user).pw_dir}\n"

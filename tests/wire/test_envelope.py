@@ -61,6 +61,7 @@ def test_changed_content_is_noticed():
     ("field", "value"),
     [
         ("v", 2),
+        ("v", 3),
         ("interpreter", "perl"),
         ("content", 5),
         ("content_sha256", "00"),
@@ -115,3 +116,24 @@ def test_an_unreadable_payload_still_says_whom_to_answer():
 def test_neither_content_nor_variables_show_in_a_printed_payload():
     shown = repr(payload(content="SECRET-A", variables={"x": "SECRET-B"}))
     assert "SECRET" not in shown
+
+
+def test_files_make_an_order_that_agents_before_them_refuse():
+    files = (w.FileOf("tool", 4, "ab" * 32), w.FileOf("data.bin", 0, "cd" * 32))
+    whole = payload(v=2, files=files, fetch_seconds=60.0)
+    assert w.parse_payload(whole.to_text()) == whole
+    assert not {"files", "fetch_seconds"} & json.loads(payload().to_text()).keys()
+    for wrong, field in (
+        (payload(files=files, fetch_seconds=60.0), "v"),
+        (payload(v=2), "v"),
+        (payload(v=2, files=files), "v"),
+        (payload(v=2, files=(*files, w.FileOf("TOOL", 1, "ab" * 32)), fetch_seconds=60.0), "files"),
+        (payload(v=2, files=(w.FileOf("../tool", 1, "ab" * 32),), fetch_seconds=60.0), "files.name"),
+        (payload(v=2, files=(w.FileOf("..", 1, "ab" * 32),), fetch_seconds=60.0), "files.name"),
+        (payload(v=2, files=(w.FileOf("a\\b", 1, "ab" * 32),), fetch_seconds=60.0), "files.name"),
+        (payload(v=2, files=(w.FileOf("a\n", 1, "ab" * 32),), fetch_seconds=60.0), "files.name"),
+        (payload(v=2, files=(w.FileOf("a", 1, "AB" * 32),), fetch_seconds=60.0), "files.sha256"),
+    ):
+        with pytest.raises(w.WireError) as caught:
+            w.parse_payload(wrong.to_text())
+        assert caught.value.field == field

@@ -10,6 +10,7 @@ from watchbill.api import (
     agent,
     api_tokens,
     assemblies,
+    assembly_files,
     audit,
     bulk_jobs,
     custom_fields,
@@ -60,6 +61,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     device_filters.resource,
     audit.resource,
     assemblies.resource,
+    assembly_files.resource,
+    assembly_files.streams,
     bulk_jobs.resource,
     scheduled_jobs.resource,
     occurrences.resource,
@@ -116,7 +119,8 @@ def create_app(deps: Deps) -> FastAPI:
     install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(Guarded, is_tls=is_secure(deps))
+    larger = {assembly_files.UPLOADS: deps.settings.file_limit_bytes}
+    app.add_middleware(Guarded, is_tls=is_secure(deps), larger=larger)
     app.add_middleware(Observed)  # added last = outermost
     return app
 

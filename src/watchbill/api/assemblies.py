@@ -19,6 +19,7 @@ from watchbill.core.assembly_rules import (
     Interpreter,
     VariableType,
 )
+from watchbill.core.file_rules import MAX_FILE_BYTES, MAX_FILES
 
 resource = router(prefix="/api/assemblies", tags=["assemblies"])
 
@@ -39,6 +40,14 @@ class VariableBody(Model):
     description: Annotated[str, Field(max_length=1000)] = ""
 
 
+class FileBody(Model):
+    """A file that lies in the script's folder when it starts. Its content is stored before: `POST /api/assembly_files`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255, description="a plain name that every system takes")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="of a stored content")]
+    size: Annotated[int, Field(ge=0, le=MAX_FILE_BYTES, description="in bytes; 0 or left out = as it is stored")] = 0
+
+
 class _Settings(Model):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
@@ -47,6 +56,11 @@ class _Settings(Model):
     variables: list[VariableBody] = Field(default_factory=list, max_length=MAX_VARIABLES)
     time_limit_seconds: Annotated[int, Field(ge=1, le=MAX_TIME_LIMIT_SECONDS)] = DEFAULT_TIME_LIMIT_SECONDS
     warning_exit_codes: list[ExitCode] = Field(default_factory=list, max_length=255)
+    files: list[FileBody] = Field(
+        default_factory=list,
+        max_length=MAX_FILES,
+        description="where a saved assembly is changed, they stay when this is left out",
+    )
 
 
 class AssemblyBody(_Settings):
@@ -95,7 +109,7 @@ YamlFile = Annotated[str, Body(media_type=YAML, description="one assembly as GET
 _ORIGIN = tuple(_Origin.model_fields)
 
 
-def _reply(assembly: Assembly, response: Response) -> AssemblyReply:
+def assembly_reply(assembly: Assembly, response: Response) -> AssemblyReply:
     response.headers["ETag"] = etag(assembly.revision)
     origin = {name: getattr(assembly, name) for name in _ORIGIN}
     return AssemblyReply.model_validate({**assembly.draft.to_json(), **origin})
@@ -125,7 +139,7 @@ async def create_assembly(body: AnyAssembly, tx: Tx, caller: Caller, now: Now, r
     """Save a new assembly."""
     made = await assemblies.create(tx, caller, body, now=now)
     response.headers["Location"] = f"/api/assemblies/{made.id}"
-    return _reply(made, response)
+    return assembly_reply(made, response)
 
 
 @resource.post("/import")
@@ -135,13 +149,13 @@ async def import_assembly(body: YamlFile, tx: Tx, caller: Caller, now: Now, resp
     if saved.is_changed and not saved.is_new:
         await jobs.require_followers(tx, caller, saved.assembly.id)
     response.status_code = 201 if saved.is_new else 200
-    return _reply(saved.assembly, response)
+    return assembly_reply(saved.assembly, response)
 
 
 @resource.get("/{assembly_id}")
 async def get_assembly(assembly_id: UUID, tx: Tx, caller: Caller, response: Response) -> AssemblyReply:
     """One assembly at its latest revision."""
-    return _reply(await assemblies.get(tx, caller, assembly_id), response)
+    return assembly_reply(await assemblies.get(tx, caller, assembly_id), response)
 
 
 @resource.put("/{assembly_id}")
@@ -160,7 +174,7 @@ async def update_assembly(
     after = await assemblies.update(tx, caller, before, body, now=now)
     if after.revision != before.revision:
         await jobs.require_followers(tx, caller, assembly_id)
-    return _reply(after, response)
+    return assembly_reply(after, response)
 
 
 @resource.get("/{assembly_id}/revisions")
@@ -183,14 +197,14 @@ async def archive_assembly(assembly_id: UUID, tx: Tx, caller: Caller, now: Now, 
     """Take it out of use; refused while a job uses it. Its history stays, its name becomes free."""
     before = await assemblies.lock(tx, caller, assembly_id)
     used_by = await jobs.using_assembly(tx, caller, assembly_id)
-    return _reply(await assemblies.archive(tx, caller, before, used_by=used_by, now=now), response)
+    return assembly_reply(await assemblies.archive(tx, caller, before, used_by=used_by, now=now), response)
 
 
 @resource.post("/{assembly_id}/restore")
 async def restore_assembly(assembly_id: UUID, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
     """Bring an archived assembly back into use."""
     before = await assemblies.lock(tx, caller, assembly_id)
-    return _reply(await assemblies.restore(tx, caller, before, now=now), response)
+    return assembly_reply(await assemblies.restore(tx, caller, before, now=now), response)
 
 
 @resource.get(

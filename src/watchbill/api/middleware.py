@@ -3,6 +3,8 @@
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,6 +15,8 @@ from watchbill.kit import log
 
 REQUEST_ID_HEADER = "X-Request-Id"
 MAX_BODY_BYTES = 1024 * 1024
+#: Paths whose bodies may be larger, and how large: those that are streamed.
+NOWHERE_LARGER: Mapping[str, int] = MappingProxyType({})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _logger = log.get("http")
 
@@ -86,9 +90,17 @@ _PROBES = {"/healthz", "/readyz", "/metrics"}
 class Guarded:
     """Adds security headers to every reply, and refuses a body beyond the limit as soon as it shows."""
 
-    def __init__(self, app: ASGIApp, *, is_tls: bool, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        is_tls: bool,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        larger: Mapping[str, int] = NOWHERE_LARGER,
+    ) -> None:
         self._app = app
         self._max = max_body_bytes
+        self._larger = larger
         self._headers = dict(_HEADERS)
         if is_tls:
             self._headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -110,16 +122,17 @@ class Guarded:
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         announced = Headers(scope=scope).get("content-length", "")
+        most = self._larger.get(scope["path"], self._max)
         received = 0
 
         async def bounded() -> Message:
             nonlocal received
-            if announced.isdigit() and int(announced[:20]) > self._max:
-                raise _too_large(self._max)
+            if announced.isdigit() and int(announced[:20]) > most:
+                raise _too_large(most)
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max:
-                raise _too_large(self._max)
+            if received > most:
+                raise _too_large(most)
             return message
 
         return bounded

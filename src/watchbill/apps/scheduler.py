@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agents, filters, identity, jobs, notifications, queue, runs
+from watchbill import agents, assemblies, filters, identity, jobs, notifications, queue, runs
 from watchbill.apps import notifying
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
@@ -38,6 +38,8 @@ HELD_ELSEWHERE = 0.2
 #: How often whoever runs things by itself asks whether a tick has judged an absence; it is the first thing a tick does.
 UNNOTICED = 1.0
 HOUSEKEEPING = timedelta(seconds=10)
+#: Seconds between two looks for files that nothing needs.
+FILES_REST = 3600.0
 #: The pulse is not felt again this soon.
 FRESH = timedelta(seconds=1)
 #: One tick evaluates for no longer than this: the jobs it holds are wanted by others too, and what is left is taken next.
@@ -302,6 +304,8 @@ class Housekeeper:
 
     engine: Engine
     host: str = field(default_factory=socket.gethostname)
+    #: When files were looked through, on the clock that nobody sets.
+    _files_at: float = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -322,6 +326,7 @@ class Housekeeper:
             await agents.expire_requests(tx, now)
         await self.watch_time()
         await self.keep_history_short()
+        await self.keep_files_few()
 
     async def keep_history_short(self) -> None:
         """One step of retention a beat: make weeks ahead, seal or drop old ones, delete what belonged to them."""
@@ -330,6 +335,19 @@ class Housekeeper:
             now = await self.engine.clock.now(tx)
             await runs.retain(tx, now, keep=keep)
             await notifications.prune(tx, now, keep=keep)
+
+    async def keep_files_few(self) -> None:
+        """Remove contents that nothing refers to any more; whether something does is asked now and then only."""
+        if _monotonic() - self._files_at < FILES_REST:
+            return
+        async with self.engine.db.begin() as tx:
+            earlier = await assemblies.earlier_revisions(tx)
+            in_use = await runs.revisions_in_use(tx, earlier)
+            gone = await assemblies.remove_unused(tx, in_use, await self.engine.clock.now(tx))
+        if gone:
+            _logger.info("files.removed", number=len(gone), bytes=sum(gone))
+        else:
+            self._files_at = _monotonic()
 
     async def watch_time(self) -> None:
         """The zones that jobs follow, the storm guard, and whether this host's clock is that of the database."""

@@ -4,14 +4,14 @@ Whether a job still uses an assembly is known above; `archive` is told.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.assemblies import store
+from watchbill.assemblies import file_store, files, store
 from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, NewRevision, Revision
 from watchbill.core.assembly_rules import AssemblyDraft, check
 from watchbill.core.problems import Problem
@@ -66,10 +66,11 @@ async def create(tx: AsyncConnection, actor: Actor, definition: object, *, now: 
     """Save a new assembly; InvalidError lists everything that is wrong with it."""
     actor.require(Permission.ASSEMBLIES_WRITE)
     checked = check(definition)
-    problems = [*checked.problems, *await _name_problems(tx, checked.draft.name, None)]
+    draft, wrong_files = await files.settled(tx, checked.draft)
+    problems = [*checked.problems, *wrong_files, *await _name_problems(tx, draft.name, None)]
     if problems:
         raise InvalidError.of(problems, what="The assembly")
-    return await _create(tx, actor, checked.draft, now)
+    return await _create(tx, actor, draft, now)
 
 
 async def lock(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> Assembly:
@@ -80,15 +81,23 @@ async def lock(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> Assembly
 
 
 async def update(tx: AsyncConnection, actor: Actor, before: Assembly, definition: object, *, now: datetime) -> Assembly:
-    """Save a locked assembly anew. What changes nothing makes no revision."""
+    """Save a locked assembly anew. What changes nothing makes no revision; files that it does not speak of stay."""
     actor.require(Permission.ASSEMBLIES_WRITE)
     if before.archived_at is not None:
         raise ConflictError("An archived assembly cannot be changed; bring it back first.", code="assembly_archived")
-    checked = check(definition)
-    problems = [*checked.problems, *await _name_problems(tx, checked.draft.name, before.id)]
+    checked = check(_with_old_files(definition, before))
+    draft, wrong_files = await files.settled(tx, checked.draft)
+    problems = [*checked.problems, *wrong_files, *await _name_problems(tx, draft.name, before.id)]
     if problems:
         raise InvalidError.of(problems, what="The assembly")
-    return await _update(tx, actor, before, checked.draft, now)
+    return await _update(tx, actor, before, draft, now)
+
+
+def _with_old_files(definition: object, before: Assembly) -> object:
+    """Who sends a script from a file of his own knows nothing of what else is attached, and detaches nothing by it."""
+    if isinstance(definition, Mapping) and "files" not in definition:
+        return {**definition, "files": [one.to_json() for one in before.draft.files]}
+    return definition
 
 
 async def archive(
@@ -124,14 +133,17 @@ async def import_file(tx: AsyncConnection, actor: Actor, text: str, *, now: date
     actor.require(Permission.ASSEMBLIES_WRITE)
     document = yaml_file.read(text)
     checked = check(document.value)
-    if checked.problems:
-        raise InvalidError.of(document.placed(checked.problems), what="The file")
-    await store.hold_name(tx, checked.draft.name)
-    there = await store.find_named(tx, [checked.draft.name])
+    draft, wrong_files = await files.settled(tx, checked.draft)
+    if problems := [*checked.problems, *wrong_files]:
+        raise InvalidError.of(document.placed(problems), what="The file")
+    await store.hold_name(tx, draft.name)
+    there = await store.find_named(tx, [draft.name])
     if not there:
-        return Saved(await _create(tx, actor, checked.draft, now), is_new=True, is_changed=True)
+        return Saved(await _create(tx, actor, draft, now), is_new=True, is_changed=True)
     before = _there(await store.find(tx, there[0].id, for_update=True))
-    after = await _update(tx, actor, before, checked.draft, now)
+    if isinstance(document.value, Mapping) and "files" not in document.value:
+        draft = replace(draft, files=before.draft.files)
+    after = await _update(tx, actor, before, draft, now)
     return Saved(after, is_new=False, is_changed=after.revision != before.revision)
 
 
@@ -157,7 +169,7 @@ async def _name_problems(tx: AsyncConnection, name: str, own_id: UUID | None) ->
 async def _create(tx: AsyncConnection, actor: Actor, draft: AssemblyDraft, now: datetime) -> Assembly:
     assembly_id = uuid4()
     await store.insert_assembly(tx, assembly_id, draft, operator_id=actor.operator_id, now=now)
-    await store.insert_revision(tx, _revision(actor, assembly_id, 1, draft, now))
+    await _insert(tx, _revision(actor, assembly_id, 1, draft, now))
     await audit.record(
         tx, actor, "assembly.create", "assembly", assembly_id, now=now, detail={"name": draft.name, "revision": 1}
     )
@@ -168,11 +180,16 @@ async def _update(tx: AsyncConnection, actor: Actor, before: Assembly, draft: As
     if draft == before.draft:
         return before
     revision = _revision(actor, before.id, before.revision + 1, draft, now)
-    await store.insert_revision(tx, revision)
+    await _insert(tx, revision)
     await store.point_to(tx, revision)
     detail = {"name": draft.name, "revision": revision.revision}
     await audit.record(tx, actor, "assembly.update", "assembly", before.id, now=now, detail=detail)
     return _there(await store.find(tx, before.id))
+
+
+async def _insert(tx: AsyncConnection, new: NewRevision) -> None:
+    await store.insert_revision(tx, new)
+    await file_store.insert_references(tx, new.assembly_id, new.revision, {one.sha256 for one in new.draft.files})
 
 
 def _revision(actor: Actor, assembly_id: UUID, number: int, draft: AssemblyDraft, now: datetime) -> NewRevision:

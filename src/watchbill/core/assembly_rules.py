@@ -13,6 +13,7 @@ from enum import StrEnum, auto
 from typing import Final, assert_never
 
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown, text_fault
+from watchbill.core.file_rules import File, read_files
 from watchbill.core.problems import Problem
 
 
@@ -93,6 +94,7 @@ class AssemblyDraft:
     variables: tuple[Variable, ...]
     time_limit_seconds: int
     warning_exit_codes: tuple[int, ...]
+    files: tuple[File, ...] = ()
 
     def variable(self, name: str) -> Variable | None:
         return next((variable for variable in self.variables if variable.name == name), None)
@@ -108,6 +110,7 @@ class AssemblyDraft:
             "variables": [variable.to_json() for variable in self.variables],
             "time_limit_seconds": self.time_limit_seconds,
             "warning_exit_codes": list(self.warning_exit_codes),
+            "files": [file.to_json() for file in self.files],
         }
 
 
@@ -134,6 +137,7 @@ def check(value: object) -> CheckedAssembly:
             "time_limit_seconds", 1, MAX_TIME_LIMIT_SECONDS, default=DEFAULT_TIME_LIMIT_SECONDS
         ),
         warning_exit_codes=_exit_codes(fields),
+        files=read_files(fields),
     )
     fields.refuse_unknown("an assembly", READ_ONLY)
     return CheckedAssembly(draft, tuple(problems))

@@ -79,11 +79,15 @@ class ReadJob:
 
 @dataclass(frozen=True, slots=True)
 class AssemblyFacts:
-    """What is known of one assembly that a job refers to. `revisions` holds at least the ones the job asks for, if they exist."""
+    """What is known of one assembly that a job refers to. `revisions` holds at least the ones the job asks for, if they exist.
+
+    `without_files` are those of them of which a file is not kept any more.
+    """
 
     latest: int
     is_archived: bool
     revisions: Mapping[int, AssemblyDraft]
+    without_files: Collection[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +342,9 @@ def _find_declared(
     if declared is None:
         message = f"there is no revision {component.revision}; the assembly has 1 to {known.latest}"
         problems.append(Problem(f"{path}.revision", "revision_not_found", message))
+    elif component.revision in known.without_files:
+        message = f"files of revision {component.revision} are not kept any more; the latest revision is {known.latest}"
+        problems.append(Problem(f"{path}.revision", "files_not_kept", message))
     return declared
 
 

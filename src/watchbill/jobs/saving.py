@@ -383,13 +383,16 @@ def require_context(actor: Actor, job: Job | JobDraft) -> None:
 async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: datetime, before: SavedJob | None) -> Facts:
     wanted = [(one.assembly_id, one.revision) for one in draft.components if one.assembly_id is not None]
     found = await assemblies.hold_many(tx, {assembly_id for assembly_id, _ in wanted}) if wanted else []
-    pinned = await assemblies.load_revisions(tx, [(one, number) for one, number in wanted if number is not None])
+    numbered = [(one, number) for one, number in wanted if number is not None]
+    pinned = await assemblies.load_revisions(tx, numbered)
+    without_files = await assemblies.hold_files(tx, numbered)
     facts = {
         one.id: AssemblyFacts(
             latest=one.revision,
             is_archived=one.archived_at is not None,
             revisions={one.revision: one.draft}
             | {number: revision.draft for (key, number), revision in pinned.items() if key == one.id},
+            without_files={number for key, number in without_files if key == one.id},
         )
         for one in found
     }

@@ -157,6 +157,9 @@ class Settings:
     output_tail_bytes: int = _setting(
         "262144", _number(1024, 1 << 26), "Bytes kept from its end, beyond the beginning."
     )
+    file_limit_bytes: int = _setting(
+        "268435456", _number(1024, 1 << 29), "Bytes that a file attached to an assembly may have."
+    )
     event_log_minutes: int = _setting("60", _number(5, 1440), "How far back a live view can resume.")
     retention_days: int = _setting(
         "90", _number(8, 3650), "Days that runs are kept, results and output with them; they go by whole weeks."

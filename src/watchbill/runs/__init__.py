@@ -19,6 +19,7 @@ from watchbill.runs.closed import warnings
 from watchbill.runs.device_rows import DeviceRow, Execution, RowFilter, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed
+from watchbill.runs.fetching import FETCH_LIMIT, allow_fetching, entitled, revisions_in_use
 from watchbill.runs.given import GivenValue, given_to
 from watchbill.runs.given import note as note_given
 from watchbill.runs.health import MISSED_SPAN, Health, JobHealth, health_of, look_closer, with_health
@@ -78,6 +79,7 @@ from watchbill.runs.waiting import leave_revoked
 
 __all__ = [
     "BOUNDS",
+    "FETCH_LIMIT",
     "GATEWAYS",
     "KILL_GRACE",
     "LONGEST_REST",
@@ -130,6 +132,7 @@ __all__ = [
     "WaveProgress",
     "WillNotFire",
     "accepted",
+    "allow_fetching",
     "await_turn",
     "backfill",
     "brake",
@@ -152,6 +155,7 @@ __all__ = [
     "devices_went_offline",
     "difference",
     "drive_due",
+    "entitled",
     "executions_on",
     "fail_unreleased",
     "find_occurrence",
@@ -195,6 +199,7 @@ __all__ = [
     "rerun",
     "retain",
     "review_held",
+    "revisions_in_use",
     "runs_of",
     "search",
     "settle_job",

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from watchbill.apps.client import asking
+from watchbill.apps.client import asking, assembly_files
 from watchbill.apps.client.documents import read_text
-from watchbill.apps.client.output import Column, plain
+from watchbill.apps.client.output import Column, plain, size
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError
 
 app = group("The catalogue of scripts.")
+app.add_typer(assembly_files.app, name="files")
 PATH = "/api/assemblies"
 Assembly = Annotated[str, typer.Argument(metavar="ASSEMBLY", help="An assembly's id or name.")]
 
@@ -55,6 +56,7 @@ def show(session: Session, assembly: Assembly) -> None:
             "Revision": f"{found['revision']}, {session.out.when(found['updated_at'])} by {found['updated_by'] or '-'}",
             "Time limit": f"{found['time_limit_seconds']} s",
             "Warning codes": found["warning_exit_codes"] or None,
+            "Files": [f"{one['name']} ({size(one['size'])})" for one in found["files"]] or None,
             "Archived": session.out.when(found["archived_at"]),
         }
     )

@@ -19,6 +19,8 @@ from watchbill.kit.secrets import Secret
 Json = Any
 Query = Mapping[str, object]
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+#: For what may be large.
+_SLOW = httpx.Timeout(120.0, connect=10.0)
 _CODES = {401: ExitCode.NOT_SIGNED_IN, 404: ExitCode.NOT_FOUND, 503: ExitCode.UNREACHABLE}
 _PAGE = 200
 Placed = Callable[[list[Problem]], list[Problem]]
@@ -115,6 +117,26 @@ class Api:
         if response.is_error:
             raise refusal(response, placed)
         return response
+
+    def upload(self, path: str, chunks: Iterator[bytes]) -> Json:
+        """Send a body of any size as it is read."""
+        headers = {"Content-Type": "application/octet-stream"}
+        with self.reaching():
+            response = self.client.post(path, content=chunks, headers=headers, timeout=_SLOW)
+        if response.is_error:
+            raise refusal(response)
+        return _body(response)
+
+    def download(self, path: str, query: Query | None = None) -> Iterator[bytes]:
+        """The body of a reply, as it comes."""
+        with (
+            self.reaching(),
+            self.client.stream("GET", path, params=httpx.QueryParams(query_params(query)), timeout=_SLOW) as response,
+        ):
+            if response.is_error:
+                response.read()
+                raise refusal(response)
+            yield from response.iter_bytes()
 
     @contextmanager
     def reaching(self) -> Iterator[None]:

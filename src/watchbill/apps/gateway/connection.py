@@ -37,6 +37,9 @@ class Owner(Protocol):
     def has_news(self, connection: "Connection", number_of_bytes: int) -> None:
         """Its inbox holds something to store."""
 
+    def asked(self, connection: "Connection", fetch: wire.Fetch) -> None:
+        """It wants a piece of a file."""
+
     def is_alive(self, connection: "Connection") -> None:
         """It beat."""
 
@@ -66,6 +69,15 @@ class Connection(WSListener):
     def sessions(self) -> tuple[wire.SignedIn, ...] | None:
         """Who was signed in when it said hello; None = its agent does not know."""
         return self.hello.sessions if self.hello is not None else None
+
+    @property
+    def fetches_files(self) -> bool:
+        """Whether its agent fetches the files that an order names."""
+        return self.hello is not None and bool(self.hello.fetches_files)
+
+    def unread_bytes(self) -> int:
+        """What it was sent and has not taken yet."""
+        return 0 if self.transport is None else int(self.transport.underlying_transport.get_write_buffer_size())
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
@@ -107,6 +119,8 @@ class Connection(WSListener):
             self.close(PROTOCOL_ERROR, "hello comes first")
         elif isinstance(message, wire.Heartbeat):
             self.owner.is_alive(self)
+        elif isinstance(message, wire.Fetch):
+            self.owner.asked(self, message)
         elif not isinstance(message, wire.Unknown):
             self._take(message, len(raw))
 
@@ -164,7 +178,7 @@ class Connection(WSListener):
     def send_text(self, text: str) -> bool:
         if self.transport is None or not self.is_open:
             return False
-        if self.transport.underlying_transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+        if self.unread_bytes() > MOST_UNREAD_BYTES:
             # It does not read, so it will not read a farewell either.
             _logger.warning("device.does_not_read", device=str(self.device_id))
             self.transport.disconnect(graceful=False)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
 from watchbill import agents, assemblies, runs
-from watchbill.apps.gateway.giving import NotReadyError, Package, names_of, pack
+from watchbill.apps.gateway.giving import NO_FILES, NotReadyError, Package, names_of, pack
 from watchbill.apps.wiring import Engine
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.kit.clock import rfc3339
@@ -65,6 +65,7 @@ class Envelopes:
             if isinstance(packed, Package):
                 used[one.run_id, one.execution_id] = packed.used
         await runs.note_given(tx, used)
+        await runs.allow_fetching(tx, [one for one, draft in drafts.items() if draft.files])
 
     def _packed(self, giver: Giver, delivery: Delivery, declared: AssemblyDraft) -> Package | NotReadyError:
         content = self._runs[delivery.run_id]
@@ -76,11 +77,16 @@ class Envelopes:
     def _part(self, delivery: Delivery) -> Mapping[str, Any]:
         return self._runs[delivery.run_id].components[delivery.component]
 
-    def order(self, delivery: Delivery, now: datetime) -> str:
-        """The `execute` message of a prepared delivery, once. Raises TooLargeError and NotReadyError."""
+    def order(self, delivery: Delivery, now: datetime, *, can_fetch: bool) -> str:
+        """The `execute` message of a prepared delivery, once. Raises TooLargeError and NotReadyError.
+
+        `can_fetch`: whether the device fetches files. One that does not never runs a script without the files that it has.
+        """
         packed = self._packages.pop(delivery.execution_id)
         if isinstance(packed, NotReadyError):
             raise packed
+        if not can_fetch and self._scripts[_revision(self._part(delivery))].draft.files:
+            raise NotReadyError(NO_FILES)
         return self._signed(self._payload(delivery, packed, now).to_text())
 
     def _payload(self, delivery: Delivery, package: Package, now: datetime) -> wire.EnvelopePayload:
@@ -105,6 +111,7 @@ class Envelopes:
             labels=_labels(delivery, content),
             session_id=delivery.session_id,
             session_user=delivery.session_user,
+            **_files(script),
         )
 
     def _signed(self, payload: str) -> str:
@@ -114,6 +121,14 @@ class Envelopes:
         if len(text.encode()) > wire.MAX_FRAME_BYTES:
             raise TooLargeError
         return text
+
+
+def _files(script: AssemblyDraft) -> dict[str, Any]:
+    """What an order says of files; one without any is as agents before them know it."""
+    if not script.files:
+        return {}
+    files = tuple(wire.FileOf(one.name, one.size, one.sha256) for one in script.files)
+    return {"v": 2, "files": files, "fetch_seconds": runs.FETCH_LIMIT.total_seconds()}
 
 
 def _labels(delivery: Delivery, content: RunContent) -> dict[str, str]:

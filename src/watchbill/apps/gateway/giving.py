@@ -11,6 +11,8 @@ from watchbill.kit.secrets import KeyRing
 from watchbill.runs import NO_KEY, Delivery, RunContent
 from watchbill.variables import Giver
 
+NO_FILES = "Its agent cannot fetch the files that the script needs: update the agent."
+
 
 class NotReadyError(Exception):
     """The order cannot be made for this device; says why."""

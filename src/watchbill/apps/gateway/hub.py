@@ -16,6 +16,7 @@ import watchbill_wire as wire
 from watchbill import agents, devices, runs
 from watchbill.apps.gateway.connection import DEVICE_REFUSED, REPLACED, RESTART, Connection
 from watchbill.apps.gateway.envelopes import Envelopes, TooLargeError
+from watchbill.apps.gateway.files import FileServer
 from watchbill.apps.gateway.giving import NotReadyError
 from watchbill.apps.gateway.writer import Writer, signed_in
 from watchbill.apps.wiring import Engine
@@ -71,6 +72,7 @@ class Hub:
         self.engine = engine
         self.id = gateway_id
         self.writer = Writer(engine, self.followed)
+        self.files = FileServer(engine)
         self.held: dict[uuid.UUID, Connection] = {}
         self._envelopes = Envelopes(engine)
         self._arrived: list[Connection] = []
@@ -99,6 +101,9 @@ class Hub:
 
     def has_news(self, connection: Connection, number_of_bytes: int) -> None:
         self.writer.has_news(connection, number_of_bytes)
+
+    def asked(self, connection: Connection, fetch: wire.Fetch) -> None:
+        self.files.asked(connection, fetch)
 
     def is_alive(self, connection: Connection) -> None:
         self._seen.add(connection.device_id)
@@ -329,7 +334,8 @@ class Hub:
         oversized, unready = [], dict[uuid.UUID, str]()
         for delivery in deliveries:
             try:
-                self._send_to(delivery.device_id, self._envelopes.order(delivery, now))
+                order = self._envelopes.order(delivery, now, can_fetch=self._can_fetch(delivery.device_id))
+                self._send_to(delivery.device_id, order)
             except TooLargeError:
                 oversized.append(delivery.execution_id)
             except NotReadyError as error:
@@ -341,6 +347,11 @@ class Hub:
                 unfit = await runs.never_came(tx, unready, TargetEvent.SKIP, reason, now, details=unready)
             self.followed(followed)
             self.followed(unfit)
+
+    def _can_fetch(self, device_id: uuid.UUID) -> bool:
+        """Of a device that has gone it is asked when it is back."""
+        connection = self.held.get(device_id)
+        return connection is None or connection.fetches_files
 
     def _send_to(self, device_id: uuid.UUID, text: str) -> None:
         connection = self.held.get(device_id)

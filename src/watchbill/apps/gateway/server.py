@@ -116,7 +116,7 @@ def gateway(engine: Engine, tls: ssl.SSLContext | None) -> Gateway:
     listener.on(devices.REFUSED_CHANNEL, hub.device_changed)
     heartbeat.on_lost = _end(heartbeat)
     door = _Door(engine, hub, tls)
-    return Gateway(engine, hub, heartbeat, [listener, heartbeat, hub.writer, hub, _Presence(hub), door])
+    return Gateway(engine, hub, heartbeat, [listener, heartbeat, hub.writer, hub.files, hub, _Presence(hub), door])
 
 
 def _allow_many_sockets() -> None:

@@ -63,7 +63,7 @@ class Batch:
                 self.inventories.append((device, message.digest, message.inventory))
             case wire.Sessions():
                 self.sessions.append(signed_in(device, connection.id, message.sessions))
-            case wire.Hello() | wire.Heartbeat() | wire.Unknown():
+            case wire.Hello() | wire.Heartbeat() | wire.Fetch() | wire.Unknown():
                 return
 
     def _add_output(self, device_id: uuid.UUID, output: wire.Output) -> wire.OutputAck:

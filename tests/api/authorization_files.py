@@ -1,0 +1,38 @@
+"""The rows of files of assemblies in the authorization matrix, with those of notifications and all others."""
+
+from tests.api.authorization_notifications import ROWS as OTHERS
+from tests.api.authorization_table import COMMON, READ, USED, P, Row
+
+_SCRIPT = "/api/assemblies/{assembly_id}"
+_FILE = f"{_SCRIPT}/files/{{name}}"
+_CALLED = (("name", "file_name"),)
+_WRITE = (P.ASSEMBLIES_WRITE,)
+FILES = (
+    Row("POST /api/assembly_files", _WRITE, body=lambda _: "bytes", ok=201, content_type="application/octet-stream"),
+    Row(f"GET {_SCRIPT}/files", READ, COMMON),
+    Row(f"GET {_FILE}", READ, COMMON, path_as=_CALLED),
+    Row(f"PUT {_FILE}", _WRITE, COMMON, lambda it: {"sha256": it.file_sha256}, path_as=_CALLED),
+    Row(f"DELETE {_FILE}", _WRITE, COMMON, path_as=_CALLED),
+    Row(
+        f"PUT {_FILE}",
+        (P.ASSEMBLIES_WRITE, P.RUN_AS_SYSTEM),
+        USED,
+        lambda it: {"sha256": it.other_sha256},
+        is_in_path=False,
+        unseen=403,
+        spans=403,
+        path_of="side",
+        path_as=(("assembly_id", "script_id"), *_CALLED),
+    ),
+    Row(
+        f"DELETE {_FILE}",
+        (P.ASSEMBLIES_WRITE, P.RUN_AS_SYSTEM),
+        USED,
+        is_in_path=False,
+        unseen=403,
+        spans=403,
+        path_of="side",
+        path_as=(("assembly_id", "script_id"), *_CALLED),
+    ),
+)
+ROWS = (*OTHERS, *FILES)
