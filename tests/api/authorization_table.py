@@ -384,7 +384,16 @@ LEDGER = (
         spans=403,
     ),
     Row("POST /api/outages/{outage_id}/release", RUN, body=lambda _: {"jobs": "all", "action": "skip"}),
-    Row("POST /api/outages/{outage_id}/release", START, body=lambda _: {"jobs": "all", "action": "release"}),
+    Row("POST /api/outages/{outage_id}/release", RUN, body=lambda _: {"jobs": "all", "action": "release"}),
+    Row(
+        "POST /api/outages/{outage_id}/release",
+        START,
+        WORK,
+        lambda it: {"jobs": [it.job_id], "action": "release"},
+        is_in_path=False,
+        unseen=422,
+        spans=403,
+    ),
     Row("GET /api/storm_guard", READ),
     Row("PUT /api/storm_guard", (P.SERVICES_WRITE,), body=_BARE),
 )

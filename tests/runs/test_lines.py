@@ -9,18 +9,17 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories.scene import Scene, counters_hold
-from watchbill import assemblies, runs
+from watchbill import runs
 from watchbill.apps import doctor
 from watchbill.apps.wiring import Engine
 from watchbill.core.states import TargetState as S
-from watchbill.devices import UserSession
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
 from watchbill.kit.settings import Settings
 
 CHECK = {"role": "check"}
 RETRY = {"retries": 1, "retry_delay_seconds": 60}
-OVER = {
+OVER: dict[str, Any] = {
     "outcome": "refused",
     "exit_code": None,
     "reason": "no_user_session",
@@ -29,7 +28,9 @@ OVER = {
 }
 
 
-async def _begun(tx, scene: Scene, *components: dict[str, Any], **changes: Any) -> tuple[uuid.UUID, list[runs.Delivery]]:
+async def _begun(
+    tx, scene: Scene, *components: dict[str, Any], **changes: Any
+) -> tuple[uuid.UUID, list[runs.Delivery]]:
     await scene.device(tx, "alpha")
     await scene.sign_in(tx, "alpha", "ada", "bob")
     parts = [{"assembly_id": str(scene.script), **one} for one in components]
@@ -38,7 +39,9 @@ async def _begun(tx, scene: Scene, *components: dict[str, Any], **changes: Any) 
     return occurrence, await scene.take(tx, "alpha")
 
 
-async def _ends(tx, scene: Scene, delivery: runs.Delivery, exit_code: int = 0, **changes: Any) -> list[runs.Delivery]:
+async def _ends(
+    tx, scene: Scene, delivery: runs.Delivery, exit_code: int | None = 0, **changes: Any
+) -> list[runs.Delivery]:
     followed = await runs.finished(tx, [scene.report(delivery, exit_code=exit_code, **changes)], scene.now)
     return followed.deliveries
 
@@ -81,7 +84,7 @@ async def test_a_failure_ends_its_own_line_and_the_device_says_whose_it_was(db: 
     async with db.begin() as tx:
         occurrence, (ada, bob) = await _begun(tx, scene, {}, {})
         assert await _ends(tx, scene, ada, 3, last_line="no space") == []
-        assert (await _row(tx, scene, occurrence)).state is S.RUNNING
+        assert (await _row(tx, scene, occurrence)).state is S.DISPATCHED, "bob's is not over"
         (bob2,) = await _ends(tx, scene, bob)
         await _ends(tx, scene, bob2, last_line="done")
         row = await _row(tx, scene, occurrence)
@@ -173,7 +176,7 @@ async def test_who_has_signed_out_before_another_try_ends_as_the_last_one_did(db
         row = await _row(tx, scene, occurrence)
         assert (row.state, row.reason, row.exit_code) == (S.FAILED, "not_retried", 3)
         assert row.detail == "In 1 of 2 sessions: ada. Another try was due, and did not come about: no_user_session."
-        assert (await _ran(tx, scene, occurrence))["ada"] == [(0, 1, 3), (1, 1, "no_user_session")]
+        assert (await _ran(tx, scene, occurrence))["ada"] == [(0, 1, 3), (1, 1, "not_retried")]
 
 
 async def test_when_all_have_signed_out_before_another_try_it_ends_as_the_last_one_did(
@@ -189,7 +192,7 @@ async def test_when_all_have_signed_out_before_another_try_it_ends_as_the_last_o
         assert await scene.take(tx, "alpha") == []
         row = await _row(tx, scene, occurrence)
         assert (row.state, row.reason) == (S.FAILED, "not_retried")
-        assert (await _ran(tx, scene, occurrence))["ada"] == [(0, 1, 3), (1, 1, "no_user_session")]
+        assert (await _ran(tx, scene, occurrence))["ada"] == [(0, 1, 3), (1, 1, "not_retried")]
         await counters_hold(tx)
 
 
@@ -297,3 +300,20 @@ async def test_results_of_both_sessions_in_one_batch_are_followed_in_both(db: Da
         assert (await runs.finished(tx, reports, scene.now)).deliveries == [], "a repeat changes nothing"
         await runs.finished(tx, [scene.report(one) for one in followed.deliveries], scene.now)
         assert await scene.states(tx, occurrence) == {"alpha": (S.SUCCESS, None)}
+
+
+async def test_the_doctor_finds_nothing_in_what_sessions_leave(
+    db: Database, scene: Scene, settings: Settings, clock: Clock
+) -> None:
+    async with db.begin() as tx:
+        occurrence, (ada, bob) = await _begun(tx, scene, CHECK, {}, {}, policies=RETRY)
+        (ada2,) = await _ends(tx, scene, ada, 1)
+        await _ends(tx, scene, ada2, 1)
+        await _ends(tx, scene, bob, 0)
+        await scene.sign_in(tx, "alpha", "bob")
+        scene.now += timedelta(minutes=1)
+        assert await scene.take(tx) == []
+        row = await _row(tx, scene, occurrence)
+        assert (row.state, row.reason) == (S.FAILED, "not_retried")
+    found = await doctor.check(Engine(settings, db, clock, scene.keys))
+    assert [one for one in found if one.code not in {"presence_of_dead_gateway", "work_without_doorbell"}] == []

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row
 
 from watchbill.core import steps as core
-from watchbill.core.states import TargetEvent
-from watchbill.core.steps import SESSION_ENDED, Ended
+from watchbill.core.states import TargetEvent, TargetState
+from watchbill.core.steps import RETRIED, SESSION_ENDED, Again, Answer, Ended, Part, Role, Rules, Situation, Step
 from watchbill.runs.stopping import stopped_because
 
 _Row = Row[*tuple[Any, ...]]
@@ -50,6 +50,58 @@ class Decided:
     def parts(self) -> Sequence["Decided"]:
         """Where something is to be started or left out: its sessions, or the target itself."""
         return self.lines if self.session_ends is not None else (self,)
+
+
+def next_on(target: _Row, done: Sequence[_Row], now: datetime) -> Decided:
+    """What the executions of a target, or of one session of it, mean for it. Rows of executions, oldest first."""
+    rules = rules_of(target.components, target.step_rules)
+    known = [row for row in done if row.component < len(rules.parts)]
+    situation = Situation(
+        now=now,
+        state=TargetState(target.state),
+        attempt=target.attempt,
+        retried=target.retried,
+        expires_at=target.expires_at,
+        time_limit=timedelta(seconds=target.time_limit_seconds),
+        stop_by_at=target.stop_by_at,
+        stop_reason=target.stop_reason,
+    )
+    following = core.following(rules, [_answer(row, rules.parts[row.component]) for row in known], situation)
+    step = following.decided_by if isinstance(following, Again | Ended) else None
+    told = [row for row in known if step == _step(row) and row.outcome != "skipped"]
+    began = min((row.started_at for row in known if row.started_at is not None), default=None)
+    return Decided(target, following, told[-1] if told else None, began_at=began)
+
+
+def rules_of(components: Sequence[Mapping[str, Any]], stored: Mapping[str, Any] | None) -> Rules:
+    """A run's frozen components and rules; runs of before have neither roles nor rules."""
+    parts = [
+        Part(
+            Role(one.get("role", "run")), one.get("warning_exit_codes") or (), one.get("not_compliant_exit_codes") or ()
+        )
+        for one in components
+    ]
+    if stored is None:
+        return Rules(parts)
+    return Rules(
+        parts,
+        continue_on_failure=stored["continue_on_failure"],
+        retries=stored["retries"],
+        retry_delay=timedelta(seconds=stored["retry_delay_seconds"]),
+        retry_on=frozenset(RETRIED[name] for name in stored["retry_on"]),
+    )
+
+
+def _step(row: _Row) -> Step:
+    return Step(row.component, row.is_recheck)
+
+
+def _answer(row: _Row, part: Part) -> Answer:
+    if row.state != "finished":
+        return Answer(_step(row), row.attempt, None)
+    spent = row.finished_at - row.started_at if row.started_at is not None else timedelta()
+    told = {name: getattr(row, name) for name in ("outcome", "exit_code", "signal", "reason", "tree")}
+    return core.answer(_step(row), row.attempt, part, told, max(spent, timedelta()))
 
 
 def said(one: Decided) -> str | None:

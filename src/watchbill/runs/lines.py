@@ -137,7 +137,7 @@ def _told(rows: Sequence[_Row], session_id: str, end: _End) -> _Row | None:
 def _given_up(target: _Row, session_id: str, end: _End, rows: Sequence[_Row]) -> Decided:
     """What another try would have run, left out."""
     ran = {row.component for row in rows if row.session_id == session_id and row.attempt == end["attempt"]}
-    rest = [LeftOut(place, NO_SESSION) for place in _after(ran, len(target.components))]
+    rest = [LeftOut(place, "not_retried") for place in _after(ran, len(target.components))]
     over = Ended(TargetEvent(end["event"]), end["reason"], None, rest)
     return Decided(target, over, session=Session(session_id, end["user"]), attempt=end["attempt"])
 

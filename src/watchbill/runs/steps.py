@@ -6,32 +6,24 @@ What comes next is decided by `core.steps`. A set of statements for any number o
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import windows
-from watchbill.core import steps as core
 from watchbill.core.job_rules_values import ExecutionContext
 from watchbill.core.states import TargetEvent, TargetState, is_terminal
 from watchbill.core.steps import (
-    RETRIED,
     Again,
-    Answer,
     Ended,
     LeftOut,
-    Part,
-    Role,
-    Rules,
-    Situation,
     Start,
-    Step,
     Waits,
 )
 from watchbill.runs import lines, step_writes
-from watchbill.runs.decided import Decided, said
+from watchbill.runs.decided import Decided, next_on, said
 from watchbill.runs.fates import Candidate, fates
 from watchbill.runs.moves import Move, Moved
 from watchbill.runs.taking import KILL_GRACE, SILENCE, Delivery
@@ -83,8 +75,8 @@ async def decide(tx: AsyncConnection, ended: Sequence[Row[*tuple[Any, ...]]], no
 
 def _decided_on(target: Row[*tuple[Any, ...]], done: Sequence[Row[*tuple[Any, ...]]], now: datetime) -> list[Decided]:
     if target.execution_context != ExecutionContext.CURRENT_USER:
-        return [_next(target, done, now)]
-    return [replace(_next(target, its, now), session=session) for session, its in lines.going(target, done)]
+        return [next_on(target, done, now)]
+    return [replace(next_on(target, its, now), session=session) for session, its in lines.going(target, done)]
 
 
 def _joined(
@@ -100,57 +92,6 @@ def _joined(
     ]
 
 
-def _next(target: Row[*tuple[Any, ...]], done: Sequence[Row[*tuple[Any, ...]]], now: datetime) -> Decided:
-    rules = rules_of(target.components, target.step_rules)
-    known = [row for row in done if row.component < len(rules.parts)]
-    situation = Situation(
-        now=now,
-        state=TargetState(target.state),
-        attempt=target.attempt,
-        retried=target.retried,
-        expires_at=target.expires_at,
-        time_limit=timedelta(seconds=target.time_limit_seconds),
-        stop_by_at=target.stop_by_at,
-        stop_reason=target.stop_reason,
-    )
-    following = core.following(rules, [_answer(row, rules.parts[row.component]) for row in known], situation)
-    step = following.decided_by if isinstance(following, Again | Ended) else None
-    told = [row for row in known if step == _step(row) and row.outcome != "skipped"]
-    began = min((row.started_at for row in known if row.started_at is not None), default=None)
-    return Decided(target, following, told[-1] if told else None, began_at=began)
-
-
-def rules_of(components: Sequence[Mapping[str, Any]], stored: Mapping[str, Any] | None) -> Rules:
-    """A run's frozen components and rules; runs of before have neither roles nor rules."""
-    parts = [
-        Part(
-            Role(one.get("role", "run")), one.get("warning_exit_codes") or (), one.get("not_compliant_exit_codes") or ()
-        )
-        for one in components
-    ]
-    if stored is None:
-        return Rules(parts)
-    return Rules(
-        parts,
-        continue_on_failure=stored["continue_on_failure"],
-        retries=stored["retries"],
-        retry_delay=timedelta(seconds=stored["retry_delay_seconds"]),
-        retry_on=frozenset(RETRIED[name] for name in stored["retry_on"]),
-    )
-
-
-def _step(row: Row[*tuple[Any, ...]]) -> Step:
-    return Step(row.component, row.is_recheck)
-
-
-def _answer(row: Row[*tuple[Any, ...]], part: Part) -> Answer:
-    if row.state != "finished":
-        return Answer(_step(row), row.attempt, None)
-    spent = row.finished_at - row.started_at if row.started_at is not None else timedelta()
-    told = {name: getattr(row, name) for name in ("outcome", "exit_code", "signal", "reason", "tree")}
-    return core.answer(_step(row), row.attempt, part, told, max(spent, timedelta()))
-
-
 async def _within_windows(tx: AsyncConnection, decided: list[Decided], now: datetime) -> list[Decided]:
     """A component starts only where a device could: what a window has closed meanwhile ends before it."""
     starts = {one.target.id: one for one in decided if isinstance(one.next, Start)}
@@ -162,7 +103,12 @@ async def _within_windows(tx: AsyncConnection, decided: list[Decided], now: date
     judged = fates([_candidate(one, now) for one in starts.values()], shut, covering, now)
     closed = {one.target_id: (one.reason, one.detail or "") for one in judged.left_out}
     closed |= {one.target_id: (one.reason, one.detail) for one in judged.put_off}
-    return [_shut_out(one, *closed[one.target.id]) if one.target.id in closed else one for one in decided]
+    return [
+        _shut_out(one, one.next, *closed[one.target.id])
+        if isinstance(one.next, Start) and one.target.id in closed
+        else one
+        for one in decided
+    ]
 
 
 def _candidate(one: Decided, now: datetime) -> Candidate:
@@ -173,12 +119,11 @@ def _candidate(one: Decided, now: datetime) -> Candidate:
     )
 
 
-def _shut_out(one: Decided, reason: str | None, why: str) -> Decided:
-    assert isinstance(one.next, Start)
-    known = {left.component for left in one.next.left_out}
-    first = one.next.step.component + one.next.step.is_recheck
+def _shut_out(one: Decided, start: Start, reason: str | None, why: str) -> Decided:
+    known = {left.component for left in start.left_out}
+    first = start.step.component + start.step.is_recheck
     rest = [LeftOut(place, reason or "") for place in range(first, len(one.target.components)) if place not in known]
-    ended = Ended(TargetEvent.STOPPED, reason, None, [*one.next.left_out, *rest])
+    ended = Ended(TargetEvent.STOPPED, reason, None, [*start.left_out, *rest])
     return replace(one, next=ended, detail=f"Component {first + 1} was not begun: {why.partition(': ')[2]}")
 
 
