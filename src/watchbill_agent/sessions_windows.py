@@ -115,8 +115,8 @@ def _facts(wts: Wts, number: int) -> Facts:
     return Facts(
         number,
         state,
-        text(wts.asked(number, USER_NAME)),
-        text(wts.asked(number, DOMAIN_NAME)),
+        utf16(wts.asked(number, USER_NAME)),
+        utf16(wts.asked(number, DOMAIN_NAME)),
         station,
         int.from_bytes(protocol[:2], "little") if len(protocol) >= 2 else CONSOLE,
         logon,
@@ -131,10 +131,10 @@ def enumerated(raw: bytes, count: int, pointer: int = 8) -> list[int]:
 
 def _info(raw: bytes) -> tuple[int, str, int]:
     state, _number, station, _domain, _user, *times = _INFO.unpack_from(raw)
-    return state, text(station), times[3]
+    return state, utf16(station), times[3]
 
 
-def text(raw: bytes) -> str:
+def utf16(raw: bytes) -> str:
     """UTF-16 up to its NUL."""
     return raw[: len(raw) // 2 * 2].decode("utf-16-le", errors="replace").partition("\0")[0]
 

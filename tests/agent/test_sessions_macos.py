@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchbill_agent import sessions_macos as mac
+from watchbill_agent.sessions import ordered
 
 
 def _screen(place: int, user: str, uid: int, number: int, *, is_front: bool = True, is_done: bool = True) -> str:
@@ -81,7 +82,7 @@ def test_two_sign_ins_of_one_user_are_two_and_each_is_there_once():
         *mac.over_the_network(WHO),
         *mac.over_the_network(WHO),
     ]
-    names = [one.session_id for one in mac.ordered(both) if one.user == "ada"]
+    names = [one.session_id for one in ordered(both) if one.user == "ada"]
     assert names == ["screen:257:100000", "tty:ttys002:ada:Mar-12-09-06"]
 
 

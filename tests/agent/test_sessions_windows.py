@@ -123,7 +123,7 @@ def test_an_array_of_a_32_bit_system_is_read_by_its_own_layout():
 def test_short_and_odd_answers_are_nobody():
     facts = win.Facts(1, -1, "", "", "", 0, 0)
     assert not win.is_of_a_person(facts)
-    assert win.text(b"a\0b") == "a"
+    assert win.utf16(b"a\0b") == "a"
     assert win.moment(2**63 - 1) is None
     assert win.moment(0) is None
 
@@ -131,7 +131,7 @@ def test_short_and_odd_answers_are_nobody():
 @given(st.binary(max_size=400), st.integers(0, 20))
 def test_no_answer_breaks_the_reading(raw, count):
     win.enumerated(raw, count)
-    assert "\0" not in win.text(raw)
+    assert "\0" not in win.utf16(raw)
 
 
 # --- how a script is started ------------------------------------------------------------------------------------------

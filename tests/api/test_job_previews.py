@@ -33,7 +33,7 @@ async def test_a_preview_of_an_unsaved_job_saves_nothing(operator, viewer, fleet
         "lacking": {},
         "awaiting_user": 0,
     }
-    assert shown["steps"] == ["1. Run `Clear spool`."]
+    assert shown["steps"] == ["1. Run `Clean up`."]
     assert (await viewer.get(PATH)).json()["items"] == []
 
 
