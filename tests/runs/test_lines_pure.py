@@ -138,11 +138,11 @@ def test_nothing_is_begun_twice_and_every_component_of_every_session_is_accounte
     assert told == {(user, place) for user in codes for place in range(len(components))}
 
 
-@given(parts, codes, st.lists(st.integers(0, 10), max_size=40))
-def test_each_session_runs_what_it_would_have_run_alone(components, codes, order):
-    together = _played(components, codes, order)
+@given(parts, codes, st.lists(st.integers(0, 10), max_size=40), st.integers(0, 2))
+def test_each_session_runs_what_it_would_have_run_alone(components, codes, order, retries):
+    together = _played(components, codes, order, retries)
     for user, some in codes.items():
-        alone = _played(components, {user: some}, ())
+        alone = _played(components, {user: some}, (), retries)
         assert [one for one in together.begun if one[0] == user] == alone.begun
 
 
