@@ -36,7 +36,7 @@ SQL_PLACES = {
     "runs": {
         *("backfill", "closed", "device_rows", "dispatch", "held", "history", "moves", "not_run", "opening", "output"),
         *("overlap", "own_clocks", "preview", "record", "script_values"),
-        *("difference", "given", "job_rows", "left_out", "membership", "preflight", "steps"),
+        *("difference", "given", "job_rows", "left_out", "membership", "preflight", "steps", "step_writes"),
         *("output_groups", "output_search", "output_texts"),
         *("settling", "stopping", "taking", "turns"),
         *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view", "in_sessions"),

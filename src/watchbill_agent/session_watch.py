@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,8 @@ def _told_of(places: tuple[Path, ...], changed: Callable[[], None]) -> Iterator[
 
 def _watch(places: tuple[Path, ...]) -> int:
     """An inotify descriptor, or a negative number. A file that is not there yet is waited for in its folder."""
+    if not sys.platform.startswith("linux"):
+        return -1
     library = ctypes.CDLL(None)
     descriptor: int = library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     for place in places if descriptor >= 0 else ():

@@ -6,6 +6,7 @@ these rights tells only of its own account, as which alone it can run anything.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,12 @@ class Account:
 
 
 class Platform(Protocol):
-    """What a platform tells of sign-ins. Another one than Linux begins here."""
+    """What a platform tells of sign-ins. Another one than Linux begins here.
+
+    macOS has one (`sessions_macos`), which `of_this_device` gives there. On Windows nobody is a number: `sessions_windows` has the same
+    `found` and `places`, and a token instead of an account. What is missing on both is a supervisor, and until there is one the command
+    line starts no agent but on Linux.
+    """
 
     def found(self) -> tuple[SignedIn, ...]:
         """All sessions of people that live now."""
@@ -45,6 +51,10 @@ class Platform(Protocol):
 
 def of_this_device(utmp: Path | None = None) -> Platform:
     """`utmp`: the records of logins to read, instead of whatever this system keeps."""
+    if sys.platform == "darwin":
+        from watchbill_agent import sessions_macos
+
+        return sessions_macos.MacOS()
     from watchbill_agent import sessions_linux
 
     return sessions_linux.Linux(utmp)

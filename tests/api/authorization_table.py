@@ -103,6 +103,7 @@ class Row:
 
 READ, RUN = (P.READ,), (P.JOBS_RUN,)
 START = (P.JOBS_RUN, P.RUN_AS_SYSTEM)
+_RELEASE = "POST /api/outages/{outage_id}/release"
 SAVE = (P.JOBS_WRITE, P.RUN_AS_SYSTEM)
 HELD = (("occurrence", "held"),)
 _BARE: Body = lambda _: {}  # noqa: E731 - one of many bodies
@@ -151,6 +152,13 @@ def _in_body(
     route: str, needs: tuple[Permission, ...], kind: Kind, body: Body, *, ok: int = 200, unseen: int = 422
 ) -> Row:
     return Row(route, needs, kind, body, ok=ok, is_in_path=False, unseen=unseen)
+
+
+def _decided(action: str, needs: tuple[P, ...]) -> Row:
+    def body(it: Things) -> dict[str, Any]:
+        return {"jobs": [it.job_id], "action": action}
+
+    return Row(_RELEASE, needs, WORK, body, is_in_path=False, unseen=422, spans=403)
 
 
 def _denied(it: Things) -> dict[str, Any]:
@@ -374,17 +382,10 @@ LEDGER = (
     _found(lambda it: {"job_id": it.job_id}, WORK, "GET /api/occurrences"),
     _listed("GET /api/outages"),
     Row("GET /api/outages/{outage_id}", READ, COMMON, query=lambda _: {"limit": 500}),
-    Row(
-        "POST /api/outages/{outage_id}/release",
-        RUN,
-        WORK,
-        lambda it: {"jobs": [it.job_id], "action": "skip"},
-        is_in_path=False,
-        unseen=422,
-        spans=403,
-    ),
-    Row("POST /api/outages/{outage_id}/release", RUN, body=lambda _: {"jobs": "all", "action": "skip"}),
-    Row("POST /api/outages/{outage_id}/release", START, body=lambda _: {"jobs": "all", "action": "release"}),
+    _decided("skip", RUN),
+    Row(_RELEASE, RUN, body=lambda _: {"jobs": "all", "action": "skip"}),
+    Row(_RELEASE, RUN, body=lambda _: {"jobs": "all", "action": "release"}),
+    _decided("release", START),
     Row("GET /api/storm_guard", READ),
     Row("PUT /api/storm_guard", (P.SERVICES_WRITE,), body=_BARE),
 )

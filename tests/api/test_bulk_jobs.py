@@ -193,6 +193,24 @@ async def test_who_may_not_do_it_is_refused_and_faults_are_named(viewer, admin, 
     assert set(codes(refused)) == {"job_ids.0", "add.0", "expected"}
 
 
+async def test_only_what_runs_as_system_needs_the_right_to_that(admin, operator, fleet, world):
+    where = {"targets": [device(fleet["crane"])]}
+    system = (await create(admin, fleet, name="system", **where))["id"]
+    user = (await create(admin, fleet, name="user", **where, execution_context="current_user"))["id"]
+    path = f"/api/operators/{world.operator.id}"
+    assert (await admin.patch(path, json={"denied_permissions": ["run_as_system"]})).status_code == 200
+    both = {"job_ids": [system, user]}
+    assert reasons(await count(operator, "rerun", **both)) == {system: "needs_run_as_system", user: None}
+    assert reasons(await count(operator, "tag", **both, add=["x"])) == {system: None, user: None}
+    await do(operator, "rerun", 1, **both)
+    await do(operator, "toggle", 2, **both, enabled=False)
+    assert reasons(await do(operator, "toggle", 1, **both, enabled=True)) == {system: "needs_run_as_system", user: None}
+    assert (await admin.get(f"{PATH}/{system}")).json()["enabled"] is False
+    assert (await operator.post(f"{PATH}/{user}/toggle", json={"enabled": False})).status_code == 200
+    resumed = await operator.post(f"{PATH}/{user}/toggle", json={"enabled": True, "catch_up": "latest"})
+    assert (resumed.status_code, resumed.json()["enabled"]) == (200, True)
+
+
 async def test_the_same_request_twice_does_it_once(admin, three):
     body = {"action": "rerun", "job_ids": three, "dry_run": False, "expected": 3}
     first, second = [await admin.post(BULK, json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]

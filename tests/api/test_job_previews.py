@@ -31,7 +31,9 @@ async def test_a_preview_of_an_unsaved_job_saves_nothing(operator, viewer, fleet
         "offline": 1,
         "left_out": {"device_disabled": 1},
         "lacking": {},
+        "awaiting_user": 0,
     }
+    assert shown["steps"] == ["1. Run `Clean up`."]
     assert (await viewer.get(PATH)).json()["items"] == []
 
 
@@ -160,3 +162,25 @@ async def test_what_does_not_start_at_once_or_is_open_has_no_warning(admin, oper
     assert elsewhere["warnings"] == []
     for body in (job(fleet), job(fleet, **at_once, enabled=False)):
         assert (await operator.post(f"{PATH}/preview", json=body)).json()["blockers"] == []
+
+
+async def test_a_preview_tells_the_steps_of_a_job_in_words(operator, fleet):
+    part = job(fleet)["components"][0]
+    body = job(
+        fleet,
+        components=[{**part, "role": "check"}, part],
+        execution_context="current_user",
+        policies={"retries": 1},
+    )
+    shown = (await operator.post(f"{PATH}/preview", json=body)).json()
+    assert len(shown["steps"]) == 6
+    made = await create(
+        operator, fleet, **{name: body[name] for name in ("components", "execution_context", "policies")}
+    )
+    assert (await operator.get(f"{PATH}/{made['id']}/preview")).json()["steps"] == shown["steps"]
+    bad = {
+        **body,
+        "policies": {"retries": "x", "no_user_session": "ask", "retry_on": ["lost"]},
+        "execution_context": "x",
+    }
+    assert len((await operator.post(f"{PATH}/preview", json=bad)).json()["steps"]) >= 2

@@ -271,9 +271,27 @@ async def test_who_may_not_run_may_not_decide(viewer, admin, connect, fleet, out
     made = (await admin.post("/api/api_tokens", json={"name": "shy", "scopes": ["read", "jobs:run"]})).json()
     client = await connect()
     client.headers["Authorization"] = f"Bearer {made['token']}"
-    refused = await client.post(f"{PATH}/{outage}/release", json={"jobs": "all", "action": "latest"})
-    assert refused.status_code == 403
+    named = await client.post(f"{PATH}/{outage}/release", json={"jobs": [fleet["all"]], "action": "latest"})
+    assert (named.status_code, "`run_as_system`" in named.json()["detail"]) == (403, True)
+    done = await decide(client, outage, jobs="all", action="latest")
+    assert (done["released"], done["skipped"], len(done["refused"])) == (0, 0, 4)
     assert (await decide(client, outage, jobs="all", action="skip"))["skipped"] == 8
+
+
+async def test_only_what_runs_as_system_needs_the_right_to_that(admin, connect, fleet, outage, db):
+    async with db.begin() as tx:
+        await tx.execute(
+            text(
+                "UPDATE jobs SET definition = jsonb_set(definition, '{execution_context}', '\"current_user\"') WHERE id = :id"
+            ),
+            {"id": fleet["all"]},
+        )
+    made = (await admin.post("/api/api_tokens", json={"name": "shy", "scopes": ["read", "jobs:run"]})).json()
+    client = await connect()
+    client.headers["Authorization"] = f"Bearer {made['token']}"
+    done = await decide(client, outage, jobs="all", action="latest")
+    assert (done["released"], done["skipped"]) == (1, 1)
+    assert fleet["all"] not in done["refused"]
 
 
 @pytest.mark.parametrize(

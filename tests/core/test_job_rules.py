@@ -228,6 +228,13 @@ def test_a_job_may_run_as_who_is_signed_in_and_only_such_a_job_waits_for_somebod
     assert found(job(policies={"no_user_session": "ask"})) == [("policies.no_user_session", "not_allowed")]
 
 
+def test_a_job_for_signed_in_users_has_components_checks_and_tries_as_any_other():
+    parts = job()["components"] * 2
+    parts[0] = {**parts[0], "role": "check"}
+    several = {"components": parts, "policies": {"retries": 2}, "execution_context": "current_user"}
+    assert found(job(**several)) == []
+
+
 def test_every_pair_of_component_and_context_has_its_cell():
     pairs = {(kind, context) for kind in ComponentKind for context in ExecutionContext}
     assert set(CONTEXT_MATRIX) == pairs

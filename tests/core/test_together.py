@@ -1,11 +1,14 @@
 """What a target has come to that ran in several sessions: nothing before all have ended, then the worst."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from watchbill.core.states import TARGET, TargetEvent, TargetState
-from watchbill.core.together import RANKS, End, verdict
+from watchbill.core.steps import Verdict as F
+from watchbill.core.together import RANKS, End, found, tried_again_at, verdict
 
 E = TargetEvent
 ends = st.lists(st.builds(End, st.sampled_from(["ada", "bob", "eve"]), st.sampled_from([None, *RANKS])), max_size=6)
@@ -48,3 +51,48 @@ def test_the_worst_counts_and_says_whose_it_was(events, expected, note):
 def test_every_answer_of_a_device_has_its_rank():
     answers = {event for (state, event) in TARGET if state is TargetState.RUNNING}
     assert set(RANKS) == answers - {E.CANCEL, E.LOSE, E.START, E.RETRY}
+
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([], None),
+        ([(E.SUCCEED, F.COMPLIANT), (E.SUCCEED, F.COMPLIANT)], F.COMPLIANT),
+        ([(E.SUCCEED, F.COMPLIANT), (E.SUCCEED, F.FIXED)], F.FIXED),
+        ([(E.SUCCEED, F.FIXED), (E.FAIL, F.STILL_WRONG), (E.SUCCEED, F.COMPLIANT)], F.STILL_WRONG),
+        ([(E.SUCCEED, F.FIXED), (E.FAIL, None)], None),
+        ([(E.FAIL, F.STILL_WRONG), (E.FAIL, None)], F.STILL_WRONG),
+        ([(E.SKIP, None), (E.SUCCEED, F.FIXED)], F.FIXED),
+        ([(E.SKIP, None)], None),
+    ],
+)
+def test_what_the_sessions_found_is_the_worst_of_it(ends, expected):
+    assert found([End("ada", event, verdict) for event, verdict in ends]) is expected
+
+
+agains = st.lists(
+    st.builds(
+        lambda event, minutes: End(
+            "ada", event, again_at=None if minutes is None else NOW + timedelta(minutes=minutes)
+        ),
+        st.sampled_from(RANKS),
+        st.none() | st.integers(-60, 60),
+    ),
+    max_size=5,
+)
+
+
+@given(agains)
+def test_those_that_are_tried_again_are_so_at_once_and_when_the_last_of_them_may(some):
+    at = tried_again_at(some, NOW)
+    wanted = [end.again_at for end in some if end.again_at]
+    if any(end.event is E.STOPPED for end in some) or not wanted:
+        assert at is None
+    else:
+        assert at is not None
+        assert at >= NOW
+        assert at == NOW or at in wanted
+        assert all(at >= one for one in wanted)

@@ -119,3 +119,44 @@ async def test_the_files_of_a_script_are_its_users_alone(fleet: Fleet, people: S
     assert (await fleet.closed(job))["outcome"] == "success"
     user = people.users[0]
     assert await fleet.output(await fleet.row(job)) == f"tool of {user}\n{user} 700\n{pwd.getpwnam(user).pw_dir}\n"
+
+
+@needs_root
+async def test_a_check_decides_in_each_session_whether_its_fix_runs_there(fleet: Fleet, people: SignIns) -> None:
+    ada, bob = people.users
+    people.sign_in("pts/1", ada)
+    people.sign_in("pts/2", bob)
+    Path(pwd.getpwnam(ada).pw_dir, "printer").touch()
+    agent = await _enrol(fleet, people)
+    components = [
+        {"assembly_id": await fleet.script('test -e "$HOME/printer"'), "kind": "script", "role": "check"},
+        {"assembly_id": await fleet.script('touch "$HOME/printer"; id -un'), "kind": "script"},
+    ]
+    job = await fleet.job("", agent, components=components, **AS_USER)
+    occurrence = await fleet.closed(job)
+    assert (occurrence["outcome"], occurrence["verdicts"]) == ("success", {"fixed": 1})
+    row = await fleet.row(job)
+    assert (row["state"], row["verdict"], row["detail"]) == ("success", "fixed", None)
+    ran: dict[str, list[Any]] = {ada: [], bob: []}
+    for one in row["executions"]:
+        said = one["reason"] if one["outcome"] == "skipped" else one["exit_code"]
+        ran[one["session_user_name"]].append((one["component"], one["is_recheck"], said))
+    assert sorted(ran[ada]) == [(0, False, 0), (1, False, "compliant")]
+    assert sorted(ran[bob]) == [(0, False, 1), (0, True, 0), (1, False, 0)]
+    assert Path(pwd.getpwnam(bob).pw_dir, "printer").exists()
+    (fix,) = (one for one in row["executions"] if (one["component"], one["outcome"]) == (1, "exited"))
+    assert await _output(fleet, fix) == f"{bob}\n"
+
+
+@needs_root
+async def test_who_failed_alone_is_tried_again(fleet: Fleet, people: SignIns) -> None:
+    ada, bob = people.users
+    people.sign_in("pts/1", ada)
+    people.sign_in("pts/2", bob)
+    agent = await _enrol(fleet, people)
+    script = f'test "$USER" = {ada} || exit $((2 - WATCHBILL_ATTEMPT))'
+    policies = {"retries": 2, "retry_delay_seconds": 1}
+    job = await fleet.job(await fleet.script(script), agent, **AS_USER, policies=policies)
+    assert (await fleet.closed(job))["outcome"] == "success"
+    ran = [(one["session_user_name"], one["attempt"], one["exit_code"]) for one in (await fleet.row(job))["executions"]]
+    assert sorted(ran) == sorted([(ada, 1, 0), (bob, 1, 1), (bob, 2, 0)])

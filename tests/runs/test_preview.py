@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from tests.factories import places
 from tests.factories.scene import Scene
@@ -171,3 +172,35 @@ async def test_an_active_run_is_counted_against_a_job_as_its_policies_say(db: Da
         preview = await _preview(tx, scene, job)
         assert (preview.targets.online, dict(preview.targets.left_out)) == (0, {"previous_run_active": 1})
         assert scene.now + timedelta(days=1) == preview.instants[0].instant.at
+
+
+@pytest.mark.parametrize("policy", ["skip", "wait"])
+async def test_devices_on_which_nobody_is_signed_in_are_counted_as_the_hand_out_will_see_them(
+    db: Database, scene: Scene, policy: str
+) -> None:
+    async with db.begin() as tx:
+        for name in ("used", "empty", "silent", "away"):
+            await scene.device(tx, name)
+        for name, users in (("used", ["ada", "bob"]), ("empty", []), ("silent", [None]), ("away", ["eve"])):
+            await scene.sign_in(tx, name, *users)
+        gone = {"id": scene.devices["away"]}
+        await tx.execute(text("UPDATE device_presence SET gateway_id = NULL WHERE device_id = :id"), gone)
+        names = ("used", "empty", "silent", "away")
+        changes = {"execution_context": "current_user", "policies": {"no_user_session": policy}}
+        shown = (await _preview(tx, scene, await scene.job(tx, *names, **changes))).targets
+        counted = (shown.online, shown.offline, dict(shown.left_out), shown.unattended)
+        expected = {"skip": (1, 1, {"no_user_session": 2}, 0), "wait": (3, 1, {}, 2)}
+        assert counted == expected[policy]
+        system = (await _preview(tx, scene, await scene.job(tx, *names, name="As system"))).targets
+        assert (system.online, dict(system.left_out), system.unattended) == (3, {}, 0)
+
+
+async def test_a_job_is_not_called_dead_because_nobody_is_signed_in_now(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        await scene.device(tx, "empty")
+        await scene.sign_in(tx, "empty")
+        job = await scene.job(tx, "empty", execution_context="current_user")
+        saved = await jobs.get(tx, scene.admin, job)
+        _, health = await runs.health_of(tx, scene.admin.scope, [saved], scene.now)
+        closer = await runs.look_closer(tx, scene.admin.scope, saved, health[job], scene.now)
+        assert closer.will_not_fire is None

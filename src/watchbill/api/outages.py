@@ -93,7 +93,9 @@ class Decision(Model):
 
 
 class DecisionReply(Model):
-    """`left` are still held for these jobs: ask again. `refused` jobs have devices in sites that the caller does not see."""
+    """`left` are still held for these jobs: ask again. `refused` jobs have devices in sites that the caller does not see, or run as
+    SYSTEM, which the caller may not.
+    """
 
     released: int
     skipped: int

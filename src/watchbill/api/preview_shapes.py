@@ -47,6 +47,7 @@ class PreviewInstant(Model):
 class PreviewTargets(Model):
     """Devices that would run as things stand, and how many are left out for which reason.
 
+    For a job that runs as who is signed in, `no_user_session` are those on which nobody was when they told it last.
     `lacking`: of those left out as `preflight_failed`, how many have no value of which required variable.
     """
 
@@ -55,6 +56,9 @@ class PreviewTargets(Model):
     offline: int
     left_out: dict[str, int]
     lacking: dict[str, int]
+    awaiting_user: int = Field(
+        description="of `devices`, those on which nobody was signed in when they told it last, and which wait for somebody"
+    )
 
 
 class PreviewChanges(Model):
@@ -69,6 +73,9 @@ class PreviewReply(Model):
     """What a job would do. `blockers` are what would refuse its save, or keep it from running."""
 
     schedule_text: str | None
+    steps: list[str] = Field(
+        description="what happens on each device, in words: its components in order, what checks decide, failures, other tries, sessions"
+    )
     instants: list[PreviewInstant]
     targets: PreviewTargets
     waves: list[int] = Field(
@@ -84,6 +91,7 @@ def preview_reply(preview: Preview) -> PreviewReply:
     targets = preview.targets
     return PreviewReply(
         schedule_text=preview.outlook.schedule_text,
+        steps=list(preview.outlook.steps),
         instants=[_instant(preview.outlook, one) for one in preview.instants],
         targets=PreviewTargets(
             devices=targets.online + targets.offline,
@@ -91,6 +99,7 @@ def preview_reply(preview: Preview) -> PreviewReply:
             offline=targets.offline,
             left_out=dict(targets.left_out),
             lacking=dict(targets.lacking),
+            awaiting_user=targets.unattended,
         ),
         waves=_waves(preview),
         blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],

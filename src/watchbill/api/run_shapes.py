@@ -116,7 +116,7 @@ class ExecutionReply(Model):
     """One attempt to run one component on one device. Sizes are the true ones, kept or not.
 
     Outcome `skipped`: this component did not run, as the reason says: `after_failure`, `compliant` (nothing to fix), `check_failed`,
-    `cancelled`, `lost`, `time_limit`, or what stopped it.
+    `cancelled`, `lost`, `time_limit`, `no_user_session` (the user of its session had signed out), or what stopped it.
     """
 
     id: UUID

@@ -151,19 +151,22 @@ _CHECKS = (
     ),
     _Check(
         "components_at_once",
-        "Two components of a target were with its device at the same time.",
+        "Two components of a target, or of one session of it, were with its device at the same time.",
         "SELECT DISTINCT 'target ' || a.target_id FROM executions a JOIN executions b ON b.run_id = a.run_id AND b.target_id = a.target_id"
+        " AND b.session_id IS NOT DISTINCT FROM a.session_id"
         " AND (b.component, b.is_recheck) <> (a.component, a.is_recheck) AND b.dispatched_at >= a.dispatched_at"
         " WHERE coalesce(a.outcome, '') <> 'skipped' AND coalesce(b.outcome, '') <> 'skipped'"
         " AND b.dispatched_at < coalesce(a.received_at, 'infinity') AND b.id <> a.id",
     ),
     _Check(
         "component_unaccounted",
-        "A target has ended, and of one of its components nothing says whether it ran.",
+        "A target has ended, and of one of its components nothing says whether it ran (in each session).",
         "SELECT DISTINCT 'target ' || t.id FROM run_targets t JOIN runs r ON r.id = t.run_id"
+        " CROSS JOIN LATERAL (SELECT DISTINCT e.session_id FROM executions e WHERE e.run_id = t.run_id AND e.target_id = t.id) AS s"
         " CROSS JOIN LATERAL generate_series(0, jsonb_array_length(r.components) - 1) AS c(component)"
         " WHERE t.deadline_at IS NULL AND t.attempt > 0 AND NOT EXISTS (SELECT FROM executions e"
-        " WHERE e.run_id = t.run_id AND e.target_id = t.id AND e.component = c.component)",
+        " WHERE e.run_id = t.run_id AND e.target_id = t.id AND e.component = c.component"
+        " AND e.session_id IS NOT DISTINCT FROM s.session_id)",
     ),
     _Check(
         "verdicts_differ",

@@ -12,7 +12,6 @@ from watchbill.core.schedule_calendar import CalendarUnit
 from watchbill.core.schedule_cron import Cron
 from watchbill.core.schedule_rrule import Recurrence
 from watchbill.core.schedule_types import Calendar, Elapsed, Immediate, Once, Schedule
-from watchbill.core.steps import Role
 
 HOLD_NEEDS_A_FIXED_ZONE: Final = (
     "must not be hold where the schedule follows the clocks of sites or devices: its waves are late one by one"
@@ -32,26 +31,9 @@ def conflicts(draft: JobDraft) -> Iterator[Problem]:
     if draft.policies.no_user_session == "wait" and draft.execution_context is not ExecutionContext.CURRENT_USER:
         message = "must be skip: nobody is waited for by a job that does not run as who is signed in (current_user)"
         yield Problem("policies.no_user_session", "not_allowed", message)
-    if draft.execution_context is ExecutionContext.CURRENT_USER:
-        yield from _in_sessions(draft)
     yield from pacing_conflicts(draft, regular_gap(draft.schedule) if draft.schedule is not None else None)
     if draft.duration.time_limit_seconds is not None:
         yield from run_limit_fault(draft.duration.run_limit_seconds, draft.duration.time_limit_seconds)
-
-
-def _in_sessions(draft: JobDraft) -> Iterator[Problem]:
-    """Several sessions and several steps at once have no rule yet for what follows when they end differently."""
-    as_user = "a job that runs as who is signed in (current_user)"
-    if len(draft.components) > 1:
-        yield Problem("components", "not_available_yet", f"{as_user} has exactly one component in this version")
-    elif draft.components and draft.components[0].role is Role.CHECK:
-        yield Problem(
-            "components.0.role", "not_available_yet", f"must be run: {as_user} checks nothing in this version"
-        )
-    if draft.policies.retries:
-        yield Problem(
-            "policies.retries", "not_available_yet", f"must be 0: {as_user} tries nothing again in this version"
-        )
 
 
 def run_limit_fault(run_limit_seconds: int | None, time_limit_seconds: int) -> Iterator[Problem]:

@@ -155,6 +155,9 @@ _BADNESS: Final = {
 }
 #: Why what a check has found to be as it should be is not fixed.
 COMPLIANT: Final = "compliant"
+#: Whoever it ran as has signed out: as a device tells it, and what it means where something had run before.
+NO_SESSION: Final = "no_user_session"
+SESSION_ENDED: Final = "session_ended"
 _GOOD: Final = (TargetEvent.SUCCEED, TargetEvent.WARN)
 _NEVER_RAN: Final = (TargetEvent.SKIP, TargetEvent.EXPIRE)
 
@@ -247,6 +250,7 @@ class _Walk:
     _is_wrong: bool | None = None
     _has_failed: bool = False
     _is_stopped: bool = False
+    _is_session_over: bool = False
 
     def next_step(self) -> Step | Waits | None:
         steps = list(order(self.rules.parts))
@@ -278,6 +282,8 @@ class _Walk:
             return COMPLIANT
         if self._is_stopped:
             return "cancelled"
+        if self._is_session_over:
+            return NO_SESSION
         if self._has_failed and not self.rules.continue_on_failure:
             return "after_failure"
         if is_governed and self._is_wrong is None:
@@ -300,6 +306,7 @@ class _Walk:
             event, reason = self._judge(step, event, reason, is_wrong=any(one.is_wrong for one in known))
         self._has_failed |= event not in _GOOD
         self._is_stopped |= event is TargetEvent.STOPPED
+        self._is_session_over |= event is TargetEvent.SKIP and reason == NO_SESSION
         self.ended.append(_Worst(step, event, reason, worst.is_repeatable))
 
     def _judge(
@@ -323,12 +330,16 @@ class _Walk:
         return check + 1 < len(parts) and parts[check + 1].role is not Role.CHECK
 
     def verdict(self) -> Verdict | None:
-        """The worst of all checks; None where none was asked, or one did not say."""
-        if Verdict.STILL_WRONG in self.verdicts:
-            return Verdict.STILL_WRONG
-        if not self.verdicts or None in self.verdicts:
-            return None
-        return Verdict.FIXED if Verdict.FIXED in self.verdicts else Verdict.COMPLIANT
+        return worst_of(self.verdicts)
+
+
+def worst_of(verdicts: Sequence[Verdict | None]) -> Verdict | None:
+    """Of several; None where there is none, or one did not say."""
+    if Verdict.STILL_WRONG in verdicts:
+        return Verdict.STILL_WRONG
+    if not verdicts or None in verdicts:
+        return None
+    return Verdict.FIXED if Verdict.FIXED in verdicts else Verdict.COMPLIANT
 
 
 def _why_not(situation: Situation, left: timedelta) -> tuple[TargetEvent, str | None, str] | None:
@@ -362,7 +373,8 @@ def _worst(ended: Sequence[_Worst]) -> _Worst | None:
 def _as_one(decided: _Worst, walk: _Walk) -> tuple[TargetEvent, str | None]:
     """A component that never came to run is a failure where another one did."""
     if decided.event in _NEVER_RAN and (decided.step != Step(0) or len(walk.ended) > 1):
-        return TargetEvent.FAIL, "not_completed" if decided.event is TargetEvent.EXPIRE else decided.reason
+        said = {NO_SESSION: SESSION_ENDED}.get(decided.reason or "", decided.reason)
+        return TargetEvent.FAIL, "not_completed" if decided.event is TargetEvent.EXPIRE else said
     return decided.event, decided.reason
 
 

@@ -5,19 +5,21 @@ say, which freezes targets: `Who` is what it needs to know for that.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import assemblies
 from watchbill.core import schedule as calendar
-from watchbill.core.job_rules_values import Duration, JobDraft, Policies
+from watchbill.core.job_rules_values import Duration, ExecutionContext, JobDraft, Policies
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
+from watchbill.core.step_words import Told, steps_in_words
+from watchbill.core.steps import Role
 from watchbill.core.targets import Target
 from watchbill.core.variable_rules import carries_secrets, required
 from watchbill.identity import Actor, Permission
@@ -47,6 +49,8 @@ class Who:
     #: Variables that others than the job and the assembly must give, and whether a device needs a key that secrets are sealed to.
     needed: Sequence[str] = ()
     needs_key: bool = False
+    #: What a device does on which nobody is signed in: skip or wait. None = it is not asked who is.
+    no_user_session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Outlook:
     """`schedule` and its text None = it is faulty; `problems` says how, and what else would refuse or stop the job.
 
     The instants of a schedule that follows clocks are the names of wall clocks; `zones` are those in use, where it has waves.
-    `starts_now`: when it would start at once if it were saved, None = it would not.
+    `starts_now`: when it would start at once if it were saved, None = it would not. `steps`: what happens on each device, in words.
     """
 
     schedule_text: str | None
@@ -66,6 +70,7 @@ class Outlook:
     duration: Duration
     zones: Collection[str] = ()
     starts_now: datetime | None = None
+    steps: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,18 @@ async def outlook(
     draft = judged.draft
     needs = await _needs(tx, [(one.assembly_id, one.revision, _given(one.variables)) for one in draft.components])
     who = _who(list(draft.targets), list(draft.exclusions), needs, draft.policies)
+    context = draft.execution_context
     who = replace(who, allowed_site_ids=actor.scope.as_list(), reach_site_ids=actor.scope.as_list())
+    parts = [
+        Told(needs.names_of.get(one.assembly_id), one.role, one.not_compliant_exit_codes) for one in draft.components
+    ]
     times = _timetable(_sound_schedule(draft, judged.problems), now, await zones_for(tx, draft.schedule))
     found = _outlook(times, who, judged.problems, draft.policies, draft.duration)
     starts_now = (
         draft.enabled is not False and times.schedule is not None and isinstance(times.schedule.rule, Immediate)
     )
-    return replace(found, starts_now=now if starts_now else None)
+    steps = steps_in_words(parts, draft.policies, context)
+    return replace(_in_context(found, context), starts_now=now if starts_now else None, steps=steps)
 
 
 async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Outlook:
@@ -113,7 +123,21 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     if not job.enabled:
         problems.append(Problem("enabled", "paused", "is paused: no occurrence is opened until it is resumed"))
     times = _timetable(schedule, now, await zones_for(tx, schedule))
-    return _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
+    found = _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
+    context = ExecutionContext(job.definition["execution_context"])
+    parts = [_told(one, needs.names_of) for one in complete(job.definition)["components"]]
+    return replace(_in_context(found, context), steps=steps_in_words(parts, policies, context))
+
+
+def _in_context(found: Outlook, context: ExecutionContext) -> Outlook:
+    """Who is signed in is asked for jobs that run as them alone."""
+    is_asked = context is ExecutionContext.CURRENT_USER
+    return replace(found, who=replace(found.who, no_user_session=found.policies.no_user_session)) if is_asked else found
+
+
+def _told(component: Mapping[str, Any], names: Mapping[UUID | None, str]) -> Told:
+    codes = component.get("not_compliant_exit_codes") or ()
+    return Told(names.get(UUID(str(component["assembly_id"]))), Role(component.get("role", Role.RUN)), codes)
 
 
 def _given(variables: Mapping[str, object]) -> dict[str, object]:
@@ -168,6 +192,8 @@ class _Needs:
     interpreters: Sequence[str] = ()
     names: Sequence[str] = ()
     key: bool = False
+    #: What the assemblies are called.
+    names_of: Mapping[UUID | None, str] = field(default_factory=dict)
 
 
 async def _needs(
@@ -183,4 +209,4 @@ async def _needs(
     names = sorted({name for declared, said in parts for name in required(declared, said)})
     has_secrets = any(carries_secrets(declared, said) for declared, said in parts)
     interpreters = sorted({declared.interpreter.value for declared, _ in parts})
-    return _Needs(interpreters, names, has_secrets)
+    return _Needs(interpreters, names, has_secrets, {one.id: one.draft.name for one in found})

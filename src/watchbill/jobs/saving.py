@@ -270,9 +270,9 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
         return Toggled(before)
     if wanted.enabled:
         # From here on it runs again, by the word of who resumes it.
-        actor.require(*NEEDED["resume"])
+        actor.require(*needed_for(before, NEEDED["resume"]))
     if wanted.enabled and wanted.catch_up in _STARTS:
-        actor.require(*NEEDED["rerun"])
+        actor.require(*needed_for(before, NEEDED["rerun"]))
     zones = await zones_for(tx, schedule)
     timing = toggled_timing(before, wanted, schedule, error, now=now, zones=zones)
     await _write_toggle(tx, actor, before, wanted, timing, now)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs
 from watchbill.core.following import LAST_WAVE
+from watchbill.core.job_rules_values import ExecutionContext
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs.aiming import MEMBERS
@@ -42,7 +43,7 @@ _JOBS_IN_AUDIT: Final = 100
 #: What a window holds goes by itself when that opens: to let it go before overrides the window, which is done one at a time.
 _DECIDED: Final = ("storm_guard", "misfire_hold")
 _PROPOSALS: Final[dict[str, Proposal]] = {"latest": "run_latest", "all": "run_all", "skip": "skip", "hold": "decide"}
-#: What each action needs: letting go is starting work, skipping is not.
+#: What each action needs: letting go is starting work, skipping is not. The right to run as SYSTEM only where a job does.
 NEEDED: Final[dict[Action, Sequence[Permission]]] = {
     "release": jobs.NEEDED["rerun"],
     "latest": jobs.NEEDED["rerun"],
@@ -104,7 +105,7 @@ class JobAway:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a decision did; `left` more are held in the same outage for the same jobs, and `refused` jobs reach other sites too."""
+    """What a decision did; `left` more are held in the same outage for the same jobs, and `refused` jobs reach other sites too, or run as SYSTEM."""
 
     released: int
     skipped: int
@@ -257,12 +258,13 @@ async def decide(
 ) -> Decided:
     """Let go or skip what an outage left held, of these jobs or (None) of all that the caller sees; the oldest first.
 
-    `latest`: the newest of each job is let go, its others are skipped.
+    `latest`: the newest of each job is let go, its others are skipped. What the caller may not do to a job is refused where it
+    is named, and else told of it.
     """
-    actor.require(*NEEDED[action])
+    actor.require(*(one for one in NEEDED[action] if one is not Permission.RUN_AS_SYSTEM))
     if job_ids is not None:
-        await _require_jobs(tx, actor, job_ids)
-    held, refused = await _held(tx, actor, outage, job_ids)
+        await _require_jobs(tx, actor, job_ids, action)
+    held, refused = await _held(tx, actor, outage, action, job_ids)
     chosen = await _within_bounds(tx, held, action, now)
     keep = _newest(chosen) if action == "latest" else {row.id for row in chosen if action == "release"}
     # Letting go locks jobs before occurrences, and so does whoever else lets go: skipping comes after it.
@@ -301,7 +303,7 @@ async def decide_one(
     return after
 
 
-async def _require_jobs(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -> None:
+async def _require_jobs(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int], action: Action) -> None:
     wanted = jobs.visible_ids(actor.scope).where(jobs_table.c.id == any_(literal(list(job_ids), ARRAY(BigInteger))))
     there = {row.id for row in await tx.execute(wanted)}
     problems = [
@@ -313,10 +315,12 @@ async def _require_jobs(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int
         raise InvalidError.of(problems, what="The request")
     if await _spanning(tx, actor, job_ids):
         raise ForbiddenError("A job has devices in sites that you do not see.", code="job_spans_other_sites")
+    if await _beyond_rights(tx, actor, job_ids, action):
+        actor.require(Permission.RUN_AS_SYSTEM)
 
 
 async def _held(
-    tx: AsyncConnection, actor: Actor, outage: Outage, job_ids: Sequence[int] | None
+    tx: AsyncConnection, actor: Actor, outage: Outage, action: Action, job_ids: Sequence[int] | None
 ) -> tuple[list[_Held], list[int]]:
     """The held rows that the caller may decide, oldest first, and the jobs of others that they see and may not."""
     table = occurrences.c
@@ -326,7 +330,8 @@ async def _held(
     if job_ids is not None:
         query = query.where(table.job_id == any_(literal(list(job_ids), ARRAY(BigInteger))))
     rows = (await tx.execute(query.order_by(table.scheduled_for_at, table.id))).all()
-    refused = await _spanning(tx, actor, sorted({row.job_id for row in rows}))
+    concerned = sorted({row.job_id for row in rows})
+    refused = await _spanning(tx, actor, concerned) | await _beyond_rights(tx, actor, concerned, action)
     return [_Held(*row) for row in rows if row.job_id not in refused], sorted(refused)
 
 
@@ -337,6 +342,16 @@ async def _spanning(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -
     table = job_reach.c
     wanted = table.job_id == any_(literal(list(job_ids), ARRAY(BigInteger)))
     query = select(table.job_id).distinct().where(wanted, ~actor.scope.clause(table.site_id))
+    return set((await tx.execute(query)).scalars())
+
+
+async def _beyond_rights(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int], action: Action) -> set[int]:
+    """Of these jobs those that run as SYSTEM, where the action starts them and the caller may not run as that."""
+    if actor.may(Permission.RUN_AS_SYSTEM) or Permission.RUN_AS_SYSTEM not in NEEDED[action]:
+        return set()
+    table = jobs_table.c
+    is_system = table.definition["execution_context"].astext == ExecutionContext.SYSTEM.value
+    query = select(table.id).where(table.id == any_(literal(list(job_ids), ARRAY(BigInteger))), is_system)
     return set((await tx.execute(query)).scalars())
 
 

@@ -15,8 +15,8 @@ from watchbill import jobs
 from watchbill.core.job_rules_bulk import MAX_JOBS, Asked, Bulk, read_bulk
 from watchbill.core.job_rules_values import MAX_TAGS
 from watchbill.core.problems import Problem
-from watchbill.identity import Actor, audit
-from watchbill.jobs import NEEDED, JobFilter, SavedJob
+from watchbill.identity import Actor, Permission, audit
+from watchbill.jobs import NEEDED, JobFilter, SavedJob, needed_for
 from watchbill.kit import db
 from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.runs.health import Health, with_health
@@ -24,8 +24,8 @@ from watchbill.runs.rerunning import Refusals, Rerun, rerun_many
 from watchbill.runs.settling import settle_jobs
 from watchbill.runs.stopping import cancel_jobs
 
-#: A change of tags needs what other small changes need; it leaves alone what runs.
-_NEEDED: Final = {**NEEDED, "tag": NEEDED["toggle"]}
+_SPANS: Final = ("job_spans_other_sites", "This job has devices in sites that you do not see.")
+_AS_SYSTEM: Final = ("needs_run_as_system", "It runs as SYSTEM, which needs the permission `run_as_system`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,14 @@ async def bulk(tx: AsyncConnection, actor: Actor, body: object, *, now: datetime
     wanted, problems = read_bulk(body, now)
     if problems:
         raise InvalidError.of(problems, what="The request")
-    actor.require(*_NEEDED[wanted.action])
+    needed = _needed(wanted)
+    actor.require(*(one for one in needed if one is not Permission.RUN_AS_SYSTEM))
     work = await _chosen(tx, actor, wanted, now)
     for job in work.fit:
         if job.spans_other_sites:
-            work.refused[job.id] = ("job_spans_other_sites", "This job has devices in sites that you do not see.")
+            work.refused[job.id] = _SPANS
+        elif not all(actor.may(one) for one in needed_for(job, needed)):
+            work.refused[job.id] = _AS_SYSTEM
     match wanted.action:
         case "toggle":
             await _toggle(tx, actor, wanted, work, now)
@@ -94,6 +97,13 @@ async def bulk(tx: AsyncConnection, actor: Actor, body: object, *, now: datetime
         case "rerun":
             await _rerun(tx, actor, wanted, work, now, request_id)
     return _told(wanted, work)
+
+
+def _needed(wanted: Bulk) -> Sequence[Permission]:
+    """A change of tags needs what other small changes need; it leaves alone what runs."""
+    if wanted.action == "toggle" and wanted.toggle.enabled:
+        return NEEDED["resume"]
+    return NEEDED["toggle" if wanted.action == "tag" else wanted.action]
 
 
 async def _chosen(tx: AsyncConnection, actor: Actor, wanted: Bulk, now: datetime) -> _Work:

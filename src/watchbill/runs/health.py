@@ -26,6 +26,8 @@ Health = Literal["failing", "missed", "waiting", "will_not_fire"]
 #: How far back missed instants are counted.
 MISSED_SPAN: Final = timedelta(days=7)
 _WAITING: Final = ("pending", "waiting_online")
+#: Why devices are left out now, and need not be when the job falls due.
+_PASSING: Final = frozenset({"previous_run_active", "no_user_session"})
 _NOTHING_LEFT: ColumnElement[bool] = literal_column(f"NOT {REACHES.format(job='jobs')}", Boolean)
 
 
@@ -69,9 +71,9 @@ def _on_every_device(shown: Preview, *, is_named: bool) -> WillNotFire | None:
     """`is_named`: the reader sees every window that may stand here."""
     number = shown.targets.online + shown.targets.offline
     if not number:
-        # Whoever still runs an earlier occurrence has done so long before the next due time.
-        is_busy = "previous_run_active" in shown.targets.left_out
-        return none_eligible(shown.targets.left_out) if shown.targets.left_out and not is_busy else None
+        # Whoever still runs an earlier occurrence has done so long before the next due time, and somebody may sign in until then.
+        passes = not _PASSING.isdisjoint(shown.targets.left_out)
+        return none_eligible(shown.targets.left_out) if shown.targets.left_out and not passes else None
     blocked = [window for coming in shown.instants for window in coming.blocked]
     is_closed = any(window.devices >= number for window in blocked)
     return closed_on_each({window.window for window in blocked} if is_named else ()) if is_closed else None

@@ -16,12 +16,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.core.states import TargetEvent
 from watchbill.core.together import End, verdict
 from watchbill.runs import turns
+from watchbill.runs.left_out import leave_rest_out
 from watchbill.runs.moves import Move, Moved, apply, changed
 
 REASON: Final = "no_user_session"
+#: Of a session `s` and `session_ends` of a target: whether it is for this one, too. Another try is for the sessions that want it.
+_IS_WANTED: Final = """({x}.session_ends IS NULL
+    OR ({x}.session_ends->s.session_id->>'again' IS NOT NULL AND {x}.session_ends->s.session_id->>'user' = s.user_name))"""
 #: Of a target `t` of a run `r`: there is somebody as whom it can run.
-HAS_SOMEBODY: Final = """(r.execution_context <> 'current_user'
-    OR EXISTS (SELECT FROM device_sessions s WHERE s.device_id = t.device_id))"""
+HAS_SOMEBODY: Final = f"""(r.execution_context <> 'current_user'
+    OR EXISTS (SELECT FROM device_sessions s WHERE s.device_id = t.device_id AND {_IS_WANTED.format(x="t")}))"""
+#: Of what was taken as `k`: its sessions `s`, and the component with which each of them begins.
+SESSIONS: Final = f"""device_sessions s ON k.execution_context = 'current_user' AND s.device_id = k.device_id
+    AND {_IS_WANTED.format(x="k")}"""
+FIRST_COMPONENT: Final = "coalesce((k.session_ends->s.session_id->>'again')::integer, k.next_component)"
 #: Of a target `t`: it does not wait for somebody to sign in, or somebody has.
 IS_ATTENDED: Final = """(t.reason IS DISTINCT FROM 'no_user_session'
     OR EXISTS (SELECT FROM device_sessions s WHERE s.device_id = t.device_id))"""
@@ -32,7 +40,7 @@ _WAITS: Final = "Waits until somebody signs in on this device."
 NOBODY_CAME: Final = "Nobody signed in on this device until its latest start."
 
 _LEFT_ALONE = text("""
-SELECT t.id, t.device_id, r.no_user_session = 'wait' AS waits, p.tells_sessions
+SELECT t.id, t.device_id, r.no_user_session = 'wait' AND t.session_ends IS NULL AS waits, p.tells_sessions
 FROM run_targets t JOIN runs r ON r.id = t.run_id JOIN device_presence p ON p.device_id = t.device_id
 WHERE t.id = ANY(:ids) AND t.state IN ('pending', 'waiting_online') ORDER BY t.id
 """)
@@ -79,7 +87,10 @@ class LeftAlone:
 
 
 async def left_alone(tx: AsyncConnection, target_ids: Collection[int], now: datetime) -> LeftAlone:
-    """Targets that are held here, could go, and have nobody to run as: left out, or waiting, as their runs say."""
+    """Targets that are held here, could go, and have nobody to run as: left out, or waiting, as their runs say.
+
+    Sessions that were to be tried again do not come back: nobody is waited for there.
+    """
     found = LeftAlone()
     rows = (await tx.execute(_LEFT_ALONE, {"ids": sorted(target_ids)})).all() if target_ids else []
     waiting = [row.id for row in rows if row.waits and row.tells_sessions]
@@ -89,6 +100,7 @@ async def left_alone(tx: AsyncConnection, target_ids: Collection[int], now: date
         for row in skipped
     ]
     found.moved += await apply(tx, moves, now) if moves else []
+    await leave_rest_out(tx, found.moved, now)
     for row in await tx.execute(_WAIT, {"ids": waiting, "detail": _WAITS}) if waiting else ():
         found.moved.append(changed(row, row.state, row.state, REASON))
         found.waiting.add(row.device_id)

@@ -22,6 +22,7 @@ from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who, target_columns
 from watchbill.jobs.aiming import SPEC
 from watchbill.runs import closed
+from watchbill.runs.in_sessions import REASON as NOBODY
 from watchbill.runs.membership import Changed, changes
 from watchbill.runs.planning import lasting
 from watchbill.runs.resolving import COUNTED_ONLY, NO_WAVES, RESOLVE, ZONE
@@ -43,17 +44,21 @@ WITH setting AS (
 ), {SPEC}, wave AS (
   {NO_WAVES}
 ), {RESOLVE}, judged AS (
-  SELECT coalesce(r.reason, CASE WHEN {LACKS_KEY} OR {LACKS} THEN 'preflight_failed' END) AS reason, r.is_online, r.device_id,
+  SELECT coalesce(r.reason, CASE WHEN {LACKS_KEY} OR {LACKS} THEN 'preflight_failed' END,
+      CASE WHEN CAST(:nobody AS text) = 'skip' AND n.is_empty THEN '{NOBODY}' END) AS reason, r.is_online, r.device_id,
+    coalesce(n.is_empty AND CAST(:nobody AS text) = 'wait', false) AS is_unattended,
     EXISTS (SELECT FROM device_tags g WHERE g.device_id = r.device_id AND g.tag = CAST(:canary AS text)) AS is_canary
   FROM resolved r JOIN devices d ON d.id = r.device_id
+  CROSS JOIN LATERAL (SELECT CAST(:nobody AS text) IS NOT NULL
+    AND NOT EXISTS (SELECT FROM device_sessions u WHERE u.device_id = r.device_id) AS is_empty) n
   WHERE CAST(:sites AS bigint[]) IS NULL OR r.site_id = ANY(:sites)
 )
 SELECT reason, is_online, count(*) AS number, CAST(NULL AS text) AS why, CAST(NULL AS text) AS lacking,
-  count(*) FILTER (WHERE is_canary) AS canaries FROM judged
+  count(*) FILTER (WHERE is_canary) AS canaries, count(*) FILTER (WHERE is_unattended AND reason IS NULL) AS unattended FROM judged
 GROUP BY reason, is_online
-UNION ALL SELECT NULL, false, 0, why, NULL, 0 FROM broken
+UNION ALL SELECT NULL, false, 0, why, NULL, 0, 0 FROM broken
 UNION ALL
-SELECT NULL, false, count(*), NULL, n.name, 0
+SELECT NULL, false, count(*), NULL, n.name, 0, 0
 FROM judged j JOIN devices d ON d.id = j.device_id CROSS JOIN unnest(CAST(:needed AS text[])) AS n(name)
 WHERE j.reason = 'preflight_failed' AND {LACKS_NAME} GROUP BY n.name
 """)
@@ -87,6 +92,8 @@ class TargetCounts:
     unknown: str | None = None
     #: Of those that would run, the ones with the tag of the canaries.
     canaries: int = 0
+    #: Of those that would run, the ones on which nobody was signed in when they told it last: they wait for somebody.
+    unattended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +207,9 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | 
         "canary": canary,
         "needed": list(who.needed),
         "needs_key": who.needs_key,
+        "nobody": who.no_user_session,
     }
-    online = offline = canaries = 0
+    online = offline = canaries = unattended = 0
     unknown: str | None = None
     left_out: dict[str, int] = {}
     lacking: dict[str, int] = {}
@@ -215,7 +223,8 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | 
             online += row.number if row.is_online else 0
             offline += 0 if row.is_online else row.number
             canaries += row.canaries
-    return TargetCounts(online, offline, left_out, lacking, unknown, canaries)
+            unattended += row.unattended
+    return TargetCounts(online, offline, left_out, lacking, unknown, canaries, unattended)
 
 
 async def _coming(tx: AsyncConnection, outlook: Outlook, alike: Counter[Alike], known: WindowSet) -> list[Coming]:

@@ -221,7 +221,8 @@ async def never_came(
     found = (await tx.execute(_NEVER_CAME, {"ids": list(execution_ids), "reason": reason, "now": now})).all()
     alone = [row for row in found if not row.has_steps and row.session_id is None]
     moves = [Move(row.target_id, event, term=row.term, reason=reason, detail=details.get(row.id)) for row in alone]
-    moves += (await in_sessions.decided(tx, [row for row in found if row.session_id is not None], move_of))[0]
+    shared = [row for row in found if not row.has_steps and row.session_id is not None]
+    moves += (await in_sessions.decided(tx, shared, move_of))[0]
     decided = await steps.decide(tx, found, now) if any(row.has_steps for row in found) else []
     moves += [one for each in decided if (one := steps.move_of(each, now, None)) is not None]
     return await steps.carry_out(tx, decided, await move(tx, moves, now), now)

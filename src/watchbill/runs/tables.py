@@ -157,6 +157,7 @@ run_targets = Table(
     Column("verdict", Text),
     Column("is_paced", Boolean, nullable=False),
     Column("origin_target_id", BigInteger),
+    Column("session_ends", JSONB),
 )
 
 executions = Table(

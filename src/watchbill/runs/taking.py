@@ -18,7 +18,7 @@ from watchbill.core.states import TargetState
 from watchbill.kit import db
 from watchbill.runs import in_sessions
 from watchbill.runs.fates import Busy, Candidate, Fates, Lone, PutOff, fates, whose_turn
-from watchbill.runs.in_sessions import HAS_SOMEBODY, IS_ATTENDED
+from watchbill.runs.in_sessions import FIRST_COMPONENT, HAS_SOMEBODY, IS_ATTENDED, SESSIONS
 from watchbill.runs.moves import Moved, apply, changed, settle
 from watchbill.runs.turns import BOUNDS
 
@@ -79,20 +79,20 @@ _DELIVER = f"""taken AS (
   FROM locked l JOIN runs r ON r.id = l.run_id WHERE t.id = l.id AND t.run_id = l.run_id AND t.state IN ('pending', 'waiting_online')
     AND {HAS_SOMEBODY}
   RETURNING t.id AS target_id, t.run_id, t.occurrence_id, t.job_id, t.device_id, t.site_id, t.wave, l.state AS before, t.term,
-    t.attempt, t.next_component, least(t.expires_at, t.stop_by_at) AS start_by_at, r.execution_context
+    t.attempt, t.next_component, least(t.expires_at, t.stop_by_at) AS start_by_at, r.execution_context, t.session_ends
 ), dealt AS MATERIALIZED (
-  SELECT k.*, gen_random_uuid() AS execution_id, s.session_id, s.user_name AS session_user_name,
+  SELECT k.*, gen_random_uuid() AS execution_id, s.session_id, s.user_name AS session_user_name, {FIRST_COMPONENT} AS component,
     row_number() OVER (PARTITION BY k.target_id ORDER BY s.session_id) = 1 AS is_first
-  FROM taken k LEFT JOIN device_sessions s ON k.execution_context = 'current_user' AND s.device_id = k.device_id
+  FROM taken k LEFT JOIN {SESSIONS}
 ), delivered AS (
   INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at,
     session_id, session_user_name)
-  SELECT execution_id, target_id, run_id, device_id, site_id, next_component, attempt, term, 'dispatched', start_by_at, :now,
+  SELECT execution_id, target_id, run_id, device_id, site_id, component, attempt, term, 'dispatched', start_by_at, :now,
     session_id, session_user_name FROM dealt
 )"""
 _DELIVERED = """
 SELECT 'delivered' AS what, execution_id, target_id, run_id, occurrence_id, job_id, device_id, site_id, wave, before, start_by_at,
-  next_component AS component, attempt, session_id, session_user_name, is_first
+  component, attempt, session_id, session_user_name, is_first
 FROM dealt
 UNION ALL
 SELECT 'nobody', NULL, id, run_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM locked l

@@ -325,7 +325,9 @@ def _show_preview(session: Session, found: Mapping[str, Any]) -> None:
     session.out.facts(
         {
             "Schedule": found["schedule_text"],
+            "On each device": "\n".join(found["steps"]) or None,
             "Devices": f"{targets['devices']}: {targets['online']} online, {targets['offline']} offline",
+            "Nobody signed in": f"{targets['awaiting_user']} wait for somebody" if targets["awaiting_user"] else None,
             "Left out": left_out or None,
             "Waves": ", ".join(map(str, found["waves"])) or None,
             "Without a value": ", ".join(f"{name} on {number}" for name, number in targets["lacking"].items()) or None,
