@@ -1,0 +1,23 @@
+"""Canaries of a job that are named, or that a filter finds."""
+
+from alembic import op
+
+revision = "0029"
+down_revision = "0024"
+
+UP = """
+CREATE TABLE job_canaries (
+  job_id bigint NOT NULL REFERENCES jobs ON DELETE CASCADE,
+  position integer NOT NULL,
+  device_id uuid REFERENCES devices,
+  filter_id bigint REFERENCES device_filters,
+  PRIMARY KEY (job_id, position),
+  CHECK ((device_id IS NULL) <> (filter_id IS NULL))
+);
+CREATE INDEX job_canaries_filter ON job_canaries (filter_id) WHERE filter_id IS NOT NULL;
+CREATE INDEX job_canaries_device ON job_canaries (device_id) WHERE device_id IS NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    op.execute(UP)
