@@ -10,15 +10,17 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.notifications import sinks
-from tests.notifications.conftest import SECRET, Watch
+from tests.notifications.conftest import SECRET, Watch, channel_draft
 from watchbill import notifications
 from watchbill.apps.notifying import Sender
 from watchbill.core.notification_rules import Event
+from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.kit.secrets import Secret
 from watchbill.kit.service import Wake
-from watchbill.notifications import mail, network
+from watchbill.notifications import MailServer, Retried, mail, network
 from watchbill.notifications.values import Endpoint
 
 E = Event
@@ -357,6 +359,98 @@ async def test_starttls_is_demanded_and_its_certificate_checked(
         await watch.send_all()
     assert [one.was_encrypted for one in box.mails] == [True]
     assert len(box.signed_in) == 1
+
+
+def _server(box: sinks.Mailbox, **changes: Any) -> MailServer:
+    return MailServer(**{"host": "127.0.0.1", "port": box.port, "tls": "off", "sender": "night@example.net", **changes})
+
+
+async def test_a_channel_with_a_mail_server_of_its_own_uses_that_alone(
+    watch: Watch, environment: dict[str, str]
+) -> None:
+    async with sinks.smtp() as engines, sinks.smtp() as own:
+        _mail_settings(environment, engines)
+        channel = await _failing(watch, kind="email", to=["night@example.org"], smtp=_server(own))
+        assert await watch.send_all() == 1
+        async with watch.db.begin() as tx:
+            settings = watch.engine().settings
+            sent = await notifications.try_out(tx, channel, settings, keys=watch.keys, now=watch.now)
+    assert sent.is_ok, "a test goes the same way"
+    assert engines.mails == []
+    assert [one.sender for one in own.mails] == ["night@example.net"] * 2
+
+
+async def test_a_mail_servers_password_is_sealed_and_kept_for_its_account_only(
+    watch: Watch, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ssl
+
+    certificate, key = _certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    admin = watch.scene.admin
+    async with sinks.smtp(tls=context) as box:
+        login = {"tls": "starttls", "user": "wb"}
+        first = _server(box, **login, password=Secret("hush hush"))
+        channel = await watch.channel(kind="email", to=["night@example.org"], smtp=first)
+        assert "hush" not in repr(channel)
+        async with watch.db.begin() as tx:
+            before = await notifications.lock_channel(tx, admin, channel.id)
+            again = channel_draft(kind="email", name=before.name, to=["day@example.org"], smtp=_server(box, **login))
+            saved = await notifications.update_channel(tx, admin, before, again, keys=watch.keys, now=watch.now)
+            settings = watch.engine().settings
+            sent = await notifications.try_out(tx, saved, settings, keys=watch.keys, now=watch.now)
+            assert sent.is_ok
+            for moved in ({"host": "localhost"}, {"user": "other"}):
+                other = _server(box, **{**login, **moved})
+                draft = channel_draft(kind="email", name=before.name, to=["day@example.org"], smtp=other)
+                with pytest.raises(InvalidError) as refused:
+                    await notifications.update_channel(tx, admin, saved, draft, keys=watch.keys, now=watch.now)
+                assert [(one.field, one.code) for one in refused.value.problems] == [("smtp.password", "required")]
+    assert len(box.signed_in) == 1
+    assert [one.recipients for one in box.mails] == [["day@example.org"]]
+
+
+async def test_what_was_given_up_is_sent_once_more_when_a_person_says_so(
+    watch: Watch, environment: dict[str, str]
+) -> None:
+    admin = watch.scene.admin
+    async with sinks.smtp(after_data=b"250 kept\r\n") as box:
+        _mail_settings(environment, box, WATCHBILL_SMTP_PORT="1")
+        channel = await _failing(watch, number=2, kind="email", to=["night@example.org"])
+        for _ in range(60):
+            watch.go(minutes=61)
+            await watch.send_all()
+        told = await watch.told()
+        assert [one.deliveries[0].state for one in told] == ["failed", "failed"]
+        _mail_settings(environment, box)
+        async with watch.db.begin() as tx:
+            assert (await notifications.retry(tx, admin, told[-1].id, now=watch.now)).deliveries[0].state == "waiting"
+            with pytest.raises(ConflictError) as refused:
+                await notifications.retry(tx, admin, told[-1].id, now=watch.now)
+            assert refused.value.code == "nothing_failed"
+            assert await notifications.retry_many(tx, admin, None, channel.id, now=watch.now) == Retried(1, 0)
+            assert await notifications.retry_many(tx, admin, [one.id for one in told], None, now=watch.now) == Retried(
+                0, 0
+            )
+        await watch.send_all()
+        ids = {one.message["Message-ID"] for one in box.mails}
+        assert (len(box.mails), len(ids)) == (2, 2)
+        assert [one.deliveries[0].state for one in await watch.told()] == ["sent", "sent"]
+
+
+async def test_what_failed_on_a_channel_that_is_off_or_not_seen_is_not_sent_again(watch: Watch) -> None:
+    admin = watch.scene.admin
+    await _failing(watch)
+    async with watch.db.begin() as tx:
+        await tx.execute(text("UPDATE notification_messages SET state = 'failed', ended_at = now()"))
+        await tx.execute(text("UPDATE notification_channels SET enabled = false"))
+        told = (await watch.told())[0]
+        with pytest.raises(ConflictError) as refused:
+            await notifications.retry(tx, admin, told.id, now=watch.now)
+        assert refused.value.code == "channel_not_usable"
+        assert await notifications.retry_many(tx, admin, [told.id], None, now=watch.now) == Retried(0, 1)
 
 
 async def test_a_server_without_starttls_gets_no_mail(watch: Watch, environment: dict[str, str]) -> None:

@@ -196,6 +196,14 @@ def open_variables(keys: KeyRing, job_id: int, position: int, variables: Mapping
     }
 
 
+def renewed(keys: KeyRing, job_id: int, position: int, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored variables of one component with their secrets sealed under the active key."""
+    return {
+        name: {_SEALED: keys.renewed(value[_SEALED], _context(job_id, position, name))} if is_sealed(value) else value
+        for name, value in variables.items()
+    }
+
+
 def given(
     keys: KeyRing,
     job_id: int,

@@ -1,4 +1,4 @@
-"""Canaries of a job that are named, or that a filter finds."""
+"""Canaries of a job that are named, or that a filter finds; mail servers of channels."""
 
 from alembic import op
 
@@ -16,6 +16,9 @@ CREATE TABLE job_canaries (
 );
 CREATE INDEX job_canaries_filter ON job_canaries (filter_id) WHERE filter_id IS NOT NULL;
 CREATE INDEX job_canaries_device ON job_canaries (device_id) WHERE device_id IS NOT NULL;
+
+-- The mail server of an e-mail channel, all but its password, which is sealed; NULL = the Engine's own.
+ALTER TABLE notification_channels ADD COLUMN smtp jsonb CHECK (smtp IS NULL OR kind = 'email');
 """
 
 
