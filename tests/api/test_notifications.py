@@ -38,7 +38,12 @@ async def test_what_a_webhook_is_known_by_is_told_once_or_never(admin: httpx.Asy
 
 async def test_a_mail_server_is_shown_without_its_password(admin: httpx.AsyncClient) -> None:
     server = {"host": "mail.example.org", "port": 465, "tls": "tls", "sender": "night@example.org", "user": "wb"}
-    body: dict[str, Any] = {"kind": "email", "name": "Mail", "to": ["ops@example.org"], "smtp": {**server, "password": "hush hush"}}
+    body: dict[str, Any] = {
+        "kind": "email",
+        "name": "Mail",
+        "to": ["ops@example.org"],
+        "smtp": {**server, "password": "hush hush"},
+    }
     reply = await admin.post(CHANNELS, json=body)
     assert reply.status_code == 201, reply.text
     assert reply.json()["smtp"] == server
@@ -62,7 +67,8 @@ async def test_what_failed_is_asked_for_by_ids_or_by_channel(admin: httpx.AsyncC
     channel = (await made(admin))["id"]
     assert (await admin.post(path, json={"channel_id": channel})).json() == {"messages": 0, "skipped": 0}
     assert (await admin.post(path, json={"ids": [1, 2]})).json() == {"messages": 0, "skipped": 0}
-    for body in ({}, {"ids": [1], "channel_id": channel}, {"ids": []}):
+    wrong: list[dict[str, Any]] = [{}, {"ids": [1], "channel_id": channel}, {"ids": []}]
+    for body in wrong:
         assert (await admin.post(path, json=body)).status_code == 422
     assert (await admin.post(path, json={"channel_id": channel + 1})).status_code == 404
     assert (await admin.post("/api/notifications/1/retry")).status_code == 404

@@ -31,6 +31,7 @@ PLANS = st.builds(
     st.integers(0, 3600),
     st.sampled_from(["auto", "manual"]),
     st.sampled_from(["hostname", "site", "os", "last_seen", "random"]),
+    st.booleans(),
     st.none() | CANARIES,
     STOPS,
 )

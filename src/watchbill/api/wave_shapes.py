@@ -76,6 +76,7 @@ class JobWaves(Model):
         default="hostname",
         description="who is in the first waves. last_seen: the latest first; random: the same at each run",
     )
+    reversed: bool = Field(default=False, description="the last of that order are in the first waves")
     canary: JobCanary | None = Field(default=None, description="these devices are the first wave, before the sizes")
     stop: JobStop = Field(default_factory=JobStop)
 

@@ -35,6 +35,7 @@ def read_waves(policies: Fields) -> WavePlan | None:
         soak_seconds=fields.integer("soak_seconds", *SOAK_SECONDS, default=0),
         promote=cast("Promote", fields.choice("promote", PROMOTES, default="auto") or "auto"),
         order_by=cast("OrderBy", fields.choice("order_by", ORDERS, default="hostname") or "hostname"),
+        is_reversed=fields.boolean("reversed", default=False),
         canary=_canary(fields),
         stop=_stop(fields.object("stop")),
     )

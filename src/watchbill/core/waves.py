@@ -85,6 +85,8 @@ class WavePlan:
     soak_seconds: int = 0
     promote: Promote = "auto"
     order_by: OrderBy = "hostname"
+    #: The last of that order go first.
+    is_reversed: bool = False
     canary: Canary | None = None
     stop: Stop = field(default_factory=Stop)
 
@@ -94,6 +96,7 @@ class WavePlan:
             "soak_seconds": self.soak_seconds,
             "promote": self.promote,
             "order_by": self.order_by,
+            "reversed": self.is_reversed,
             "canary": self.canary.to_json() if self.canary else None,
             "stop": self.stop.to_json(),
         }
@@ -115,7 +118,8 @@ def from_json(stored: Mapping[str, Any] | None) -> WavePlan | None:
     sizes = tuple(size for size in map(size_of, stored["sizes"]) if size is not None)
     canary = canary_from_json(stored["canary"]) if stored["canary"] else None
     stop = Stop(**stored["stop"])
-    return WavePlan(sizes, stored["soak_seconds"], stored["promote"], stored["order_by"], canary, stop)
+    order = stored["order_by"], stored.get("reversed", False)
+    return WavePlan(sizes, stored["soak_seconds"], stored["promote"], *order, canary, stop)
 
 
 def canary_from_json(stored: Mapping[str, Any]) -> Canary:

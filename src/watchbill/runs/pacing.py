@@ -37,7 +37,7 @@ GROUP BY t.occurrence_id, t.run_id
 _PUT = text("""
 WITH given AS (
   SELECT * FROM jsonb_to_recordset(:rows) AS s(id uuid, run_id bigint, job_id bigint, plan jsonb, concurrency integer,
-    site_concurrency integer, sizes integer[], ends integer[], order_by text)
+    site_concurrency integer, sizes integer[], ends integer[], order_by text, is_reversed boolean)
 ), kept AS (
   INSERT INTO rollouts (occurrence_id, run_id, job_id, plan, concurrency, site_concurrency, phase, wave, waves)
   SELECT id, run_id, job_id, nullif(plan, 'null'), concurrency, site_concurrency, 'running', 1, cardinality(sizes) FROM given
@@ -45,14 +45,16 @@ WITH given AS (
   INSERT INTO occurrence_waves (occurrence_id, wave, starts_at, size)
   SELECT s.id, w.wave, CASE WHEN w.wave = 1 THEN CAST(:now AS timestamptz) END, w.size
   FROM given s, unnest(s.sizes) WITH ORDINALITY AS w(size, wave) WHERE nullif(s.plan, 'null') IS NOT NULL
-), ranked AS (
-  SELECT t.id, t.run_id, s.ends, row_number() OVER (PARTITION BY t.occurrence_id ORDER BY
-    t.is_paced DESC,
+), listed AS (
+  SELECT t.id, t.run_id, t.occurrence_id, t.is_paced, s.ends, s.is_reversed, row_number() OVER (PARTITION BY t.occurrence_id ORDER BY
     CASE s.order_by WHEN 'site' THEN lower(x.name) WHEN 'os' THEN d.os_family
       WHEN 'random' THEN encode(sha256(convert_to(s.job_id || '|' || t.device_id, 'UTF8')), 'hex') END,
     CASE s.order_by WHEN 'last_seen' THEN p.last_seen_at END DESC NULLS LAST, lower(t.hostname), t.id) AS place
   FROM given s JOIN run_targets t ON t.occurrence_id = s.id AND t.state = 'pending'
   JOIN devices d ON d.id = t.device_id LEFT JOIN sites x ON x.id = t.site_id LEFT JOIN device_presence p ON p.device_id = t.device_id
+), ranked AS (
+  SELECT id, run_id, ends, row_number() OVER (PARTITION BY occurrence_id
+    ORDER BY is_paced DESC, CASE WHEN is_reversed THEN -place ELSE place END) AS place FROM listed
 )
 UPDATE run_targets t SET is_paced = true, wave = 1 + width_bucket((r.place - 1)::integer, r.ends)
 FROM ranked r WHERE t.id = r.id AND t.run_id = r.run_id
@@ -127,6 +129,7 @@ def _given(one: Opening, run_id: int, number: int, canaries: int) -> dict[str, A
         "sizes": sizes,
         "ends": [sum(sizes[: place + 1]) for place in range(len(sizes))],
         "order_by": plan.order_by if plan else "hostname",
+        "is_reversed": plan.is_reversed if plan else False,
     }
 
 
