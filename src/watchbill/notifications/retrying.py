@@ -24,8 +24,8 @@ class Retried:
 
 async def retry(tx: AsyncConnection, actor: Actor, notification_id: int, *, now: datetime) -> Notification:
     """Send what failed of one notification once more; ConflictError when nothing can be."""
-    actor.require(Permission.NOTIFICATIONS_WRITE)
     before = await reading.get_notification(tx, actor, notification_id)
+    actor.require(Permission.NOTIFICATIONS_WRITE)
     if not any(one.state == "failed" for one in before.deliveries):
         raise ConflictError("Nothing of this notification has failed.", code="nothing_failed")
     done = await _again(tx, actor, [notification_id], None, now)
