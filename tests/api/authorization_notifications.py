@@ -36,6 +36,16 @@ NOTIFICATIONS = (
     Row("GET /api/notifications", READ, query=lambda _: {"limit": 500}),
     Row("GET /api/notifications", READ, WORK, query=lambda it: {"job_id": it.job_id}, is_in_path=False, unseen=200),
     Row("GET /api/notifications/{notification_id}", READ, WORK),
+    Row("POST /api/notifications/{notification_id}/retry", _TELL, WORK, ok=409),
+    Row("POST /api/notifications/retry", _TELL, body=lambda _: {"ids": [1]}),
+    Row(
+        "POST /api/notifications/retry",
+        _TELL,
+        WORK,
+        lambda it: {"channel_id": it.channel_id},
+        is_in_path=False,
+        unseen=404,
+    ),
     Row("GET /api/outbound_heartbeat", READ),
 )
 ROWS = (*OTHERS, *NOTIFICATIONS)

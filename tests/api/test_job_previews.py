@@ -37,6 +37,27 @@ async def test_a_preview_of_an_unsaved_job_saves_nothing(operator, viewer, fleet
     assert (await viewer.get(PATH)).json()["items"] == []
 
 
+async def test_a_preview_reads_the_names_of_a_file(operator, admin, fleet, world):
+    site = (await admin.get(f"/api/sites/{world.site_a}")).json()["name"]
+    by_id = job(fleet, targets=[device(fleet["crane"]), device(fleet["pump"])])
+    assembly = (await operator.get(f"/api/assemblies/{by_id['components'][0]['assembly_id']}")).json()["name"]
+    named = {
+        **by_id,
+        "components": [{"assembly": assembly, "variables": by_id["components"][0]["variables"]}],
+        "targets": [{"kind": "device", "hostname": "crane"}, {"kind": "device", "hostname": "pump", "site": site}],
+    }
+    expected = (await operator.post(f"{PATH}/preview", json=by_id)).json()
+    assert (await operator.post(f"{PATH}/preview", json=named)).json() == expected
+    assert (await operator.post(f"{PATH}/preview", json={**named, "targets": [{"kind": "site", "site": site}]})).json()[
+        "targets"
+    ]["devices"] >= 2
+    wrong = {**named, "components": [{"assembly": "No such"}], "exclusions": [{"kind": "filter", "filter": "None"}]}
+    shown = (await operator.post(f"{PATH}/preview", json=wrong)).json()
+    assert {one["field"]: one["code"] for one in shown["blockers"]} == {
+        "components.0.assembly": "assembly_not_found", "exclusions.0.filter": "filter_not_found",
+    }  # fmt: skip
+
+
 async def test_a_preview_shows_what_it_can_and_names_what_blocks(operator, fleet):
     body = job(fleet, name="", components=[], schedule={"type": "hourly"}, targets=[device(fleet["pump"]), device("x")])
     shown = (await operator.post(f"{PATH}/preview", json=body)).json()

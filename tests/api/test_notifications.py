@@ -36,6 +36,44 @@ async def test_what_a_webhook_is_known_by_is_told_once_or_never(admin: httpx.Asy
     assert "notification_channel.create" in audit.text
 
 
+async def test_a_mail_server_is_shown_without_its_password(admin: httpx.AsyncClient) -> None:
+    server = {"host": "mail.example.org", "port": 465, "tls": "tls", "sender": "night@example.org", "user": "wb"}
+    body: dict[str, Any] = {
+        "kind": "email",
+        "name": "Mail",
+        "to": ["ops@example.org"],
+        "smtp": {**server, "password": "hush hush"},
+    }
+    reply = await admin.post(CHANNELS, json=body)
+    assert reply.status_code == 201, reply.text
+    assert reply.json()["smtp"] == server
+    for shown in (reply, await admin.get(CHANNELS), await admin.get("/api/audit")):
+        assert "hush" not in shown.text
+    kept = await admin.put(f"{CHANNELS}/{reply.json()['id']}", json={**body, "smtp": server})
+    assert kept.status_code == 200, kept.text
+    wrong = {"host": "a b", "port": 0, "tls": "ssl", "sender": "nobody", "user": ""}
+    refused = await admin.post(CHANNELS, json={**body, "name": "Other", "smtp": wrong})
+    assert set(codes(refused)) == {"smtp.host", "smtp.port", "smtp.tls", "smtp.sender", "smtp.user"}
+    readable = {**server, "tls": "off", "password": "hush hush"}
+    for smtp, field in ((readable, "smtp.tls"), ({**server, "user": None, "password": "x"}, "smtp.password")):
+        refused = await admin.post(CHANNELS, json={**body, "name": "Other", "smtp": smtp})
+        assert set(codes(refused)) == {field}
+    hooked = await admin.post(CHANNELS, json=hook(smtp={"host": "mail.example.org", "sender": "night@example.org"}))
+    assert set(codes(hooked)) == {"smtp"}
+
+
+async def test_what_failed_is_asked_for_by_ids_or_by_channel(admin: httpx.AsyncClient) -> None:
+    path = "/api/notifications/retry"
+    channel = (await made(admin))["id"]
+    assert (await admin.post(path, json={"channel_id": channel})).json() == {"messages": 0, "skipped": 0}
+    assert (await admin.post(path, json={"ids": [1, 2]})).json() == {"messages": 0, "skipped": 0}
+    wrong: list[dict[str, Any]] = [{}, {"ids": [1], "channel_id": channel}, {"ids": []}]
+    for body in wrong:
+        assert (await admin.post(path, json=body)).status_code == 422
+    assert (await admin.post(path, json={"channel_id": channel + 1})).status_code == 404
+    assert (await admin.post("/api/notifications/1/retry")).status_code == 404
+
+
 async def test_every_problem_of_a_channel_is_told_at_once(admin: httpx.AsyncClient) -> None:
     bad = {
         "kind": "webhook",

@@ -52,7 +52,8 @@ async def test_a_job_keeps_its_waves_with_their_defaults(admin: httpx.AsyncClien
         "soak_seconds": 0,
         "promote": "manual",
         "order_by": "hostname",
-        "canary": {"tag": "canary"},
+        "reversed": False,
+        "canary": {"tag": "canary", "targets": [], "if_none": "refuse"},
         "stop": {
             "failed_percent": None,
             "failed_count": None,

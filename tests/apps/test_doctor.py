@@ -1,6 +1,7 @@
 """The doctor finds each kind of broken promise, and nothing in a sound database."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -54,6 +55,11 @@ async def test_a_sound_database_gets_a_clean_bill(db: Database, scene: Scene, en
         (
             "occurrence_stuck_open",
             "UPDATE run_targets SET state = 'failed', deadline_at = NULL WHERE deadline_at IS NOT NULL",
+        ),
+        (
+            "sign_of_life_fails",
+            """INSERT INTO outbound_heartbeat (id, last_failure_at, last_error) VALUES (true, now(), 'x')
+            ON CONFLICT (id) DO UPDATE SET last_failure_at = now(), last_success_at = NULL""",
         ),
         ("occurrence_closed_early", "UPDATE occurrences SET state = 'closed', outcome = 'success'"),
         ("counts_differ", "UPDATE occurrence_counts SET number = number + 1 WHERE state = 'success'"),
@@ -193,3 +199,41 @@ async def test_what_became_of_an_instant_does_not_matter_as_long_as_it_is_kept(
     async with db.begin() as tx:
         await tx.execute(text("UPDATE occurrences SET range_count = 50 WHERE job_id = :id"), {"id": job})
     assert [finding.code for finding in await doctor.check(engine_at())] == ["ledger_differs"]
+
+
+MESSAGE = """
+WITH hook AS (
+  INSERT INTO notification_channels (kind, name, description, destination, addresses, header_names, timezone, enabled, revision,
+    created_at, updated_at)
+  VALUES ('webhook', 'Night', '', 'x', '{}', '{}', 'UTC', true, 1, now(), now()) RETURNING id
+), rule AS (
+  INSERT INTO notification_rules (events, urgent_events, not_started_minutes, failures_in_a_row, slower_factor, replaces_general, enabled,
+    revision, created_at, updated_at) VALUES ('{failed}', '{}', 15, 3, 2, false, true, 1, now(), now()) RETURNING id
+), told AS (
+  INSERT INTO notifications (rule_id, event, key, job_id, occurrence_id, facts, created_at)
+  SELECT rule.id, 'failed', 'x', o.job_id, o.id, '{}', now() FROM rule, (SELECT * FROM occurrences LIMIT 1) o RETURNING id
+), messages AS (
+  INSERT INTO notification_messages (id, channel_id, state, due_at, created_at)
+  SELECT gen_random_uuid(), hook.id, 'sent', now(), now() FROM hook, generate_series(1, 2) RETURNING seq
+)
+INSERT INTO notification_items (message_seq, notification_id) SELECT messages.seq, told.id FROM messages, told
+"""
+
+
+async def test_a_message_that_nobody_sends_and_one_too_many_are_named(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    await _sound(db, scene, engine_at)
+    async with db.begin() as tx:
+        await tx.execute(text(MESSAGE))
+    assert [one.code for one in await doctor.check(engine_at())] == ["told_twice"]
+    async with db.begin() as tx:
+        await tx.execute(
+            text("DELETE FROM notification_items WHERE message_seq = (SELECT min(seq) FROM notification_messages)")
+        )
+        stuck = "UPDATE notification_messages SET state = 'waiting', leased_until = :at, due_at = :at, attempt = 1"
+        await tx.execute(text(stuck), {"at": scene.now - timedelta(hours=1)})
+    assert [one.code for one in await doctor.check(engine_at())] == ["message_stuck"]
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE notification_channels SET last_failure_at = :now"), {"now": scene.now})
+    assert await doctor.check(engine_at()) == [], "its line moves"

@@ -11,20 +11,28 @@ from watchbill.core.fields import Fields
 from watchbill.core.job_rules_waves import read_waves
 from watchbill.core.problems import Problem
 from watchbill.core.states import TargetState as S
-from watchbill.core.waves import Phase, Progress, Size, Step, Stop, WavePlan, next_step, split
+from watchbill.core.targets import DeviceTarget, FilterTarget
+from watchbill.core.waves import Canary, Phase, Progress, Size, Step, Stop, WavePlan, next_step, split
 
 NOW = datetime(2026, 5, 4, 5, tzinfo=UTC)
 PERCENT = st.integers(1, 100)
 SIZES = st.one_of(st.builds(Size, st.integers(1, 50)), st.builds(Size, PERCENT, st.just(value=True)))
 MAYBE = st.none() | PERCENT
 STOPS = st.builds(Stop, MAYBE, MAYBE, MAYBE, MAYBE, least_results=st.integers(1, 9), cancel_running=st.booleans())
+AIMS = st.builds(DeviceTarget, st.uuids()) | st.builds(FilterTarget, st.integers(1, 2**40))
+PLACED = st.lists(AIMS, max_size=4, unique=True).map(lambda some: {one: place for place, one in enumerate(some)})
+IF_NONE = st.sampled_from(["refuse", "go_on"])
+CANARIES = st.builds(Canary, st.just("canary"), PLACED, IF_NONE) | st.builds(
+    Canary, st.none(), PLACED.filter(bool), IF_NONE
+)
 PLANS = st.builds(
     WavePlan,
     st.lists(SIZES, min_size=1, max_size=20).map(tuple),
     st.integers(0, 3600),
     st.sampled_from(["auto", "manual"]),
     st.sampled_from(["hostname", "site", "os", "last_seen", "random"]),
-    st.none() | st.just("canary"),
+    st.booleans(),
+    st.none() | CANARIES,
     STOPS,
 )
 COUNTS = st.dictionaries(st.sampled_from(list(S)), st.integers(0, 30))
@@ -70,6 +78,19 @@ def test_a_plan_is_kept_as_it_was(some: WavePlan) -> None:
     problems: list[Problem] = []
     assert read_waves(Fields.of({"waves": some.to_json()}, problems)) == some
     assert problems == []
+
+
+def test_a_canary_says_who_it_is() -> None:
+    problems: list[Problem] = []
+    read_waves(Fields.of({"waves": {"sizes": [1], "canary": {"if_none": "go_on"}}}, problems))
+    assert [(one.field, one.code) for one in problems] == [("waves.canary.tag", "required")]
+
+
+def test_a_canary_that_was_saved_before_there_was_a_choice_goes_on_without_one() -> None:
+    stored = {**plan(1).to_json(), "canary": {"tag": "canary"}}
+    found = waves.from_json(stored)
+    assert found is not None
+    assert found.canary == Canary("canary", {}, "go_on")
 
 
 @given(PLANS, st.lists(COUNTS, min_size=1, max_size=5), st.data())
@@ -151,13 +172,13 @@ def test_everything_wrong_with_waves_is_said_at_once() -> None:
         "soak_seconds": -1,
         "promote": "later",
         "order_by": "price",
-        "canary": {"tag": "a b", "x": 1},
+        "canary": {"tag": "a b", "x": 1, "targets": [{"kind": "site", "site_id": 1}], "if_none": "maybe"},
         "stop": {"failed_percent": 0, "failed_count": 0, "what": 1},
         "size": 3,
     }
     read_waves(Fields.of({"waves": said}, problems, "policies"))
     assert sorted({problem.field.removeprefix("policies.waves.") for problem in problems}) == [
-        "canary.tag", "canary.x", "order_by", "promote", "size", "sizes.0", "sizes.1", "sizes.2", "sizes.3", "sizes.4",
+        "canary.if_none", "canary.tag", "canary.targets.0.kind", "canary.x", "order_by", "promote", "size", "sizes.0", "sizes.1", "sizes.2", "sizes.3", "sizes.4",
         "soak_seconds", "stop.failed_count", "stop.failed_percent", "stop.what",
     ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.jobs.conftest import SECRET, World, device, make_world
-from watchbill import jobs
+from watchbill import filters, jobs
 from watchbill.kit.errors import ConflictError, ForbiddenError
 
 AWKWARD = [
@@ -155,6 +155,48 @@ async def test_an_exclusion_in_a_site_one_does_not_see_is_neither_told_nor_lost(
     with pytest.raises(ForbiddenError):
         await jobs.update(tx, world.operator, locked, hidden | {"exclusions": []}, keys=keys, now=world.now)
     [update] = [one for one in jobs.allowed_actions(world.operator, seen) if one.action == "update"]
-    assert (update.allowed, update.reason) == (False, "This job leaves out devices in sites that you do not see.")
+    assert (update.allowed, update.reason) == (
+        False,
+        "This job leaves out, or begins with, devices in sites that you do not see.",
+    )
     paused = await jobs.toggle(tx, world.operator, locked, {"enabled": False}, now=world.now)
     assert paused.job.definition["exclusions"] == [device(world.lamp)]
+
+
+async def test_a_canary_in_a_site_one_does_not_see_is_neither_told_nor_lost(tx, world, keys):
+    waves = {"sizes": [1], "canary": {"targets": [device(world.lamp), device(world.pump)]}}
+    job = world.job(policies={"waves": waves})
+    number = (await jobs.create(tx, world.admin, job, keys=keys, now=world.now)).job.id
+    seen = await jobs.get(tx, world.operator, number)
+    assert jobs.shown(seen.definition, seen.seen)["policies"]["waves"]["canary"]["targets"] == [device(world.pump)]
+    wanted = jobs.JobFilter()
+    [item] = (await jobs.list_jobs(tx, world.operator, wanted, limit=5, cursor=None)).items
+    assert item.listed is not None
+    assert item.listed.shown["policies"]["waves"]["canary"]["targets"] == [], "as a list names no targets"
+    locked = await jobs.lock(tx, world.admin, number)
+    changed = await jobs.update(tx, world.admin, locked, world.job(), keys=keys, now=world.now)
+    assert changed.is_changed
+    revisions = (await jobs.list_revisions(tx, world.operator, number, limit=5, cursor=None)).items
+    assert str(world.lamp) not in repr(revisions)
+    assert str(world.pump) in repr(revisions)
+    back = await jobs.update(tx, world.admin, changed.job, job, keys=keys, now=world.now)
+    with pytest.raises(ForbiddenError):
+        await jobs.update(
+            tx, world.operator, await jobs.lock(tx, world.operator, back.job.id), world.job(), keys=keys, now=world.now
+        )
+
+
+async def test_canaries_are_named_in_a_file_as_targets_are(tx, world, keys):
+    spring = {"field": "hostname", "operator": "equals", "value": "pump"}
+    body = {"name": "First ones", "criteria": {"all": [spring]}}
+    first = await filters.create(tx, world.admin, body, now=world.now)
+    waves = {"sizes": [1], "canary": {"targets": [{"kind": "filter", "filter_id": first.id}, device(world.crane)]}}
+    saved = (await jobs.create(tx, world.admin, world.job(policies={"waves": waves}), keys=keys, now=world.now)).job
+    file = await jobs.export_file(tx, world.admin, saved)
+    assert "filter: First ones" in file
+    assert str(world.crane) not in file
+    planned = await jobs.plan_file(tx, world.admin, file, keys=keys, now=world.now)
+    assert (planned.action, planned.changes, planned.problems) == ("unchanged", [], ())
+    wrong = file.replace("filter: First ones", "filter: Nobody knows")
+    [problem] = (await jobs.plan_file(tx, world.admin, wrong, keys=keys, now=world.now)).problems
+    assert (problem.field, problem.code) == ("policies.waves.canary.targets.0.filter", "filter_not_found")

@@ -377,6 +377,17 @@ async def test_the_order_says_who_goes_first(db: Database, scene: Scene, order_b
     assert [name for name, row in rows.items() if row.wave == 1] == [expected]
 
 
+async def test_reversed_the_last_go_first_and_canaries_before_them(db: Database, scene: Scene) -> None:
+    async with db.begin() as tx:
+        names = await fleet(tx, scene, 4)
+        insert = text("INSERT INTO device_tags (device_id, tag) VALUES (:id, 'canary')")
+        await tx.execute(insert, {"id": scene.devices["d01"]})
+        plan = waves(1, "100%", reversed=True, canary={"tag": "canary"})
+        _, occurrence, _ = await begin(tx, scene, names, waves_plan=plan)
+        rows = await scene.rows(tx, occurrence)
+    assert {name: row.wave for name, row in rows.items()} == {"d01": 1, "d04": 2, "d02": 3, "d03": 3}
+
+
 async def test_canaries_are_a_wave_of_their_own(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         names = await fleet(tx, scene, 5)

@@ -24,7 +24,7 @@ VALUES (:name, 1, '{}', :mode, :sites, :allowed, :condition, CAST(:parameters AS
 """)
 
 
-async def _filter(tx: AsyncConnection, scene: Scene, prefix: str, **more: Any) -> int:
+async def make_filter(tx: AsyncConnection, scene: Scene, prefix: str, **more: Any) -> int:
     """Devices whose host name begins so, as the compiler of filters would write it."""
     values = {
         "name": f"Named {prefix}",
@@ -61,7 +61,7 @@ async def _fleet(tx: AsyncConnection, scene: Scene) -> int:
 async def test_a_filter_is_asked_anew_each_time_and_says_what_it_found(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         await _fleet(tx, scene)
-        job = await scene.job(tx, targets=[by_filter(await _filter(tx, scene, "web"))])
+        job = await scene.job(tx, targets=[by_filter(await make_filter(tx, scene, "web"))])
         first = await _due(tx, scene, 1, job)
         assert set(await scene.rows(tx, first.id)) == {"web-1", "web-2", "web-far"}
         scene.now += timedelta(minutes=2)
@@ -84,7 +84,7 @@ async def test_a_device_that_several_rules_find_runs_once_and_names_them_all(db:
     async with db.begin() as tx:
         await _fleet(tx, scene)
         named = {"kind": "device", "device_id": str(scene.devices["web-1"])}
-        rules = [named, by_filter(await _filter(tx, scene, "web")), {"kind": "site", "site_id": scene.site}]
+        rules = [named, by_filter(await make_filter(tx, scene, "web")), {"kind": "site", "site_id": scene.site}]
         job = await scene.job(tx, targets=[*rules, {"kind": "all_devices"}])
         rows = await scene.rows(tx, (await _due(tx, scene, 1, job)).id)
         assert set(rows) == {"web-1", "web-2", "db-1", "web-far"}
@@ -96,7 +96,7 @@ async def test_two_devices_of_one_name_in_two_sites_are_two_devices(db: Database
     async with db.begin() as tx:
         elsewhere = await _fleet(tx, scene)
         await places.make_device(tx, "web-1", elsewhere, now=scene.now)
-        job = await scene.job(tx, targets=[by_filter(await _filter(tx, scene, "web-1"))])
+        job = await scene.job(tx, targets=[by_filter(await make_filter(tx, scene, "web-1"))])
         page = await runs.device_rows(tx, scene.admin.scope, (await _due(tx, scene, 1, job)).id, limit=50)
         assert {(row.hostname, row.site_name) for row in page.items} == {("web-1", "Harbour"), ("web-1", "Lighthouse")}
 
@@ -106,7 +106,7 @@ async def test_exclusions_of_every_kind_leave_out_with_their_reason(db: Database
         elsewhere = await _fleet(tx, scene)
         exclusions = [
             {"kind": "device", "device_id": str(scene.devices["web-1"])},
-            by_filter(await _filter(tx, scene, "db")),
+            by_filter(await make_filter(tx, scene, "db")),
             {"kind": "site", "site_id": elsewhere},
         ]
         job = await scene.job(tx, targets=[{"kind": "all_devices"}], exclusions=exclusions)
@@ -133,7 +133,7 @@ BROKEN = {
 async def test_a_filter_that_cannot_be_told_reaches_nobody(db: Database, scene: Scene, how: str, place: str) -> None:
     async with db.begin() as tx:
         await _fleet(tx, scene)
-        broken = await _filter(tx, scene, "db")
+        broken = await make_filter(tx, scene, "db")
         named = {"kind": "device", "device_id": str(scene.devices["web-1"])}
         targets = [named, by_filter(broken)] if place == "targets" else [named]
         exclusions = [by_filter(broken)] if place == "exclusions" else []
@@ -150,7 +150,7 @@ async def test_a_filter_that_cannot_be_told_reaches_nobody(db: Database, scene: 
 async def test_nobody_found_is_skipped_or_failed_as_the_job_says(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         await _fleet(tx, scene)
-        nobody = by_filter(await _filter(tx, scene, "nobody"))
+        nobody = by_filter(await make_filter(tx, scene, "nobody"))
         skips = await scene.job(tx, targets=[nobody])
         fails = await scene.job(tx, targets=[nobody], policies={"no_targets": "fail"})
         await scene.tick(tx, scene.now + timedelta(minutes=1))
@@ -190,9 +190,9 @@ async def test_rules_look_no_further_than_the_scope_of_whoever_saved_the_job(db:
 async def test_a_filter_reaches_no_further_than_its_own_writer_and_sites(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         elsewhere = await _fleet(tx, scene)
-        narrow = await _filter(tx, scene, "web", allowed=[elsewhere])
-        chosen = await _filter(tx, scene, "db", mode="only", sites=[elsewhere])
-        spared = await _filter(tx, scene, "web-2", mode="except", sites=[elsewhere])
+        narrow = await make_filter(tx, scene, "web", allowed=[elsewhere])
+        chosen = await make_filter(tx, scene, "db", mode="only", sites=[elsewhere])
+        spared = await make_filter(tx, scene, "web-2", mode="except", sites=[elsewhere])
         job = await scene.job(tx, targets=[by_filter(one) for one in (narrow, chosen, spared)])
         assert set(await scene.rows(tx, (await _due(tx, scene, 1, job)).id)) == {"web-far", "web-2"}
 
@@ -200,8 +200,8 @@ async def test_a_filter_reaches_no_further_than_its_own_writer_and_sites(db: Dat
 async def test_what_one_may_not_see_is_not_there_to_be_aimed_at(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         elsewhere = await _fleet(tx, scene)
-        foreign = await _filter(tx, scene, "web", mode="only", sites=[elsewhere])
-        archived = await _filter(tx, scene, "db")
+        foreign = await make_filter(tx, scene, "web", mode="only", sites=[elsewhere])
+        archived = await make_filter(tx, scene, "db")
         await tx.execute(
             text("UPDATE device_filters SET archived_at = :now WHERE id = :id"), {"now": scene.now, "id": archived}
         )
@@ -249,7 +249,7 @@ async def test_a_job_of_rules_is_seen_where_it_reaches_and_changed_by_who_sees_a
 async def test_a_set_that_differs_too_much_waits_for_a_person(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         await _fleet(tx, scene)
-        target = [by_filter(await _filter(tx, scene, "web"))]
+        target = [by_filter(await make_filter(tx, scene, "web"))]
         by_number = await scene.job(tx, targets=target, policies={"max_change_devices": 1, "overlap": "allow"})
         by_share = await scene.job(tx, targets=target, policies={"max_change_percent": 50, "overlap": "allow"})
         for job in (by_number, by_share):
@@ -274,7 +274,7 @@ async def test_what_a_window_held_is_compared_when_it_goes_by_itself(db: Databas
     async with db.begin() as tx:
         await _fleet(tx, scene)
         policies = {"max_change_devices": 1, "overlap": "allow"}
-        web, hour = by_filter(await _filter(tx, scene, "web")), {"expires_after_seconds": 3600}
+        web, hour = by_filter(await make_filter(tx, scene, "web")), {"expires_after_seconds": 3600}
         job = await scene.job(tx, targets=[web], policies=policies, duration=hour)
         assert (await _due(tx, scene, 1, job)).state == "open"
         await scene.window(tx, 4, 10, when_closed="defer", attachments=[{"kind": "job", "job_id": job}])
@@ -289,8 +289,8 @@ async def test_what_a_window_held_is_compared_when_it_goes_by_itself(db: Databas
 async def test_a_preview_counts_by_the_same_rules_and_tells_what_changed(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         await _fleet(tx, scene)
-        broken = await _filter(tx, scene, "db")
-        job = await scene.job(tx, targets=[by_filter(await _filter(tx, scene, "web"))])
+        broken = await make_filter(tx, scene, "db")
+        job = await scene.job(tx, targets=[by_filter(await make_filter(tx, scene, "web"))])
         await _due(tx, scene, 1, job)
         await scene.device(tx, "web-9", online=False)
         outlook = await jobs.outlook_of(tx, await jobs.get(tx, scene.admin, job), now=scene.now)
@@ -316,7 +316,7 @@ async def test_a_preview_counts_by_the_same_rules_and_tells_what_changed(db: Dat
 async def test_rerun_of_a_frozen_set_asks_no_rule(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         await _fleet(tx, scene)
-        job = await scene.job(tx, targets=[by_filter(await _filter(tx, scene, "web"))])
+        job = await scene.job(tx, targets=[by_filter(await make_filter(tx, scene, "web"))])
         await _due(tx, scene, 1, job)
         await tx.execute(text("UPDATE device_filters SET condition = 'broken'"))
         again = scene.opening(job, 3, kind="rerun", request_id=uuid.uuid4().hex, device_ids=[scene.devices["web-1"]])

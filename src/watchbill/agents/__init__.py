@@ -13,7 +13,7 @@ from watchbill.agents.approvals import (
     list_requests,
 )
 from watchbill.agents.enrolment import EnrolmentDraft, Requested, poll, poll_after_seconds, request_enrolment
-from watchbill.agents.keys import NoSigningKeyError, Signer, ensure_signing_key, load_signer, public_keys
+from watchbill.agents.keys import NoSigningKeyError, Signer, ensure_signing_key, load_signer, public_keys, reseal
 from watchbill.agents.sealing import seal_for
 from watchbill.agents.store import Conflict, RefusedCode, Request, RequestState
 from watchbill.agents.tokens import (
@@ -57,6 +57,7 @@ __all__ = [
     "poll_after_seconds",
     "public_keys",
     "request_enrolment",
+    "reseal",
     "seal_for",
     "verify_token",
 ]

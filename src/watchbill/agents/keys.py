@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Select, insert, select, text
+from sqlalchemy import Select, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.agents.tables import engine_keys
@@ -55,6 +55,19 @@ async def _make(tx: AsyncConnection, keys: KeyRing, now: datetime) -> str:
     await tx.execute(insert(engine_keys).values(values))
     await audit.record(tx, ENGINE, "engine_key.created", "engine_key", key_id, now=now)
     return key_id
+
+
+async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
+    """Seal signing keys that older keys sealed under the active one; returns how many."""
+    query = select(engine_keys.c.key_id, engine_keys.c.private_key_sealed).order_by(engine_keys.c.key_id)
+    number = 0
+    for row in (await tx.execute(query.with_for_update())).all():
+        fresh = keys.renewed(row.private_key_sealed, _context(row.key_id))
+        if fresh != row.private_key_sealed:
+            own = engine_keys.c.key_id == row.key_id
+            await tx.execute(update(engine_keys).where(own).values(private_key_sealed=fresh))
+            number += 1
+    return number
 
 
 async def load_signer(tx: AsyncConnection, keys: KeyRing) -> Signer:

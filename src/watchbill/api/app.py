@@ -41,7 +41,7 @@ from watchbill.api import (
     windows,
 )
 from watchbill.api.addresses import is_secure
-from watchbill.api.common import Deps, install_error_handlers
+from watchbill.api.common import Deps, install_error_handlers, problem_schemas
 from watchbill.api.middleware import Guarded, Observed
 
 #: A new resource is a line here.
@@ -91,16 +91,13 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 
 class _Application(FastAPI):
-    """Errors are problem details, which the framework's document cannot say of a modelled reply: it is put right here."""
+    """The document says what problem details are, to which all routes refer."""
 
     def openapi(self) -> dict[str, Any]:
         is_new = self.openapi_schema is None
         document = super().openapi()
         if is_new:
-            for operation in (one for path in document["paths"].values() for one in path.values()):
-                for status, reply in operation["responses"].items():
-                    if status >= "400" and "application/json" in reply.get("content", {}):
-                        reply["content"]["application/problem+json"] = reply["content"].pop("application/json")
+            document["components"]["schemas"] |= problem_schemas()
         return document
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import psycopg
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
@@ -121,9 +121,13 @@ _TITLES = {
     503: "Not available",
 }
 
+_SCHEMAS: Final = "#/components/schemas/{model}"
+_PROBLEM: Final = _SCHEMAS.format(model="ProblemDetails")
 #: For `responses=` of routers, so that the OpenAPI document names the error shape.
+# By reference, which `app.create_app` gives its meaning: as a model the framework would build it anew for each of them and each route.
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDetails, "description": _TITLES[status]} for status in (401, 403, 404, 409, 412, 422, 429)
+    status: {"description": _TITLES[status], "content": {"application/problem+json": {"schema": {"$ref": _PROBLEM}}}}
+    for status in (401, 403, 404, 409, 412, 422, 429)
 }
 
 
@@ -184,6 +188,12 @@ class PersonalRoute(TransactionalRoute):
     """About the caller's own session; open also to somebody who must first choose a password."""
 
     access = auth.Access.PERSONAL
+
+
+def problem_schemas() -> dict[str, Any]:
+    """What `PROBLEMS` refers to, for the components of the API's document."""
+    schema = ProblemDetails.model_json_schema(mode="serialization", ref_template=_SCHEMAS)
+    return {**schema.pop("$defs", {}), "ProblemDetails": schema}
 
 
 def router(**options: Any) -> APIRouter:

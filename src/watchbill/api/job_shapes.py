@@ -13,6 +13,7 @@ from pydantic import Field
 from watchbill import jobs
 from watchbill.api.common import FieldProblem, Id, Instant, Model, StoredInstant
 from watchbill.api.documented import Documented
+from watchbill.api.target_shapes import JobExclusion, JobTarget
 from watchbill.api.wave_shapes import JobWaves, Places
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_tags import TAG
@@ -66,35 +67,6 @@ class JobComponent(Model):
             description="of a check: the exit codes that say that what follows is needed; 1 when absent. Any other means that it failed",
         )
     )
-
-
-class DeviceTarget(Model):
-    kind: Literal["device"]
-    device_id: UUID
-
-
-class FilterTarget(Model):
-    """Whoever the filter holds when an occurrence falls due, within the sites of whoever saved the job."""
-
-    kind: Literal["filter"]
-    filter_id: Id
-
-
-class SiteTarget(Model):
-    """Whoever is in the site when an occurrence falls due."""
-
-    kind: Literal["site"]
-    site_id: Id
-
-
-class AllDevicesTarget(Model):
-    """Every device in the sites of whoever saved the job, when an occurrence falls due."""
-
-    kind: Literal["all_devices"]
-
-
-JobTarget = Annotated[DeviceTarget | FilterTarget | SiteTarget | AllDevicesTarget, Field(discriminator="kind")]
-JobExclusion = Annotated[DeviceTarget | FilterTarget | SiteTarget, Field(discriminator="kind")]
 
 
 class JobSchedule(Model):

@@ -27,12 +27,14 @@ from watchbill.core.notification_channel_rules import (
     address_problems,
     clock_problems,
     header_problems,
+    host_problems,
     key_problems,
+    sender_problems,
     url_problems,
     zone_problems,
 )
 from watchbill.kit.secrets import Secret
-from watchbill.notifications import Channel, ChannelDraft
+from watchbill.notifications import Channel, ChannelDraft, MailServer
 
 resource = router(prefix="/api/notification_channels", tags=["notifications"])
 
@@ -68,6 +70,34 @@ class QuietBody(Model):
         return self
 
 
+class _Smtp(Model):
+    host: Annotated[str, ruled(host_problems), Field(max_length=253, examples=["mail.example.org"])]
+    port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    tls: Literal["starttls", "tls", "off"] = Field(
+        default="starttls",
+        description="the certificate must be one that the Engine's host trusts. off: only without a user",
+    )
+    sender: Annotated[str, ruled(sender_problems), Field(max_length=254, examples=["watchbill@example.org"])]
+    user: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
+        default=None, description="the account to sign in with, if the server wants one"
+    )
+
+
+class SmtpBody(_Smtp):
+    password: Annotated[SecretStr, Field(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        description="of that account; shown to nobody again; left out, it stays for the same server and account",
+    )
+
+    def server(self) -> MailServer:
+        password = Secret(self.password.get_secret_value()) if self.password else None
+        return MailServer(self.host, self.port, self.tls, self.sender, self.user, password)
+
+
+class SmtpReply(_Smtp):
+    """The password is shown to nobody."""
+
+
 class ChannelBody(Model):
     kind: Literal["webhook", "email"] = Field(description="stays as it was made")
     name: Name = Field(description="unique among the channels in use")
@@ -87,6 +117,10 @@ class ChannelBody(Model):
     headers: Annotated[dict[str, str], Field(max_length=20), ruled(header_problems)] | None = Field(
         default=None, description="of a webhook: sent with it; values are shown to nobody again; left out, they stay"
     )
+    smtp: SmtpBody | None = Field(
+        default=None,
+        description="of e-mail: the mail server of this channel; null: the one that the Engine has by its settings",
+    )
     timezone: Annotated[str, Field(max_length=100), ruled(zone_problems)] = Field(
         default="UTC", description="of the times of day below"
     )
@@ -102,6 +136,7 @@ class ChannelBody(Model):
             quiet=self.quiet.model_dump(by_alias=True) if self.quiet else None,
             url=Secret(self.url.get_secret_value()) if self.url else None,
             secret=Secret(self.secret.get_secret_value()) if self.secret else None,
+            smtp=self.smtp.server() if self.smtp else None,
             headers=None if self.headers is None else {name: Secret(value) for name, value in self.headers.items()},
         )
 
@@ -117,6 +152,7 @@ class ChannelReply(Model):
     to: list[str]
     destination: str
     header_names: list[str]
+    smtp: SmtpReply | None
     timezone: str
     digest: DigestBody | None
     quiet: QuietBody | None

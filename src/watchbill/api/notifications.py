@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from watchbill import notifications
 from watchbill.api.auth import Caller
@@ -52,6 +52,26 @@ class NotificationReply(Model):
     deliveries: list[DeliveryReply]
 
 
+class RetryBody(Model):
+    """Exactly one of the two."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=500)] | None = Field(
+        default=None, description="what failed of these notifications"
+    )
+    channel_id: Id | None = Field(default=None, description="all that failed on this channel")
+
+    @model_validator(mode="after")
+    def is_one(self) -> "RetryBody":
+        if (self.ids is None) == (self.channel_id is None):
+            raise ValueError("give either ids or channel_id")
+        return self
+
+
+class RetriedReply(Model):
+    messages: int = Field(description="that are sent once more")
+    skipped: int = Field(description="that are not: their channel is archived, off, or not seen by the caller")
+
+
 class HeartbeatReply(Model):
     """`why_not`: why no sign is given just now; null while schedulers do their work."""
 
@@ -77,6 +97,21 @@ async def list_notifications(
 async def get_notification(notification_id: Id, tx: Tx, caller: Caller) -> NotificationReply:
     """One notification."""
     return NotificationReply.model_validate(await notifications.get_notification(tx, caller, notification_id))
+
+
+@resource.post("/{notification_id}/retry")
+async def retry_notification(notification_id: Id, tx: Tx, caller: Caller, now: Now) -> NotificationReply:
+    """Send once more what failed of a notification, on the channels that the caller sees and that are on. A message that gathers several
+    goes whole, and to all its addresses. 409 `nothing_failed`, `channel_not_usable`.
+    """
+    return NotificationReply.model_validate(await notifications.retry(tx, caller, notification_id, now=now))
+
+
+@resource.post("/retry")
+async def retry_notifications(body: RetryBody, tx: Tx, caller: Caller, now: Now) -> RetriedReply:
+    """The same for many: up to 10,000 messages at a time, the oldest first. Notifications that the caller does not see are passed over."""
+    done = await notifications.retry_many(tx, caller, body.ids, body.channel_id, now=now)
+    return RetriedReply(messages=done.messages, skipped=done.skipped)
 
 
 @heartbeat.get("")

@@ -106,7 +106,7 @@ async def create_job(
 
 @resource.post("/preview")
 async def preview_job(body: AnyJob, tx: Tx, caller: Caller, now: Now) -> PreviewReply:
-    """What a job would do if it were saved now. Nothing is saved; what is wrong with it is in `blockers`."""
+    """What a job would do if it were saved now, by ids or by names as in a file. Nothing is saved; what is wrong with it is in `blockers`."""
     outlook = await jobs.outlook(tx, caller, body, now=now)
     return preview_reply(await runs.preview(tx, caller.scope, outlook, now))
 

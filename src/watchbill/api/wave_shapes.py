@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from watchbill.api.common import Instant, Model
+from watchbill.api.target_shapes import JobCanaryTarget
 from watchbill.core.job_rules_waves import CONCURRENCY, COUNT, MAX_WAVES, PERCENT, SOAK_SECONDS
 from watchbill.core.tag_rules import MAX_TAG_CHARACTERS
+from watchbill.core.targets import MAX_TARGETS
 from watchbill.core.waves import LEAST_RESULTS
 
 _LOW, _HIGH = COUNT
@@ -17,7 +19,20 @@ Share = Annotated[str, Field(pattern="^(100|[1-9][0-9]?)%$")]
 
 
 class JobCanary(Model):
-    tag: Annotated[str, Field(min_length=1, max_length=MAX_TAG_CHARACTERS, description="a tag of devices")]
+    """Who goes first: devices with the tag, and those named or found by a filter. Only devices that the run is for anyway.
+
+    Who they are is settled when an occurrence opens. Where a filter cannot be told then, the occurrence does not start. Lists leave
+    `targets` out, as they do those of the job.
+    """
+
+    tag: Annotated[str, Field(min_length=1, max_length=MAX_TAG_CHARACTERS, description="a tag of devices")] | None = (
+        None
+    )
+    targets: Annotated[list[JobCanaryTarget], Field(max_length=MAX_TARGETS)] = Field(default_factory=list)
+    if_none: Literal["refuse", "go_on"] = Field(
+        default="refuse",
+        description="where no device of an occurrence is a canary: it is skipped as `no_canaries`, or goes on with its other waves",
+    )
 
 
 class JobStop(Model):
@@ -61,9 +76,8 @@ class JobWaves(Model):
         default="hostname",
         description="who is in the first waves. last_seen: the latest first; random: the same at each run",
     )
-    canary: JobCanary | None = Field(
-        default=None, description="devices with this tag are the first wave, before the sizes; none if nobody has it"
-    )
+    reversed: bool = Field(default=False, description="the last of that order are in the first waves")
+    canary: JobCanary | None = Field(default=None, description="these devices are the first wave, before the sizes")
     stop: JobStop = Field(default_factory=JobStop)
 
 

@@ -119,6 +119,28 @@ _CHECKS = (
               OR (b.deadline_at IS NOT NULL AND b.device_id = t.device_id AND b.id < t.id)))""",
     ),
     _Check(
+        "told_twice",
+        "A notification is in more than one message of a channel.",
+        "SELECT 'notification ' || i.notification_id FROM notification_items i JOIN notification_messages m ON m.seq = i.message_seq"
+        " GROUP BY i.notification_id, m.channel_id HAVING count(*) > 1",
+    ),
+    _Check(
+        "message_stuck",
+        "A message is due, and no scheduler sends it.",
+        # The first of its line; where others of the line went a moment ago, its turn is to come.
+        """SELECT 'message ' || m.id FROM notification_messages m
+        JOIN notification_channels c ON c.id = m.channel_id AND c.enabled AND c.archived_at IS NULL
+        WHERE m.state = 'waiting' AND m.due_at < :patient AND (m.leased_until IS NULL OR m.leased_until < :patient)
+          AND coalesce(greatest(c.last_success_at, c.last_failure_at), '-infinity') < :patient
+          AND NOT EXISTS (SELECT FROM notification_messages e WHERE e.channel_id = m.channel_id AND e.state = 'waiting' AND e.seq < m.seq)""",
+    ),
+    _Check(
+        "sign_of_life_fails",
+        "The sign of life reaches nobody.",
+        "SELECT 'last error: ' || coalesce(last_error, 'none') FROM outbound_heartbeat"
+        " WHERE last_failure_at > coalesce(last_success_at, '-infinity') AND coalesce(last_success_at, '-infinity') < :patient",
+    ),
+    _Check(
         "held_overdue",
         "A held occurrence has passed its bound, and nobody let it go or skipped it.",
         "SELECT 'occurrence ' || id FROM occurrences WHERE state = 'held' AND held_until_at < :patient",

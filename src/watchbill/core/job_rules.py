@@ -55,7 +55,7 @@ from watchbill.core.job_rules_values import (
     SplayMode,
 )
 from watchbill.core.job_rules_variables import settle_variables
-from watchbill.core.job_rules_waves import CONCURRENCY, read_waves
+from watchbill.core.job_rules_waves import CANARIES, CONCURRENCY, read_waves
 from watchbill.core.problems import Problem, under
 from watchbill.core.targets import (
     EXCLUSION_KINDS,
@@ -149,6 +149,8 @@ def settle(draft: JobDraft, facts: Facts) -> Settled:
     components = [_settle_component(position, facts, draft, settled.problems) for position in _positions(draft)]
     settled.problems += judge_targets("targets", draft.targets, facts.targets)
     settled.problems += judge_targets("exclusions", draft.exclusions, facts.targets)
+    if draft.policies.waves is not None and draft.policies.waves.canary is not None:
+        settled.problems += judge_targets(CANARIES, draft.policies.waves.canary.targets, facts.targets)
     schedule = _settle_schedule(draft, facts, settled.problems)
     whole = [component for component in components if component is not None]
     if draft.duration.time_limit_seconds is None and whole:

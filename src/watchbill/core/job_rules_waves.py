@@ -8,7 +8,8 @@ from watchbill.core.fields import Choice, Fields, join, shown
 from watchbill.core.job_rules_values import JobDraft
 from watchbill.core.problems import Problem
 from watchbill.core.tag_rules import MAX_TAG_CHARACTERS, read_tags
-from watchbill.core.waves import LEAST_RESULTS, OrderBy, Promote, Size, Stop, WavePlan, size_of
+from watchbill.core.targets import read_targets
+from watchbill.core.waves import LEAST_RESULTS, Canary, IfNone, OrderBy, Promote, Size, Stop, WavePlan, size_of
 
 MAX_WAVES: Final = 20
 SOAK_SECONDS: Final = (0, 7 * 86_400)
@@ -17,6 +18,10 @@ PERCENT: Final = (1, 100)
 COUNT: Final = (1, 1_000_000)
 PROMOTES: Final = Choice(("auto", "manual"))
 ORDERS: Final = Choice(("hostname", "site", "os", "last_seen", "random"))
+#: Where a job lists them.
+CANARIES: Final = "policies.waves.canary.targets"
+CANARY_KINDS: Final = Choice(("device", "filter"))
+IF_NONE: Final = Choice(("refuse", "go_on"))
 
 
 def read_waves(policies: Fields) -> WavePlan | None:
@@ -30,7 +35,8 @@ def read_waves(policies: Fields) -> WavePlan | None:
         soak_seconds=fields.integer("soak_seconds", *SOAK_SECONDS, default=0),
         promote=cast("Promote", fields.choice("promote", PROMOTES, default="auto") or "auto"),
         order_by=cast("OrderBy", fields.choice("order_by", ORDERS, default="hostname") or "hostname"),
-        canary_tag=_canary(fields),
+        is_reversed=fields.boolean("reversed", default=False),
+        canary=_canary(fields),
         stop=_stop(fields.object("stop")),
     )
     fields.refuse_unknown("waves")
@@ -49,18 +55,33 @@ def _sizes(fields: Fields) -> tuple[Size, ...]:
     return tuple(found)
 
 
-def _canary(fields: Fields) -> str | None:
+def _canary(fields: Fields) -> Canary | None:
     if fields.value.get("canary") is None:
         fields.take("canary")
         return None
     canary = fields.object("canary")
+    is_named = canary.value.get("tag") is not None or bool(canary.value.get("targets"))
+    found = Canary(
+        tag=_tag(canary),
+        targets=read_targets(canary, "targets", CANARY_KINDS, least=0),
+        if_none=cast("IfNone", canary.choice("if_none", IF_NONE, default="refuse") or "refuse"),
+    )
+    if not is_named:
+        canary.refuse("tag", "required", "is required where no `targets` say who the canaries are")
+    canary.refuse_unknown("a canary")
+    return found
+
+
+def _tag(canary: Fields) -> str | None:
+    if canary.value.get("tag") is None:
+        canary.take("tag")
+        return None
     tag = canary.text("tag", least=1, most=MAX_TAG_CHARACTERS)
     problems: list[Problem] = []
-    kept = read_tags([tag], "", problems) if tag else [None]
+    kept = read_tags([tag], "", problems) if tag else ()
     for problem in problems:
         canary.refuse("tag", problem.code, problem.message)
-    canary.refuse_unknown("a canary")
-    return kept[0]
+    return kept[0] if kept else None
 
 
 def _stop(fields: Fields) -> Stop:
@@ -99,7 +120,7 @@ def _soaks(draft: JobDraft, gap: timedelta | None) -> Iterator[Problem]:
     if plan is None:
         return
     # The last wave soaks no longer; what the sizes leave may make one more wave.
-    soaks = plan.soak_seconds * (len(plan.sizes) - 1 + (plan.canary_tag is not None))
+    soaks = plan.soak_seconds * (len(plan.sizes) - 1 + (plan.canary is not None))
     for limit, what in (
         (draft.duration.expires_after_seconds, "duration.expires_after_seconds"),
         (draft.duration.run_limit_seconds, "duration.run_limit_seconds"),

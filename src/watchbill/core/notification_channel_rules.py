@@ -12,6 +12,7 @@ from watchbill.core.zones import find_zone
 #: What every signing key begins with, by Standard Webhooks.
 KEY_PREFIX: Final = "whsec_"
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")  # fmt: skip
+_HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]{32,88}={0,2}")
@@ -72,6 +73,16 @@ def address_problems(addresses: Sequence[str]) -> list[Problem]:
         elif one.lower() in (earlier.lower() for earlier in addresses[:place]):
             problems.append(Problem(f"to.{place}", "duplicate", "is listed already"))
     return problems
+
+
+def sender_problems(address: str) -> list[Problem]:
+    fits = len(address) <= 254 and _ADDRESS.fullmatch(address) is not None
+    return [] if fits else [Problem("sender", "invalid", "must be one e-mail address such as watchbill@example.org")]
+
+
+def host_problems(host: str) -> list[Problem]:
+    fits = _HOST.fullmatch(host) is not None
+    return [] if fits else [Problem("host", "invalid", "must be a host name or an address such as mail.example.org")]
 
 
 def clock_problems(clock: str, field: str) -> list[Problem]:

@@ -28,6 +28,7 @@ class OccurrenceReason(StrEnum):
     NO_DEVICES_TARGETED = "no_devices_targeted"
     NO_ELIGIBLE_TARGETS = "no_eligible_targets"
     TARGETS_UNKNOWN = "targets_unknown"
+    NO_CANARIES = "no_canaries"
     PAUSED = "paused"
     BY_OPERATOR = "by_operator"
     JOB_GONE = "job_gone"
@@ -109,6 +110,7 @@ class SkipReason(StrEnum):
     BLACKOUT = "blackout"
     OUTSIDE_WINDOW = "outside_window"
     LATE_START = "late_start"
+    NO_CANARIES = "no_canaries"
     NOT_STARTED_BRAKE = "not_started_brake"
     NOT_STARTED_CANCELLED = "not_started_cancelled"
     NOT_STARTED_IN_TIME = "not_started_in_time"
@@ -131,6 +133,7 @@ OCCURRENCE_REASONS: Mapping[OccurrenceState, tuple[OccurrenceReason, ...]] = {
         _R.NO_DEVICES_TARGETED,
         _R.NO_ELIGIBLE_TARGETS,
         _R.TARGETS_UNKNOWN,
+        _R.NO_CANARIES,
         _R.PAUSED,
         _R.BY_OPERATOR,
         _R.JOB_GONE,

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+from watchbill.core import targets as aims
 from watchbill.core.states import ACTIVE_TARGET, TargetState
 
 Promote = Literal["auto", "manual"]
 OrderBy = Literal["hostname", "site", "os", "last_seen", "random"]
+IfNone = Literal["refuse", "go_on"]
 
 #: Results below which no share stops a run in the middle of a wave; at the end of a wave every result counts.
 LEAST_RESULTS: Final = 5
@@ -56,14 +58,36 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """Who goes first: the devices with the tag, and those that `targets` name or find, as far as the run is for them.
+
+    `if_none`: an occurrence with nobody among its devices does not start (`refuse`), or goes on with its other waves.
+    """
+
+    tag: str | None = None
+    #: Devices and filters, each with its place in the list that it was read from.
+    targets: aims.Placed = field(default_factory=dict)
+    if_none: IfNone = "refuse"
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "tag": self.tag,
+            "targets": [aims.to_json(one) for one in self.targets],
+            "if_none": self.if_none,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class WavePlan:
-    """The waves that a job asks for. `canary_tag`: the devices with this tag are a wave of their own before the sizes."""
+    """The waves that a job asks for. `canary`: these devices are a wave of their own before the sizes."""
 
     sizes: tuple[Size, ...]
     soak_seconds: int = 0
     promote: Promote = "auto"
     order_by: OrderBy = "hostname"
-    canary_tag: str | None = None
+    #: The last of that order go first.
+    is_reversed: bool = False
+    canary: Canary | None = None
     stop: Stop = field(default_factory=Stop)
 
     def to_json(self) -> dict[str, object]:
@@ -72,7 +96,8 @@ class WavePlan:
             "soak_seconds": self.soak_seconds,
             "promote": self.promote,
             "order_by": self.order_by,
-            "canary": {"tag": self.canary_tag} if self.canary_tag else None,
+            "reversed": self.is_reversed,
+            "canary": self.canary.to_json() if self.canary else None,
             "stop": self.stop.to_json(),
         }
 
@@ -91,9 +116,16 @@ def from_json(stored: Mapping[str, Any] | None) -> WavePlan | None:
     if stored is None:
         return None
     sizes = tuple(size for size in map(size_of, stored["sizes"]) if size is not None)
-    canary = stored["canary"]["tag"] if stored["canary"] else None
+    canary = canary_from_json(stored["canary"]) if stored["canary"] else None
     stop = Stop(**stored["stop"])
-    return WavePlan(sizes, stored["soak_seconds"], stored["promote"], stored["order_by"], canary, stop)
+    order = stored["order_by"], stored.get("reversed", False)
+    return WavePlan(sizes, stored["soak_seconds"], stored["promote"], *order, canary, stop)
+
+
+def canary_from_json(stored: Mapping[str, Any]) -> Canary:
+    """What was stored before there was a choice goes on without a canary, as it always did."""
+    some = {aims.from_json(one): place for place, one in enumerate(stored.get("targets", ()))}
+    return Canary(stored.get("tag"), some, stored.get("if_none", "go_on"))
 
 
 def split(total: int, plan: WavePlan | None, canaries: int = 0) -> list[int]:

@@ -2,7 +2,7 @@
 
 from watchbill.jobs.bulk import delete_many, hold_many, hold_matching, tag_many, tags_after, toggle_many, toggle_timings
 from watchbill.jobs.changes import CHANNEL
-from watchbill.jobs.definition import given, masked, open_variables, shown
+from watchbill.jobs.definition import given, masked, open_variables, renewed, shown
 from watchbill.jobs.differences import changes
 from watchbill.jobs.due import (
     advance,
@@ -20,6 +20,7 @@ from watchbill.jobs.files import FileReading, OnExisting, export_file, read_file
 from watchbill.jobs.listing import is_seen, visible_ids
 from watchbill.jobs.plan import FilePlan, plan_file
 from watchbill.jobs.preview import PREVIEWED, Outlook, Who, outlook, outlook_of
+from watchbill.jobs.resealing import reseal
 from watchbill.jobs.saving import (
     NEEDED,
     Judged,
@@ -109,8 +110,10 @@ __all__ = [
     "read_file",
     "recompute_following",
     "recompute_for_new_zone_rules",
+    "renewed",
     "require_followers",
     "require_visible",
+    "reseal",
     "resume_paused",
     "save_file",
     "shown",

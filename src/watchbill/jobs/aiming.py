@@ -6,17 +6,20 @@ a job, whatever the statement is about.
 
 from typing import Final
 
+#: Why the filter `f` that `a` names could not be told.
+FAULT: Final = """coalesce('“' || f.name || '”', 'number ' || a.filter_id)
+    || CASE WHEN f.id IS NULL THEN ' is gone' WHEN f.archived_at IS NOT NULL THEN ' is archived' ELSE ' cannot be asked' END"""
+
 #: CTEs `hit`, `broken` and `spec`, of `aimed` (aim_id, kind, position, is_exclusion, device_id, filter_id, site_id) and `:now`. A filter is
 #: asked once, however many aim at it. Where one cannot be told, nothing is found at all: an exclusion that fails must not let anything
 #: in. `is_named`: one by one. `place`: by which rule, exclusions counted down from -1.
-SPEC: Final = """
+SPEC: Final = f"""
 hit AS MATERIALIZED (
   SELECT f.filter_id, m.device_id
   FROM (SELECT DISTINCT filter_id FROM aimed WHERE filter_id IS NOT NULL) f
   CROSS JOIN LATERAL filter_members(f.filter_id, CAST(:now AS timestamptz)) AS m(device_id)
 ), broken AS MATERIALIZED (
-  SELECT a.aim_id, string_agg(DISTINCT coalesce('“' || f.name || '”', 'number ' || a.filter_id)
-    || CASE WHEN f.id IS NULL THEN ' is gone' WHEN f.archived_at IS NOT NULL THEN ' is archived' ELSE ' cannot be asked' END, ', ') AS why
+  SELECT a.aim_id, string_agg(DISTINCT {FAULT}, ', ') AS why
   FROM aimed a JOIN hit h ON h.filter_id = a.filter_id AND h.device_id IS NULL LEFT JOIN device_filters f ON f.id = a.filter_id
   GROUP BY a.aim_id
 ), spec AS (

@@ -72,9 +72,14 @@ def complete(definition: Definition) -> dict[str, Any]:
         ],
         "schedule": _in_order(schedule, _SCHEDULE) if isinstance(schedule, Mapping) else schedule,
         "duration": {**_NO_LIMITS, **definition["duration"]},
-        "policies": {**policies_of(definition["policies"]).to_json(), **definition["policies"]},
+        "policies": _policies(definition["policies"]),
     }
     return _in_order(whole, _FIELDS)
+
+
+def _policies(given: Mapping[str, Any]) -> dict[str, Any]:
+    known = policies_of(given).to_json()
+    return {**known, **given, "waves": known["waves"]}
 
 
 def _in_order(given: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
@@ -87,10 +92,29 @@ def shown(definition: Definition, seen: SeenTargets | None = None) -> dict[str, 
     """The definition as the API shows it: no secrets, and of the targets only those seen (None = all)."""
     public = complete(definition)
     public["components"] = [{**one, "variables": masked(one["variables"])} for one in public["components"]]
-    if seen is not None:
-        for name in TARGET_LISTS:
-            public[name] = [one for one in definition[name] if seen.holds(one)]
-    return public
+    return public if seen is None else only_seen(public, seen)
+
+
+def only_seen(definition: Definition, seen: SeenTargets) -> dict[str, Any]:
+    """The definition with those of its targets, exclusions and canaries that are seen."""
+    kept = {name: [one for one in definition[name] if seen.holds(one)] for name in TARGET_LISTS if name in definition}
+    return with_canaries({**definition, **kept}, [one for one in _canaries(definition) if seen.holds(one)])
+
+
+def _canaries(definition: Definition) -> Sequence[Mapping[str, Any]]:
+    canary = (definition["policies"].get("waves") or {}).get("canary") or {}
+    some: Sequence[Mapping[str, Any]] = canary.get("targets", ())
+    return some
+
+
+def with_canaries(definition: Definition, targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The definition with these as the targets of its canary; as it is where it has none."""
+    if not _canaries(definition):
+        return dict(definition)
+    policies = definition["policies"]
+    waves = policies["waves"]
+    named = {**waves, "canary": {**waves["canary"], "targets": list(targets)}}
+    return {**definition, "policies": {**policies, "waves": named}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +129,8 @@ class Listed:
 @lru_cache(maxsize=2048)
 def read_listed(stored: str) -> Listed:
     """A stored definition without its targets, from its text: most of what lists show is what they have shown before."""
-    definition = json.loads(stored)
+    whole = json.loads(stored)
+    definition = with_canaries(whole, ())
     return Listed(definition, shown(definition), json.dumps(definition["schedule"], sort_keys=True))
 
 
@@ -171,6 +196,14 @@ def open_variables(keys: KeyRing, job_id: int, position: int, variables: Mapping
     }
 
 
+def renewed(keys: KeyRing, job_id: int, position: int, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored variables of one component with their secrets sealed under the active key."""
+    return {
+        name: {_SEALED: keys.renewed(value[_SEALED], _context(job_id, position, name))} if is_sealed(value) else value
+        for name, value in variables.items()
+    }
+
+
 def given(
     keys: KeyRing,
     job_id: int,
@@ -226,6 +259,11 @@ def targets_of(definition: Definition, name: str) -> list[Target]:
     return [from_json(one) for one in definition[name]]
 
 
+def canaries_of(definition: Definition) -> list[Target]:
+    """The stored targets of the canary, in order."""
+    return [from_json(one) for one in _canaries(definition)]
+
+
 def targets_in(definition: Definition) -> list[Target]:
-    """Every target and exclusion that a definition names."""
-    return [one for name in TARGET_LISTS for one in targets_of(definition, name)]
+    """Every target, exclusion and canary that a definition names."""
+    return [*(one for name in TARGET_LISTS for one in targets_of(definition, name)), *canaries_of(definition)]

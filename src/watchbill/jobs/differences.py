@@ -7,11 +7,11 @@ from typing import Final
 from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.json_diff import Absent, Change, Keys, diff
 from watchbill.core.targets import SeenTargets, label
-from watchbill.jobs.definition import Definition, complete, is_sealed
+from watchbill.jobs.definition import Definition, complete, is_sealed, only_seen
 from watchbill.jobs.values import Difference
 
 _TARGETS: Final = ("targets", "exclusions")
-_KEYS: Final[Keys] = {(name,): label for name in _TARGETS}
+_KEYS: Final[Keys] = {(name,): label for name in _TARGETS} | {("policies", "waves", "canary", "targets"): label}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,12 @@ class _Secret:
 
 def changes(before: Definition, after: Definition, seen: SeenTargets | None = None) -> list[Difference]:
     """From one stored definition to another; of the targets only those seen (None = all). Empty when they say the same."""
-    found = diff(_closed(complete(before)), _closed(complete(after)), _KEYS)
+    whole = [complete(before), complete(after)]
+    if seen is not None:
+        # Of canaries before they are compared: they may come and go with all of the waves.
+        seen_before, seen_after = (only_seen({"policies": one["policies"]}, seen) for one in whole)
+        whole = [{**whole[0], **seen_before}, {**whole[1], **seen_after}]
+    found = diff(_closed(whole[0]), _closed(whole[1]), _KEYS)
     return [_difference(one) for one in found if seen is None or _is_visible(one, seen)]
 
 

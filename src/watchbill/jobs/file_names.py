@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import assemblies, filters, sites
 from watchbill.core.fields import shown as quoted
+from watchbill.core.job_rules_waves import CANARIES
 from watchbill.core.problems import Problem
 from watchbill.core.targets import FilterTarget, SiteTarget, Target, devices_among, to_json
 from watchbill.identity import Actor
@@ -29,11 +30,18 @@ class Resolved:
         self.replaced: set[str] = set()
 
     def items(self, name: str) -> list[tuple[int, dict[str, Any]]]:
-        """The objects in a list of the definition, copied so that they can be changed; others are judged later."""
-        if not isinstance(self.definition, dict) or not isinstance(self.definition.get(name), list):
+        """The objects in a list of the definition (its path with dots), copied so that they can be changed; others are judged later."""
+        *outer, last = name.split(".")
+        inner = self.definition
+        for step in outer:
+            if not isinstance(inner, dict) or not isinstance(inner.get(step), Mapping):
+                return []
+            inner[step] = dict(inner[step])
+            inner = inner[step]
+        if not isinstance(inner, dict) or not isinstance(inner.get(last), list):
             return []
-        self.definition[name] = [dict(one) if isinstance(one, Mapping) else one for one in self.definition[name]]
-        return [(place, one) for place, one in enumerate(self.definition[name]) if isinstance(one, dict)]
+        inner[last] = [dict(one) if isinstance(one, Mapping) else one for one in inner[last]]
+        return [(place, one) for place, one in enumerate(inner[last]) if isinstance(one, dict)]
 
     def refuse(self, path: str, instead_of: str, code: str, message: str) -> None:
         self.problems.append(Problem(path, code, message))
@@ -46,7 +54,7 @@ async def resolve(tx: AsyncConnection, actor: Actor, definition: object) -> Reso
     for place, component in resolved.items("components"):
         if "assembly" in component:
             await _resolve_assembly(tx, resolved, place, component)
-    for name in TARGET_LISTS:
+    for name in (*TARGET_LISTS, CANARIES):
         await _resolve_devices(tx, actor, resolved, name)
         await _resolve_filters(tx, actor, resolved, name)
         await _resolve_sites(tx, actor, resolved, name)

@@ -19,7 +19,15 @@ from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import listing, saving, store
-from watchbill.jobs.definition import TARGET_LISTS, secrets_in, shown, targets_in, targets_of
+from watchbill.jobs.definition import (
+    TARGET_LISTS,
+    canaries_of,
+    secrets_in,
+    shown,
+    targets_in,
+    targets_of,
+    with_canaries,
+)
 from watchbill.jobs.file_names import name_targets, resolve
 from watchbill.jobs.saving import Saved
 from watchbill.jobs.values import SavedJob
@@ -37,6 +45,7 @@ async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
     saving.require_whole(job)
     definition = shown(job.definition)
     named = await name_targets(tx, actor, targets_in(definition))
+    definition = with_canaries(definition, [named[target] for target in canaries_of(definition)])
     document = {
         **{name: definition[name] for name in ("name", "description", "tags", "job_kind")},
         "components": [await _named_component(tx, actor, component) for component in definition["components"]],

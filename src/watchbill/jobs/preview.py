@@ -25,6 +25,7 @@ from watchbill.core.variable_rules import carries_secrets, required
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import saving
 from watchbill.jobs.definition import TARGET_LISTS, complete, policies_of, read_schedule, targets_of, variables_of
+from watchbill.jobs.file_names import resolve
 from watchbill.jobs.values import SavedJob
 from watchbill.jobs.zones import zones_for
 
@@ -85,10 +86,12 @@ class _Timetable:
 async def outlook(
     tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime, before: SavedJob | None = None
 ) -> Outlook:
-    """Of a job that is not saved; faulty parts leave the rest of the preview standing."""
+    """Of a job that is not saved, by ids or by names as a file has them; faulty parts leave the rest of the preview standing."""
     actor.require(Permission.READ)
-    judged = await saving.judge(tx, actor, definition, now=now, before=before)
+    resolved = await resolve(tx, actor, definition)
+    judged = await saving.judge(tx, actor, resolved.definition, now=now, before=before)
     draft = judged.draft
+    problems = [*(one for one in judged.problems if one.field not in resolved.replaced), *resolved.problems]
     needs = await _needs(tx, [(one.assembly_id, one.revision, _given(one.variables)) for one in draft.components])
     who = _who(list(draft.targets), list(draft.exclusions), needs, draft.policies)
     context = draft.execution_context
@@ -96,8 +99,8 @@ async def outlook(
     parts = [
         Told(needs.names_of.get(one.assembly_id), one.role, one.not_compliant_exit_codes) for one in draft.components
     ]
-    times = _timetable(_sound_schedule(draft, judged.problems), now, await zones_for(tx, draft.schedule))
-    found = _outlook(times, who, judged.problems, draft.policies, draft.duration)
+    times = _timetable(_sound_schedule(draft, problems), now, await zones_for(tx, draft.schedule))
+    found = _outlook(times, who, problems, draft.policies, draft.duration)
     starts_now = (
         draft.enabled is not False and times.schedule is not None and isinstance(times.schedule.rule, Immediate)
     )

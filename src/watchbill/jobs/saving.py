@@ -16,7 +16,7 @@ from watchbill.core import schedule as calendar
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
 from watchbill.core.job_rules_conflicts import HOLD_NEEDS_A_FIXED_ZONE
 from watchbill.core.job_rules_toggle import Toggle, read_toggle
-from watchbill.core.job_rules_values import CatchUp, ExecutionContext, Job, JobDraft
+from watchbill.core.job_rules_values import CatchUp, ExecutionContext, Job, JobDraft, Policies
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
@@ -43,7 +43,7 @@ _FIELDS_IN_AUDIT: Final = 50
 _SPANS = "This job has devices in sites that you do not see."
 #: A resumption that makes up for the pause in these ways starts the job, as a rerun does.
 _STARTS: Final = frozenset({"latest", "all"})
-_SPARES = "This job leaves out devices in sites that you do not see."
+_SPARES = "This job leaves out, or begins with, devices in sites that you do not see."
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +401,7 @@ async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: dateti
     return Facts(
         now=now,
         assemblies=facts,
-        targets=await _target_facts(tx, actor, [*draft.targets, *draft.exclusions]),
+        targets=await _target_facts(tx, actor, [*draft.targets, *draft.exclusions, *canaries(draft.policies)]),
         stored_secrets=secrets_in(before.definition) if before else (),
         stored_schedule=stored_schedule,
         zones=zones,
@@ -449,7 +449,13 @@ async def _write(
     await store.update_job(tx, job_id, {"definition": definition})
     await store.insert_revisions(tx, [(job_id, revision, definition)], by=actor.operator_id, now=now)
     await store.replace_targets(tx, job_id, job.targets, job.exclusions)
+    await store.replace_canaries(tx, job_id, canaries(job.policies))
     await store.replace_components(tx, job_id, variables_of(definition), job.components)
+
+
+def canaries(policies: Policies) -> list[Target]:
+    """The devices and filters that say who goes first."""
+    return list(policies.waves.canary.targets) if policies.waves and policies.waves.canary else []
 
 
 def _first_timing(schedule: calendar.Schedule, now: datetime, zones: Collection[str], *, enabled: bool) -> Timing:

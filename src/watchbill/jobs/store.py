@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -36,7 +37,7 @@ from watchbill.filters import Use
 from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
-from watchbill.jobs.tables import job_components, job_revisions, job_targets, jobs
+from watchbill.jobs.tables import job_canaries, job_components, job_revisions, job_targets, jobs
 from watchbill.jobs.values import StoredRevision
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
@@ -45,6 +46,12 @@ INSERT INTO job_targets (job_id, position, kind, is_exclusion, device_id, filter
 SELECT :job_id, t.place - 1, t.kind, :is_exclusion, t.device_id, t.filter_id, t.site_id
 FROM unnest(CAST(:kinds AS text[]), CAST(:devices AS uuid[]), CAST(:filters AS bigint[]), CAST(:sites AS bigint[])) WITH ORDINALITY
   AS t(kind, device_id, filter_id, site_id, place)
+""")
+
+_INSERT_CANARIES = text("""
+INSERT INTO job_canaries (job_id, position, device_id, filter_id)
+SELECT :job_id, t.place - 1, t.device_id, t.filter_id
+FROM unnest(CAST(:devices AS uuid[]), CAST(:filters AS bigint[])) WITH ORDINALITY AS t(device_id, filter_id, place)
 """)
 
 # Before anything else of the job is touched, and in one order: a device that moves meanwhile holds itself first, then its targets.
@@ -103,6 +110,16 @@ async def replace_targets(
             )
 
 
+async def replace_canaries(tx: AsyncConnection, job_id: int, targets: Sequence[Target]) -> None:
+    """Who goes first in the job's waves, as rows."""
+    await tx.execute(delete(job_canaries).where(job_canaries.c.job_id == job_id))
+    if targets:
+        columns = target_columns(targets)
+        await tx.execute(
+            _INSERT_CANARIES, {"job_id": job_id, **{name: columns[name] for name in ("devices", "filters")}}
+        )
+
+
 def target_columns(targets: Sequence[Target]) -> dict[str, list[Any]]:
     """Targets as arrays of their columns."""
     return {
@@ -116,6 +133,7 @@ def target_columns(targets: Sequence[Target]) -> dict[str, list[Any]]:
 async def forget_rules(tx: AsyncConnection, job_id: int) -> None:
     """A job that is gone uses its filters and sites no longer; what it ran on is frozen elsewhere."""
     await tx.execute(delete(job_targets).where(job_targets.c.job_id == job_id, job_targets.c.device_id.is_(None)))
+    await tx.execute(delete(job_canaries).where(job_canaries.c.job_id == job_id))
 
 
 async def replace_components(
@@ -166,12 +184,15 @@ async def using_assembly(tx: AsyncConnection, assembly_id: UUID, visible: Select
 
 
 async def using_filter(tx: AsyncConnection, filter_id: int, visible: Select[tuple[int]]) -> list[Use]:
-    """The jobs that a filter is a target or an exclusion of; those that are gone need it no more."""
-    is_exclusion = func.bool_and(job_targets.c.is_exclusion).label("is_exclusion")
+    """The jobs that a filter is a target, an exclusion or a canary of; those that are gone need it no more."""
+    aimed = select(job_targets.c.job_id, job_targets.c.is_exclusion, job_targets.c.filter_id)
+    first = select(job_canaries.c.job_id, literal(value=False), job_canaries.c.filter_id)
+    named = union_all(aimed, first).subquery("named")
+    is_exclusion = func.bool_and(named.c.is_exclusion).label("is_exclusion")
     query = (
         select(jobs.c.id, jobs.c.name, jobs.c.id.in_(visible).label("is_visible"), is_exclusion)
-        .join(job_targets, job_targets.c.job_id == jobs.c.id)
-        .where(jobs.c.deleted_at.is_(None), job_targets.c.filter_id == literal(filter_id, BigInteger))
+        .join(named, named.c.job_id == jobs.c.id)
+        .where(jobs.c.deleted_at.is_(None), named.c.filter_id == literal(filter_id, BigInteger))
         .group_by(jobs.c.id)
         .order_by(func.lower(jobs.c.name), jobs.c.id)
     )

@@ -1,7 +1,7 @@
 """What jobs say of their targets, as one reader may know them: two statements for a page of jobs. Only reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Row, text
@@ -83,6 +83,13 @@ SELECT s.job_id, s.device_id FROM job_targets s WHERE s.at_site = ANY(CAST(:site
 UNION ALL SELECT s.job_id, s.device_id FROM job_targets s JOIN devices d ON d.id = s.device_id AND d.site_id = ANY(:sites)
 WHERE s.job_id = ANY(:ids) AND s.is_exclusion
 """)
+# Of canaries what the reader may know of; few jobs have some.
+_CANARIES = text(f"""
+SELECT c.job_id, c.device_id, c.filter_id,
+  CASE WHEN c.device_id IS NOT NULL THEN coalesce(d.site_id = ANY(CAST(:sites AS bigint[])), false) ELSE {IS_SEEN} END AS inside
+FROM job_canaries c LEFT JOIN devices d ON d.id = c.device_id LEFT JOIN device_filters f ON f.id = c.filter_id
+WHERE c.job_id = ANY(:ids)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +112,23 @@ async def of_jobs(tx: AsyncConnection, scope: SiteScope, job_ids: Sequence[int],
     most = MOST_LISTED if is_listed else MOST_LOOKED_AT
     named = {row.job_id: row for row in await tx.execute(statement, {**given, "most": most})}
     rules = {row.job_id: row for row in await tx.execute(_RULES, given)}
-    devices = {} if is_listed or sites is None else await _seen_devices(tx, given)
-    return {
-        one: _told(named[one], rules.get(one), None if sites is None else devices.get(one, frozenset()))
-        for one in job_ids
-    }
+    if sites is None:
+        return {one: _told(named[one], rules.get(one), None) for one in job_ids}
+    devices = {} if is_listed else await _seen_devices(tx, given)
+    found = {one: _told(named[one], rules.get(one), devices.get(one, frozenset())) for one in job_ids}
+    for row in await tx.execute(_CANARIES, given):
+        found[row.job_id] = _with_canary(found[row.job_id], row)
+    return found
+
+
+def _with_canary(told: Told, row: Row[Any]) -> Told:
+    """A canary that the reader does not see is spared by an edit of theirs, as an exclusion is."""
+    seen = told.seen or SeenTargets()
+    if not row.inside:
+        return replace(told, spares=True)
+    if row.device_id is not None:
+        return replace(told, seen=replace(seen, devices=seen.devices | {str(row.device_id)}))
+    return replace(told, seen=replace(seen, filters=seen.filters | {row.filter_id}))
 
 
 async def _seen_devices(tx: AsyncConnection, given: dict[str, Any]) -> dict[int, frozenset[str]]:

@@ -59,6 +59,16 @@ job_targets = Table(
     Column("at_site", BigInteger),
 )
 
+#: The devices and filters that say who goes first in the waves of a job.
+job_canaries = Table(
+    "job_canaries",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("device_id", Uuid),
+    Column("filter_id", BigInteger),
+)
+
 #: A view: the sites in which a job may run, 0 = none.
 job_reach = Table(
     "job_reach",

@@ -71,6 +71,15 @@ class KeyRing:
         """Whether it was sealed under the key that is active."""
         return envelope.startswith(f"{_PREFIX}.{self.active}.")
 
+    def renewed(self, envelope: str, context: str) -> str:
+        """The same value sealed under the active key; the envelope itself where it is so already, or cannot be opened."""
+        if self.is_current(envelope):
+            return envelope
+        try:
+            return self.seal(self.open(envelope, context), context)
+        except SecretError:
+            return envelope
+
     def seal_text(self, text: str, context: str) -> str:
         return self.seal(text.encode(), context)
 

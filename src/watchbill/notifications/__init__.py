@@ -14,10 +14,12 @@ from watchbill.notifications.channels import (
     list_channels,
     lock_channel,
     lock_for_test,
+    reseal,
     update_channel,
 )
 from watchbill.notifications.looking import Step, look, look_at
 from watchbill.notifications.reading import get_notification, list_notifications
+from watchbill.notifications.retrying import Retried, retry, retry_many
 from watchbill.notifications.rules import (
     archive_rule,
     create_rule,
@@ -34,6 +36,7 @@ from watchbill.notifications.values import (
     ChannelKind,
     ChannelName,
     Delivery,
+    MailServer,
     Message,
     Notification,
     NotificationFilter,
@@ -61,9 +64,11 @@ __all__ = [
     "ChannelName",
     "Delivery",
     "Made",
+    "MailServer",
     "Message",
     "Notification",
     "NotificationFilter",
+    "Retried",
     "Rule",
     "RuleDraft",
     "Sent",
@@ -87,6 +92,9 @@ __all__ = [
     "look_at",
     "next_due",
     "prune",
+    "reseal",
+    "retry",
+    "retry_many",
     "rules_of_job",
     "send",
     "settle",

@@ -3,14 +3,15 @@
 A reader of some sites sees the channels that are for one of them; those for every site are seen by who sees every site.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    and_,
     cast,
     exists,
     func,
@@ -27,16 +28,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.identity import SiteScope
 from watchbill.kit.paging import Page, decode_cursor, page_of
-from watchbill.notifications.tables import notification_channels, notification_rule_channels, notification_rules
+from watchbill.notifications.tables import (
+    notification_channels,
+    notification_items,
+    notification_messages,
+    notification_rule_channels,
+    notification_rules,
+)
 from watchbill.notifications.values import Channel
 
-_C = notification_channels.c
+#: More than these are sent once more by the next request.
+MOST_RETRIED: Final = 10_000
+_C, _M, _I = notification_channels.c, notification_messages.c, notification_items.c
 _COLUMNS = [_C[one.name] for one in fields(Channel)]
 _HOLD = text("SELECT pg_advisory_xact_lock(hashtext('watchbill_notification_channels'))")
 _END_WAITING = text(
     "UPDATE notification_messages SET state = 'failed', ended_at = :now, leased_until = NULL, error = :why"
     " WHERE channel_id = :channel AND state = 'waiting'"
 )
+_RESEAL = text("""
+UPDATE notification_channels c SET sealed = n.sealed
+FROM unnest(CAST(:ids AS bigint[]), CAST(:sealed AS text[])) AS n(id, sealed) WHERE c.id = n.id
+""")
+_WAIT_AGAIN = text("""
+UPDATE notification_messages SET state = 'waiting', due_at = :now, first_attempt_at = NULL, ended_at = NULL, leased_until = NULL,
+  holds_line = false
+WHERE seq = ANY(:seqs) AND state = 'failed'
+""")
 _RESULT = text("""
 UPDATE notification_channels SET
   last_success_at = CASE WHEN :is_ok THEN CAST(:now AS timestamptz) ELSE last_success_at END,
@@ -115,8 +133,44 @@ async def update_channel(tx: AsyncConnection, channel_id: int, values: Mapping[s
     await tx.execute(update(notification_channels).where(_C.id == channel_id).values(**values))
 
 
+async def sealed(tx: AsyncConnection) -> dict[int, str]:
+    """What is kept sealed, by channel, held."""
+    query = select(_C.id, _C.sealed).where(_C.sealed.is_not(None)).order_by(_C.id).with_for_update()
+    return {row.id: row.sealed for row in await tx.execute(query)}
+
+
+async def replace_sealed(tx: AsyncConnection, envelopes: Mapping[int, str]) -> None:
+    if envelopes:
+        await tx.execute(_RESEAL, {"ids": list(envelopes), "sealed": list(envelopes.values())})
+
+
 async def end_waiting(tx: AsyncConnection, channel_id: int, why: str, now: datetime) -> int:
     return (await tx.execute(_END_WAITING, {"channel": channel_id, "why": why, "now": now})).rowcount
+
+
+async def failed_messages(
+    tx: AsyncConnection, scope: SiteScope, ids: Collection[int] | None, channel_id: int | None
+) -> tuple[list[int], int]:
+    """Messages that were given up: of these notifications (None = any), on this channel (None = any); and how many more are not to
+    be sent: their channel is archived, off, or not seen.
+    """
+    is_usable = and_(is_seen(scope), _C.enabled, _C.archived_at.is_(None)).label("is_usable")
+    query = select(_M.seq, is_usable).join(notification_channels, _C.id == _M.channel_id).where(_M.state == "failed")
+    if ids is not None:
+        with_one = exists().where(_I.message_seq == _M.seq, _I.notification_id.in_(sorted(ids)))
+        query = query.where(with_one)
+    if channel_id is not None:
+        query = query.where(_M.channel_id == literal(channel_id, BigInteger))
+    rows = (
+        await tx.execute(query.order_by(_M.seq).limit(MOST_RETRIED).with_for_update(of=notification_messages))
+    ).all()
+    seqs = [row.seq for row in rows if row.is_usable]
+    return seqs, len(rows) - len(seqs)
+
+
+async def wait_again(tx: AsyncConnection, seqs: Sequence[int], now: datetime) -> None:
+    """For a day from their next attempt on. The number of attempts goes on: it keeps off whoever comes back late from one of them."""
+    await tx.execute(_WAIT_AGAIN, {"seqs": list(seqs), "now": now})
 
 
 async def count_rules(tx: AsyncConnection, channel_id: int) -> int:

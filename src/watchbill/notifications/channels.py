@@ -1,6 +1,6 @@
 """The verbs of channels. They are made by those who look after every site, and used by the rules of operators of theirs.
 
-The address of a webhook, its secret and its headers are sealed and shown to nobody again: many receivers know their senders by them.
+The address of a webhook, its secret and its headers, and the password of a mail server, are sealed and shown to nobody again: many receivers know their senders by them.
 """
 
 import base64
@@ -22,7 +22,7 @@ from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError, No
 from watchbill.kit.paging import Page
 from watchbill.kit.secrets import KeyRing, Secret
 from watchbill.notifications import channel_store as store
-from watchbill.notifications.values import Channel, ChannelDraft, Endpoint
+from watchbill.notifications.values import Channel, ChannelDraft, Endpoint, MailServer
 
 #: Where the schedulers that look and send listen; the trigger of the migration knows it by the same name.
 CHANNEL: Final = "watchbill_notifications"
@@ -83,8 +83,7 @@ async def update_channel(
     """Save a locked channel anew; secrets that are not given stay."""
     await _check(tx, actor, draft, before)
     values = _columns(actor, draft, now)
-    if draft.kind == "webhook":
-        values |= _sealed(draft, draft.secret, open_endpoint(before, keys), keys)
+    values |= _sealed(draft, draft.secret, open_endpoint(before, keys), keys)
     await store.update_channel(tx, before.id, {**values, "revision": before.revision + 1})
     await _record(tx, actor, "update", before.id, draft, now)
     await notify(tx, CHANNEL)
@@ -114,10 +113,21 @@ async def lock_for_test(tx: AsyncConnection, actor: Actor, channel_id: int) -> C
 
 def open_endpoint(channel: Channel, keys: KeyRing) -> Endpoint:
     """Where the channel leads, for sending only."""
-    if channel.sealed is None:
-        return Endpoint(channel.kind, channel.addresses)
-    opened = json.loads(keys.open(channel.sealed, _CONTEXT))
+    opened = json.loads(keys.open(channel.sealed, _CONTEXT)) if channel.sealed else {}
+    if channel.kind == "email":
+        password = Secret(opened["password"]) if opened else None
+        own = MailServer(**channel.smtp, password=password) if channel.smtp else None
+        return Endpoint(channel.kind, channel.addresses, smtp=own)
     return Endpoint(channel.kind, (), opened["url"], opened["secret"], opened["headers"])
+
+
+async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
+    """Seal what older keys sealed under the active one; returns in how many channels."""
+    before = await store.sealed(tx)
+    after = {id_: keys.renewed(envelope, _CONTEXT) for id_, envelope in before.items()}
+    fresh = {id_: envelope for id_, envelope in after.items() if envelope != before[id_]}
+    await store.replace_sealed(tx, fresh)
+    return len(fresh)
 
 
 def _there(channel: Channel | None) -> Channel:
@@ -156,13 +166,37 @@ def _kind_problems(draft: ChannelDraft, before: Channel | None) -> list[Problem]
     if _moves_headers(draft, before):
         message = "must be given anew for another host: those that are kept were for the old one"
         problems.append(Problem("headers", "required", message))
-    foreign = {"url": draft.url, "secret": draft.secret, "headers": draft.headers} if draft.kind == "email" else {}
-    if draft.kind == "webhook" and draft.to:
-        foreign["to"] = Secret("")
+    problems += _smtp_problems(draft.smtp, before)
+    foreign: dict[str, object] = {"url": draft.url, "secret": draft.secret, "headers": draft.headers}
+    if draft.kind == "webhook":
+        foreign = {"to": draft.to, "smtp": draft.smtp}
     for name, value in foreign.items():
         if value:
             problems.append(Problem(name, "not_allowed", f"does not belong to a channel of kind {draft.kind}"))
     return problems
+
+
+def _smtp_problems(smtp: MailServer | None, before: Channel | None) -> list[Problem]:
+    """A password belongs to one account of one server, and is not told to everybody on the way there."""
+    if smtp is None:
+        return []
+    if smtp.user is None:
+        what = "belongs to a `user`: give both or neither"
+        return [] if smtp.password is None else [Problem("smtp.password", "not_allowed", what)]
+    problems = []
+    if smtp.tls == "off":
+        problems.append(
+            Problem("smtp.tls", "not_allowed", "off would send the password readable to everybody on the way")
+        )
+    if smtp.password is None and not _keeps_password(smtp, before):
+        what = "is required with a `user`; the one that is kept was for another server or account, if there is one"
+        problems.append(Problem("smtp.password", "required", what))
+    return problems
+
+
+def _keeps_password(smtp: MailServer, before: Channel | None) -> bool:
+    kept = before.smtp if before is not None and before.sealed is not None else None
+    return kept is not None and (kept["host"], kept["user"]) == (smtp.host, smtp.user)
 
 
 def _moves_headers(draft: ChannelDraft, before: Channel | None) -> bool:
@@ -178,6 +212,7 @@ def _columns(actor: Actor, draft: ChannelDraft, now: datetime) -> dict[str, Any]
         values |= {"destination": ", ".join(draft.to), "header_names": []}
     return values | {
         "addresses": list(draft.to),
+        "smtp": _shown_smtp(draft.smtp) if draft.smtp else None,
         "site_ids": None if draft.site_ids is None else sorted(set(draft.site_ids)),
         "digest": draft.digest,
         "quiet": draft.quiet,
@@ -186,10 +221,14 @@ def _columns(actor: Actor, draft: ChannelDraft, now: datetime) -> dict[str, Any]
     }
 
 
+def _shown_smtp(smtp: MailServer) -> dict[str, Any]:
+    return {name: getattr(smtp, name) for name in ("host", "port", "tls", "sender", "user")}
+
+
 def _sealed(draft: ChannelDraft, secret: Secret | None, before: Endpoint | None, keys: KeyRing) -> Mapping[str, Any]:
-    """The sealed part of a webhook, and what may be shown of it."""
+    """The sealed part, and what may be shown of it."""
     if draft.kind == "email":
-        return {"sealed": None}
+        return {"sealed": _sealed_password(draft.smtp, before, keys)}
     before = before or Endpoint("webhook")
     url = draft.url.reveal() if draft.url else before.url
     headers = (
@@ -200,10 +239,18 @@ def _sealed(draft: ChannelDraft, secret: Secret | None, before: Endpoint | None,
     return {"sealed": sealed, "destination": destination_of(url), "header_names": sorted(headers)}
 
 
+def _sealed_password(smtp: MailServer | None, before: Endpoint | None, keys: KeyRing) -> str | None:
+    if smtp is None or smtp.user is None:
+        return None
+    kept = before.smtp.password if before and before.smtp else None
+    password = smtp.password or kept
+    return keys.seal(json.dumps({"password": password.reveal()}).encode(), _CONTEXT) if password else None
+
+
 async def _record(
     tx: AsyncConnection, actor: Actor, verb: str, channel_id: int, draft: ChannelDraft, now: datetime
 ) -> None:
-    given = [name for name in ("url", "secret", "headers") if getattr(draft, name) is not None]
+    given = [name for name in ("url", "secret", "headers", "smtp") if getattr(draft, name) is not None]
     detail = {"name": draft.name, "kind": draft.kind, "enabled": draft.enabled, "to": list(draft.to), "given": given}
     await audit.record(
         tx, actor, f"notification_channel.{verb}", "notification_channel", channel_id, now=now, detail=detail

@@ -1,4 +1,4 @@
-"""E-mail through one SMTP server, with TLS that is verified unless it is switched off for a relay on this host or network."""
+"""E-mail through the channel's own SMTP server or the Engine's, with TLS that is verified unless it is switched off for a relay on this host or network."""
 
 import asyncio
 import ssl
@@ -12,8 +12,9 @@ from uuid import UUID
 
 import aiosmtplib
 
+from watchbill.kit.secrets import Secret
 from watchbill.kit.settings import Settings
-from watchbill.notifications.values import Endpoint, Sent
+from watchbill.notifications.values import Endpoint, MailServer, Sent
 
 #: A whole attempt; many recipients and a slow greeting included.
 TIMEOUT: Final = 30.0
@@ -38,38 +39,48 @@ async def send(
     settings: Settings, endpoint: Endpoint, message_id: UUID, subject: str, text: str, now: datetime
 ) -> Sent:
     """One attempt for all addresses together."""
-    if settings.smtp_host is None or settings.smtp_from is None:
-        missing = "No mail server is set: WATCHBILL_SMTP_HOST and WATCHBILL_SMTP_FROM say which, and as whom."
+    server = endpoint.smtp or _own(settings)
+    if server is None:
+        missing = "No mail server is set: the channel's `smtp`, or WATCHBILL_SMTP_HOST and WATCHBILL_SMTP_FROM, say which, and as whom."
         return Sent(is_ok=False, sentence=missing)
-    message = compose(settings.smtp_from, endpoint.addresses, subject, text, message_id, now)
+    message = compose(server.sender, endpoint.addresses, subject, text, message_id, now)
     try:
         async with asyncio.timeout(TIMEOUT):
-            refused = await _deliver(settings, message, endpoint.addresses)
+            refused = await _deliver(server, message, endpoint.addresses)
     except (aiosmtplib.SMTPException, OSError) as error:
-        return _failure(settings, error)
+        return _failure(server, error)
     if refused:
         return Sent(is_ok=False, sentence=f"The mail server refused {', '.join(sorted(refused))}; the others have it.", is_final=True)  # fmt: skip
     return Sent(is_ok=True, sentence=f"The mail server accepted it for {', '.join(endpoint.addresses)}.")
 
 
-async def _deliver(settings: Settings, message: EmailMessage, to: Sequence[str]) -> Sequence[str]:
+def _own(settings: Settings) -> MailServer | None:
+    """The Engine's mail server, for channels without one of their own."""
+    if settings.smtp_host is None or settings.smtp_from is None:
+        return None
+    password = Secret(settings.smtp_password) if settings.smtp_password else None
+    where = settings.smtp_host, settings.smtp_port, settings.smtp_tls
+    return MailServer(*where, settings.smtp_from, settings.smtp_user, password)
+
+
+async def _deliver(server: MailServer, message: EmailMessage, to: Sequence[str]) -> Sequence[str]:
     client = aiosmtplib.SMTP(
-        hostname=settings.smtp_host,
-        port=settings.smtp_port,
+        hostname=server.host,
+        port=server.port,
         timeout=_STEP,
-        use_tls=settings.smtp_tls == "tls",
-        start_tls=settings.smtp_tls == "starttls",
+        use_tls=server.tls == "tls",
+        start_tls=server.tls == "starttls",
         tls_context=ssl.create_default_context(),
     )
     async with client:
-        if settings.smtp_user is not None:
-            await client.login(settings.smtp_user, settings.smtp_password or "")
-        refused, _ = await client.send_message(message, sender=settings.smtp_from, recipients=list(to))
+        if server.user is not None:
+            await client.login(server.user, server.password.reveal() if server.password else "")
+        refused, _ = await client.send_message(message, sender=server.sender, recipients=list(to))
     return list(refused)
 
 
-def _failure(settings: Settings, error: Exception) -> Sent:
-    server = f"{settings.smtp_host}:{settings.smtp_port}"
+def _failure(used: MailServer, error: Exception) -> Sent:
+    server = f"{used.host}:{used.port}"
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
             refused = ", ".join(one.recipient for one in error.recipients)

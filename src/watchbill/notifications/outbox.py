@@ -63,7 +63,7 @@ _CLAIM = text("""
 UPDATE notification_messages SET attempt = attempt + 1, leased_until = :until, first_attempt_at = coalesce(first_attempt_at, :now)
 WHERE seq = ANY(:seqs) RETURNING seq, id, channel_id, attempt, first_attempt_at
 """)
-_CHANNEL_ROWS = text("SELECT id, kind, addresses, sealed FROM notification_channels WHERE id = ANY(:ids)")
+_CHANNEL_ROWS = text("SELECT id, kind, addresses, smtp, sealed FROM notification_channels WHERE id = ANY(:ids)")
 _ITEMS_OF = text("""
 SELECT i.message_seq, n.id, n.event, n.job_id, n.occurrence_id, n.facts, n.created_at
 FROM notification_items i JOIN notifications n ON n.id = i.notification_id WHERE i.message_seq = ANY(:seqs) ORDER BY n.id

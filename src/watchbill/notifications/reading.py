@@ -1,7 +1,7 @@
 """The SQL of reading what was told, as one reader sees it: of jobs that they see, in words about the devices that they see."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, exists, select
@@ -46,6 +46,12 @@ async def get_notification(tx: AsyncConnection, actor: Actor, notification_id: i
     if not found:
         raise NotFoundError("There is no such notification.", code="notification_not_found")
     return found[0]
+
+
+async def visible(tx: AsyncConnection, actor: Actor, ids: Collection[int]) -> set[int]:
+    """Of these notifications, those that the caller sees."""
+    query = select(_N.id).where(_N.id.in_(sorted(ids)), *_conditions(actor.scope, NotificationFilter()))
+    return set((await tx.execute(query)).scalars())
 
 
 def _conditions(scope: SiteScope, wanted: NotificationFilter) -> list[ColumnElement[bool]]:

@@ -16,6 +16,7 @@ notification_channels = Table(
     Column("destination", Text, nullable=False),
     Column("addresses", ARRAY(Text), nullable=False),
     Column("header_names", ARRAY(Text), nullable=False),
+    Column("smtp", JSONB(none_as_null=True)),
     Column("sealed", Text),
     Column("timezone", Text, nullable=False),
     Column("digest", JSONB),

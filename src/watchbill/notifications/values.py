@@ -13,6 +13,18 @@ ChannelKind = Literal["webhook", "email"]
 
 
 @dataclass(frozen=True, slots=True)
+class MailServer:
+    """The mail server of one channel, and whom it sends as. `password` None: none, or (saved anew) the one that is kept."""
+
+    host: str
+    port: int
+    tls: str
+    sender: str
+    user: str | None = None
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelDraft:
     """A channel as somebody saves it. What is write-only and None stays as it was; a new webhook needs its `url`."""
 
@@ -28,6 +40,8 @@ class ChannelDraft:
     url: Secret | None = None
     secret: Secret | None = None
     headers: Mapping[str, Secret] | None = None
+    #: Of e-mail; None = the Engine's own.
+    smtp: MailServer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,7 @@ class Channel:
     destination: str
     addresses: list[str]
     header_names: list[str]
+    smtp: Mapping[str, Any] | None
     timezone: str
     digest: Mapping[str, Any] | None
     quiet: Mapping[str, Any] | None
@@ -65,6 +80,7 @@ class Endpoint:
     url: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    smtp: MailServer | None = None
 
 
 @dataclass(frozen=True, slots=True)

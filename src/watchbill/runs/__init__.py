@@ -56,6 +56,7 @@ from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preflight import NO_KEY
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
 from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
+from watchbill.runs.resealing import reseal
 from watchbill.runs.retargeting import count_meant
 from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
@@ -197,6 +198,7 @@ __all__ = [
     "require_target",
     "require_whole",
     "rerun",
+    "reseal",
     "retain",
     "review_held",
     "revisions_in_use",

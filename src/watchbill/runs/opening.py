@@ -4,7 +4,7 @@ Everything is set-based: a tick that opens a thousand occurrences runs the same 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
 from watchbill import jobs, queue
+from watchbill.core.states import OccurrenceReason
 from watchbill.jobs.aiming import SPEC
 from watchbill.queue import Lane, NewItem
-from watchbill.runs import overlap, pacing
+from watchbill.runs import canaries, overlap, pacing
+from watchbill.runs.canaries import NotStarted
 from watchbill.runs.moves import publish_in_sites
 from watchbill.runs.not_run import publish_to_sites
 from watchbill.runs.resolving import RESOLVE, ZONE
@@ -128,10 +130,11 @@ FROM begun o LEFT JOIN counted c ON c.occurrence_id = o.id LEFT JOIN broken b ON
 _EMPTY = text("""
 UPDATE occurrences o SET closed_at = :now,
   state = CASE WHEN e.fails THEN 'closed' ELSE 'skipped' END, outcome = CASE WHEN e.fails THEN 'failed' END,
-  reason = CASE WHEN e.why IS NOT NULL THEN 'targets_unknown'
-    WHEN EXISTS (SELECT 1 FROM occurrence_counts c WHERE c.occurrence_id = o.id) THEN 'no_eligible_targets' ELSE 'no_devices_targeted' END,
-  detail = CASE WHEN e.why IS NOT NULL THEN 'It cannot be told whom to run on: the filter ' || e.why || '.' ELSE o.detail END
-FROM unnest(CAST(:ids AS uuid[]), CAST(:fails AS boolean[]), CAST(:whys AS text[])) AS e(id, fails, why)
+  reason = coalesce(e.reason, CASE WHEN EXISTS (SELECT 1 FROM occurrence_counts c WHERE c.occurrence_id = o.id)
+    THEN 'no_eligible_targets' ELSE 'no_devices_targeted' END),
+  detail = coalesce(e.detail, o.detail)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:fails AS boolean[]), CAST(:reasons AS text[]), CAST(:details AS text[]))
+  AS e(id, fails, reason, detail)
 WHERE o.id = e.id
 """)
 
@@ -151,7 +154,8 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     }
     rows = (await tx.execute(_OPEN, {**values, **wave_columns(openings)})).all()
     new = {row.occurrence_id: row.occurrence_state for row in rows}
-    eligible = [row for row in rows if row.state == "pending"]
+    refused = await canaries.choose(tx, [one for one in openings if one.id in new], now)
+    eligible = [row for row in rows if row.state == "pending" and row.occurrence_id not in refused]
     begun = {row.occurrence_id for row in eligible}
     await overlap.give_way(tx, [one for one in openings if one.id in begun], now)
     await pacing.put_into_waves(tx, [one for one in openings if one.id in begun], now)
@@ -159,10 +163,8 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     await queue.put(tx, [NewItem(run_id, site_id, Lane.SCHEDULED_JOB) for run_id, site_id in items], now)
     empty = [occurrence for occurrence, state in new.items() if state == "open" and occurrence not in begun]
     if empty:
-        fails = {one.id for one in openings if one.no_targets == "fail"}
-        why = {row.occurrence_id: row.why for row in rows}
-        columns = {"fails": [one in fails for one in empty], "whys": [why[one] for one in empty]}
-        await tx.execute(_EMPTY, {"ids": empty, **columns, "now": now})
+        unknown = {row.occurrence_id: _unknown(row.why) for row in rows if row.why is not None}
+        await _end_empty(tx, openings, empty, {**refused, **unknown}, now)
     job_of = {one.id: one.job_id for one in openings}
     places = {(job_of[row.occurrence_id], row.occurrence_id, row.site_id) for row in rows if row.site_id is not None}
     await publish_in_sites(tx, sorted(places), now)
@@ -172,6 +174,27 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     by_hand = {one.job_id for one in openings if one.id in new and (one.is_release or one.kind != "schedule")}
     await jobs.note_runs(tx, by_hand, now)
     return set(new)
+
+
+def _unknown(why: str) -> NotStarted:
+    return NotStarted(OccurrenceReason.TARGETS_UNKNOWN, f"It cannot be told whom to run on: the filter {why}.")
+
+
+async def _end_empty(
+    tx: AsyncConnection,
+    openings: Sequence[Opening],
+    ids: Sequence[uuid.UUID],
+    known: Mapping[uuid.UUID, NotStarted],
+    now: datetime,
+) -> None:
+    fails = {one.id for one in openings if one.no_targets == "fail"}
+    whys = [known.get(one) for one in ids]
+    columns = {
+        "fails": [one in fails for one in ids],
+        "reasons": [why.reason if why else None for why in whys],
+        "details": [why.detail if why else None for why in whys],
+    }
+    await tx.execute(_EMPTY, {"ids": list(ids), **columns, "now": now})
 
 
 def _skipping(openings: Sequence[Opening], scope: str) -> list[int]:

@@ -18,6 +18,7 @@ from watchbill.core.states import TargetEvent, TargetState
 from watchbill.core.waves import Phase, free_slots, split
 from watchbill.kit import db
 from watchbill.runs import dispatch, rollouts
+from watchbill.runs.canaries import count_anew
 from watchbill.runs.moves import Move, changed, move, publish_occurrences, settle
 from watchbill.runs.preflight import refuse_unready
 from watchbill.runs.stopping import pass_on
@@ -29,16 +30,14 @@ from watchbill.runs.turns import gateway_channel
 BATCH: Final = 1000
 
 _SIZES = text("""
-SELECT t.occurrence_id, t.run_id, count(*)::integer AS number, count(*) FILTER (WHERE EXISTS (
-    SELECT FROM device_tags g WHERE g.device_id = t.device_id AND g.tag = n.tag))::integer AS canaries
-FROM unnest(CAST(:ids AS uuid[]), CAST(:tags AS text[])) AS n(id, tag)
-JOIN run_targets t ON t.occurrence_id = n.id AND t.state = 'pending'
+SELECT t.occurrence_id, t.run_id, count(*)::integer AS number, count(*) FILTER (WHERE t.is_paced)::integer AS canaries
+FROM run_targets t WHERE t.occurrence_id = ANY(:ids) AND t.state = 'pending'
 GROUP BY t.occurrence_id, t.run_id
 """)
 _PUT = text("""
 WITH given AS (
   SELECT * FROM jsonb_to_recordset(:rows) AS s(id uuid, run_id bigint, job_id bigint, plan jsonb, concurrency integer,
-    site_concurrency integer, sizes integer[], ends integer[], tag text, order_by text)
+    site_concurrency integer, sizes integer[], ends integer[], order_by text, is_reversed boolean)
 ), kept AS (
   INSERT INTO rollouts (occurrence_id, run_id, job_id, plan, concurrency, site_concurrency, phase, wave, waves)
   SELECT id, run_id, job_id, nullif(plan, 'null'), concurrency, site_concurrency, 'running', 1, cardinality(sizes) FROM given
@@ -46,26 +45,22 @@ WITH given AS (
   INSERT INTO occurrence_waves (occurrence_id, wave, starts_at, size)
   SELECT s.id, w.wave, CASE WHEN w.wave = 1 THEN CAST(:now AS timestamptz) END, w.size
   FROM given s, unnest(s.sizes) WITH ORDINALITY AS w(size, wave) WHERE nullif(s.plan, 'null') IS NOT NULL
-), ranked AS (
-  SELECT t.id, t.run_id, s.ends, row_number() OVER (PARTITION BY t.occurrence_id ORDER BY
-    s.tag IS NOT NULL AND EXISTS (SELECT FROM device_tags g WHERE g.device_id = t.device_id AND g.tag = s.tag) DESC,
+), listed AS (
+  SELECT t.id, t.run_id, t.occurrence_id, t.is_paced, s.ends, s.is_reversed, row_number() OVER (PARTITION BY t.occurrence_id ORDER BY
     CASE s.order_by WHEN 'site' THEN lower(x.name) WHEN 'os' THEN d.os_family
       WHEN 'random' THEN encode(sha256(convert_to(s.job_id || '|' || t.device_id, 'UTF8')), 'hex') END,
     CASE s.order_by WHEN 'last_seen' THEN p.last_seen_at END DESC NULLS LAST, lower(t.hostname), t.id) AS place
   FROM given s JOIN run_targets t ON t.occurrence_id = s.id AND t.state = 'pending'
   JOIN devices d ON d.id = t.device_id LEFT JOIN sites x ON x.id = t.site_id LEFT JOIN device_presence p ON p.device_id = t.device_id
+), ranked AS (
+  SELECT id, run_id, ends, row_number() OVER (PARTITION BY occurrence_id
+    ORDER BY is_paced DESC, CASE WHEN is_reversed THEN -place ELSE place END) AS place FROM listed
 )
 UPDATE run_targets t SET is_paced = true, wave = 1 + width_bucket((r.place - 1)::integer, r.ends)
 FROM ranked r WHERE t.id = r.id AND t.run_id = r.run_id
 """).bindparams(bindparam("rows", type_=JSONB))
 # As each device was put into its wave; who is left out from the beginning is in none.
-_FORGET = text("DELETE FROM occurrence_counts WHERE occurrence_id = ANY(:ids)")
 _LEFT_OUT = text("UPDATE run_targets SET wave = 0 WHERE occurrence_id = ANY(:ids) AND state <> 'pending'")
-_COUNT = text("""
-INSERT INTO occurrence_counts (occurrence_id, site_id, wave, state, number)
-SELECT occurrence_id, site_id, wave, state, count(*) FROM run_targets WHERE occurrence_id = ANY(:ids)
-GROUP BY occurrence_id, site_id, wave, state
-""")
 
 _ROLLOUT_OF = text("""
 SELECT occurrence_id, run_id, job_id, plan, concurrency, site_concurrency, phase, wave, waves, soak_until_at, look_at,
@@ -104,20 +99,21 @@ ORDER BY id LIMIT :limit
 
 
 async def put_into_waves(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> None:
-    """Put the frozen targets of those openings that go in waves, or with a limit, into their waves; they were written just now."""
+    """Put the frozen targets of those openings that go in waves, or with a limit, into their waves; they were written just now.
+
+    Canaries are marked already.
+    """
     paced = {one.id: one for one in openings if one.is_paced}
     if not paced:
         return
-    tags = [one.waves_plan.canary_tag if one.waves_plan else None for one in paced.values()]
-    rows = (await tx.execute(_SIZES, {"ids": list(paced), "tags": tags})).all()
+    rows = (await tx.execute(_SIZES, {"ids": list(paced)})).all()
     if not rows:
         return
     ids = [row.occurrence_id for row in rows]
     given = [_given(paced[row.occurrence_id], row.run_id, row.number, row.canaries) for row in rows]
     await tx.execute(_PUT, {"rows": given, "now": now})
     await tx.execute(_LEFT_OUT, {"ids": ids})
-    await tx.execute(_FORGET, {"ids": ids})
-    await tx.execute(_COUNT, {"ids": ids})
+    await count_anew(tx, ids)
 
 
 def _given(one: Opening, run_id: int, number: int, canaries: int) -> dict[str, Any]:
@@ -132,8 +128,8 @@ def _given(one: Opening, run_id: int, number: int, canaries: int) -> dict[str, A
         "site_concurrency": one.site_concurrency,
         "sizes": sizes,
         "ends": [sum(sizes[: place + 1]) for place in range(len(sizes))],
-        "tag": plan.canary_tag if plan else None,
         "order_by": plan.order_by if plan else "hostname",
+        "is_reversed": plan.is_reversed if plan else False,
     }
 
 

@@ -18,9 +18,10 @@ from watchbill.core import schedule as calendar
 from watchbill.core.following import wave_start
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Flag
+from watchbill.core.waves import Canary
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who, target_columns
-from watchbill.jobs.aiming import SPEC
+from watchbill.jobs.aiming import FAULT, SPEC
 from watchbill.runs import closed
 from watchbill.runs.in_sessions import REASON as NOBODY
 from watchbill.runs.membership import Changed, changes
@@ -41,24 +42,32 @@ WITH setting AS (
     CAST(:reach AS bigint[]) AS reach_site_ids, CAST(:interpreters AS text[]) AS interpreters, CAST(:offline AS text) AS offline,
     {COUNTED_ONLY}
 ), aimed AS ({_AIMED}
+), first AS MATERIALIZED (
+  SELECT f.id AS filter_id, m.device_id FROM unnest(CAST(:canary_filters AS bigint[])) AS f(id)
+  CROSS JOIN LATERAL filter_members(f.id, CAST(:now AS timestamptz)) AS m(device_id)
 ), {SPEC}, wave AS (
   {NO_WAVES}
 ), {RESOLVE}, judged AS (
   SELECT coalesce(r.reason, CASE WHEN {LACKS_KEY} OR {LACKS} THEN 'preflight_failed' END,
       CASE WHEN CAST(:nobody AS text) = 'skip' AND n.is_empty THEN '{NOBODY}' END) AS reason, r.is_online, r.device_id,
     coalesce(n.is_empty AND CAST(:nobody AS text) = 'wait', false) AS is_unattended,
-    EXISTS (SELECT FROM device_tags g WHERE g.device_id = r.device_id AND g.tag = CAST(:canary AS text)) AS is_canary
+    EXISTS (SELECT FROM device_tags g WHERE g.device_id = r.device_id AND g.tag = CAST(:canary_tag AS text))
+      OR r.device_id = ANY(CAST(:canary_devices AS uuid[]))
+      OR r.device_id IN (SELECT device_id FROM first WHERE device_id IS NOT NULL) AS is_canary
   FROM resolved r JOIN devices d ON d.id = r.device_id
   CROSS JOIN LATERAL (SELECT CAST(:nobody AS text) IS NOT NULL
     AND NOT EXISTS (SELECT FROM device_sessions u WHERE u.device_id = r.device_id) AS is_empty) n
   WHERE CAST(:sites AS bigint[]) IS NULL OR r.site_id = ANY(:sites)
 )
 SELECT reason, is_online, count(*) AS number, CAST(NULL AS text) AS why, CAST(NULL AS text) AS lacking,
-  count(*) FILTER (WHERE is_canary) AS canaries, count(*) FILTER (WHERE is_unattended AND reason IS NULL) AS unattended FROM judged
+  count(*) FILTER (WHERE is_canary) AS canaries, count(*) FILTER (WHERE is_unattended AND reason IS NULL) AS unattended,
+  CAST(NULL AS text) AS canary_fault FROM judged
 GROUP BY reason, is_online
-UNION ALL SELECT NULL, false, 0, why, NULL, 0, 0 FROM broken
+UNION ALL SELECT NULL, false, 0, why, NULL, 0, 0, NULL FROM broken
+UNION ALL SELECT NULL, false, 0, NULL, NULL, 0, 0, {FAULT}
+FROM first a LEFT JOIN device_filters f ON f.id = a.filter_id WHERE a.device_id IS NULL
 UNION ALL
-SELECT NULL, false, count(*), NULL, n.name, 0, 0
+SELECT NULL, false, count(*), NULL, n.name, 0, 0, NULL
 FROM judged j JOIN devices d ON d.id = j.device_id CROSS JOIN unnest(CAST(:needed AS text[])) AS n(name)
 WHERE j.reason = 'preflight_failed' AND {LACKS_NAME} GROUP BY n.name
 """)
@@ -75,6 +84,7 @@ WHERE (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
   AND (m.is_named OR CAST(:reach AS bigint[]) IS NULL OR d.site_id = ANY(:reach))
 """)
 
+_CANARY: Final = "policies.waves.canary"
 #: No job has this number: only what covers every job, or the device, counts for one that is not saved.
 _NO_JOB = 0
 
@@ -90,10 +100,12 @@ class TargetCounts:
     lacking: Mapping[str, int] = field(default_factory=dict)
     #: Why it cannot be told whom to run on: nobody is reached then.
     unknown: str | None = None
-    #: Of those that would run, the ones with the tag of the canaries.
+    #: Of those that would run, the canaries.
     canaries: int = 0
     #: Of those that would run, the ones on which nobody was signed in when they told it last: they wait for somebody.
     unattended: int = 0
+    #: Why it cannot be told who the canaries are: nothing starts then.
+    canaries_unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +152,11 @@ async def preview(
     `is_compared`: tell also how its devices differ from those of its last occurrence.
     """
     plan = outlook.policies.waves
-    counts = await _count(tx, scope, outlook.who, plan.canary_tag if plan else None, now)
+    counts = await _count(tx, scope, outlook.who, plan.canary if plan else None, now)
     known = await windows.load(tx)
     is_needed = not known.is_empty or (outlook.schedule is not None and outlook.schedule.is_following)
     alike = await _placed(tx, scope, outlook, known, now) if is_needed else Counter[Alike]()
-    problems = [*outlook.problems, *_blockers(outlook, counts), *_at_once(outlook, alike, known)]
+    problems = [*outlook.problems, *_blockers(scope, outlook, counts), *_at_once(outlook, alike, known)]
     coming = await _coming(tx, outlook, alike, known)
     changed = await _changed(tx, scope, outlook, now) if is_compared else None
     return Preview(outlook, counts, problems, coming, changed)
@@ -162,13 +174,26 @@ def _at_once(outlook: Outlook, alike: Counter[Alike], known: WindowSet) -> list[
     return closed.foretold(known, groups, now)
 
 
-def _blockers(outlook: Outlook, counts: TargetCounts) -> Iterator[Problem]:
+def _blockers(scope: SiteScope, outlook: Outlook, counts: TargetCounts) -> Iterator[Problem]:
     """What would keep an occurrence from running if it fell due now."""
     if counts.unknown:
         message = f"cannot be told, and so nobody is reached: the filter {counts.unknown}"
         yield Problem("targets", "targets_unknown", message)
     elif (outlook.who.job_id is not None or outlook.who.targets) and not counts.online + counts.offline:
         yield Problem("targets", "no_eligible_targets", "hold no device that would run it now")
+    elif counts.canaries_unknown:
+        message = f"cannot be told, and so nothing starts: the filter {counts.canaries_unknown}"
+        yield Problem(_CANARY, "targets_unknown", message)
+    elif _lacks_canary(outlook, counts) and _sees_all(scope, outlook.who.allowed_site_ids):
+        yield Problem(
+            _CANARY, "no_canaries", "is none of the devices that would run now, and without one nothing starts"
+        )
+
+
+def _lacks_canary(outlook: Outlook, counts: TargetCounts) -> bool:
+    plan = outlook.policies.waves
+    is_needed = plan is not None and plan.canary is not None and plan.canary.if_none == "refuse"
+    return is_needed and bool(counts.online + counts.offline) and not counts.canaries
 
 
 async def _changed(tx: AsyncConnection, scope: SiteScope, outlook: Outlook, now: datetime) -> Changed | None:
@@ -192,7 +217,13 @@ def _aim(who: Who) -> dict[str, object]:
     return {**columns, "places": columns["sites"], "exclusions": flags, "reach": reach}
 
 
-async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | None, now: datetime) -> TargetCounts:
+def _first(canary: Canary | None) -> dict[str, object]:
+    columns = target_columns(list(canary.targets) if canary else [])
+    some = {f"canary_{name}": [one for one in columns[name] if one is not None] for name in ("devices", "filters")}
+    return {"canary_tag": canary.tag if canary else None, **some}
+
+
+async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: Canary | None, now: datetime) -> TargetCounts:
     values = {
         **_aim(who),
         "id": uuid.uuid4(),
@@ -204,17 +235,18 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | 
         "skipping": [who.job_id] if who.job_id and (who.overlap, who.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],
         "sites": scope.as_list(),
-        "canary": canary,
+        **_first(canary),
         "needed": list(who.needed),
         "needs_key": who.needs_key,
         "nobody": who.no_user_session,
     }
     online = offline = canaries = unattended = 0
     unknown: str | None = None
+    fault: str | None = None
     left_out: dict[str, int] = {}
     lacking: dict[str, int] = {}
     for row in await tx.execute(_COUNT, values):
-        unknown = unknown or row.why
+        unknown, fault = unknown or row.why, fault or row.canary_fault
         if row.lacking is not None:
             lacking[row.lacking] = row.number
         elif row.reason is not None:
@@ -224,7 +256,7 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: str | 
             offline += 0 if row.is_online else row.number
             canaries += row.canaries
             unattended += row.unattended
-    return TargetCounts(online, offline, left_out, lacking, unknown, canaries, unattended)
+    return TargetCounts(online, offline, left_out, lacking, unknown, canaries, unattended, fault)
 
 
 async def _coming(tx: AsyncConnection, outlook: Outlook, alike: Counter[Alike], known: WindowSet) -> list[Coming]:

@@ -15,6 +15,7 @@ _SKIPPED: Final[Mapping[str, str]] = {
     "no_devices_targeted": "the job names no device",
     "no_eligible_targets": "none of its devices could run it",
     "targets_unknown": "it could not be told whom to run on",
+    "no_canaries": "none of its devices is a canary",
     "paused": "the job was paused",
     "job_gone": "the job was deleted while it was held",
 }

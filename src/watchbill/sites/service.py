@@ -132,6 +132,17 @@ async def rotate_enrolment_code(
     return await get_site(tx, actor, site_id)
 
 
+async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
+    """Seal the codes that older keys sealed under the active one; returns of how many sites."""
+    number = 0
+    for site_id, code_hash, envelope in await store.sealed_codes(tx):
+        fresh = keys.renewed(envelope, _context(code_hash))
+        if fresh != envelope:
+            await store.update_site(tx, site_id, {"enrolment_code_sealed": fresh})
+            number += 1
+    return number
+
+
 async def set_auto_approval(
     tx: AsyncConnection, actor: Actor, site_id: int, duration: timedelta, *, now: datetime
 ) -> Site:

@@ -45,6 +45,12 @@ async def find(tx: AsyncConnection, site_id: int, scope: SiteScope) -> Site | No
     return _site(row) if row else None
 
 
+async def sealed_codes(tx: AsyncConnection) -> list[tuple[int, bytes, str]]:
+    """(site, hash of its code, the code sealed), held."""
+    query = select(sites.c.id, sites.c.enrolment_code_hash, sites.c.enrolment_code_sealed).order_by(sites.c.id)
+    return [(row[0], row[1], row[2]) for row in await tx.execute(query.with_for_update())]
+
+
 async def find_by_code(tx: AsyncConnection, code_hash: bytes) -> Site | None:
     row = (await tx.execute(select(sites).where(sites.c.enrolment_code_hash == code_hash))).mappings().one_or_none()
     return _site(row) if row else None

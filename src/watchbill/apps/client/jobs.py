@@ -146,7 +146,15 @@ def _import(session: Session, document: "Document") -> Any:
 
 def _is_by_names(value: Mapping[str, Any]) -> bool:
     parts = [one for name in ("components", "targets", "exclusions") for one in _list(value.get(name))]
-    return any(isinstance(one, dict) and ({"assembly", "hostname"} & one.keys()) for one in parts)
+    parts += _list(_inner(value, "policies", "waves", "canary").get("targets"))
+    return any(isinstance(one, dict) and ({"assembly", "hostname", "filter", "site"} & one.keys()) for one in parts)
+
+
+def _inner(value: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        found = value.get(name)
+        value = found if isinstance(found, Mapping) else {}
+    return value
 
 
 def _list(value: object) -> list[Any]:
@@ -300,13 +308,6 @@ def preview(
         raise CliError("A saved job has its own targets; options for them go with a file by -f.", ExitCode.USAGE)
     if file is not None:
         document = documents.read(file)
-        if _is_by_names(document.value):
-            hint = f"`watchbill jobs plan {file}` tells what it would do; to preview it, give `assembly_id` and `device_id`."
-            raise CliError(
-                "A preview needs ids, and this file says assemblies or devices by their names.",
-                ExitCode.USAGE,
-                hint=hint,
-            )
         document = aimed(session, document, filters, sites, exclude, is_everywhere=all_devices)
         found = session.api.post(f"{PATH}/preview", document.value, placed=document.placed)
     else:

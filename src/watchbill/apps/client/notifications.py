@@ -1,6 +1,7 @@
 """`watchbill notifications`: channels, rules, what was told, and the sign of life."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -60,6 +61,22 @@ def show(session: Session, number: Annotated[int, typer.Argument(metavar="NUMBER
     for one in found["deliveries"]:
         facts[f"To {one['channel'] or 'a channel'}"] = _delivered(one) + (f": {one['error']}" if one["error"] else "")
     session.out.facts(facts)
+
+
+@command(app, "retry")
+def retry(
+    session: Session,
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="NUMBER...", help="Notifications.")] = None,
+    *,
+    channel: Annotated[str | None, typer.Option(help="All that failed on this channel, by number or name.")] = None,
+) -> None:
+    """Send once more what was given up: `watchbill notifications retry --channel Night`."""
+    if bool(numbers) == (channel is not None):
+        raise CliError("Name notifications by their numbers, or a --channel.", ExitCode.USAGE)
+    body = {"channel_id": _channel_id(session, channel)} if channel is not None else {"ids": numbers}
+    done = session.api.post(f"{PATH}/retry", body)
+    left = f" {done['skipped']} are not: their channel is archived or off." if done["skipped"] else ""
+    session.out.done(f"{done['messages']} messages are sent once more.{left}", done)
 
 
 def _delivered(one: Mapping[str, Any]) -> str:
@@ -122,11 +139,28 @@ def add_email(
     timezone: Zone = "UTC",
     digest: Digest = None,
     quiet: Quiet = None,
+    smtp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A mail server of its own: host, sender, port, tls, user, password_file; may be repeated. None: the Engine's.",
+        ),
+    ] = None,
 ) -> None:
     """Make an e-mail channel: `watchbill notifications add-email Night night@example.org --digest 60 --quiet 22:00-07:00`."""
-    body = {"kind": "email", "name": name, "to": addresses}
+    body = {"kind": "email", "name": name, "to": addresses, "smtp": dict(map(_smtp, smtp)) if smtp else None}
     made = session.api.post(CHANNELS, {**body, **_common(session, site, timezone, digest, quiet)}, is_creating=True)
     session.out.done(f"Made the channel {made['name']}, number {made['id']}.", made)
+
+
+def _smtp(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    if name == "password_file":
+        try:
+            return "password", Path(value).read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CliError(f"--smtp {text}: {error}", ExitCode.USAGE) from None
+    return name, int(value) if name == "port" and value.isdecimal() else value
 
 
 @command(app, "test")

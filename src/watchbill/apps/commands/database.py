@@ -10,14 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from watchbill import agents, identity, queue, variables
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import agents, identity, jobs, notifications, queue, runs, sites, variables
 from watchbill.apps import wiring
 from watchbill.apps.commands import schema_mark
 from watchbill.apps.commands.exits import CliError
 from watchbill.kit import db, postgres_host
 from watchbill.kit.postgres import DataDirectoryInUseError, EmbeddedPostgres
 from watchbill.kit.postgres_cluster import ROLE
-from watchbill.kit.secrets import Secret, create_key_ring
+from watchbill.kit.secrets import KeyRing, Secret, create_key_ring
 from watchbill.kit.settings import Settings
 
 ADMIN_PASSWORD = "WATCHBILL_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
@@ -75,10 +77,17 @@ def upgrade(config: Settings) -> Upgraded:
     return Upgraded(revision, is_new, password)
 
 
+async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
+    """Seal all that is kept under the active key; returns how many rows were sealed anew. A ring of one key has nothing older."""
+    if len(keys.keys) == 1:
+        return 0
+    return sum([await owner.reseal(tx, keys) for owner in (agents, sites, variables, jobs, runs, notifications)])
+
+
 async def _first_rows(config: Settings) -> Secret | None:
     async with wiring.engine(config, "upgrade") as engine, engine.db.begin() as tx:
         now = await engine.clock.now(tx)
         await agents.ensure_signing_key(tx, engine.keys, now)
-        await variables.reseal(tx, engine.keys)
+        await reseal(tx, engine.keys)
         password = await identity.bootstrap_admin(tx, now, given_password=os.environ.get(ADMIN_PASSWORD) or None)
     return Secret(password) if password else None

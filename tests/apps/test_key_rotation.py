@@ -1,0 +1,72 @@
+"""The key ring gets a new active key: everything that is kept is sealed anew, so that the old key can be taken away."""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from tests.factories import places
+from tests.factories.scene import Scene
+from tests.notifications.conftest import channel_draft
+from watchbill import agents, assemblies, jobs, notifications, runs, sites
+from watchbill.apps.commands.database import reseal
+from watchbill.kit.db import Database
+from watchbill.kit.secrets import KeyRing, Secret
+from watchbill.notifications.channels import open_endpoint
+
+SECRET = "correct-horse-battery-staple"
+NEW = bytes(range(32))
+#: Every column that holds something sealed, but for replies that are kept for a day.
+_SEALED = text("""
+SELECT definition::text FROM jobs
+UNION ALL SELECT variables::text FROM job_components UNION ALL SELECT components::text FROM runs
+UNION ALL SELECT sealed FROM variable_values UNION ALL SELECT sealed FROM notification_channels
+UNION ALL SELECT enrolment_code_sealed FROM sites WHERE id = :site UNION ALL SELECT private_key_sealed FROM engine_keys
+""")
+
+
+async def test_nothing_needs_the_old_key_any_more(db: Database, scene: Scene) -> None:
+    old, admin, now = scene.keys, scene.admin, scene.now
+    both, new = KeyRing("k2", {**old.keys, "k2": NEW}), KeyRing("k2", {"k2": NEW})
+    async with db.begin() as tx:
+        await agents.ensure_signing_key(tx, old, now)
+        here = await places.make_site(tx, "Lighthouse", now=now, keys=old)
+        await scene.device(tx, "web-1")
+        declared = [{"name": "TOKEN", "type": "secret"}, {"name": "MODE", "type": "string"}]
+        script = {"name": "Sign in", "interpreter": "bash", "content": "true", "variables": declared}
+        assembly = (await assemblies.create(tx, admin, script, now=now)).id
+        part = {"assembly_id": str(assembly), "variables": {"TOKEN": SECRET, "MODE": "soft"}}
+        job = await scene.job(tx, "web-1", components=[part, part])
+        kept = {"assembly_id": str(assembly), "variables": {"TOKEN": {"is_set": True}, "MODE": "hard"}}
+        again = {
+            "name": "Clear print spool",
+            "components": [kept, part],
+            "targets": [{"kind": "device", "device_id": str(scene.devices["web-1"])}],
+            "schedule": scene.every("every_5_minutes"),
+        }
+        await jobs.update(tx, admin, await jobs.lock(tx, admin, job), again, keys=old, now=now)
+        occurrence = await scene.open(tx, job)
+        hook = channel_draft(url=Secret(f"https://sink.test/{SECRET}"))
+        channel = (await notifications.create_channel(tx, admin, hook, keys=old, now=now)).channel
+
+    async with db.begin() as tx:
+        assert await reseal(tx, old) == 0
+        assert await reseal(tx, both) == 5, "a signing key, a site, a job, its run and a channel"
+        assert await reseal(tx, both) == 0
+        assert not [one for one in (await tx.execute(_SEALED, {"site": here})).scalars() if one and "wb1.k1." in one]
+
+    async with db.begin() as tx:
+        stored = (await tx.execute(text("SELECT position, variables FROM job_components ORDER BY position"))).all()
+        for row, mode in zip(stored, ("hard", "soft"), strict=True):
+            assert jobs.open_variables(new, job, row.position, row.variables) == {"TOKEN": SECRET, "MODE": mode}
+        definition = (await jobs.get(tx, admin, job)).definition
+        assert [part["variables"] for part in definition["components"]] == [row.variables for row in stored]
+        [run] = await runs.runs_of(tx, [occurrence])
+        parts: Any = (await runs.contents(tx, [run.id]))[run.id].components
+        for place, (frozen, mode) in enumerate(zip(parts, ("hard", "soft"), strict=True)):
+            assert jobs.open_variables(new, job, place, frozen["variables"]) == {"TOKEN": SECRET, "MODE": mode}
+        endpoint = open_endpoint(await notifications.get_channel(tx, admin, channel.id), new)
+        assert endpoint.url == f"https://sink.test/{SECRET}"
+        site = await sites.get_site(tx, admin, here)
+        code = sites.enrolment_code(new, admin, site)
+        assert code is not None
+        assert (await agents.load_signer(tx, new)).key_id
