@@ -54,7 +54,7 @@ from watchbill.runs.pacing import devices_came, drive_due, release
 from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preflight import NO_KEY
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
-from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
+from watchbill.runs.record import Outputs, Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.retargeting import count_meant
 from watchbill.runs.retention import retain
 from watchbill.runs.reviewing import review_held
@@ -110,6 +110,7 @@ __all__ = [
     "Occurrence",
     "Opening",
     "OutputGroup",
+    "Outputs",
     "Owed",
     "Piece",
     "Plan",
