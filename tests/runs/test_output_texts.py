@@ -125,6 +125,36 @@ async def test_another_gap_between_the_same_ends_is_another_output(db: Database,
         assert [one.devices for one in (await groups(tx, occurrence)).items] == [1, 1]
 
 
+PIECES: list[list[tuple[Stream, int, bytes]]] = [
+    [("stdout", 0, b"whole")],
+    [("stderr", 3, b"late"), ("stdout", 0, b"a"), ("stdout", 1, b"b")],
+    [("stdout", 5, b"gap"), ("stdout", 0, b"ab"), ("stdout", 1, b"bcd"), ("stdout", 2, b"c")],
+    [("stdout", 7, b"no beginning")],
+    [("stdout", 0, b"x"), ("stdout", 0, b"x"), ("stderr", 0, b"twice")],
+]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("pieces", PIECES)
+async def test_an_output_that_comes_with_its_result_is_known_by_the_same_name_as_one_that_came_before(
+    db: Database, scene: Scene, pieces: list[tuple[Stream, int, bytes]], before: int
+) -> None:
+    """`before`: how many of its chunks had come earlier. What is at hand is judged by this process, the rest by the database."""
+    async with db.begin() as tx:
+        _, (one,) = await handed_out(tx, scene, "a")
+        chunks = [Chunk(one.execution_id, one.device_id, *piece) for piece in pieces]
+        await runs.store_output(tx, chunks[:before], limit_bytes=BIG)
+        stored = await runs.store_output(tx, chunks[before:], limit_bytes=BIG, ending={one.execution_id})
+        report = scene.report(one)
+        hashes = await runs.summarise_output(tx, [report], stored)
+        texts = await runs.text_of(tx, [(one.run_id, hashes[report.told])])
+        assert hashes == await runs.summarise_output(tx, [report])
+        await tx.execute(text("DELETE FROM output_texts"))
+        await runs.summarise_output(tx, [report])
+        assert texts
+        assert texts == await runs.text_of(tx, [(one.run_id, hashes[report.told])])
+
+
 async def test_what_is_too_long_to_be_compared_is_the_same_as_no_other(
     db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
