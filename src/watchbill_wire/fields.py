@@ -181,21 +181,17 @@ def fill(spec: Spec, value: Any) -> dict[str, Any]:
         raise WireError([("message", "must be a JSON object")])
     found: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
+    given = value.get
     for name, check in spec:
-        found[name] = _fill_one(name, check, value, problems)
+        try:
+            found[name] = check(given(name))
+        except WireError as error:
+            problems.extend((f"{name}.{field}", allowed) for field, allowed in error.problems)
+        except ValueError as error:
+            problems.append((name, str(error) if name in value else "is missing"))
     if problems:
         raise WireError(problems)
     return found
-
-
-def _fill_one(name: str, check: Check[Any], value: dict[str, Any], problems: list[tuple[str, str]]) -> Any:
-    try:
-        return check(value.get(name))
-    except WireError as error:
-        problems.extend((f"{name}.{field}", allowed) for field, allowed in error.problems)
-    except ValueError as error:
-        problems.append((name, str(error) if name in value else "is missing"))
-    return None
 
 
 def _refuse_constant(name: str) -> Any:

@@ -53,7 +53,7 @@ FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:out
     stderr_bytes, truncated, last_line, added_bytes, output_hash), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
 RETURNING e.id, e.run_id, e.device_id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail,
-  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, e.session_id, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes,
+  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, e.session_id, s.last_line, nullif(r.components->e.component->'warning_exit_codes', '[]') AS warning_exit_codes,
   {HAS_STEPS} AS has_steps
 """)
 
