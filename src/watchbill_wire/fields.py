@@ -179,19 +179,21 @@ def fill(spec: Spec, value: Any) -> dict[str, Any]:
     """Check every field of one object, unknown ones aside, and tell all problems together."""
     if type(value) is not dict:
         raise WireError([("message", "must be a JSON object")])
-    found: dict[str, Any] = {}
-    problems: list[tuple[str, str]] = []
     given = value.get
-    for name, check in spec:
-        try:
-            found[name] = check(given(name))
-        except WireError as error:
-            problems.extend((f"{name}.{field}", allowed) for field, allowed in error.problems)
-        except ValueError as error:
-            problems.append((name, str(error) if name in value else "is missing"))
-    if problems:
-        raise WireError(problems)
-    return found
+    try:
+        return {name: check(given(name)) for name, check in spec}
+    except ValueError:
+        raise WireError([problem for name, check in spec for problem in _problems(name, check, value)]) from None
+
+
+def _problems(name: str, check: Check[Any], value: dict[str, Any]) -> list[tuple[str, str]]:
+    try:
+        check(value.get(name))
+    except WireError as error:
+        return [(f"{name}.{field}", allowed) for field, allowed in error.problems]
+    except ValueError as error:
+        return [(name, str(error) if name in value else "is missing")]
+    return []
 
 
 def _refuse_constant(name: str) -> Any:
