@@ -199,12 +199,6 @@ class Stage:
         async with self.db.begin() as tx:
             return await self.clock.now(tx)
 
-    async def database_cpu_seconds(self) -> float:
-        """Processor time of the whole server so far: its processes, and those of before."""
-        async with self.db.begin() as tx:
-            backend = int((await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one())
-        return sum(cpu_seconds(pid) for pid in descendants(parent_of(backend)))
-
     # What the benches need in the catalogue. Set up through the features' faces, as the API does.
 
     async def site(self, name: str = "Harbour", *, auto_approval: timedelta = timedelta()) -> sites.Site:
@@ -416,10 +410,6 @@ def descendants(pid: int) -> list[int]:
         found.append(one)
         waiting += children.get(one, [])
     return found
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def cpu_seconds(pid: int) -> float:

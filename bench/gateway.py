@@ -248,7 +248,7 @@ class Bench:
         """Processor seconds so far."""
         return {
             "gateway": common.cpu_seconds(self.gateway.pid),
-            "database": await self.stage.database_cpu_seconds(),
+            "database": await _spent_by_database(self.stage),
             "agents": sum(common.cpu_seconds(part.process.pid) for part in self.crowds.parts),
         }
 
@@ -261,6 +261,14 @@ class Bench:
         told = await self.crowds.events("welcomed", self.patience + 60)
         print(f"gateway killed; listened again after {restarted:.1f} s", flush=True)
         self.figures["reconnect_s"] = round(max(one["at"] for one in told) - began, 2)
+
+
+async def _spent_by_database(stage: common.Stage) -> float:
+    """By the whole server: its processes, and those of before."""
+    async with stage.db.begin() as tx:
+        backend = int((await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+    server = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+    return sum(common.cpu_seconds(pid) for pid in common.descendants(server))
 
 
 async def bare(folder: Path, options: argparse.Namespace) -> int:
