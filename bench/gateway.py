@@ -3,12 +3,14 @@
 Simulated agents speak the real protocol over real sockets, in processes of their own on the same machine (see
 `simulated_agent.py`), so they take their share of its CPUs. Three rounds: one job to all, answered at once; the same with all
 results held back and let go together, which is the rate at which results are stored and acknowledged; and, as the yardstick, bare
-round trips between as many connections and a socket server that does nothing.
+round trips between as many connections and a socket server that does nothing. Beside the rate stands what a result costs the gateway,
+the database and the agents in processor time: that depends little on what else the machine does.
 """
 
 import argparse
 import asyncio
 import json
+import resource
 import signal
 import sys
 import time
@@ -33,6 +35,10 @@ HERE = Path(__file__).resolve().parent
 #: Targets of one job that is named device by device.
 MOST_TARGETS = 10_000
 FEW = 5
+#: More agents than one process speaks for without being what is waited for.
+OF_ONE_PROCESS = 1500
+#: Files of the gateway that are no agent's socket.
+FILES_BESIDE = 200
 
 _CLOSED = text("SELECT count(*) FROM occurrences WHERE job_id = :job AND state = 'closed' AND outcome = 'success'")
 _SUCCEEDED = text("SELECT count(*) FROM run_targets WHERE job_id = :job AND state = 'success'")
@@ -227,12 +233,24 @@ class Bench:
         job, due = await self.job(self.devices)
         await self.crowds.events("held", self.patience)
         await asyncio.sleep(2)  # what was accepted and started is stored by then
+        before = await self._spent()
         self.crowds.order(release=True)
         released = await self.crowds.events("released", self.patience)
         done = await self.crowds.events("done", self.patience)
+        after = await self._spent()
         took = max(one["at"] for one in done) - min(one["at"] for one in released)
         await self._closed(job, due)
         self.figures["results_per_s"] = round(len(self.devices) / took)
+        for who, seconds in after.items():
+            self.figures[f"{who}_us_per_result"] = round((seconds - before[who]) / len(self.devices) * 1e6)
+
+    async def _spent(self) -> dict[str, float]:
+        """Processor seconds so far."""
+        return {
+            "gateway": common.cpu_seconds(self.gateway.pid),
+            "database": await _spent_by_database(self.stage),
+            "agents": sum(common.cpu_seconds(part.process.pid) for part in self.crowds.parts),
+        }
 
     async def die_and_come_back(self) -> None:
         """Killed without a word, started again on the same port: until every agent is welcome again."""
@@ -243,6 +261,14 @@ class Bench:
         told = await self.crowds.events("welcomed", self.patience + 60)
         print(f"gateway killed; listened again after {restarted:.1f} s", flush=True)
         self.figures["reconnect_s"] = round(max(one["at"] for one in told) - began, 2)
+
+
+async def _spent_by_database(stage: common.Stage) -> float:
+    """By the whole server: its processes, and those of before."""
+    async with stage.db.begin() as tx:
+        backend = int((await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+    server = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+    return sum(common.cpu_seconds(pid) for pid in common.descendants(server))
 
 
 async def bare(folder: Path, options: argparse.Namespace) -> int:
@@ -286,15 +312,35 @@ async def measure(stage: common.Stage, options: argparse.Namespace) -> common.Fi
     return bench.figures
 
 
+def _lacks(agents: int) -> list[str]:
+    """What this machine does not allow for that many connections from one address to one port."""
+    lacks = []
+    files, hard = agents + FILES_BESIDE, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < files:
+        lacks.append(
+            f"the gateway needs {files} open files, and the hard limit is {hard}: raise it (ulimit -Hn {files})"
+        )
+    first, last = (int(word) for word in Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    # Those of the connections of before the kill are not free at once.
+    if last - first < 2 * agents:
+        lacks.append(
+            f"{2 * agents} local ports are needed, and there are {last - first}: widen net.ipv4.ip_local_port_range"
+        )
+    return lacks
+
+
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--agents", type=int, default=500, help=f"simulated agents, at most {MOST_TARGETS}")
-    parser.add_argument("--processes", type=int, default=1, help="processes they are spread over")
+    parser.add_argument("--agents", type=int, default=5000, help=f"simulated agents, at most {MOST_TARGETS}")
+    parser.add_argument("--processes", type=int, help=f"processes they are spread over; one for each {OF_ONE_PROCESS}")
     parser.add_argument("--idle-seconds", type=float, default=20, help="how long the idle gateway is watched")
     parser.add_argument("--bare-seconds", type=float, default=3, help="how long the bare server is measured")
     options = parser.parse_args()
+    options.processes = options.processes or -(-options.agents // OF_ONE_PROCESS)
     if not FEW * options.processes <= options.agents <= MOST_TARGETS:
         parser.error(f"--agents must be {FEW * options.processes} to {MOST_TARGETS}")
+    if lacks := _lacks(options.agents):
+        parser.error("; ".join(lacks))
     common.tell("gateway", f"{options.agents} simulated agents on one gateway, one job to all")
     with common.database() as (folder, url):
 

@@ -181,23 +181,21 @@ def fill(spec: Spec, value: Any) -> dict[str, Any]:
     """Check every field of one object, unknown ones aside, and tell all problems together."""
     if type(value) is not dict:
         raise WireError([("message", "must be a JSON object")])
-    found: dict[str, Any] = {}
-    problems: list[tuple[str, str]] = []
-    for name, check in spec:
-        found[name] = _fill_one(name, check, value, problems)
-    if problems:
-        raise WireError(problems)
-    return found
-
-
-def _fill_one(name: str, check: Check[Any], value: dict[str, Any], problems: list[tuple[str, str]]) -> Any:
+    given = value.get
     try:
-        return check(value.get(name))
+        return {name: check(given(name)) for name, check in spec}
+    except ValueError:
+        raise WireError([problem for name, check in spec for problem in _problems(name, check, value)]) from None
+
+
+def _problems(name: str, check: Check[Any], value: dict[str, Any]) -> list[tuple[str, str]]:
+    try:
+        check(value.get(name))
     except WireError as error:
-        problems.extend((f"{name}.{field}", allowed) for field, allowed in error.problems)
+        return [(f"{name}.{field}", allowed) for field, allowed in error.problems]
     except ValueError as error:
-        problems.append((name, str(error) if name in value else "is missing"))
-    return None
+        return [(name, str(error) if name in value else "is missing")]
+    return []
 
 
 def _refuse_constant(name: str) -> Any:

@@ -70,8 +70,8 @@ class Work:
             now = await self.clock.now(tx)
             report = Report(one.execution_id, one.device_id, "exited", exit_code, None, None, None, None, now, now,
                             out + lost, err, lost > 0, None)  # fmt: skip
-            await runs.summarise_output(tx, [report])
-            await runs.finished(tx, [report], now)
+            outputs = runs.Outputs(await runs.summarise_output(tx, [report]))
+            await runs.finished(tx, [report], now, outputs)
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ class Written:
             report = Report(
                 one.execution_id, one.device_id, "exited", 0, None, None, None, None, now, now, self.at, 0, True, None
             )
-            await runs.summarise_output(tx, [report])
-            await runs.finished(tx, [report], now)
+            outputs = runs.Outputs(await runs.summarise_output(tx, [report]))
+            await runs.finished(tx, [report], now, outputs)
 
         in_database(self.engine, do)
 

@@ -40,8 +40,8 @@ async def ended(tx, scene: Scene, delivery, stdout: bytes = b"", stderr: bytes =
     ]
     await runs.store_output(tx, chunks, limit_bytes=BIG)
     report = scene.report(delivery, stdout_bytes=len(stdout), stderr_bytes=len(stderr), **changes)
-    await runs.summarise_output(tx, [report])
-    await runs.finished(tx, [report], scene.now)
+    outputs = runs.Outputs(await runs.summarise_output(tx, [report]))
+    await runs.finished(tx, [report], scene.now, outputs)
 
 
 async def groups(tx, occurrence, scope: SiteScope = EVERY_SITE, **changes):
@@ -105,8 +105,8 @@ async def test_the_same_bytes_in_other_chunks_and_sent_twice_are_the_same(db: Da
         ]
         await runs.store_output(tx, parts, limit_bytes=BIG)
         report = scene.report(two, stdout_bytes=6)
-        await runs.summarise_output(tx, [report])
-        await runs.finished(tx, [report], scene.now)
+        outputs = runs.Outputs(await runs.summarise_output(tx, [report]))
+        await runs.finished(tx, [report], scene.now, outputs)
         [group] = (await groups(tx, occurrence)).items
         assert (group.devices, group.stdout) == (2, "abcdef")
 
@@ -120,9 +120,39 @@ async def test_another_gap_between_the_same_ends_is_another_output(db: Database,
             ]
             await runs.store_output(tx, parts, limit_bytes=BIG)
             report = scene.report(one, stdout_bytes=500, truncated=True)
-            await runs.summarise_output(tx, [report])
-            await runs.finished(tx, [report], scene.now)
+            outputs = runs.Outputs(await runs.summarise_output(tx, [report]))
+            await runs.finished(tx, [report], scene.now, outputs)
         assert [one.devices for one in (await groups(tx, occurrence)).items] == [1, 1]
+
+
+PIECES: list[list[tuple[Stream, int, bytes]]] = [
+    [("stdout", 0, b"whole")],
+    [("stderr", 3, b"late"), ("stdout", 0, b"a"), ("stdout", 1, b"b")],
+    [("stdout", 5, b"gap"), ("stdout", 0, b"ab"), ("stdout", 1, b"bcd"), ("stdout", 2, b"c")],
+    [("stdout", 7, b"no beginning")],
+    [("stdout", 0, b"x"), ("stdout", 0, b"x"), ("stderr", 0, b"twice")],
+]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("pieces", PIECES)
+async def test_an_output_that_comes_with_its_result_is_known_by_the_same_name_as_one_that_came_before(
+    db: Database, scene: Scene, pieces: list[tuple[Stream, int, bytes]], before: int
+) -> None:
+    """`before`: how many of its chunks had come earlier. What is at hand is judged by this process, the rest by the database."""
+    async with db.begin() as tx:
+        _, (one,) = await handed_out(tx, scene, "a")
+        chunks = [Chunk(one.execution_id, one.device_id, *piece) for piece in pieces]
+        await runs.store_output(tx, chunks[:before], limit_bytes=BIG)
+        stored = await runs.store_output(tx, chunks[before:], limit_bytes=BIG, ending={one.execution_id})
+        report = scene.report(one)
+        hashes = await runs.summarise_output(tx, [report], stored)
+        texts = await runs.text_of(tx, [(one.run_id, hashes[report.told])])
+        assert hashes == await runs.summarise_output(tx, [report])
+        await tx.execute(text("DELETE FROM output_texts"))
+        await runs.summarise_output(tx, [report])
+        assert texts
+        assert texts == await runs.text_of(tx, [(one.run_id, hashes[report.told])])
 
 
 async def test_what_is_too_long_to_be_compared_is_the_same_as_no_other(
@@ -206,9 +236,9 @@ async def test_two_gateways_that_bring_the_same_outputs_at_once_both_come_throug
             chunks = [Chunk(one.execution_id, one.device_id, "stdout", 0, word) for one, word in pairs]
             await runs.store_output(tx, chunks, limit_bytes=BIG)
             reports = [scene.report(one, stdout_bytes=len(word)) for one, word in pairs]
-            await runs.summarise_output(tx, reports)
+            outputs = runs.Outputs(await runs.summarise_output(tx, reports))
             await runs.started(tx, [(one.execution_id, one.device_id, scene.now) for one in mine], scene.now)
-            await runs.finished(tx, reports, scene.now)
+            await runs.finished(tx, reports, scene.now, outputs)
 
     words = [b"north", b"east", b"south", b"west"]
     await asyncio.gather(bring(deliveries[:4], words), bring(deliveries[4:], words[::-1]))
@@ -360,7 +390,9 @@ async def test_a_search_that_takes_too_long_is_refused_and_says_what_helps(
 async def test_a_foreign_report_compares_nothing(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         occurrence, (one, two) = await handed_out(tx, scene, "a", "b")
-        await runs.summarise_output(tx, [replace(scene.report(one), device_id=two.device_id)])
+        foreign = replace(scene.report(one), device_id=two.device_id)
+        outputs = runs.Outputs(await runs.summarise_output(tx, [foreign]))
+        await runs.finished(tx, [foreign], scene.now, outputs)
         hashes = await tx.execute(text("SELECT count(*) FROM executions WHERE output_hash IS NOT NULL"))
         assert hashes.scalar_one() == 0
         assert (await groups(tx, occurrence)).items == []

@@ -83,6 +83,48 @@ async def test_a_report_from_another_device_changes_nothing(db: Database, scene:
         assert await runs.read_output(tx, delivery.execution_id, "stdout", 0) == []
 
 
+async def test_a_foreign_report_beside_the_true_one_does_not_take_its_place(db: Database, scene: Scene) -> None:
+    """Both in one batch of a gateway, the foreign one last, with output that is the device's own."""
+    async with db.begin() as tx:
+        _, occurrence, delivery = await _delivered(tx, scene)
+        await scene.device(tx, "mallory")
+        true = scene.report(delivery, stdout_bytes=2, last_line="ok")
+        lie = scene.report(delivery, device_id=scene.devices["mallory"], exit_code=9, last_line="lies")
+        await _in_one_batch(tx, scene, [runs.Chunk(*true.told, "stdout", 0, b"ok")], [true, lie])
+        (row,) = (await runs.device_rows(tx, scene.admin.scope, occurrence, limit=5)).items
+        assert (row.state, row.exit_code, row.last_line) == (S.SUCCESS, 0, "ok")
+        assert await _counted(tx, delivery) == (2, 2)
+
+
+@pytest.mark.parametrize(("limit", "stored"), [(1000, 7), (3, 4)])
+async def test_output_counts_once_whether_its_result_comes_with_it_or_counts_for_nothing(
+    db: Database, scene: Scene, limit: int, stored: int
+) -> None:
+    async with db.begin() as tx:
+        _, _, delivery = await _delivered(tx, scene)
+        report = scene.report(delivery, stdout_bytes=4)
+        chunks = [runs.Chunk(*report.told, "stdout", 0, b"good")]
+        foreign = scene.report(delivery, device_id=await scene.device(tx, "mallory"))
+        await _in_one_batch(tx, scene, chunks, [foreign])
+        assert await _counted(tx, delivery) == (4, 4), "it still runs: how far its output reaches is known"
+        await _in_one_batch(tx, scene, chunks, [report])
+        assert await _counted(tx, delivery) == (4, 4)
+        await _in_one_batch(tx, scene, [*chunks, runs.Chunk(*report.told, "stderr", 0, b"bye")], [report], limit)
+        assert await _counted(tx, delivery) == (4, stored)
+
+
+async def _in_one_batch(tx, scene: Scene, chunks, reports, limit: int = 1000) -> None:
+    """As a gateway stores it."""
+    stored = await runs.store_output(tx, chunks, limit_bytes=limit, ending={one.execution_id for one in reports})
+    hashes = await runs.summarise_output(tx, reports, stored)
+    await runs.finished(tx, reports, scene.now, runs.Outputs(hashes, stored))
+
+
+async def _counted(tx, delivery) -> tuple[int, int]:
+    statement = "SELECT stdout_bytes, stored_bytes FROM executions WHERE id = :id"
+    return tuple((await tx.execute(text(statement), {"id": delivery.execution_id})).one())
+
+
 async def test_a_lost_target_learns_the_truth_and_its_occurrence_is_folded_again(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         job, occurrence, delivery = await _delivered(tx, scene)

@@ -76,8 +76,8 @@ async def ended(db: Database, scene: Scene, deliveries: Sequence[Delivery]) -> N
         chunks = [runs.Chunk(one.execution_id, one.device_id, "stdout", 0, b"hello") for one in deliveries]
         await runs.store_output(tx, chunks, limit_bytes=1000)
         reports = [scene.report(one, stdout_bytes=5) for one in deliveries]
-        await runs.summarise_output(tx, reports)
-        await runs.finished(tx, reports, scene.now)
+        outputs = runs.Outputs(await runs.summarise_output(tx, reports))
+        await runs.finished(tx, reports, scene.now, outputs)
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,12 @@ from importlib import resources
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, MetaData, make_url, text
+from sqlalchemy import Connection, MetaData, event, make_url, text
 from sqlalchemy import create_engine as create_sync_engine
+from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from watchbill.kit import log
+from watchbill.kit import arrays, log
 
 #: Every feature's tables; a test compares it with what the migrations make.
 metadata = MetaData()
@@ -60,6 +61,7 @@ class Database:
             pool_use_lifo=True,
             connect_args={"application_name": application_name, "options": _OPTIONS},
         )
+        event.listen(self.engine.sync_engine, "connect", _adapt)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -74,6 +76,10 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _adapt(connection: AdaptedConnection, _record: object) -> None:
+    arrays.adapt(connection.driver_connection)
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ from watchbill.runs.pacing import devices_came, drive_due, release
 from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preflight import NO_KEY
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
-from watchbill.runs.record import Report, accepted, cancel_answered, finished, never_came, started
+from watchbill.runs.record import Outputs, Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.resealing import reseal
 from watchbill.runs.retargeting import count_meant
 from watchbill.runs.retention import retain
@@ -113,6 +113,7 @@ __all__ = [
     "Occurrence",
     "Opening",
     "OutputGroup",
+    "Outputs",
     "Owed",
     "Piece",
     "Plan",

@@ -61,41 +61,42 @@ class Moved:
 _LOCK = "SELECT t.id FROM run_targets t WHERE t.id = ANY(:ids) AND {which} ORDER BY t.id FOR UPDATE"
 
 _MOVE = """
-WITH moves AS (
-  -- Arrays, not JSON: the planner sees their length. It takes a JSON record set for 100 rows and nests loops over thousands.
-  SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:terms AS bigint[]), CAST(:happened AS text[]), CAST(:reasons AS text[]),
+WITH rules AS (
+  SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:events AS text[]), CAST(:afters AS text[]), CAST(:terminals AS boolean[]))
+    AS r(before, event, after, is_terminal)
+), old AS MATERIALIZED (
+  -- Each row is found once, by its id, whatever the planner thinks of the table. Arrays, not JSON: it sees their length.
+  SELECT t.id, t.run_id, t.state, m.event, m.reason, m.detail, m.deadline_at, m.exit_code, m.last_line, m.started_at, m.finished_at,
+    m.term IS NULL OR m.term = t.term AS is_fresh, -- a newer term: this report is stale
+    -- What waits for another try that does not come about ends as the last try did.
+    CASE WHEN t.state IN ('pending', 'waiting_online') AND m.event IN ('skip', 'expire', 'supersede') THEN t.retry_of END AS instead
+  FROM unnest(CAST(:ids AS bigint[]), CAST(:terms AS bigint[]), CAST(:happened AS text[]), CAST(:reasons AS text[]),
     CAST(:details AS text[]), CAST(:deadlines AS timestamptz[]), CAST(:exit_codes AS integer[]), CAST(:last_lines AS text[]),
     CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
     AS m(target_id, term, event, reason, detail, deadline_at, exit_code, last_line, started_at, finished_at)
-), rules AS (
-  SELECT * FROM unnest(CAST(:befores AS text[]), CAST(:events AS text[]), CAST(:afters AS text[]), CAST(:terminals AS boolean[]))
-    AS r(before, event, after, is_terminal)
-), old AS (
-  SELECT t.id, t.state, t.term,
-    -- What waits for another try that does not come about ends as the last try did.
-    CASE WHEN t.state IN ('pending', 'waiting_online') AND m.event IN ('skip', 'expire', 'supersede') THEN t.retry_of END AS instead
-  FROM moves m JOIN run_targets t ON t.id = m.target_id WHERE {which}
+  JOIN run_targets t ON t.id = m.target_id WHERE {which}
+), moves AS (
+  -- Not in the state table: nothing happens.
+  SELECT o.*, r.after, r.is_terminal FROM old o JOIN rules r ON r.before = o.state AND r.event = coalesce(o.instead, o.event)
+  WHERE o.is_fresh
 )
 UPDATE run_targets t SET
-  state = r.after,
+  state = m.after,
   -- The answer to a stop ends the row with the reason of the stop, also when it comes after the row was given up for lost.
   reason = coalesce(CASE WHEN m.event = 'stopped' AND t.cancel_requested_at IS NOT NULL THEN t.stop_reason END,
-    CASE WHEN o.instead IS NOT NULL THEN 'not_retried' END, m.reason, CASE WHEN r.is_terminal THEN NULL ELSE t.reason END),
-  detail = coalesce(CASE WHEN o.instead IS NOT NULL THEN 'Another try was due, and did not come about: ' || m.reason || '.' END,
-    m.detail, CASE WHEN r.is_terminal AND NOT (m.event = 'stopped' AND o.state = 'cancelling') THEN NULL ELSE t.detail END),
+    CASE WHEN m.instead IS NOT NULL THEN 'not_retried' END, m.reason, CASE WHEN m.is_terminal THEN NULL ELSE t.reason END),
+  detail = coalesce(CASE WHEN m.instead IS NOT NULL THEN 'Another try was due, and did not come about: ' || m.reason || '.' END,
+    m.detail, CASE WHEN m.is_terminal AND NOT (m.event = 'stopped' AND m.state = 'cancelling') THEN NULL ELSE t.detail END),
   stop_reason = CASE WHEN m.event = 'cancel' THEN m.reason ELSE t.stop_reason END,
-  deadline_at = CASE WHEN r.is_terminal THEN NULL ELSE coalesce(m.deadline_at, t.deadline_at) END,
+  deadline_at = CASE WHEN m.is_terminal THEN NULL ELSE coalesce(m.deadline_at, t.deadline_at) END,
   exit_code = coalesce(m.exit_code, t.exit_code),
   last_line = coalesce(m.last_line, t.last_line),
   started_at = coalesce(t.started_at, m.started_at),
-  finished_at = CASE WHEN r.is_terminal THEN coalesce(m.finished_at, :now) END,
+  finished_at = CASE WHEN m.is_terminal THEN coalesce(m.finished_at, :now) END,
   cancel_requested_at = CASE WHEN m.event = 'cancel' THEN :now ELSE t.cancel_requested_at END
-FROM moves m
-JOIN old o ON o.id = m.target_id
-JOIN rules r ON r.before = o.state AND r.event = coalesce(o.instead, m.event)       -- not in the state table: nothing happens
-WHERE t.id = m.target_id AND {which} AND (m.term IS NULL OR m.term = o.term) -- a newer term: this report is stale
-RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, o.state AS before, t.state AS after,
-  t.reason, t.exit_code, t.is_awaited AND (r.is_terminal OR m.event = 'retry') AS frees
+FROM moves m WHERE t.id = m.id AND t.run_id = m.run_id AND {which}
+RETURNING t.id AS target_id, t.occurrence_id, t.job_id, t.site_id, t.device_id, t.wave, m.state AS before, t.state AS after,
+  t.reason, t.exit_code, t.is_awaited AND (m.is_terminal OR m.event = 'retry') AS frees
 """
 # What has not ended is looked for first, where it can be: the planner leaves sealed partitions out. To what is not there nothing
 # happens, as a rule; but a lost target may learn the truth, however old it is.

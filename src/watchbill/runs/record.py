@@ -23,6 +23,7 @@ from watchbill.kit.clock import rfc3339
 from watchbill.runs import in_sessions, script_values, steps
 from watchbill.runs.left_out import HAS_STEPS
 from watchbill.runs.moves import Move, move
+from watchbill.runs.output import Stored
 from watchbill.runs.script_values import Ended
 from watchbill.runs.steps import Followed
 from watchbill.runs.taking import KILL_GRACE, SILENCE
@@ -41,17 +42,29 @@ RETURNING e.target_id, e.term, e.started_at, e.session_id, r.time_limit_seconds
 _FINISH = text(f"""
 UPDATE executions e SET state = 'finished', outcome = s.outcome, exit_code = s.exit_code, signal = s.signal, reason = s.reason,
   detail = s.detail, tree = s.tree, started_at = coalesce(e.started_at, s.started_at), finished_at = s.finished_at,
-  received_at = :now, stdout_bytes = s.stdout_bytes, stderr_bytes = s.stderr_bytes, truncated = s.truncated, last_line = s.last_line
+  received_at = :now, stdout_bytes = s.stdout_bytes, stderr_bytes = s.stderr_bytes, truncated = s.truncated, last_line = s.last_line,
+  stored_bytes = e.stored_bytes + s.added_bytes, output_hash = s.output_hash
 FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:outcome AS text[]), CAST(:exit_code AS integer[]),
   CAST(:signal AS integer[]), CAST(:reason AS text[]), CAST(:detail AS text[]), CAST(:tree AS text[]),
   CAST(:started_at AS timestamptz[]), CAST(:finished_at AS timestamptz[]), CAST(:stdout_bytes AS bigint[]),
-  CAST(:stderr_bytes AS bigint[]), CAST(:truncated AS boolean[]), CAST(:last_line AS text[]))
+  CAST(:stderr_bytes AS bigint[]), CAST(:truncated AS boolean[]), CAST(:last_line AS text[]), CAST(:added_bytes AS bigint[]),
+  CAST(:output_hash AS bytea[]))
   AS s(execution_id, device_id, outcome, exit_code, signal, reason, detail, tree, started_at, finished_at, stdout_bytes,
-    stderr_bytes, truncated, last_line), runs r
+    stderr_bytes, truncated, last_line, added_bytes, output_hash), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
 RETURNING e.id, e.run_id, e.device_id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail,
-  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, e.session_id, s.last_line, r.components->e.component->'warning_exit_codes' AS warning_exit_codes,
+  e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, e.session_id, s.last_line, nullif(r.components->e.component->'warning_exit_codes', '[]') AS warning_exit_codes,
   {HAS_STEPS} AS has_steps
+""")
+
+# Output counts also where the result that came with it does not.
+_COUNT = text("""
+UPDATE executions e SET stored_bytes = e.stored_bytes + s.bytes,
+  stdout_bytes = CASE WHEN e.state = 'finished' THEN e.stdout_bytes ELSE greatest(e.stdout_bytes, s.stdout) END,
+  stderr_bytes = CASE WHEN e.state = 'finished' THEN e.stderr_bytes ELSE greatest(e.stderr_bytes, s.stderr) END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:runs AS bigint[]), CAST(:bytes AS bigint[]), CAST(:stdout AS bigint[]), CAST(:stderr AS bigint[]))
+  AS s(id, run_id, bytes, stdout, stderr)
+WHERE e.id = s.id AND e.run_id = s.run_id
 """)
 
 _LATE = text("""
@@ -72,6 +85,9 @@ FROM runs r WHERE e.id = ANY(:ids) AND e.state <> 'finished' AND r.id = e.run_id
 RETURNING e.id, e.run_id, e.target_id, e.term, e.component, e.session_id, e.state, {HAS_STEPS} AS has_steps
 """)
 
+
+#: An execution, and the device that says something of it: it need not be the one that has it.
+Told = tuple[uuid.UUID, uuid.UUID]
 
 _SURVIVED = "Some of its processes could not be stopped and may still run."
 
@@ -94,6 +110,11 @@ class Report:
     stderr_bytes: int
     truncated: bool
     last_line: str | None
+
+    @property
+    def told(self) -> Told:
+        """Of which execution who tells it."""
+        return self.execution_id, self.device_id
 
 
 async def accepted(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> None:
@@ -131,15 +152,30 @@ class Finished(Followed):
     settings: list[Setting] = field(default_factory=list)
 
 
-async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime) -> Finished:
+@dataclass(frozen=True)
+class Outputs:
+    """What is known of the output of executions that end: `hashes` by which it is known, and what of it was stored just now."""
+
+    hashes: Mapping[Told, bytes] = field(default_factory=dict)
+    stored: Mapping[uuid.UUID, Stored] = field(default_factory=dict)
+
+    def added(self, execution_id: uuid.UUID) -> int:
+        found = self.stored.get(execution_id)
+        return found.bytes if found is not None else 0
+
+
+_NONE = Outputs()
+
+
+async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime, outputs: Outputs = _NONE) -> Finished:
     """Store results. A repeat is ignored; one that comes after its target was settled is kept beside it as late.
 
     Their output is stored already. Where another component follows it is written down with the result of the one before.
     """
     if not reports:
         return Finished()
-    unique = {report.execution_id: report for report in reports}
-    rows = (await tx.execute(_FINISH, {**_columns(list(unique.values())), "now": now})).all()
+    unique = {report.told: report for report in reports}
+    rows = await _finish(tx, list(unique.values()), outputs, now)
     ended = [Ended(row.run_id, row.id, row.stdout_bytes, row.stored_bytes) for row in rows if _is_success(row)]
     told = await script_values.told(tx, ended)
     notes = {row.target_id: told[row.id].note() for row in rows if row.id in told}
@@ -154,6 +190,24 @@ async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime
         for field_id, value in told[row.id].values.items()
     ]
     return Finished(followed.deliveries, followed.later_since, settings)
+
+
+async def _finish(
+    tx: AsyncConnection, reports: Sequence[Report], outputs: Outputs, now: datetime
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Those that had not ended yet."""
+    columns = {
+        **_columns(reports),
+        "added_bytes": [outputs.added(one.execution_id) for one in reports],
+        "output_hash": [outputs.hashes.get(one.told) for one in reports],
+    }
+    rows = (await tx.execute(_FINISH, {**columns, "now": now})).all()
+    counted = {row.id for row in rows}
+    rest = {id_: one for id_, one in outputs.stored.items() if id_ not in counted}
+    if rest:
+        some = {name: [getattr(one, name) for one in rest.values()] for name in ("bytes", "stdout", "stderr")}
+        await tx.execute(_COUNT, {**some, "ids": list(rest), "runs": [one.run_id for one in rest.values()]})
+    return rows
 
 
 async def _settle(

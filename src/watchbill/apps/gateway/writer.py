@@ -214,13 +214,14 @@ def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
 
 
 async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: int) -> None:
-    # A result says all that its acceptance and its start in the same batch would say.
+    # A result says all that its acceptance and its start in the same batch would say, and a start all of its acceptance.
     ended = {report.execution_id for report in batch.reports}
-    await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes)
-    await runs.summarise_output(tx, batch.reports)
-    await runs.accepted(tx, [one for one in batch.accepted if one[0] not in ended])
+    begun = ended | {one[0] for one in batch.started}
+    stored = await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes, ending=ended)
+    hashes = await runs.summarise_output(tx, batch.reports, stored)
+    await runs.accepted(tx, [one for one in batch.accepted if one[0] not in begun])
     await runs.started(tx, [one for one in batch.started if one[0] not in ended], now)
-    finished = await runs.finished(tx, batch.reports, now)
+    finished = await runs.finished(tx, batch.reports, now, runs.Outputs(hashes, stored))
     batch.followed = finished
     await runs.cancel_answered(tx, batch.answers, now)
     await devices.reported(tx, batch.inventories, finished.settings, now)
