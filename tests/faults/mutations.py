@@ -18,45 +18,76 @@ SOURCES = ("src", "agent/src")
 
 
 @dataclass(frozen=True)
-class Mutation:
-    """A promise that is broken by another text in one place; `breaks` says what then happens to somebody."""
+class Edit:
+    """Another text in one place."""
 
-    name: str
-    breaks: str
     path: str
     old: str
     new: str
 
-    def source(self, root: Path = ROOT) -> str:
-        return (root / self.path).read_text()
+    def is_possible(self, root: Path = ROOT) -> bool:
+        return (root / self.path).read_text().count(self.old) == 1
 
-    def apply(self, root: Path) -> None:
-        assert self.source(root).count(self.old) == 1, f"{self.path} no longer has what {self.name} replaces"
-        (root / self.path).write_text(self.source(root).replace(self.old, self.new))
+    def make(self, root: Path) -> None:
+        assert self.is_possible(root), f"{self.path} no longer has {self.old!r}"
+        (root / self.path).write_text((root / self.path).read_text().replace(self.old, self.new))
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A promise that is broken by edits; `breaks` says what then happens to somebody."""
+
+    name: str
+    breaks: str
+    edits: tuple[Edit, ...]
 
 
 ALL = (
     Mutation(
-        "forgetful_agent",
-        "An agent that starts forgets what it was ordered before: it runs that again.",
-        "agent/src/watchbill_agent/spool.py",
-        "        self._db = sqlite3.connect(path, ",
-        "        path.unlink(missing_ok=True)\n        self._db = sqlite3.connect(path, ",
+        "forgetful_devices",
+        "An agent that starts has forgotten what it ran, and the gateway sends again what a device does not know: it runs twice."
+        " Both have to fail for that: either alone only leaves more that counts as interrupted.",
+        (
+            Edit(
+                "agent/src/watchbill_agent/spool.py",
+                "        self._db = sqlite3.connect(path, ",
+                "        path.unlink(missing_ok=True)\n        self._db = sqlite3.connect(path, ",
+            ),
+            Edit(
+                "agent/src/watchbill_agent/launcher.py",
+                "        root.mkdir(mode=0o700, exist_ok=True)\n",
+                "        shutil.rmtree(root, ignore_errors=True)\n        root.mkdir(mode=0o700, exist_ok=True)\n",
+            ),
+            Edit(
+                "src/watchbill/apps/gateway/hub.py",
+                'for one in missing if one.state != "dispatched"]\n'
+                '        waiting = [one for one in missing if one.state == "dispatched"]\n',
+                "for one in missing if not one]\n        waiting = missing\n",
+            ),
+        ),
     ),
     Mutation(
         "early_acknowledgement",
         "The gateway acknowledges before it commits: devices drop what is not stored yet.",
-        "src/watchbill/apps/gateway/writer.py",
-        "        while not await self._commit(batch):\n",
-        "        for connection, ack in _last_acks(batch):\n            connection.send(ack)\n"
-        "        await asyncio.sleep(0.3)\n        while not await self._commit(batch):\n",
+        (
+            Edit(
+                "src/watchbill/apps/gateway/writer.py",
+                "        while not await self._commit(batch):\n",
+                "        for connection, ack in _last_acks(batch):\n            connection.send(ack)\n"
+                "        await asyncio.sleep(2)\n        while not await self._commit(batch):\n",
+            ),
+        ),
     ),
     Mutation(
         "no_taking_over",
         "A work item whose worker died belongs to nobody for ever: its devices wait.",
-        "src/watchbill/queue/store.py",
-        "WHERE id = :id AND state IN ('queued', 'leased') RETURNING id, run_id, site_id, term, attempt",
-        "WHERE id = :id AND state = 'queued' RETURNING id, run_id, site_id, term, attempt",
+        (
+            Edit(
+                "src/watchbill/queue/store.py",
+                "WHERE id = :id AND state IN ('queued', 'leased') RETURNING id, run_id, site_id, term, attempt",
+                "WHERE id = :id AND state = 'queued' RETURNING id, run_id, site_id, term, attempt",
+            ),
+        ),
     ),
 )
 
@@ -68,7 +99,8 @@ def storm_fails(mutation: Mutation, kills: int) -> bool:
         copy.chmod(0o755)  # supervisors of scripts read it too
         for source in SOURCES:
             shutil.copytree(ROOT / source, copy / source)
-        mutation.apply(copy)
+        for edit in mutation.edits:
+            edit.make(copy)
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(str(copy / source) for source in SOURCES),

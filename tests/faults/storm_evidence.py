@@ -7,6 +7,8 @@ from typing import Any
 
 #: What each script of a storm writes last.
 LAST_WORDS = "end\n"
+#: So many executions may be interrupted, and one more for each so many kills of agents: the moment in which it can happen is short.
+FEW, KILLS_EACH = 2, 10
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,11 @@ def _about_rows(found: Evidence) -> Iterator[str]:
             yield f"{name} is {row['state']} ({row['reason']})"
         if len(row["executions"]) != 1:
             yield f"{name} was handed out {len(row['executions'])} times"
-    if found.states["failed"] > found.agent_kills:
-        yield f"{found.states['failed']} were interrupted by {found.agent_kills} kills of agents"
+        elif row["state"] == "failed" and not found.agent_kills:
+            yield f"{name} was interrupted, and no agent was killed"
+    most = FEW + found.agent_kills // KILLS_EACH
+    if found.states["failed"] > most and found.agent_kills:
+        yield f"{found.states['failed']} were interrupted by {found.agent_kills} kills of agents, more than {most}"
 
 
 def _about_effects(found: Evidence) -> Iterator[str]:

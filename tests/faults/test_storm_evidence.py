@@ -54,7 +54,13 @@ def test_nothing_is_wrong_with_a_storm_that_lost_nothing() -> None:
 def test_one_interrupted_execution_for_a_killed_agent_is_told_and_not_wrong() -> None:
     cut_short = _with_rows(lambda rows: rows[0].update(state="failed", reason="interrupted"))
     assert broken(cut_short) == []
-    assert broken(replace(cut_short, agent_kills=0)) == ["1 were interrupted by 0 kills of agents"]
+    assert broken(replace(cut_short, agent_kills=0)) == ["target 1 was interrupted, and no agent was killed"]
+
+
+def test_more_than_a_few_interrupted_executions_are_wrong() -> None:
+    many = _with_rows(lambda rows: [row.update(state="failed", reason="interrupted") for row in rows])
+    assert broken(replace(many, agent_kills=19)) == ["4 were interrupted by 19 kills of agents, more than 3"]
+    assert broken(replace(many, agent_kills=20)) == []
 
 
 @pytest.mark.parametrize(
@@ -90,4 +96,4 @@ def test_each_broken_promise_is_found_and_named(found: Evidence, said: str) -> N
 @pytest.mark.parametrize("mutation", mutations.ALL, ids=lambda one: one.name)
 def test_what_a_mutation_replaces_is_in_the_code(mutation: mutations.Mutation) -> None:
     """Else the proof by `python -m tests.faults.mutations` would prove nothing."""
-    assert mutation.source().count(mutation.old) == 1
+    assert [edit.path for edit in mutation.edits if not edit.is_possible()] == []
