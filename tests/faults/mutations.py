@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-#: Where code is imported from; a copy of each stands before it on the path.
-SOURCES = ("src", "agent/src")
+#: Where code is imported from; a copy of it stands before it on the path.
+SOURCE = "src"
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ ALL = (
         " Both have to fail for that: either alone only leaves more that counts as interrupted.",
         (
             Edit(
-                "agent/src/watchbill_agent/spool.py",
+                "src/watchbill_agent/spool.py",
                 "        self._db = sqlite3.connect(path, ",
                 "        path.unlink(missing_ok=True)\n        self._db = sqlite3.connect(path, ",
             ),
             Edit(
-                "agent/src/watchbill_agent/launcher.py",
+                "src/watchbill_agent/launcher.py",
                 "        root.mkdir(mode=0o700, exist_ok=True)\n",
                 "        shutil.rmtree(root, ignore_errors=True)\n        root.mkdir(mode=0o700, exist_ok=True)\n",
             ),
@@ -97,13 +97,12 @@ def storm_fails(mutation: Mutation, kills: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="watchbill-mutation-") as folder:
         copy = Path(folder)
         copy.chmod(0o755)  # supervisors of scripts read it too
-        for source in SOURCES:
-            shutil.copytree(ROOT / source, copy / source)
+        shutil.copytree(ROOT / SOURCE, copy / SOURCE)
         for edit in mutation.edits:
             edit.make(copy)
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(str(copy / source) for source in SOURCES),
+            "PYTHONPATH": str(copy / SOURCE),
             "WATCHBILL_TEST_KILLS": str(kills),
         }
         command = [sys.executable, "-m", "pytest", "-n0", "-s", "--tb=line", "tests/faults/test_kill_storm.py"]
