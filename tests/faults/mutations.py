@@ -51,7 +51,7 @@ ALL = (
             Edit(
                 "src/watchbill_agent/spool.py",
                 "        self._db = sqlite3.connect(path, ",
-                "        path.unlink(missing_ok=True)\n        self._db = sqlite3.connect(path, ",
+                "        for one in path.parent.glob(f'{path.name}*'):\n            one.unlink()\n        self._db = sqlite3.connect(path, ",
             ),
             Edit(
                 "src/watchbill_agent/launcher.py",
