@@ -74,7 +74,7 @@ ALL = (
                 "src/watchbill/apps/gateway/writer.py",
                 "        while not await self._commit(batch):\n",
                 "        for connection, ack in _last_acks(batch):\n            connection.send(ack)\n"
-                "        await asyncio.sleep(2)\n        while not await self._commit(batch):\n",
+                "        await asyncio.sleep(5)\n        while not await self._commit(batch):\n",
             ),
         ),
     ),

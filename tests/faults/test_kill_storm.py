@@ -241,7 +241,7 @@ async def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(
     did = world.folder / "did"
     did.mkdir(mode=0o777)
     agents = await _enrol(world, AGENTS)
-    content = f"echo did >> {did}/$WATCHBILL_EXECUTION_ID; sleep $((RANDOM % 3)); echo {LAST_WORDS.strip()}"
+    content = f"echo did >> {did}/$WATCHBILL_EXECUTION_ID; sleep $((2 + RANDOM % 6)); echo {LAST_WORDS.strip()}"
     script = await world.fleet.script(content)
     db = Database(world.environment["WATCHBILL_DATABASE_URL"], pool_size=1)
     async with db.begin() as tx:
