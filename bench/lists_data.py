@@ -4,7 +4,7 @@ A week's rows are written into a table of its own without indexes, which then be
 from sorted rows, and foreign keys are checked by one join.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,6 +25,8 @@ class Sizes:
     devices: int
     sites: int
     jobs: int
+    #: Most devices of a job.
+    widest: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ _KINDS = (
     ("small", 840, 20, 1440),
     ("site", 127, 200, 1440),
     ("wide", 20, 1000, 2880),
-    ("all", 3, 10_000, 10_080),
+    ("all", 3, None, 10_080),
     ("often", 10, 1, 15),
 )
 
@@ -159,8 +161,8 @@ ORDER BY min(id), site_id -- those of an occurrence lie together, as they are wr
 _TABLES = ("run_targets", "executions")
 
 
-async def load(stage: common.Stage, sizes: Sizes) -> int:
-    """Write everything; how many target rows there are."""
+async def load(stage: common.Stage, sizes: Sizes, more: Sequence[str] = ()) -> int:
+    """Write everything; how many target rows there are. `more`: statements for the tables of a week before they are partitions."""
     now = await stage.now()
     script = await stage.script("true")
     site = await stage.site("Pattern")
@@ -173,7 +175,7 @@ async def load(stage: common.Stage, sizes: Sizes) -> int:
         await _run(tx, _OCCURRENCES, {"since": since, "now": now})
         await _run(tx, _RUNS, {"first": FIRST_DAY, "components": values["frozen"]})
     for week in range(day_of(since) // WEEK, day_of(now) // WEEK + 1):
-        await _load_week(stage, week)
+        await _load_week(stage, week, more)
     while await _retain(stage, now):
         pass
     return await _finish(stage)
@@ -182,7 +184,12 @@ async def load(stage: common.Stage, sizes: Sizes) -> int:
 async def _catalogue(tx: AsyncConnection, sizes: Sizes, script: UUID, now: datetime) -> dict[str, str]:
     kinds, shares, targets, minutes = zip(*_KINDS, strict=True)
     plain = {"now": now, "sites": sizes.sites, "devices": sizes.devices, "jobs": sizes.jobs}
-    columns = {"kinds": list(kinds), "shares": list(shares), "sizes": list(targets), "minutes": list(minutes)}
+    columns = {
+        "kinds": list(kinds),
+        "shares": list(shares),
+        "sizes": [one or sizes.widest for one in targets],
+        "minutes": list(minutes),
+    }
     texts = {
         "components": f'[{{"assembly_id": "{script}", "kind": "script", "variables": {{}}, "revision": "latest"}}]',
         "frozen": (
@@ -211,7 +218,7 @@ async def _parts_of_a_real_job(tx: AsyncConnection) -> dict[str, str]:
     return dict(found.mappings().one())
 
 
-async def _load_week(stage: common.Stage, week: int) -> None:
+async def _load_week(stage: common.Stage, week: int, more: Sequence[str]) -> None:
     low, high = week * WEEK * IDS_OF_A_DAY, (week + 1) * WEEK * IDS_OF_A_DAY
     begins = FIRST_DAY + timedelta(days=week * WEEK)
     names = {table: f"{table}_{begins:%Y%m%d}" for table in (*_TABLES, "output_chunks", "output_texts")}
@@ -222,7 +229,7 @@ async def _load_week(stage: common.Stage, week: int) -> None:
             filled = " WITH (fillfactor = 80)" if table in _TABLES else ""
             await _run(tx, f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS){filled}", {})
         await _run(tx, _WEEK.format(**names), {"low": low, "high": high})
-        for statement in (_WEEK_EXECUTIONS, _COUNTS):
+        for statement in (_WEEK_EXECUTIONS, *more, _COUNTS):
             await _run(tx, statement.format(**names), {})
         for table, name in names.items():
             await _run(tx, f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})", {})

@@ -30,6 +30,10 @@ TINY = {
         ["--rows", "2000", "--devices", "300", "--sites", "6", "--jobs", "120", "--rounds", "1"],
         "rows jobs_p95_ms runs_p95_ms devices_p95_ms occurrences_p95_ms bare_p95_ms",
     ),
+    "search": (
+        ["--rows", "2000", "--devices", "300", "--sites", "6", "--jobs", "120", "--rounds", "1"],
+        "rows rare_p95_ms frequent_p95_ms none_p95_ms export_rows export_rows_per_s export_peak_rss_mb",
+    ),
     "output": (["--megabytes", "2", "--quiet", "4"], "mb_per_s quiet_p99_ms peak_rss_mb"),
     "gateway": (
         ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],

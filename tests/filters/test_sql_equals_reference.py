@@ -4,14 +4,15 @@ import json
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from tests.conftest import named, on_server
 from tests.core.filter_strategies import ALL_FIELDS, CUSTOM_FIELDS, NOW, criteria, devices, expressions
 from tests.filters.inventories import as_kept, prepare, write
-from watchbill.core.filter_expr import Not, explain, fold, matches, parse
+from watchbill.core.filter_expr import FieldKind, Not, explain, fold, matches, parse, version_key
+from watchbill.filters import compile as compiling
 from watchbill.filters.compile import compiled
 
 _FOUND = (
@@ -72,6 +73,60 @@ def test_every_operator_of_every_field_means_the_same_in_sql(connection, field):
         hold(connection, inventory, asked)
 
     check()
+
+
+def _not_that_forgets_null(test, *, is_negated):
+    return f"NOT ({test})" if is_negated else test
+
+
+def _any_tag_for_all(leaf, values):
+    listed = compiling._equal("t.tag", list(dict.fromkeys(map(fold, leaf.values))), values)
+    return f"EXISTS (SELECT FROM device_tags t WHERE t.device_id = d.id AND {listed})"
+
+
+def _unknown_versions_are_lowest(bound, values):
+    return f"s.version_key {compiling._ORDERS[bound.operator]} {values.one(version_key(bound.version))}"
+
+
+def _text_as_it_is_written(of):
+    return f"d.{of.name}"
+
+
+_ORDERS = compiling._ORDERS
+WRONG = {
+    "lower takes equal in": ("_ORDERS", {**_ORDERS, "lower": "<="}, "ram_bytes"),
+    "before is after": ("_ORDERS", {**_ORDERS, "before": ">"}, "custom.bought"),
+    "what is unknown is in neither half": ("_complement", _not_that_forgets_null, "cpu_count"),
+    "has_all asks for any": ("_tags", _any_tag_for_all, "tags"),
+    "an unknown version counts as lowest": ("_of_version", _unknown_versions_are_lowest, "software"),
+    "case counts": ("_column", _text_as_it_is_written, "hostname"),
+    "a custom column is cast by rounding": (
+        "_CUSTOM_COLUMNS",
+        {**compiling._CUSTOM_COLUMNS, FieldKind.NUMBER: "c.number_value::numeric"},
+        "custom.slots",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_compilation_is_noticed(connection, monkeypatch, wrong):
+    """So that the tests above can fail. The same examples each time, and no smaller ones looked for."""
+    name, instead, field = WRONG[wrong]
+    monkeypatch.setattr(compiling, name, instead)
+
+    @settings(
+        max_examples=300, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(
+        inventory=st.lists(devices(), min_size=6, max_size=12),
+        asked=st.lists(expressions(criteria([ALL_FIELDS[field]])), min_size=4, max_size=8),
+    )
+    def check(inventory, asked):
+        hold(connection, inventory, asked)
+
+    with pytest.raises(AssertionError):
+        check()
 
 
 @given(st.lists(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20).map("".join))

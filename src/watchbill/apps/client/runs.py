@@ -79,6 +79,7 @@ def list_devices(
         Column("finished", lambda row: session.out.when(row["finished_at"])),
         Column("output", _written),
         Column("execution", lambda row: _last_executions(row["executions"])),
+        Column("row", "target_id", is_right=True),
         Column("last line", "last_line"),
     ]
     session.out.listing(page.items, columns, is_more=page.is_more, empty="This occurrence has no such devices.")

@@ -1,5 +1,6 @@
 """`watchbill jobs cancel`, `jobs answers`, `jobs again` and `watchbill waiting`: stopping work, and what waits for its device."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from watchbill.apps.client import asking
 from watchbill.apps.client.output import Column
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
+from watchbill.core.schedule_wording import counted
 
 JOBS, WAITING = "/api/scheduled_jobs", "/api/waiting"
 waiting_app = group("What waits for its device, a window or its turn, across all jobs.")
@@ -32,7 +34,9 @@ def cancel(
     job: Job,
     *,
     occurrence: Occurrence = None,
-    target: Annotated[int | None, typer.Option(metavar="NUMBER", help="Only this row of it.")] = None,
+    target: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Only this row of it, as `runs devices` numbers it.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of the job that is open or held.")] = False,
 ) -> None:
     """Stop an occurrence, one device of it, or all of a job: what waits is withdrawn, what runs is stopped."""
@@ -42,8 +46,19 @@ def cancel(
     of = f"{path}/occurrences/{occurrence or 'latest'}"
     one = f"{of}/targets/{target}/cancel" if target is not None else f"{of}/cancel"
     reply = session.api.post(f"{path}/cancel" if everything else one)
-    away = f", {reply['offline']} of them offline" if reply["offline"] else ""
-    session.out.done(f"Withdrew {reply['withdrawn']} and asked {reply['asked']} devices to stop{away}.", reply)
+    session.out.done(_stopped(reply), reply)
+
+
+def _stopped(reply: Mapping[str, Any]) -> str:
+    if not reply["targets"]:
+        return "Nothing was left to stop."
+    parts = []
+    if reply["withdrawn"]:
+        parts.append(f"{counted(reply['withdrawn'], 'device')} had not begun and will not")
+    if reply["asked"]:
+        away = f" ({reply['offline']} offline: told when back)" if reply["offline"] else ""
+        parts.append(f"{counted(reply['asked'], 'device')} asked to stop{away}; `jobs answers` tells what they answer")
+    return f"{', '.join(parts)}."
 
 
 def answers(session: Session, job: Job, *, occurrence: Occurrence = None) -> None:
@@ -94,7 +109,7 @@ def purge(
     yes: Yes = False,
 ) -> None:
     """Withdraw what waits, after a count."""
-    body = {**_chosen(session, job, device, site), "everything": everything, "reason": reason}
+    body = {**_narrowed(session, job, device, site, everything=everything), "reason": reason}
     _after_a_count(session, "purge", body, "will be withdrawn", is_sure=yes)
 
 
@@ -110,15 +125,33 @@ def expiry(
     yes: Yes = False,
 ) -> None:
     """Let what waits expire at another time, after a count."""
-    body = {**_chosen(session, job, device, site), "everything": everything, "expires_at": instant}
+    body = {**_narrowed(session, job, device, site, everything=everything), "expires_at": instant}
     _after_a_count(session, "expiry", body, f"will wait until {instant}", is_sure=yes)
 
 
 def _after_a_count(session: Session, action: str, body: dict[str, Any], what: str, *, is_sure: bool) -> None:
-    counted = session.api.post(f"{WAITING}/{action}", body)
-    asking.sure(f"{counted['rows']} rows on {counted['devices']} devices {what}. Go on?", is_sure=is_sure)
-    reply = session.api.post(f"{WAITING}/{action}", {**body, "dry_run": False, "expected": counted["rows"]})
-    session.out.done(f"Done to {reply['rows']} rows of {reply['jobs']} jobs.", reply)
+    found = session.api.post(f"{WAITING}/{action}", body)
+    if not found["rows"]:
+        session.out.done("Nothing waits there.", found)
+        return
+    asking.sure(f"{_rows(found)} {what}. Go on?", is_sure=is_sure)
+    reply = session.api.post(f"{WAITING}/{action}", {**body, "dry_run": False, "expected": found["rows"]})
+    session.out.done(f"Done: {_rows(reply)}.", reply)
+
+
+def _rows(found: Mapping[str, int]) -> str:
+    of = f"on {counted(found['devices'], 'device')}, of {counted(found['jobs'], 'job')}"
+    return f"{counted(found['rows'], 'waiting row')} {of}"
+
+
+def _narrowed(
+    session: Session, job: str | None, device: str | None, site: str | None, *, everything: bool
+) -> dict[str, Any]:
+    """Nothing said never means everything."""
+    is_narrowed = any((job, device, site))
+    if everything == is_narrowed:
+        raise CliError("Say which: --job, --device or --site, or else --all.", ExitCode.USAGE)
+    return {**_chosen(session, job, device, site), "everything": everything}
 
 
 def _chosen(session: Session, job: str | None, device: str | None, site: str | None) -> dict[str, Any]:
