@@ -99,6 +99,8 @@ class Row:
     path_of: Literal["own", "side"] = "own"
     is_stream: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+    #: Asked once what is named is seen, by what that is.
+    asks: tuple[Permission, ...] = ()
 
 
 READ, RUN = (P.READ,), (P.JOBS_RUN,)
@@ -154,11 +156,11 @@ def _in_body(
     return Row(route, needs, kind, body, ok=ok, is_in_path=False, unseen=unseen)
 
 
-def _decided(action: str, needs: tuple[P, ...]) -> Row:
+def _decided(action: str, *asks: P) -> Row:
     def body(it: Things) -> dict[str, Any]:
         return {"jobs": [it.job_id], "action": action}
 
-    return Row(_RELEASE, needs, WORK, body, is_in_path=False, unseen=422, spans=403)
+    return Row(_RELEASE, RUN, WORK, body, is_in_path=False, unseen=422, spans=403, asks=asks)
 
 
 def _denied(it: Things) -> dict[str, Any]:
@@ -382,10 +384,10 @@ LEDGER = (
     _found(lambda it: {"job_id": it.job_id}, WORK, "GET /api/occurrences"),
     _listed("GET /api/outages"),
     Row("GET /api/outages/{outage_id}", READ, COMMON, query=lambda _: {"limit": 500}),
-    _decided("skip", RUN),
+    _decided("skip"),
     Row(_RELEASE, RUN, body=lambda _: {"jobs": "all", "action": "skip"}),
     Row(_RELEASE, RUN, body=lambda _: {"jobs": "all", "action": "release"}),
-    _decided("release", START),
+    _decided("release", P.RUN_AS_SYSTEM),
     Row("GET /api/storm_guard", READ),
     Row("PUT /api/storm_guard", (P.SERVICES_WRITE,), body=_BARE),
 )

@@ -91,6 +91,8 @@ class Cell:
             return 403
         if not is_seen:
             return row.unseen
+        if not set(row.asks) <= caller.permissions:
+            return 403
         return row.ok if caller.sees_all or self.side != "shared" or row.spans is None else row.spans
 
     def _is_seen(self, kind: Kind) -> bool:

@@ -31,6 +31,8 @@ PUBLIC = {
 #: Streams hold no transaction while they last; they ask who is there themselves (and are asked below like all others).
 STREAMS = {
     ("GET", "/api/events"),
+    ("POST", "/api/assembly_files"),
+    ("GET", "/api/assemblies/{assembly_id}/files/{name}"),
     ("GET", "/api/executions/{execution_id}/output/download"),
     ("GET", "/api/executions/{execution_id}/output/follow"),
     ("GET", "/api/scheduled_jobs/{job_id}/occurrences/{occurrence}/export"),
