@@ -18,6 +18,13 @@ from watchbill.kit.secrets import KeyRing, create_key_ring, load_key_ring
 from watchbill.kit.settings import Settings, load
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with tests of minutes go first: one that began last would be waited for by all workers."""
+    long = {item.path for item in items if item.get_closest_marker("timeout") is not None}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests counted, from whichever process: they say it by `record_property("counted", …)`."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
