@@ -1,6 +1,6 @@
 """A storm of kill -9 over everything at once while jobs run on many agents: nothing is lost, nothing is done twice.
 
-Twenty kills with all tests; ten jobs on twenty agents by `make storm KILLS=200`. `WATCHBILL_TEST_KILLS` says how many,
+Twelve kills with all tests; ten jobs on twenty agents by `make storm KILLS=200`. `WATCHBILL_TEST_KILLS` says how many,
 `WATCHBILL_TEST_SEED` repeats a choice. Every second job goes to a few devices at a time, so that site workers have work as long as it
 lasts; one is killed with an item in its hands where that can be. That this test can fail is shown by `test_storm_evidence.py`, and
 by `python -m tests.faults.mutations`, which runs it against a product that breaks a promise.
@@ -25,7 +25,7 @@ from tests.faults.world import World, until
 from tests.flows.fleet import AGENT, Agent
 from watchbill.kit.db import Database
 
-KILLS = int(os.environ.get("WATCHBILL_TEST_KILLS", "20"))
+KILLS = int(os.environ.get("WATCHBILL_TEST_KILLS", "12"))
 IS_LONG = KILLS >= 50
 pytestmark = pytest.mark.timeout(300 + 6 * KILLS)
 JOBS, AGENTS = (10, 20) if IS_LONG else (4, 6)
