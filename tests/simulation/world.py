@@ -229,6 +229,10 @@ class World:
         """Devices are in other zones than before: what jobs can follow. The housekeepers' next beat is at most ten seconds off."""
         found = await (await self.observer.execute(_ZONES)).fetchall()
         self.judge.adopt_zones({row[0] for row in found} | {"UTC"})
+        self._tidy_soon()
+
+    def _tidy_soon(self) -> None:
+        """Most beats of housekeepers are left out; this one is not."""
         for process in self.schedulers:
             for actor in process.actors:
                 if actor.name.endswith("tidy"):
@@ -296,6 +300,8 @@ class World:
         for _ in range(4):
             for process in self.schedulers:
                 self.room.ring(process)
+            # Whoever began after the last move of a device has not beaten yet.
+            self._tidy_soon()
             ends = self.time.passed + 30
             while self.time.passed < ends:
                 await self._go_on(in_trouble=False)
