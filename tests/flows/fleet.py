@@ -205,11 +205,17 @@ class Fleet:
         return row
 
     async def in_state(self, job: dict[str, Any], *states: str, patience: float = PATIENCE) -> dict[str, Any]:
+        row: dict[str, Any] = {}
+
         async def there() -> dict[str, Any] | None:
+            nonlocal row
             row = await self.row(job)
             return row if row["state"] in states else None
 
-        return dict(await until(there, patience=patience))
+        try:
+            return dict(await until(there, patience=patience))
+        except AssertionError as error:
+            raise AssertionError(f"waited for {states} in vain: {row}") from error
 
     async def output(self, row: dict[str, Any], stream: str = "stdout") -> str:
         execution = row["executions"][-1]["id"]

@@ -18,6 +18,7 @@ from watchbill.core.states import TargetEvent
 from watchbill.core.states import TargetState as S
 from watchbill.devices import presence
 from watchbill.kit.db import Database
+from watchbill.runs import taking
 from watchbill.runs.moves import Move, move
 
 OTHER = uuid.UUID("00000000-0000-4000-8000-00000000000b")
@@ -165,6 +166,37 @@ async def _waits_for_a_lock(db: Database) -> None:
                 if number.scalar_one():
                     return
             await asyncio.sleep(0.01)
+
+
+async def test_a_turn_that_comes_in_the_middle_of_a_look_is_told(
+    db: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody had marked the row ahead, so it rings for nobody: the look itself says that it is worth to look again."""
+    async with db.begin() as tx:
+        await scene.device(tx, "alpha")
+        job = await scene.job(tx, "alpha")
+        occurrences = await _open(tx, scene, job, 2)
+        await _release(tx, scene, occurrences)
+    (first,) = await _take_only(db, scene)
+    ask = taking._left
+
+    async def ends_first(*given: Any, **more: Any) -> bool:
+        await _end(db, scene, first)
+        return await ask(*given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "_left", ends_first)
+        async with db.begin() as tx:
+            found = await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=[scene.devices["alpha"]]))
+    assert (found.deliveries, found.behind, found.has_turn) == ([], set(), True)
+    (second,) = await _take_only(db, scene)
+    assert second.occurrence_id != first.occurrence_id
+
+
+async def _take_only(db: Database, scene: Scene) -> list[runs.Delivery]:
+    """One look, which marks nothing."""
+    async with db.begin() as tx:
+        return (await runs.take(tx, GATEWAY, scene.now, runs.Look(device_ids=[scene.devices["alpha"]]))).deliveries
 
 
 async def test_hundreds_of_devices_are_told_in_few_words(db: Database, scene: Scene) -> None:

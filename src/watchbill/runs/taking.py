@@ -225,7 +225,8 @@ class Taken:
     """What a look brought. `behind`: targets that others wait for, to be given to `await_turn` once this is committed.
 
     `has_later`: there are targets somewhere whose start has not come yet. `nobody`: those that have nobody to run as; `unattended`:
-    devices that wait for somebody from now on, to be looked at once more when this is committed.
+    devices that wait for somebody from now on, to be looked at once more when this is committed. `has_turn`: what somebody waited for
+    ended in the middle of this look, and rang for nobody: it is worth to look again.
     """
 
     deliveries: list[Delivery] = field(default_factory=list)
@@ -233,6 +234,7 @@ class Taken:
     has_later: bool = False
     nobody: set[int] = field(default_factory=set)
     unattended: set[uuid.UUID] = field(default_factory=set)
+    has_turn: bool = False
 
 
 async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: Look, *, limit: int = 500) -> Taken:
@@ -260,9 +262,8 @@ async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: 
             notes.add(row.what)
     taken.has_later = "later" in notes
     if "left" in notes:
-        is_lone, taken.behind = await _left(tx, values)
+        is_lone = await _left(tx, values, taken)
         if is_lone or "windows" in notes:
-            taken.behind.clear()
             await _look_closely(tx, values, taken, moved, limit, is_lone=is_lone, has_windows="windows" in notes)
     moved += await _leave_alone(tx, taken, now)
     await settle(tx, moved, now)
@@ -312,10 +313,13 @@ async def next_start(tx: AsyncConnection, gateway_id: uuid.UUID, since: datetime
     return found
 
 
-async def _left(tx: AsyncConnection, look: dict[str, Any], *, of_lone: bool = False) -> tuple[bool, set[int]]:
-    """Whether some of the rest wants its job for itself, and whom the rest waits for on its devices."""
+async def _left(tx: AsyncConnection, look: dict[str, Any], taken: Taken, *, of_lone: bool = False) -> bool:
+    """Whom the rest waits for on its devices; whether some of it wants its job for itself."""
     left = (await tx.execute(_LEFT, {**look, "of_lone": of_lone})).all()
-    return any(row.is_lone for row in left), {row.behind_id for row in left if row.behind_id is not None}
+    taken.behind = {row.behind_id for row in left if row.behind_id is not None}
+    # It was left because something was ahead of it: that has gone since.
+    taken.has_turn = any(row.behind_id is None and not row.is_lone for row in left)
+    return any(row.is_lone for row in left)
 
 
 async def _look_closely(
@@ -331,6 +335,7 @@ async def _look_closely(
     """Candidates one by one. Each of them is judged once; what one that is put off held up is a candidate then."""
     shut = await windows.load(tx) if has_windows else windows.WindowSet()
     seen: list[int] = []
+    taken.behind, taken.has_turn = set(), False
     for again in sorted({bool(look["again"]), False}, reverse=True):
         values = {**look, "again": again}
         turn, behind = await _turns(tx, values) if is_lone else ([], [])
@@ -338,7 +343,8 @@ async def _look_closely(
             page = {"turns": turn, "seen": seen, "page": _PAGE_AGAIN if again else _PAGE}
             some = [Candidate(*row) for row in await tx.execute(_CANDIDATES, {**values, **page})]
             if not some:
-                taken.behind = {*behind, *(await _left(tx, values, of_lone=True))[1]}
+                await _left(tx, values, taken, of_lone=True)
+                taken.behind.update(behind)
                 break
             seen += [one.id for one in some]
             pairs = () if shut.is_empty else [(one.job_id, one.device_id) for one in some]

@@ -30,6 +30,8 @@ from watchbill.runs import Delivery, Look, Owed
 GREETING, HANDFUL = 500, 500
 #: The first ones are few, so that they are on their way soon.
 FIRST_HANDFUL = 50
+#: Looks in a row because something got out of the way in the middle of one; the next sweep sees to the rest.
+MOST_TURNS = 3
 #: Heartbeats are written together, this often.
 PRESENCE_SECONDS = 15.0
 #: Everything held is looked through at least this often, whatever was announced.
@@ -290,7 +292,7 @@ class Hub:
         """Take and send what may go."""
         if look.device_ids is not None and not look.device_ids:
             return
-        limit = FIRST_HANDFUL
+        limit, turns = FIRST_HANDFUL, 0
         while True:
             async with self.engine.db.begin() as tx:
                 now = await self.engine.clock.now(tx)
@@ -303,7 +305,9 @@ class Hub:
                 self._freed |= taken.unattended
                 self._wake.ring()
             if len(taken.deliveries) + len(taken.nobody) < limit and await self._wait_behind(taken.behind):
-                return
+                turns += 1
+                if not taken.has_turn or turns > MOST_TURNS:
+                    return
             limit = HANDFUL
 
     async def _wait_behind(self, target_ids: Collection[int]) -> bool:
