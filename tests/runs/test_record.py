@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from tests.factories.scene import Scene, counters_hold
 from watchbill import runs
+from watchbill.apps.gateway import writer
 from watchbill.core.states import TargetEvent, is_terminal, target_after
 from watchbill.core.states import TargetState as S
 from watchbill.kit.db import Database
@@ -94,6 +95,21 @@ async def test_a_foreign_report_beside_the_true_one_does_not_take_its_place(db: 
         (row,) = (await runs.device_rows(tx, scene.admin.scope, occurrence, limit=5)).items
         assert (row.state, row.exit_code, row.last_line) == (S.SUCCESS, 0, "ok")
         assert await _counted(tx, delivery) == (2, 2)
+
+
+async def test_what_another_device_says_stands_in_for_nobodys_own_word(db: Database, scene: Scene) -> None:
+    """In one batch of a gateway a start says that an order was accepted, and a result all before it: of whoever has it."""
+    async with db.begin() as tx:
+        _, occurrence, delivery = await _delivered(tx, scene)
+        id_, own, foreign = delivery.execution_id, delivery.device_id, await scene.device(tx, "mallory")
+        await writer._write(
+            tx, writer.Batch(accepted=[(id_, own)], started=[(id_, foreign, scene.now)]), scene.now, 1000
+        )
+        state = text("SELECT state FROM executions WHERE id = :id")
+        assert (await tx.execute(state, {"id": id_})).scalar_one() == "accepted"
+        lie = scene.report(delivery, device_id=foreign)
+        await writer._write(tx, writer.Batch(started=[(id_, own, scene.now)], reports=[lie]), scene.now, 1000)
+        assert await scene.states(tx, occurrence) == {"alpha": (S.RUNNING, None)}
 
 
 @pytest.mark.parametrize(("limit", "stored"), [(1000, 7), (3, 4)])

@@ -29,7 +29,8 @@ from watchbill.runs.steps import Followed
 from watchbill.runs.taking import KILL_GRACE, SILENCE
 
 _ACCEPT = text("""
-UPDATE executions SET state = 'accepted' WHERE id = ANY(:ids) AND device_id = ANY(:devices) AND state = 'dispatched'
+UPDATE executions e SET state = 'accepted' FROM unnest(CAST(:ids AS uuid[]), CAST(:devices AS uuid[])) AS a(id, device_id)
+WHERE e.id = a.id AND e.device_id = a.device_id AND e.state = 'dispatched'
 """)
 
 _START = text("""
@@ -120,7 +121,7 @@ class Report:
 async def accepted(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> None:
     """(execution, device) pairs that a device has taken into its spool."""
     if rows:
-        await tx.execute(_ACCEPT, {"ids": [e for e, _ in rows], "devices": list({d for _, d in rows})})
+        await tx.execute(_ACCEPT, {"ids": [e for e, _ in rows], "devices": [d for _, d in rows]})
 
 
 async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID, datetime]], now: datetime) -> None:

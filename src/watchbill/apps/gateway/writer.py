@@ -215,12 +215,14 @@ def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
 
 async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: int) -> None:
     # A result says all that its acceptance and its start in the same batch would say, and a start all of its acceptance.
-    ended = {report.execution_id for report in batch.reports}
-    begun = ended | {one[0] for one in batch.started}
-    stored = await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes, ending=ended)
+    # Of whom it comes counts: what a device says of another's execution must not stand in for the other's own word.
+    ended = {report.told for report in batch.reports}
+    begun = ended | {one[:2] for one in batch.started}
+    ending = {report.execution_id for report in batch.reports}
+    stored = await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes, ending=ending)
     hashes = await runs.summarise_output(tx, batch.reports, stored)
-    await runs.accepted(tx, [one for one in batch.accepted if one[0] not in begun])
-    await runs.started(tx, [one for one in batch.started if one[0] not in ended], now)
+    await runs.accepted(tx, [one for one in batch.accepted if one not in begun])
+    await runs.started(tx, [one for one in batch.started if one[:2] not in ended], now)
     finished = await runs.finished(tx, batch.reports, now, runs.Outputs(hashes, stored))
     batch.followed = finished
     await runs.cancel_answered(tx, batch.answers, now)
