@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -455,7 +455,9 @@ def job(assembly_id: str | None, devices: list[str | None], name: str = "Sweep n
 
 
 def window_body(name: str, attached: list[dict[str, Any]]) -> dict[str, Any]:
-    weekly = {"type": "weekly", "start": "2026-01-04T02:00", "timezone": "UTC"}
+    """It opens days from now, whenever the tests run: an open one would stop the runs that come after it."""
+    begins = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT02:00")
+    weekly = {"type": "weekly", "start": begins, "timezone": "UTC"}
     spans = [{"schedule": weekly, "duration_seconds": 7200}]
     return {"name": name, "kind": "deny", "spans": spans, "attachments": attached}
 
