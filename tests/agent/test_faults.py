@@ -125,10 +125,10 @@ async def test_a_result_is_sent_again_until_it_is_acknowledged(engine, up):
     name = await engine.order("echo hi")
     first = await engine.result(name)
     await engine.close_gateway()
+    engine.acks_results = True  # before it is back: its result follows on its hello at once
     await engine.open_gateway()
     await engine.connected(times=2)
     assert engine.all(w.Hello)[-1].deliveries == (w.Delivery(name, "finished"),)
-    engine.acks_results = True
     await engine.until(lambda: len(engine.all(w.Result, name)) == 2)
     assert engine.all(w.Result, name)[1] == first
     await until(lambda: up.folders == [])
