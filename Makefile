@@ -29,8 +29,10 @@ up: $(STAMP) ## run the Engine of this machine until stopped; its data stays
 test: $(STAMP) ## run every test: real PostgreSQL, real agents, less than half an hour
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
-soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; counts as JSON at the end
+soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; then odd requests to every operation
 	$(BIN)/python -m tests.simulation.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100) FUZZ_SEED=$(or $(FUZZ_SEED),$$RANDOM) \
+		$(BIN)/python -m pytest -n 2 --timeout 900 tests/api/test_openapi.py
 
 storm: $(STAMP) ## kill -9 processes and agents at random KILLS times (200) during ten jobs on twenty agents, then the doctor; the Engine away
 	WATCHBILL_TEST_KILLS=$(or $(KILLS),200) $(BIN)/python -m pytest -n 0 -s --timeout 1800 tests/faults/test_kill_storm.py tests/faults/test_engine_away.py

@@ -2,7 +2,7 @@
 
 Requests are made by schemathesis from the document itself, valid ones and broken ones, with the ids of things that exist put
 into half of them; they go to the real application over a real database. The seed is printed with a failure: `FUZZ_SEED=… make
-test ARGS=tests/api/test_openapi.py` repeats it.
+test ARGS=tests/api/test_openapi.py` repeats it. `make soak` sends many more, on a fresh seed.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from watchbill.kit.settings import load
 from watchbill.runs.tables import executions, output_chunks
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261107"))
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
 #: A stream of server-sent events does not end; its parameters are tried below, and what it sends in its own tests.
 STREAMS = {"GET /api/events", "GET /api/executions/{execution_id}/output/follow"}
 
