@@ -126,10 +126,10 @@ async def test_a_result_is_stored_before_it_is_acknowledged(harbour: Harbour) ->
         await peer.say(wire.Accepted(order.execution_id))
         await peer.say(wire.Started(order.execution_id, order.issued_at))
         await peer.say(wire.Output(order.execution_id, "stdout", 0, b"hello"))
-        result = wire.Result(order.execution_id, "exited", order.issued_at, exit_code=0, stdout_bytes=5)
-        await peer.say(result)
         ack = await peer.hear(wire.OutputAck)
         assert (ack.stream, ack.offset) == ("stdout", 5)
+        result = wire.Result(order.execution_id, "exited", order.issued_at, exit_code=0, stdout_bytes=5)
+        await peer.say(result)
         assert (await peer.hear(wire.ResultAck)).execution_id == order.execution_id
         assert await harbour.state(occurrence) == (S.SUCCESS, None)
         await peer.say(result)

@@ -58,6 +58,7 @@ class Connection(WSListener):
         self.inbox: deque[tuple[wire.AgentMessage, int]] = deque()
         self.inbox_bytes = 0
         self.is_open = False
+        #: The writer knows of its news, or is storing some.
         self.is_queued = False
         self.transport: WSTransport | None = None
         #: Where the socket comes from; behind a proxy, that one's address.

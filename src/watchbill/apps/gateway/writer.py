@@ -25,6 +25,9 @@ BATCH_BYTES, BATCH_MESSAGES = 4 * 1024 * 1024, 5000
 
 #: Reading stops above, and goes on below, this much that is not stored yet.
 BACKLOG_HIGH, BACKLOG_LOW = 64 * 1024 * 1024, 32 * 1024 * 1024
+#: Batches that are being stored at one time: while the database works on one, the next is made ready; and a large one keeps no small
+#: one waiting. To the database they are as two gateways are.
+LANES = 2
 
 _logger = log.get("gateway")
 
@@ -41,7 +44,7 @@ class Batch:
     answers: list[tuple[uuid.UUID, uuid.UUID, str]] = field(default_factory=list)
     inventories: list[tuple[uuid.UUID, str, dict[str, object]]] = field(default_factory=list)
     sessions: list[devices.SignedIn] = field(default_factory=list)
-    acks: list[tuple[Connection, wire.EngineMessage]] = field(default_factory=list)
+    acks: list[tuple[Connection, wire.OutputAck | wire.ResultAck]] = field(default_factory=list)
     #: What the results lead to; known once they are stored.
     followed: runs.Followed = field(default_factory=runs.Followed)
 
@@ -112,7 +115,7 @@ class Writer:
 
     def has_news(self, connection: Connection, number_of_bytes: int) -> None:
         self._backlog += number_of_bytes
-        if not connection.is_queued:
+        if not connection.is_queued:  # nor being stored
             connection.is_queued = True
             self._queue.append(connection)
         if self._backlog > BACKLOG_HIGH and connection.transport is not None:
@@ -121,6 +124,11 @@ class Writer:
         self.wake.ring()
 
     async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(LANES):
+                group.create_task(self._serve(stop))
+
+    async def _serve(self, stop: asyncio.Event) -> None:
         while not stop.is_set() or self._queue:
             if not self._queue:
                 await self.wake.wait(stop, 60)
@@ -133,7 +141,15 @@ class Writer:
                 for connection, _, _ in batch.parts:
                     connection.close(RESTART, "not stored")
                 raise
+            self._back_in_line(batch)
             self._resume()
+
+    def _back_in_line(self, batch: Batch) -> None:
+        """What these connections brought meanwhile is next: of each, one share at a time is being stored, so its order stays."""
+        for connection, _, _ in batch.parts:
+            connection.is_queued = bool(connection.inbox)
+            if connection.inbox:
+                self._queue.append(connection)
 
     def _collect(self) -> Batch:
         batch = Batch()
@@ -146,9 +162,6 @@ class Writer:
             batch.parts.append((connection, messages, share))
             size += share
             number += len(messages)
-            connection.is_queued = bool(connection.inbox)
-            if connection.inbox:
-                self._queue.append(connection)
         self._backlog -= size
         return batch
 
@@ -205,11 +218,14 @@ class Writer:
 
 
 def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
-    """One acknowledgement for a stream is enough: the furthest."""
+    """One acknowledgement for a stream is enough: the furthest; and none where the result is acknowledged, which came after it."""
+    ended = {(id(connection), ack.execution_id) for connection, ack in batch.acks if isinstance(ack, wire.ResultAck)}
     last: dict[object, tuple[Connection, wire.EngineMessage]] = {}
     for connection, ack in batch.acks:
-        key = (ack.execution_id, ack.stream) if isinstance(ack, wire.OutputAck) else ack
-        last[connection.id, key] = (connection, ack)
+        if isinstance(ack, wire.ResultAck):
+            last[id(connection), ack.execution_id] = (connection, ack)
+        elif (id(connection), ack.execution_id) not in ended:
+            last[id(connection), ack.execution_id, ack.stream] = (connection, ack)
     return list(last.values())
 
 
