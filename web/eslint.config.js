@@ -40,11 +40,17 @@ export default tseslint.config(
       "no-restricted-syntax": ["error", { selector: "ExportAllDeclaration", message: "No barrels." }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
-      "@typescript-eslint/only-throw-error": ["error", { allow: [{ from: "package", package: "@tanstack/router-core", name: "Redirect" }] }],
+      "@typescript-eslint/only-throw-error": [
+        "error",
+        { allow: [{ from: "package", package: "@tanstack/router-core", name: "Redirect" }] },
+      ],
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       // The table and the virtual list hand out functions that change inside; nothing is compiled by React's compiler here.
       "react-hooks/incompatible-library": "off",
     },
   },
-  { files: ["scripts/*.mjs", "*.js"], languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } } },
+  {
+    files: ["scripts/*.mjs", "*.js"],
+    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+  },
 );

@@ -27,8 +27,9 @@ export const jobQuery = (jobId: number) =>
 export const patchJobs = async (client: QueryClient, jobIds: readonly number[]): Promise<void> => {
   const fresh = await Promise.all(jobIds.map(async (id) => [id, await orGone(getJob(id))] as const));
   const found = new Map(fresh);
-  client.setQueriesData<InfiniteData<PageOf<Job>>>({ queryKey: key("jobs", "list") }, (data) =>
-    data && { ...data, pages: data.pages.map((page) => ({ ...page, items: patched(page.items, found) })) },
+  client.setQueriesData<InfiniteData<PageOf<Job>>>(
+    { queryKey: key("jobs", "list") },
+    (data) => data && { ...data, pages: data.pages.map((page) => ({ ...page, items: patched(page.items, found) })) },
   );
   for (const [id, job] of fresh) if (job) client.setQueryData(key("jobs", "one", id), job);
 };
@@ -55,16 +56,20 @@ export const useRunJob = () =>
     touches: ["jobs", "occurrences"],
   });
 
-export const useToggleJob = () =>
+type Refusal = "toast" | "form";
+
+export const useToggleJob = (refusal: Refusal = "toast") =>
   useApiMutation({
+    refusal,
     run: ({ job, ...body }: { job: Pick<Job, "id" | "name">; enabled: boolean; reason?: string; until?: string }) =>
       unwrap(api.POST("/api/scheduled_jobs/{job_id}/toggle", { params: path(job), body })),
     done: (saved) => (saved.enabled ? `“${saved.name}” goes on.` : `“${saved.name}” is paused.`),
     touches: ["jobs", "occurrences"],
   });
 
-export const useDeleteJob = () =>
+export const useDeleteJob = (refusal: Refusal = "toast") =>
   useApiMutation({
+    refusal,
     run: (job: Pick<Job, "id" | "name">) => unwrap(api.DELETE("/api/scheduled_jobs/{job_id}", { params: path(job) })),
     done: (_, job) => `“${job.name}” is deleted.`,
     touches: ["jobs", "occurrences"],

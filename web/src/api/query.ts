@@ -57,7 +57,10 @@ export interface PageOf<T> {
 }
 
 /** A keyset-paged list, for `useInfiniteQuery` and `DataTable`. */
-export const listQuery = <T>(queryKey: QueryKey, fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<PageOf<T>>) =>
+export const listQuery = <T>(
+  queryKey: QueryKey,
+  fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<PageOf<T>>,
+) =>
   infiniteQueryOptions({
     queryKey,
     queryFn: ({ pageParam, signal }) => fetchPage(pageParam ?? undefined, signal),
@@ -72,7 +75,7 @@ const createKeys = () => {
   let last: { input: string; once: Once } | null = null;
   return {
     of: (input: unknown): Once => {
-      const said = String(JSON.stringify(input));
+      const said = input === undefined ? "" : JSON.stringify(input);
       if (last?.input !== said) last = { input: said, once: { "Idempotency-Key": randomKey() } };
       return last.once;
     },

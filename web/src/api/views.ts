@@ -10,7 +10,8 @@ export type ScreenName = ViewBody["screen"];
 export const viewsQuery = (screen: ScreenName) =>
   queryOptions({
     queryKey: key("views", screen),
-    queryFn: async ({ signal }) => (await unwrap(api.GET("/api/views", { params: { query: { screen, limit: 500 } }, signal }))).items,
+    queryFn: async ({ signal }) =>
+      (await unwrap(api.GET("/api/views", { params: { query: { screen, limit: 500 } }, signal }))).items,
   });
 
 export const useCreateView = (onDone: (view: View) => void) =>

@@ -30,7 +30,11 @@ const format = (zone: string, kind: "full" | "day" | "clock" | "name"): Intl.Dat
 
 /** How the zone calls itself at that instant: `CET`, `GMT+2`, `UTC`. */
 export const zoneName = (zone: string, at: Date = new Date()): string =>
-  zone === "UTC" ? "UTC" : (format(zone, "name").formatToParts(at).find((part) => part.type === "timeZoneName")?.value ?? zone);
+  zone === "UTC"
+    ? "UTC"
+    : (format(zone, "name")
+        .formatToParts(at)
+        .find((part) => part.type === "timeZoneName")?.value ?? zone);
 
 /** `Sun, 29 Nov 2026, 03:00:00 CET`. */
 export const absolute = (at: string | Date, zone: string): string => {

@@ -15,7 +15,11 @@ export const useUrlState = <P extends object>(fields: P): [Values<P>, (patch: Pa
   const values = useMemo(() => readAll(fields, raw), [fields, raw]);
   const set = useCallback(
     (patch: Partial<Values<P>>) =>
-      void navigate({ to: ".", search: (before: RawSearch) => ({ ...before, ...writeAll(fields, patch) }), replace: true } as never),
+      void navigate({
+        to: ".",
+        search: (before: RawSearch) => ({ ...before, ...writeAll(fields, patch) }),
+        replace: true,
+      } as never),
     [fields, navigate],
   );
   return [values, set];

@@ -11,5 +11,7 @@ export interface AppLinkProps extends Omit<AnchorHTMLAttributes<HTMLAnchorElemen
 /** A link within the console. Usable as `component={AppLink}` of Mantine's parts. */
 export const AppLink = ({ to, className, ...rest }: AppLinkProps) => {
   const [path, query] = to.split("?");
-  return <Link to={path} search={parseSearch(query ?? "") as never} className={className ?? "wb-link"} preload="intent" {...rest} />;
+  return (
+    <Link to={path} search={parseSearch(query ?? "") as never} className={className ?? "wb-link"} preload="intent" {...rest} />
+  );
 };

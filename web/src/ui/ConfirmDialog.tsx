@@ -52,7 +52,13 @@ export const ConfirmDialog = (props: ConfirmDialogProps) => {
             <Button variant="default" onClick={onClose}>
               Cancel
             </Button>
-            <Button type="submit" color={danger ? "red" : undefined} loading={busy} disabled={lacking !== null} title={lacking ?? undefined}>
+            <Button
+              type="submit"
+              color={danger ? "red" : undefined}
+              loading={busy}
+              disabled={lacking !== null}
+              title={lacking ?? undefined}
+            >
               {confirm}
             </Button>
           </Group>

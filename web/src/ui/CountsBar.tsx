@@ -29,8 +29,17 @@ export const CountsBar = ({ counts, linkOf, chosen, size = "full" }: CountsBarPr
       </>
     );
     const look = { className: classes.count, "data-tone": tone, title: said, "aria-label": said };
-    if (!linkOf) return <span key={state} role="img" {...look}>{shown}</span>;
-    return <AppLink key={state} to={linkOf(state)} {...look} aria-current={chosen === state ? "true" : undefined}>{shown}</AppLink>;
+    if (!linkOf)
+      return (
+        <span key={state} role="img" {...look}>
+          {shown}
+        </span>
+      );
+    return (
+      <AppLink key={state} to={linkOf(state)} {...look} aria-current={chosen === state ? "true" : undefined}>
+        {shown}
+      </AppLink>
+    );
   });
   if (size === "small") return <span className={classes.counts}>{parts}</span>;
   return (

@@ -118,8 +118,18 @@ export const DataTable = <T,>(props: DataTableProps<T>) => {
     <div className={`wb-panel ${classes.frame}`}>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a part that scrolls must be reached by the keyboard */}
       <div ref={scroller} className={classes.scroller} tabIndex={0} role="region" aria-label={label}>
-        <table className={classes.table} style={isPhone ? undefined : { minWidth: width }} aria-rowcount={hasNextPage ? -1 : rows.length}>
-          <DataTableHead columns={visible} sort={props.sort} onSort={props.onSort} selectAll={selectAll} hasActions={Boolean(props.actions)} />
+        <table
+          className={classes.table}
+          style={isPhone ? undefined : { minWidth: width }}
+          aria-rowcount={hasNextPage ? -1 : rows.length}
+        >
+          <DataTableHead
+            columns={visible}
+            sort={props.sort}
+            onSort={props.onSort}
+            selectAll={selectAll}
+            hasActions={Boolean(props.actions)}
+          />
           <tbody>
             {before > 0 && <tr aria-hidden="true" className={classes.space} style={{ height: before }} />}
             {items.map((item) => {

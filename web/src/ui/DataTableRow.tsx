@@ -17,7 +17,18 @@ interface RowProps<T> {
 }
 
 /** A row of a DataTable; a card on a phone. */
-export const DataTableRow = <T,>({ row, index, columns, measure, isFocused, onFocus, isSelected, onToggle, name, actions }: RowProps<T>) => {
+export const DataTableRow = <T,>({
+  row,
+  index,
+  columns,
+  measure,
+  isFocused,
+  onFocus,
+  isSelected,
+  onToggle,
+  name,
+  actions,
+}: RowProps<T>) => {
   const place = useCallback(
     (element: HTMLTableRowElement | null) => {
       measure(element);

@@ -22,7 +22,9 @@ export const OutcomeStrip = ({ outcomes, linkOf }: { outcomes: readonly Outcome[
       {[...outcomes.slice(0, MOST)].reverse().map((one) => {
         const { word, tone } = stateMark(occurrenceState(one));
         const said = `${word}, ${short(one.scheduled_for_at, zone)} ${zoneName(zone, new Date(one.scheduled_for_at))}`;
-        return <AppLink key={one.id} to={linkOf(one.id)} className={classes.bar} data-tone={tone} title={said} aria-label={said} />;
+        return (
+          <AppLink key={one.id} to={linkOf(one.id)} className={classes.bar} data-tone={tone} title={said} aria-label={said} />
+        );
       })}
     </span>
   );

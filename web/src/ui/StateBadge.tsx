@@ -6,7 +6,13 @@ import classes from "./ui.module.css";
 export const StateBadge = ({ state, detail, plain = false }: { state: string; detail?: string | null; plain?: boolean }) => {
   const { word, icon, tone } = stateMark(state);
   return (
-    <span className={classes.state} data-tone={tone} data-plain={plain} data-spins={icon === "running"} title={detail ?? undefined}>
+    <span
+      className={classes.state}
+      data-tone={tone}
+      data-plain={plain}
+      data-spins={icon === "running"}
+      title={detail ?? undefined}
+    >
       <Icon name={icon} size={14} />
       <span>{word}</span>
     </span>

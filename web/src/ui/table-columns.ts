@@ -19,7 +19,8 @@ export interface Column<T> {
   phone?: "title" | "line" | "bare" | "hidden";
 }
 
-export const usualColumns = <T>(columns: readonly Column<T>[]): string[] => columns.filter((one) => !one.extra).map((one) => one.id);
+export const usualColumns = <T>(columns: readonly Column<T>[]): string[] =>
+  columns.filter((one) => !one.extra).map((one) => one.id);
 
 /** The columns to show, in their order: what was chosen as far as it exists, and what is always there. */
 export const shownColumns = <T>(columns: readonly Column<T>[], chosen: readonly string[]): Column<T>[] => {

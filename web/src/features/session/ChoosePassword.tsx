@@ -20,9 +20,28 @@ export const ChoosePassword = ({ username }: { username: string }) => {
       <Stack gap="sm">
         <Text size="sm">Choose a password of your own, {username}. The one that you were given ends with that.</Text>
         <input type="text" name="username" autoComplete="username" value={username} readOnly hidden />
-        <PasswordInput label="Password you were given" autoComplete="current-password" required value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
-        <PasswordInput label="New password" autoComplete="new-password" required value={chosen} onChange={(event) => setChosen(event.currentTarget.value)} />
-        <PasswordInput label="New password again" autoComplete="new-password" required value={again} error={differs ? "These two differ." : undefined} onChange={(event) => setAgain(event.currentTarget.value)} />
+        <PasswordInput
+          label="Password you were given"
+          autoComplete="current-password"
+          required
+          value={current}
+          onChange={(event) => setCurrent(event.currentTarget.value)}
+        />
+        <PasswordInput
+          label="New password"
+          autoComplete="new-password"
+          required
+          value={chosen}
+          onChange={(event) => setChosen(event.currentTarget.value)}
+        />
+        <PasswordInput
+          label="New password again"
+          autoComplete="new-password"
+          required
+          value={again}
+          error={differs ? "These two differ." : undefined}
+          onChange={(event) => setAgain(event.currentTarget.value)}
+        />
         <ProblemAlert problem={change.error} />
         <Button type="submit" size="sm" fullWidth loading={change.isPending} disabled={differs}>
           Choose and go on

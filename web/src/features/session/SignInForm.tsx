@@ -15,8 +15,24 @@ export const SignInForm = () => {
       }}
     >
       <Stack gap="sm">
-        <TextInput label="Username" autoComplete="username" autoCapitalize="none" spellCheck={false} required data-autofocus value={username} onChange={(event) => setUsername(event.currentTarget.value)} />
-        <PasswordInput label="Password" autoComplete="current-password" required value={password} onChange={(event) => setPassword(event.currentTarget.value)} visibilityToggleButtonProps={{ "aria-label": "Show or hide the password" }} />
+        <TextInput
+          label="Username"
+          autoComplete="username"
+          autoCapitalize="none"
+          spellCheck={false}
+          required
+          data-autofocus
+          value={username}
+          onChange={(event) => setUsername(event.currentTarget.value)}
+        />
+        <PasswordInput
+          label="Password"
+          autoComplete="current-password"
+          required
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+          visibilityToggleButtonProps={{ "aria-label": "Show or hide the password" }}
+        />
         <ProblemAlert problem={signIn.error} />
         <Button type="submit" size="sm" fullWidth loading={signIn.isPending}>
           Sign in

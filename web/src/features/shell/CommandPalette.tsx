@@ -31,7 +31,13 @@ const find = async (q: string, signal: AbortSignal): Promise<Found[]> => {
     unwrap(api.GET("/api/devices", { params: { query }, signal })),
   ]);
   return [
-    ...jobs.items.map((one) => ({ id: `job ${one.id}`, label: one.name, about: one.schedule_text ?? "job", icon: "job" as const, to: paths.job(one.id) })),
+    ...jobs.items.map((one) => ({
+      id: `job ${one.id}`,
+      label: one.name,
+      about: one.schedule_text ?? "job",
+      icon: "job" as const,
+      to: paths.job(one.id),
+    })),
     ...devices.items.map((one) => ({
       id: `device ${one.id}`,
       label: one.hostname,
@@ -62,20 +68,44 @@ export const CommandPalette = ({ nav }: { nav: readonly NavEntry[] }) => {
     void navigate({ to: path, search: parseSearch(query ?? "") as never });
   };
   return (
-    <Spotlight.Root store={store} shortcut="mod + K" query={typed} onQueryChange={setTyped} clearQueryOnClose scrollable maxHeight={420}>
-      <Spotlight.Search placeholder="A screen, a job, a device…" aria-label="Search or go to" leftSection={<Icon name="search" />} />
+    <Spotlight.Root
+      store={store}
+      shortcut="mod + K"
+      query={typed}
+      onQueryChange={setTyped}
+      clearQueryOnClose
+      scrollable
+      maxHeight={420}
+    >
+      <Spotlight.Search
+        placeholder="A screen, a job, a device…"
+        aria-label="Search or go to"
+        leftSection={<Icon name="search" />}
+      />
       <Spotlight.ActionsList>
         {screens.length > 0 && (
           <Spotlight.ActionsGroup label="Screens">
             {screens.map((one) => (
-              <Spotlight.Action key={one.to} label={one.label} description={one.group} leftSection={<Icon name={one.icon} />} onClick={go(one.to)} />
+              <Spotlight.Action
+                key={one.to}
+                label={one.label}
+                description={one.group}
+                leftSection={<Icon name={one.icon} />}
+                onClick={go(one.to)}
+              />
             ))}
           </Spotlight.ActionsGroup>
         )}
         {found.length > 0 && (
           <Spotlight.ActionsGroup label="Jobs and devices">
             {found.map((one) => (
-              <Spotlight.Action key={one.id} label={one.label} description={one.about} leftSection={<Icon name={one.icon} />} onClick={go(one.to)} />
+              <Spotlight.Action
+                key={one.id}
+                label={one.label}
+                description={one.about}
+                leftSection={<Icon name={one.icon} />}
+                onClick={go(one.to)}
+              />
             ))}
           </Spotlight.ActionsGroup>
         )}

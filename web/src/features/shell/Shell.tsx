@@ -31,18 +31,30 @@ export const Shell = ({ nav }: { nav: readonly NavEntry[] }) => {
   useEffect(() => followEvents(client), [client]);
   useEffect(() => menu.close(), [path]); // eslint-disable-line react-hooks/exhaustive-deps -- only a new page closes it
   useKeys([
-    ...nav.flatMap((one) => (one.keys ? [{ keys: one.keys, does: one.label, group: "Go to", run: () => void navigate({ to: one.to }) }] : [])),
+    ...nav.flatMap((one) =>
+      one.keys ? [{ keys: one.keys, does: one.label, group: "Go to", run: () => void navigate({ to: one.to }) }] : [],
+    ),
     { keys: "s", does: "Search or go to", group: "Everywhere", run: openPalette },
     { keys: "/", does: "Search or go to", group: "Everywhere", run: openPalette },
     { keys: "?", does: "These keys", group: "Everywhere", run: help.open },
   ]);
   return (
-    <AppShell header={{ height: 48 }} navbar={{ width: 212, breakpoint: "sm", collapsed: { mobile: !isOpen } }} className={classes.shell}>
+    <AppShell
+      header={{ height: 48 }}
+      navbar={{ width: 212, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
+      className={classes.shell}
+    >
       <a href="#main" className={classes.skip}>
         Skip to the page
       </a>
       <AppShell.Header className={classes.bar}>
-        <Burger opened={isOpen} onClick={menu.toggle} hiddenFrom="sm" size="sm" aria-label={isOpen ? "Close the navigation" : "Open the navigation"} />
+        <Burger
+          opened={isOpen}
+          onClick={menu.toggle}
+          hiddenFrom="sm"
+          size="sm"
+          aria-label={isOpen ? "Close the navigation" : "Open the navigation"}
+        />
         <AppLink to={paths.home()} className={classes.brand} aria-label="Watchbill, to the start">
           <img src="/mark.svg" alt="" width={24} height={24} />
           <span>Watchbill</span>

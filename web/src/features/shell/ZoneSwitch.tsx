@@ -26,7 +26,12 @@ export const ZoneSwitch = () => {
       <Menu.Dropdown>
         <Menu.Label>Show times in</Menu.Label>
         {(["mine", "site", "utc"] as const).map((one) => (
-          <Menu.Item key={one} onClick={() => zoneStore.set(one)} rightSection={one === chosen ? <Icon name="success" size={14} /> : undefined} aria-current={one === chosen}>
+          <Menu.Item
+            key={one}
+            onClick={() => zoneStore.set(one)}
+            rightSection={one === chosen ? <Icon name="success" size={14} /> : undefined}
+            aria-current={one === chosen}
+          >
             {labels[one]}
           </Menu.Item>
         ))}
