@@ -11,11 +11,12 @@ import { createRoot } from "react-dom/client";
 import { whenSignedOut } from "./api/client";
 import { createQueryClient, key } from "./api/query";
 import { startKeys } from "./lib/keys";
+import { pageNonce } from "./lib/nonce";
 import { createConsoleRouter } from "./routes";
 import { theme } from "./ui/theme";
 
 // The page's policy lets only styles with its nonce in; what widgets write while they run carries it.
-const nonce = document.querySelector<HTMLElement>('meta[property="csp-nonce"]')?.nonce ?? "";
+const nonce = pageNonce();
 Object.assign(globalThis, { __webpack_nonce__: nonce }); // where the scroll lock of dialogs looks for it
 
 const client = createQueryClient();

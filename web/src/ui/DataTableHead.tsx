@@ -40,7 +40,7 @@ export const DataTableHead = <T,>({ columns, sort = "", onSort, selectAll, hasAc
           );
         })}
         {hasActions && (
-          <th scope="col">
+          <th scope="col" className={classes.actionsHead}>
             <span className="wb-only-read">Actions</span>
           </th>
         )}

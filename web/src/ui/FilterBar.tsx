@@ -42,6 +42,7 @@ export const FilterBar = ({ q, onSearch, placeholder, children, onClear, end }: 
     <div className={classes.filters} role="search">
       <TextInput
         ref={input}
+        size="xs"
         aria-label={placeholder}
         placeholder={placeholder}
         leftSection={<Icon name="search" size={14} />}
@@ -72,6 +73,7 @@ interface FilterSelectProps<T extends string> {
 /** One filter with a few words to choose from; empty means all. */
 export const FilterSelect = <T extends string>({ label, value, options, onChange }: FilterSelectProps<T>) => (
   <Select
+    size="xs"
     aria-label={label}
     placeholder={label}
     data={[...options]}

@@ -14,8 +14,22 @@ const harbour: MantineColorsTuple = [
   "#064646",
 ];
 
+/** The greys of the dark scheme have a little of the teal in them, as its panels do. */
+const dark: MantineColorsTuple = [
+  "#d3dcdf",
+  "#b4bfc3",
+  "#8f9ca1",
+  "#6b787e",
+  "#414c52",
+  "#323c42",
+  "#232b30",
+  "#181e22",
+  "#12171a",
+  "#0c1012",
+];
+
 export const theme = createTheme({
-  colors: { harbour },
+  colors: { harbour, dark },
   primaryColor: "harbour",
   primaryShade: { light: 7, dark: 6 },
   defaultRadius: "sm",

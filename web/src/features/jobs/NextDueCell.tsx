@@ -5,7 +5,7 @@ import classes from "./jobs.module.css";
 /** When a job starts next, or why it will not. */
 export const NextDueCell = ({ job }: { job: Job }) => (
   <span className={classes.due}>
-    {job.next_due_at && <Instant at={job.next_due_at} />}
+    {job.next_due_at && <Instant at={job.next_due_at} show="stacked" />}
     {job.will_not_fire ? (
       <span className={classes.why} title={job.will_not_fire.sentence}>
         {job.will_not_fire.sentence}

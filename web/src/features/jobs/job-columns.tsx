@@ -3,6 +3,7 @@ import type { Job } from "@/api/jobs";
 import { paths } from "@/lib/paths";
 import { occurrenceState } from "@/lib/states";
 import { AppLink } from "@/ui/AppLink";
+import { Clamp } from "@/ui/Clamp";
 import { CountsBar } from "@/ui/CountsBar";
 import { Instant } from "@/ui/Instant";
 import { OutcomeStrip } from "@/ui/OutcomeStrip";
@@ -32,7 +33,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   {
     id: "name",
     header: "Job",
-    width: 240,
+    width: 220,
     grow: true,
     fixed: true,
     phone: "title",
@@ -42,35 +43,35 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   {
     id: "schedule_text",
     header: "Schedule",
-    width: 190,
+    width: 200,
     grow: true,
-    cell: (job) => <span title={job.schedule_text ?? undefined}>{job.schedule_text ?? "–"}</span>,
+    cell: (job) => <Clamp text={job.schedule_text} />,
   },
   {
     id: "next_due_at",
     header: "Next due",
-    width: 200,
+    width: 158,
     sort: { ascending: "next_due", descending: "-next_due" },
     cell: (job) => <NextDueCell job={job} />,
   },
   {
     id: "recent_outcomes",
     header: "Last ten",
-    width: 112,
+    width: 104,
     cell: (job) => <OutcomeStrip outcomes={job.recent_outcomes} linkOf={(id) => paths.jobRun(job.id, id)} />,
   },
   {
     id: "last_occurrence",
     header: "Last result",
-    width: 210,
+    width: 184,
     sort: { ascending: "last_run", descending: "-last_run" },
     cell: (job) => <LastResult job={job} />,
   },
   {
     id: "target_summary",
     header: "Targets",
-    width: 170,
-    cell: (job) => <span title={targetsInWords(job.target_summary)}>{targetsInWords(job.target_summary)}</span>,
+    width: 150,
+    cell: (job) => <Clamp text={targetsInWords(job.target_summary)} />,
   },
   {
     id: "waiting_count",
@@ -121,7 +122,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
     width: 220,
     extra: true,
     phone: "hidden",
-    cell: (job) => <span title={job.description}>{job.description || "–"}</span>,
+    cell: (job) => <Clamp text={job.description || null} />,
   },
   {
     id: "last_run_at",

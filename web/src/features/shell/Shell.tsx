@@ -59,7 +59,7 @@ export const Shell = ({ nav }: { nav: readonly NavEntry[] }) => {
           <img src="/mark.svg" alt="" width={24} height={24} />
           <span>Watchbill</span>
         </AppLink>
-        <UnstyledButton className={classes.search} onClick={openPalette} aria-label="Search or go to">
+        <UnstyledButton className={classes.search} onClick={openPalette}>
           <Icon name="search" size={14} />
           <span>Search or go to…</span>
           <kbd>Ctrl K</kbd>

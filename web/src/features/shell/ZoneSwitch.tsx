@@ -18,8 +18,9 @@ export const ZoneSwitch = () => {
   return (
     <Menu>
       <Menu.Target>
-        <UnstyledButton className={classes.zone} aria-label={`Times are shown in: ${labels[chosen]}. Change`}>
+        <UnstyledButton className={classes.zone}>
           <Icon name="due" size={14} />
+          <span className="wb-only-read">Times are shown in </span>
           {short}
         </UnstyledButton>
       </Menu.Target>
