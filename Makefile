@@ -33,6 +33,7 @@ up: $(STAMP) $(CONSOLE) ## run the Engine of this machine until stopped; its dat
 	@exec $(BIN)/watchbill up
 
 test: $(STAMP) $(CONSOLE) $(if $(ARGS),,web-check web-test) ## run every test: real PostgreSQL, real agents, a real browser, less than half an hour
+	@command -v chromium >/dev/null || { echo "The tests of the web console need chromium. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; counts as JSON at the end

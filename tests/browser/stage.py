@@ -67,10 +67,17 @@ async def context_of(
 
 
 def watched(page: Page) -> list[str]:
-    """What goes wrong in the page from now on: refusals of its policy, exceptions, failures that the console writes."""
+    """What goes wrong in the page from now on: refusals of its policy, exceptions, failures that it writes down.
+
+    Not every reply with a bad status: a refusal of the API is no fault of the page, which shows it.
+    """
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
-    page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+    refusal = "Failed to load resource"
+    page.on(
+        "console",
+        lambda said: wrong.append(said.text) if said.type == "error" and not said.text.startswith(refusal) else None,
+    )
     return wrong
 
 

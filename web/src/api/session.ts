@@ -34,8 +34,9 @@ export const useMay = (permission: Permission): { allowed: boolean; reason: stri
   return { allowed, reason: allowed ? null : `This needs the permission “${permission}”.` };
 };
 
-const begin = (client: QueryClient, session: Session): void => {
-  client.clear(); // another person's data may be in it
+/** Another person's data goes; the session itself stays in its place, where pages are looking at it. */
+const begin = (client: QueryClient, session: Session | null): void => {
+  client.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
   client.setQueryData(key("session"), remember(session));
 };
 
@@ -61,9 +62,6 @@ export const useSignOut = () => {
   const client = useQueryClient();
   return useApiMutation({
     run: () => unwrap(api.DELETE("/api/session")),
-    onDone: () => {
-      client.clear();
-      client.setQueryData(key("session"), remember(null));
-    },
+    onDone: () => begin(client, null),
   });
 };
