@@ -70,3 +70,24 @@ async def test_axe_finds_nothing_on_the_list(fleet: Fleet, open_page: Page) -> N
     for scheme in ("light", "dark"):
         await open_page.emulate_media(color_scheme=scheme)
         assert await violations(open_page) == []
+
+
+async def test_the_keyboard_walks_the_list_and_tells_its_keys(fleet: Fleet, page: Page) -> None:
+    agent = await fleet.enrol("alpha", start=False)
+    script = await fleet.script("true")
+    for name in ("Anchor", "Buoy"):
+        await fleet.job(script, agent, name=name, schedule={"type": "daily", "start": "2026-01-01T03:00"})
+    await page.goto("/jobs")
+    await expect(page.get_by_role("row", name=re.compile("Anchor"))).to_be_visible()
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await expect(page.get_by_role("row", name=re.compile("Buoy"))).to_be_focused()
+    await page.keyboard.press("x")
+    await expect(page.get_by_role("checkbox", name="Select Buoy")).to_be_checked()
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("Next row")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("/")
+    await page.keyboard.type("anch")
+    await expect(page).to_have_url(re.compile(r"\?q=anch$"))
+    await expect(page.get_by_role("row", name=re.compile("Buoy"))).to_be_hidden()

@@ -21,8 +21,8 @@ export const useActiveKeys = (): KeyBinding[] => {
   return all.filter((one, place) => all.findLastIndex((other) => other.keys === one.keys) === place);
 };
 
-/** Take these keys while the component is there. They may be made anew at every rendering. */
-export const useKeys = (wanted: readonly KeyBinding[]): void => {
+/** Take these keys while the component is there. They may be made anew at every rendering. `under`: all others go before them. */
+export const useKeys = (wanted: readonly KeyBinding[], { under = false } = {}): void => {
   const current = useRef(wanted);
   useEffect(() => {
     current.current = wanted;
@@ -30,13 +30,17 @@ export const useKeys = (wanted: readonly KeyBinding[]): void => {
   const shape = JSON.stringify(wanted.map(({ keys, does, group }) => [keys, does, group]));
   useEffect(() => {
     const told = current.current.map((one, place) => ({ ...one, run: () => current.current[place]?.run() }));
-    bindings.set([...bindings.get(), told]);
+    bindings.set(under ? [told, ...bindings.get()] : [...bindings.get(), told]);
     return () => bindings.set(bindings.get().filter((one) => one !== told));
-  }, [shape]);
+  }, [shape, under]);
 };
 
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName));
+
+/** Whether a dialog or a list of choices is open. Closed ones may stay in the page, without a place on it. */
+const isCovered = (): boolean =>
+  [...document.querySelectorAll("[role=dialog], [role=menu], [role=listbox]")].some((one) => one.getClientRects().length > 0);
 
 const isControl = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.closest("a, button, summary, [role=menuitem], [role=option], [role=tab]") !== null;
@@ -46,7 +50,7 @@ export const startKeys = (): (() => void) => {
   let before: { key: string; at: number } | null = null;
   const listen = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    if (document.querySelector("[role=dialog], [role=menu], [role=listbox]")) return; // what lies above has its own keys
+    if (isCovered()) return; // what lies above has its own keys
     if (event.key === "Enter" && isControl(event.target)) return; // Enter presses what has the focus
     const first = before && event.timeStamp - before.at < SECOND_KEY_MILLISECONDS ? before.key : null;
     before = null;

@@ -44,7 +44,14 @@ export const theme = createTheme({
     TextInput: { defaultProps: { size: "sm" } },
     Select: { defaultProps: { size: "sm", comboboxProps: { shadow: "md" } } },
     Tooltip: { defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: true }, multiline: true, maw: 360 } },
-    Modal: { defaultProps: { centered: true, padding: "md" } },
+    Modal: {
+      defaultProps: { centered: true, padding: "md" },
+      styles: {
+        content: { background: "var(--wb-panel)" },
+        header: { background: "var(--wb-panel)" },
+        title: { fontWeight: 620 },
+      },
+    },
     Menu: { defaultProps: { shadow: "md", position: "bottom-end" } },
     ActionIcon: { defaultProps: { variant: "subtle", color: "gray", size: "md" } },
   },

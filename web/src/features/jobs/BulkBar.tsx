@@ -7,7 +7,7 @@ import classes from "./jobs.module.css";
 const KINDS: readonly (readonly [BulkKind, string, IconName])[] = [
   ["run", "Run now…", "run"],
   ["pause", "Pause…", "pause"],
-  ["resume", "Resume…", "due"],
+  ["resume", "Resume…", "resume"],
   ["tag", "Tag…", "tag"],
   ["delete", "Delete…", "delete"],
 ];

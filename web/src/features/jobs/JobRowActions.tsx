@@ -33,7 +33,7 @@ export const JobRowActions = ({
       {job.enabled ? (
         <IconAction label={`Pause ${job.name}`} icon="pause" reason={toggle.reason} onClick={() => onCommand("pause", job)} />
       ) : (
-        <IconAction label={`Resume ${job.name}`} icon="due" reason={toggle.reason} onClick={() => onCommand("resume", job)} />
+        <IconAction label={`Resume ${job.name}`} icon="resume" reason={toggle.reason} onClick={() => onCommand("resume", job)} />
       )}
       <Menu>
         <Menu.Target>

@@ -30,14 +30,18 @@ export const Shell = ({ nav }: { nav: readonly NavEntry[] }) => {
   useEffect(() => startLive(), []);
   useEffect(() => followEvents(client), [client]);
   useEffect(() => menu.close(), [path]); // eslint-disable-line react-hooks/exhaustive-deps -- only a new page closes it
-  useKeys([
-    ...nav.flatMap((one) =>
-      one.keys ? [{ keys: one.keys, does: one.label, group: "Go to", run: () => void navigate({ to: one.to }) }] : [],
-    ),
-    { keys: "s", does: "Search or go to", group: "Everywhere", run: openPalette },
-    { keys: "/", does: "Search or go to", group: "Everywhere", run: openPalette },
-    { keys: "?", does: "These keys", group: "Everywhere", run: help.open },
-  ]);
+  // A page's own meaning of a key goes before these, whichever of the two was there first.
+  useKeys(
+    [
+      ...nav.flatMap((one) =>
+        one.keys ? [{ keys: one.keys, does: one.label, group: "Go to", run: () => void navigate({ to: one.to }) }] : [],
+      ),
+      { keys: "s", does: "Search or go to", group: "Everywhere", run: openPalette },
+      { keys: "/", does: "Search or go to", group: "Everywhere", run: openPalette },
+      { keys: "?", does: "These keys", group: "Everywhere", run: help.open },
+    ],
+    { under: true },
+  );
   return (
     <AppShell
       header={{ height: 48 }}
