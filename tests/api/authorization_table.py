@@ -173,7 +173,7 @@ _VIEW = {"name": "Another", "screen": "jobs"}
 PEOPLE = (
     Row("GET /healthz", who=Who.ANYONE),
     Row("GET /readyz", who=Who.ANYONE),
-    Row("GET /", who=Who.ANYONE),
+    Row("GET /{path:console_path}", who=Who.ANYONE),
     Row("GET /api/docs", who=Who.ANYONE),
     Row("GET /api/openapi.json", who=Who.ANYONE),
     # A wrong password: that of nobody costs as much time as a right one, and is the same for everyone who sends it.

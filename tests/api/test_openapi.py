@@ -25,15 +25,13 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 from sqlalchemy import insert
 
+from tests.api import document
 from tests.api.conftest import SignIn, World
 from tests.factories.machines import Machine
-from watchbill.api.app import create_app
 from watchbill.api.common import Deps, ProblemDetails
 from watchbill.api.events import Feed
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
-from watchbill.kit.secrets import KeyRing
-from watchbill.kit.settings import load
 from watchbill.runs.tables import executions, output_chunks
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261107"))
@@ -53,13 +51,7 @@ load_all_checks()
 CHECKS = [content_type_conformance, response_schema_conformance]
 
 
-def _document() -> dict[str, Any]:
-    nowhere = Database("postgresql://nobody@127.0.0.1:1/nothing")
-    dull = load({"WATCHBILL_DATA_DIR": "/nonexistent"})
-    return create_app(Deps(nowhere, Clock(), KeyRing("none", {}), dull)).openapi()
-
-
-DOCUMENT = _document()
+DOCUMENT = document.document()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS: dict[str, APIOperation[Any, Any, Any, Any]] = {}
 for one in SCHEMA.get_all_operations():
@@ -338,6 +330,11 @@ async def opening_of(app: FastAPI, request: httpx.Request, until: bytes = b"") -
     async with asyncio.timeout(10):
         await app(scope, receive, answer)
     return status, received
+
+
+def test_the_consoles_client_knows_this_document() -> None:
+    is_same = document.FILE.read_text(encoding="utf-8") == document.text()
+    assert is_same, "`make api-client` writes the document and the client anew"
 
 
 def test_every_operation_is_named_once() -> None:

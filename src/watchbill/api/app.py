@@ -13,6 +13,7 @@ from watchbill.api import (
     assembly_files,
     audit,
     bulk_jobs,
+    console,
     custom_fields,
     device_approvals,
     device_filters,
@@ -87,6 +88,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     views.resource,
     events.router,
     agent.resource,
+    console.router,  # last: it takes every path that nothing else has taken
 )
 
 

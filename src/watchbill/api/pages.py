@@ -1,4 +1,4 @@
-"""The two HTML pages of the API itself: what is here, and the list of its operations. Self-contained, nothing from elsewhere."""
+"""The HTML page of the API itself: the list of its operations. Self-contained, nothing from elsewhere; so is every `page`."""
 
 import base64
 import hashlib
@@ -24,22 +24,6 @@ code, pre { font: .875rem/1.5 ui-monospace, monospace; }
 pre { overflow-x: auto; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; } td { padding: .35rem .75rem .35rem 0; vertical-align: top; }
 td:first-child { width: 5rem; font-weight: 600; } .scroll { overflow-x: auto; }
-"""
-
-_ROOT = """
-<h1>Watchbill</h1>
-<p class="dim">Who does what, and when, with a row for every device that says what happened and why.</p>
-<h2>What is here</h2>
-<p>This is the Engine's API. The web console is not part of this version yet; the <code>watchbill</code> command is the client.</p>
-<table>
-<tr><td>API</td><td><a href="/api/docs">Operations</a>, and their <a href="/api/openapi.json">OpenAPI document</a></td></tr>
-<tr><td>Health</td><td><a href="/healthz">process</a>, <a href="/readyz">database</a></td></tr>
-</table>
-<h2>First steps</h2>
-<pre>watchbill login
-watchbill sites
-watchbill devices
-watchbill jobs list</pre>
 """
 
 _DOCS = """
@@ -93,7 +77,8 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _page(title: str, body: str, script: str = "") -> HTMLResponse:
+def page(title: str, body: str, script: str = "") -> HTMLResponse:
+    """A page of its own: its policy names its style and its script by their hashes, and allows nothing else."""
     tag = f"<script>{script}</script>" if script else ""
     html = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -106,11 +91,6 @@ def _page(title: str, body: str, script: str = "") -> HTMLResponse:
     return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 
 
-@pages.get("/")
-async def show_root() -> HTMLResponse:
-    return _page("Watchbill", _ROOT)
-
-
 @pages.get("/api/docs")
 async def show_operations() -> HTMLResponse:
-    return _page("Watchbill API", _DOCS, _SCRIPT)
+    return page("Watchbill API", _DOCS, _SCRIPT)

@@ -271,7 +271,7 @@ def base_url(config: Settings) -> str:
 
 def _greet(engine: Running, seconds: float) -> None:
     config = engine.config
-    facts = {"API": base_url(config), "Gateway": str(config.gateway_listen), "Data": str(config.data_dir)}
+    facts = {"Web console": base_url(config), "Gateway": str(config.gateway_listen), "Data": str(config.data_dir)}
     if config.is_tls:
         from watchbill.apps import tls
 
@@ -281,6 +281,6 @@ def _greet(engine: Running, seconds: float) -> None:
         facts["Sign in"] = (
             f"admin / {engine.admin_password}   (shown this once; you choose your own at the first login)"
         )
-    lines = "".join(f"  {name:<9}{value}\n" for name, value in facts.items())
+    lines = "".join(f"  {name + ':':<13}{value}\n" for name, value in facts.items())
     sys.stdout.write(f"\nWatchbill is ready, after {seconds:.1f} s.\n\n{lines}\nCtrl-C stops it.\n\n")
     sys.stdout.flush()

@@ -1,0 +1,69 @@
+"""What there is in the Engine that pictures are taken of: a fleet with names, jobs that went well and jobs that did not."""
+
+from typing import Any
+
+from tests.flows.fleet import Fleet, until
+
+#: Ids by the names that paths of pictures use.
+World = dict[str, Any]
+
+_DAILY = {"type": "daily", "start": "2026-01-01T03:00", "timezone": "Europe/Berlin"}
+
+
+async def empty(fleet: Fleet) -> World:
+    return {"site": fleet.site["id"]}
+
+
+async def full(fleet: Fleet) -> World:
+    crane = await fleet.enrol("crane-01")
+    pump = await fleet.enrol("pump-07")
+    away = await fleet.enrol("buoy-12", start=False)
+    good = await fleet.script("echo removed 17 files", name="Clear print spool")
+    bad = await fleet.script("echo disk full >&2; exit 3", name="Check disks")
+    nightly = await fleet.job(good, crane, pump, name="Clear print spool", schedule=_DAILY, tags=["night", "print"])
+    checks = await fleet.job(
+        bad,
+        crane,
+        pump,
+        name="Check disks of the harbour offices",
+        schedule={"type": "hourly", "start": "2026-01-01T00:20"},
+    )
+    waits = await fleet.job(good, crane, away, name="Rotate certificates", schedule={**_DAILY, "type": "weekly"})
+    others = [
+        await fleet.job(good, crane, name=name, schedule=_DAILY)
+        for name in (
+            "Backup of the tide tables",
+            "Inventory of licences",
+            "Restart the berth display",
+            "Sync clocks",
+            "Trim logs",
+            "Update virus signatures",
+        )
+    ]
+    for job in (nightly, checks, waits, nightly, checks, *others[:3]):
+        await _run(fleet, job)
+    await _pause(fleet, others[3], "The new time servers come on Monday.")
+    return {
+        "site": fleet.site["id"],
+        "job": nightly["id"],
+        "failing": checks["id"],
+        "waiting": waits["id"],
+        "device": crane.device_id,
+    }
+
+
+async def _run(fleet: Fleet, job: dict[str, Any]) -> None:
+    """Until every device that is there has ended."""
+    reply = await fleet.http.post(f"/api/scheduled_jobs/{job['id']}/rerun", json={"targets": "all"})
+    assert reply.status_code == 202, reply.text
+
+    async def is_done() -> bool:
+        rows = await fleet.rows(job)
+        return bool(rows) and all(row["finished_at"] or row["state"] == "waiting_online" for row in rows)
+
+    await until(is_done, patience=60)
+
+
+async def _pause(fleet: Fleet, job: dict[str, Any], why: str) -> None:
+    reply = await fleet.http.post(f"/api/scheduled_jobs/{job['id']}/toggle", json={"enabled": False, "reason": why})
+    assert reply.status_code == 200, reply.text

@@ -1,0 +1,91 @@
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import type { QueryClient } from "@tanstack/react-query";
+import type { ComponentType } from "react";
+import { sessionQuery } from "@/api/session";
+import { PageFault } from "@/features/shell/PageFault";
+import { Shell } from "@/features/shell/Shell";
+import type { NavEntry } from "@/features/shell/nav";
+import { parseSearch, type RawSearch, stringifySearch } from "@/lib/search-params";
+import { NotFoundPage } from "@/pages/NotFoundPage";
+
+interface Screen {
+  path: string;
+  page: () => Promise<{ default: ComponentType }>;
+  /** Its place in the navigation; none for pages that are reached from others. */
+  nav?: Omit<NavEntry, "to">;
+}
+
+// One line for each screen, in the order of the navigation: its address, its page, and how the navigation calls it.
+// prettier-ignore
+const SCREENS: readonly Screen[] = [
+  // Automation
+  { path: "/jobs", page: () => import("@/pages/JobsPage"), nav: { group: "Automation", label: "Scheduled Jobs", icon: "job", keys: "g j" } },
+  // Inventory
+  // Settings
+];
+
+const NAV: readonly NavEntry[] = SCREENS.flatMap(({ path, nav }) => (nav ? [{ ...nav, to: path }] : []));
+
+interface Context {
+  client: QueryClient;
+}
+
+const root = createRootRouteWithContext<Context>()({ notFoundComponent: NotFoundPage, errorComponent: PageFault });
+
+const next = (raw: RawSearch): string => {
+  const asked = typeof raw["next"] === "string" ? raw["next"] : "/";
+  return /^\/(?![/\\])/.test(asked) ? asked : "/"; // a path of ours, never another host
+};
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: (raw: RawSearch) => ({ next: next(raw) }),
+  component: lazyRouteComponent(() => import("@/pages/SignInPage")),
+  errorComponent: PageFault,
+});
+
+/** Everything for which one must be signed in; whoever is not comes back to where he was going. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: "inside",
+  beforeLoad: async ({ context, location }) => {
+    const session = await context.client.query({ ...sessionQuery(), staleTime: "static" });
+    if (!session || session.must_change_password) throw redirect({ to: "/sign-in", search: { next: location.href } });
+  },
+  component: () => <Shell nav={NAV} />,
+  errorComponent: PageFault,
+});
+
+const home = createRoute({
+  getParentRoute: () => inside,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/jobs" });
+  },
+});
+
+const screens = SCREENS.map(({ path, page }) =>
+  createRoute({
+    getParentRoute: () => inside,
+    path,
+    validateSearch: (raw: RawSearch) => raw,
+    component: lazyRouteComponent(page),
+    errorComponent: PageFault,
+  }),
+);
+
+// Within the shell, so that whoever mistyped an address has the navigation before him.
+const elsewhere = createRoute({ getParentRoute: () => inside, path: "$", component: NotFoundPage });
+
+export const createConsoleRouter = (client: QueryClient) =>
+  createRouter({
+    routeTree: root.addChildren([signIn, inside.addChildren([home, ...screens, elsewhere])]),
+    context: { client },
+    parseSearch,
+    stringifySearch,
+    defaultPendingMs: 400,
+    defaultErrorComponent: PageFault,
+    defaultNotFoundComponent: NotFoundPage,
+    scrollRestoration: true,
+  });

@@ -1,0 +1,118 @@
+import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from "@codemirror/language";
+import { MergeView } from "@codemirror/merge";
+import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
+import { Compartment, EditorState, type Extension } from "@codemirror/state";
+import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+import { type CodeLanguage, grammarOf } from "./code-language";
+
+/** CodeMirror as the console uses it. Only `CodeEditor` and `DiffView` load this, when they are shown. */
+
+const colours = HighlightStyle.define([
+  { tag: [tags.keyword, tags.operatorKeyword, tags.controlKeyword], color: "var(--wb-live)", fontWeight: "600" },
+  { tag: [tags.string, tags.special(tags.string)], color: "var(--wb-good)" },
+  { tag: [tags.comment, tags.meta], color: "var(--wb-dim)", fontStyle: "italic" },
+  { tag: [tags.number, tags.bool, tags.null], color: "var(--wb-warn)" },
+  {
+    tag: [tags.definition(tags.variableName), tags.propertyName, tags.standard(tags.variableName)],
+    color: "var(--mantine-color-anchor)",
+  },
+  { tag: tags.invalid, color: "var(--wb-bad)" },
+]);
+
+const look = EditorView.theme({
+  "&": { backgroundColor: "var(--wb-panel)", color: "var(--mantine-color-text)", fontSize: "0.8125rem", height: "100%" },
+  ".cm-scroller": { fontFamily: "var(--mantine-font-family-monospace)", lineHeight: "1.5" },
+  ".cm-gutters": { backgroundColor: "var(--wb-panel)", color: "var(--wb-dim)", borderRight: "1px solid var(--wb-line)" },
+  ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--wb-row-hover)" },
+  ".cm-cursor": { borderLeftColor: "var(--mantine-color-text)" },
+  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--wb-row-focus) !important" },
+  ".cm-panels": { backgroundColor: "var(--wb-page)", color: "inherit" },
+  "&.cm-focused": { outline: "2px solid var(--mantine-primary-color-filled)" },
+});
+
+const base = (nonce: string, label: string, isReadOnly: boolean): Extension => [
+  lineNumbers(),
+  drawSelection(),
+  bracketMatching(),
+  highlightSelectionMatches(),
+  search({ top: true }),
+  syntaxHighlighting(colours),
+  look,
+  EditorView.cspNonce.of(nonce),
+  EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": String(isReadOnly) }),
+  EditorState.readOnly.of(isReadOnly),
+  keymap.of([...searchKeymap, ...defaultKeymap]),
+];
+
+export interface EditorHandle {
+  setText: (text: string) => void;
+  setLanguage: (language: CodeLanguage) => void;
+  destroy: () => void;
+}
+
+interface EditorWords {
+  parent: HTMLElement;
+  text: string;
+  label: string;
+  nonce: string;
+  /** Tab indents; Escape, then Tab, leaves. Read only without. */
+  onChange?: (text: string) => void;
+}
+
+export const createEditor = ({ parent, text, label, nonce, onChange }: EditorWords): EditorHandle => {
+  const grammar = new Compartment();
+  const writing = onChange
+    ? [
+        history(),
+        indentOnInput(),
+        highlightActiveLine(),
+        keymap.of([...historyKeymap, indentWithTab]),
+        EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
+      ]
+    : [];
+  const view = new EditorView({ parent, doc: text, extensions: [writing, base(nonce, label, !onChange), grammar.of([])] });
+  let wanted: CodeLanguage | null = null;
+  return {
+    setText: (next) => {
+      if (next !== view.state.doc.toString()) view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } });
+    },
+    setLanguage: (language) => {
+      wanted = language;
+      void grammarOf(language).then((found) => wanted === language && view.dispatch({ effects: grammar.reconfigure(found) }));
+    },
+    destroy: () => {
+      wanted = null;
+      view.destroy();
+    },
+  };
+};
+
+interface DiffWords {
+  parent: HTMLElement;
+  before: string;
+  after: string;
+  labels: readonly [string, string];
+  language: CodeLanguage;
+  nonce: string;
+}
+
+/** Two texts side by side, what they share folded away. */
+export const createDiff = async ({
+  parent,
+  before,
+  after,
+  labels,
+  language,
+  nonce,
+}: DiffWords): Promise<{ destroy: () => void }> => {
+  const grammar = await grammarOf(language);
+  return new MergeView({
+    parent,
+    a: { doc: before, extensions: [base(nonce, labels[0], true), grammar] },
+    b: { doc: after, extensions: [base(nonce, labels[1], true), grammar] },
+    collapseUnchanged: { margin: 3, minSize: 6 },
+    gutter: true,
+  });
+};
