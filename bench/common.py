@@ -45,6 +45,7 @@ DATABASE = "watchbill"
 PASSWORD = "correct horse battery staple"
 #: Jobs that must not meet are due this far apart, at random, so that no timer of the Engine falls into step with them.
 GAPS = (0.3, 0.7)
+_STEPS = 1_000_000
 
 Figures = dict[str, float | int | None]
 
@@ -463,13 +464,25 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 def tell(name: str, what: str) -> None:
     """The heading: what is measured, and on what."""
     print(f"{name}: {what}")
-    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f} before\n", flush=True)
+    print(
+        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}, {loop_ns()} ns for a step of a Python loop before\n",
+        flush=True,
+    )
 
 
 def finish(figures: Figures) -> None:
-    """The last line: one JSON object."""
+    """The last line: one JSON object, with what a core of this machine was worth at the end."""
     print(f"load {os.getloadavg()[0]:.2f} after")
-    print(json.dumps(figures), flush=True)
+    print(json.dumps({**figures, "loop_ns": loop_ns()}), flush=True)
+
+
+def loop_ns() -> int:
+    """What a step of a plain Python loop takes: virtual machines may be throttled to a part of a core, which no load average tells."""
+    began = time.perf_counter()
+    total = 0
+    for number in range(_STEPS):
+        total += number
+    return round((time.perf_counter() - began) / _STEPS * 1e9)
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
