@@ -17,7 +17,7 @@ NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ON_WEB := $(shell find web/src web/public web/scripts web/index.html web/vite.config.ts web/tsconfig.json -type f 2>/dev/null)
 
 # The other files in bench/ are what these stand on.
-BENCHES = $(filter-out common lists_data simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
+BENCHES = $(filter-out common machine lists_data simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
 
 .PHONY: help setup demo up test soak storm check format bench lock web-check web-test api-client screenshots
 

@@ -29,6 +29,7 @@ import httpx
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bench import machine
 from watchbill import agents, assemblies, identity, jobs, queue, sites
 from watchbill.identity import ENGINE
 from watchbill.kit import db as kit_db
@@ -45,7 +46,6 @@ DATABASE = "watchbill"
 PASSWORD = "correct horse battery staple"
 #: Jobs that must not meet are due this far apart, at random, so that no timer of the Engine falls into step with them.
 GAPS = (0.3, 0.7)
-_STEPS = 1_000_000
 
 Figures = dict[str, float | int | None]
 
@@ -372,64 +372,6 @@ async def stage(folder: Path, url: str, *, pool_size: int = 8) -> AsyncIterator[
             raise
 
 
-# --- what processes cost -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Memory:
-    """MiB. PSS shares out what several processes map; the sum of RSS counts it once for each."""
-
-    rss: float
-    pss: float
-
-
-def memory(pids: Sequence[int]) -> Memory:
-    found = [_rollup(pid) for pid in pids]
-    return Memory(sum(one.rss for one in found), sum(one.pss for one in found))
-
-
-def _rollup(pid: int) -> Memory:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    except OSError:
-        return Memory(0, 0)
-    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-    return Memory(kib["Rss"] / 1024, kib["Pss"] / 1024)
-
-
-def descendants(pid: int) -> list[int]:
-    """A process and everything below it."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found, waiting = [], [pid]
-    while waiting:
-        one = waiting.pop()
-        found.append(one)
-        waiting += children.get(one, [])
-    return found
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of its children that have ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(int(number) for number in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-
-
-async def cpu_percent(pids: Callable[[], Sequence[int]], seconds: float) -> float:
-    """Of one core, over `seconds`."""
-    before, began = {pid: cpu_seconds(pid) for pid in pids()}, time.monotonic()
-    await asyncio.sleep(seconds)
-    after, took = {pid: cpu_seconds(pid) for pid in pids()}, time.monotonic() - began
-    return 100 * sum(spent - before.get(pid, 0.0) for pid, spent in after.items()) / took
-
-
 # --- figures -------------------------------------------------------------------------------------------------------------
 
 
@@ -465,7 +407,7 @@ def tell(name: str, what: str) -> None:
     """The heading: what is measured, and on what."""
     print(f"{name}: {what}")
     print(
-        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}, {loop_ns()} ns for a step of a Python loop before\n",
+        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}, {machine.loop_ns()} ns for a step of a Python loop before\n",
         flush=True,
     )
 
@@ -473,16 +415,7 @@ def tell(name: str, what: str) -> None:
 def finish(figures: Figures) -> None:
     """The last line: one JSON object, with what a core of this machine was worth at the end."""
     print(f"load {os.getloadavg()[0]:.2f} after")
-    print(json.dumps({**figures, "loop_ns": loop_ns()}), flush=True)
-
-
-def loop_ns() -> int:
-    """What a step of a plain Python loop takes: virtual machines may be throttled to a part of a core, which no load average tells."""
-    began = time.perf_counter()
-    total = 0
-    for number in range(_STEPS):
-        total += number
-    return round((time.perf_counter() - began) / _STEPS * 1e9)
+    print(json.dumps({**figures, "loop_ns": machine.loop_ns()}), flush=True)
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it has a calendar of its own
 
-from bench import common
+from bench import common, machine
 from watchbill.apps.commands.database import reachable
 from watchbill.kit import log
 from watchbill.kit.settings import load
@@ -81,14 +81,14 @@ async def _look(up: Up, engine: common.Process, seconds: float) -> common.Figure
 
 
 async def _cost(engine: int, agent: int, seconds: float) -> common.Figures:
-    groups = _groups(common.descendants(engine))
-    groups["agent"] = common.descendants(agent)
-    before = {name: [common.cpu_seconds(pid) for pid in pids] for name, pids in groups.items()}
+    groups = _groups(machine.descendants(engine))
+    groups["agent"] = machine.descendants(agent)
+    before = {name: [machine.cpu_seconds(pid) for pid in pids] for name, pids in groups.items()}
     began = time.monotonic()
     await asyncio.sleep(seconds)
     took = time.monotonic() - began
-    memory = {name: common.memory(pids) for name, pids in groups.items()}
-    cpu = {name: 100 * (sum(map(common.cpu_seconds, groups[name])) - sum(before[name])) / took for name in groups}
+    memory = {name: machine.memory(pids) for name, pids in groups.items()}
+    cpu = {name: 100 * (sum(map(machine.cpu_seconds, groups[name])) - sum(before[name])) / took for name in groups}
     rows = [
         [name, len(pids), f"{memory[name].rss:.1f}", f"{memory[name].pss:.1f}", f"{cpu[name]:.2f}"]
         for name, pids in groups.items()

@@ -26,7 +26,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it ha
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
-from bench import common
+from bench import common, machine
 from watchbill import agents
 from watchbill.kit.processes import tied_to_parent
 from watchbill_wire import token_signing_bytes
@@ -174,16 +174,16 @@ class Bench:
     def patience(self) -> float:
         return 60 + len(self.devices) / 50
 
-    async def connect(self, before: common.Memory, began: float) -> None:
+    async def connect(self, before: machine.Memory, began: float) -> None:
         told = await self.crowds.events("welcomed", self.patience)
         print(f"connected {len(self.devices)} agents in {max(one['at'] for one in told) - began:.1f} s", flush=True)
         await asyncio.sleep(2)
-        grown = common.memory([self.gateway.pid]).rss - before.rss
+        grown = machine.memory([self.gateway.pid]).rss - before.rss
         self.figures["agents"] = len(self.devices)
         self.figures["kib_per_agent"] = round(grown * 1024 / len(self.devices), 1)
 
     async def idle(self) -> None:
-        percent = await common.cpu_percent(lambda: [self.gateway.pid], self.options.idle_seconds)
+        percent = await machine.cpu_percent(lambda: [self.gateway.pid], self.options.idle_seconds)
         self.figures["idle_cpu_percent"] = round(percent, 2)
 
     async def job(self, devices: Sequence[UUID]) -> tuple[int, datetime]:
@@ -247,9 +247,9 @@ class Bench:
     async def _spent(self) -> dict[str, float]:
         """Processor seconds so far."""
         return {
-            "gateway": common.cpu_seconds(self.gateway.pid),
+            "gateway": machine.cpu_seconds(self.gateway.pid),
             "database": await _spent_by_database(self.stage),
-            "agents": sum(common.cpu_seconds(part.process.pid) for part in self.crowds.parts),
+            "agents": sum(machine.cpu_seconds(part.process.pid) for part in self.crowds.parts),
         }
 
     async def die_and_come_back(self) -> None:
@@ -268,7 +268,7 @@ async def _spent_by_database(stage: common.Stage) -> float:
     async with stage.db.begin() as tx:
         backend = int((await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one())
     server = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
-    return sum(common.cpu_seconds(pid) for pid in common.descendants(server))
+    return sum(machine.cpu_seconds(pid) for pid in machine.descendants(server))
 
 
 async def bare(folder: Path, options: argparse.Namespace) -> int:
@@ -295,7 +295,7 @@ async def measure(stage: common.Stage, options: argparse.Namespace) -> common.Fi
     devices = await enrol(stage, options.agents)
     _, gateway = await stage.engines("scheduler", "gateway")
     script = await stage.script("true")
-    before, began = common.memory([gateway.pid]), time.time()
+    before, began = machine.memory([gateway.pid]), time.time()
     async with asyncio.TaskGroup() as group:
         tokens = [(str(device), token) for device, token in devices]
         all_ = await crowds(group, stage.folder, stage.gateway_url, tokens, options.processes)

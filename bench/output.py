@@ -21,7 +21,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from sqlalchemy import text
 
 import watchbill_wire as wire
-from bench import common
+from bench import common, machine
 from bench.gateway import enrol
 
 MIB = 1024 * 1024
@@ -170,7 +170,7 @@ class Bench:
 
     async def _watch(self) -> None:
         while True:
-            self.peak = max(self.peak, common.memory([self.gateway.pid]).rss)
+            self.peak = max(self.peak, machine.memory([self.gateway.pid]).rss)
             await asyncio.sleep(0.05)
 
 
@@ -190,7 +190,7 @@ async def measure(stage: common.Stage, options: argparse.Namespace) -> common.Fi
         await device.is_welcome.wait()
     await bench.round(options.patience)  # the first one starts a site worker and fills caches
     alone = await bench.round(options.patience)
-    bench.peak = before = common.memory([gateway.pid]).rss
+    bench.peak = before = machine.memory([gateway.pid]).rss
     speed, waits = await bench.flood(loud, options.patience)
     await _all_is_stored(stage, loud)
     for device in made:

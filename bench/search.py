@@ -19,7 +19,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it ha
 import httpx
 from sqlalchemy import text
 
-from bench import common, lists, lists_data
+from bench import common, lists, lists_data, machine
 
 WORDS = {"rare": "watchdog", "frequent": '"files from"', "none": "unicorn"}
 PAGES = 3
@@ -90,7 +90,7 @@ class _Peak:
 
     async def watch(self) -> None:
         while True:
-            self.most = max(self.most, common.memory([self.pid]).rss)
+            self.most = max(self.most, machine.memory([self.pid]).rss)
             await asyncio.sleep(0.05)
 
 
@@ -104,7 +104,7 @@ async def measure(stage: common.Stage, rows: int, rounds: int) -> common.Figures
         await ask(warm, some, 1)
         measured = [lists.Reader(one.name, one.http, times) for one in warm]
         await ask(measured, some, rounds)
-        before = common.memory([api.pid]).rss
+        before = machine.memory([api.pid]).rss
         exported = await export(stage, warm[0].http, api.pid)
     times.tell()
     figures = {f"{kind}_p95_ms": round(common.percentile(times.of(kind), 0.95) * 1000, 1) for kind in WORDS}

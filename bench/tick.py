@@ -15,7 +15,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it ha
 
 from sqlalchemy import text
 
-from bench import common
+from bench import common, machine
 from watchbill.apps.scheduler import Ticker
 from watchbill.apps.wiring import Engine
 from watchbill.core.schedule import tzdata_version
@@ -185,7 +185,7 @@ async def _idle(stage: common.Stage, seconds: float) -> float:
     """What a scheduler of its own process needs with all these jobs and none of them due."""
     scheduler = await stage.engine("scheduler", WATCHBILL_LAUNCHER="none")
     await asyncio.sleep(min(seconds, 3))
-    return await common.cpu_percent(lambda: common.descendants(scheduler.pid), seconds)
+    return await machine.cpu_percent(lambda: machine.descendants(scheduler.pid), seconds)
 
 
 def main() -> None:

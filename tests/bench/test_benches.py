@@ -66,5 +66,5 @@ async def test_it_runs_and_prints_its_figures_last(name):
 
 
 def test_every_bench_is_here():
-    helpers = {"__init__", "common", "lists_data", "simulated_agent"}
+    helpers = {"__init__", "common", "lists_data", "machine", "simulated_agent"}
     assert {path.stem for path in (ROOT / "bench").glob("*.py")} - helpers == TINY.keys()
