@@ -1,7 +1,10 @@
-import { ActionIcon, Menu, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Menu, Modal, useMantineColorScheme } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { notifications } from "@mantine/notifications";
 import { useRouter } from "@tanstack/react-router";
 import { useSession, useSignOut } from "@/api/session";
 import { Icon, type IconName } from "@/ui/icons";
+import { ChoosePassword } from "./ChoosePassword";
 
 const SCHEMES: readonly (readonly ["light" | "dark" | "auto", string, IconName])[] = [
   ["light", "Light", "light"],
@@ -14,11 +17,13 @@ export const AccountMenu = ({ onHelp }: { onHelp: () => void }) => {
   const session = useSession();
   const signOut = useSignOut();
   const router = useRouter();
+  const [isChoosing, choosing] = useDisclosure(false);
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   if (!session) return null;
   const { operator } = session;
   const leave = (): void => signOut.mutate(undefined, { onSuccess: () => void router.invalidate() });
   return (
+    <>
     <Menu width={230}>
       <Menu.Target>
         <ActionIcon aria-label={`Account of ${operator.display_name || operator.username}`} size="lg">
@@ -46,10 +51,26 @@ export const AccountMenu = ({ onHelp }: { onHelp: () => void }) => {
         <Menu.Item leftSection={<Icon name="keyboard" />} onClick={onHelp}>
           Keys
         </Menu.Item>
+        <Menu.Item leftSection={<Icon name="token" />} onClick={choosing.open}>
+          Change password…
+        </Menu.Item>
         <Menu.Item leftSection={<Icon name="signOut" />} onClick={leave}>
           Sign out
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>
+      <Modal opened={isChoosing} onClose={choosing.close} title="Change your password" closeButtonProps={{ "aria-label": "Close" }}>
+        <ChoosePassword
+          username={operator.username}
+          intro="You stay signed in here, and are signed out everywhere else."
+          currentLabel="Your password until now"
+          submit="Change password"
+          onDone={() => {
+            choosing.close();
+            notifications.show({ message: "Your password is changed.", color: "teal" });
+          }}
+        />
+      </Modal>
+    </>
   );
 };
