@@ -24,7 +24,7 @@ async def test_an_assembly_is_written_with_its_variables_and_files(fleet: Fleet,
     variable = page.get_by_role("group", name="Variable without a name yet")
     await variable.get_by_label("Name").fill("PATH")
     variable = page.get_by_role("group", name="Variable PATH")
-    await variable.get_by_label("Type").click()
+    await variable.get_by_role("combobox", name="Type").click()
     await page.get_by_role("option", name="Number").click()
     await variable.get_by_label("Default").fill("24")
     await page.locator("input[type=file]").set_input_files(
@@ -42,7 +42,7 @@ async def test_an_assembly_is_written_with_its_variables_and_files(fleet: Fleet,
     assert saved["content"] == 'echo "removed ${MAX_AGE}"'
     assert [(one["name"], one["type"], one["default"]) for one in saved["variables"]] == [("MAX_AGE", "number", 24)]
     assert saved["files"] == [{"name": "rules.ini", "sha256": hashlib.sha256(b"[spool]\n").hexdigest(), "size": 8}]
-    await page.get_by_label("Description").fill("of all printers")
+    await page.get_by_label("Description", exact=True).fill("of all printers")
     await page.get_by_role("link", name="Assemblies").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("Clear spool has changes that are not saved.")
@@ -76,7 +76,7 @@ async def test_what_jobs_run_is_compared_before_it_is_saved_and_nobody_overwrite
     await expect(page).to_have_url(re.compile(r"tab=revisions"))
     # Somebody else saves while this page has changes of its own.
     await page.get_by_role("tab", name="Script").click()
-    await page.get_by_label("Description").fill("mine")
+    await page.get_by_label("Description", exact=True).fill("mine")
     body = {"name": "Trim logs", "interpreter": "bash", "content": "echo three"}
     assert (await fleet.http.put(f"/api/assemblies/{script}", json=body)).status_code == 200
     await page.get_by_role("button", name="Save…").click()

@@ -107,7 +107,8 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
     // eslint-disable-next-line jsx-a11y/no-static-element-interactions -- Ctrl S from wherever one is writing
     <div onKeyDown={onKeyDown}>
       <LeaveGuard isDirty={edit.isDirty && !isReadOnly} what={edit.draft.name || "The new assembly"} />
-      <PageHeader title={saved?.name ?? "New Assembly"} beside={saved && <Marks saved={saved} />} actions={actions}>
+      <div className={classes.head}>
+        <PageHeader title={saved?.name ?? "New Assembly"} beside={saved && <Marks saved={saved} />} actions={actions}>
         {saved ? (
           <>
             Saved <Instant at={saved.updated_at} show="relative" /> by {saved.updated_by ?? "the Engine"}
@@ -116,6 +117,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
           "A script, and what it needs to know."
         )}
       </PageHeader>
+      </div>
       <Stack gap="sm" mb="sm">
         {reason && (
           <Alert color="gray" variant="light" icon={<Icon name="approval" size={18} />} title="You can look, not change">
