@@ -68,7 +68,7 @@ async def _to_files(page: Page) -> None:
 
 
 async def _save_assembly(page: Page) -> None:
-    await page.get_by_role("textbox", name="Script").click()
+    await page.get_by_role("textbox", name="Script", exact=True).click()
     await page.keyboard.press("Control+End")
     await page.keyboard.type("logger keys are new")
     await page.get_by_role("button", name="Save").click()
@@ -154,6 +154,7 @@ async def _take(
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
     await page.wait_for_function("!document.querySelector('[role=status]')?.innerText.startsWith('Reading')")
+    await page.wait_for_function("!document.querySelector('[aria-label^=Loading], [aria-label^=Reading]')")
     await asyncio.sleep(3.5 if shot.fails else 1.5)
     if shot.do:
         await shot.do(page)

@@ -57,7 +57,7 @@ async def test_a_new_operator_chooses_a_password_and_has_what_is_his_and_no_more
 
     await stranger.goto(f"/assemblies/{script}")
     await expect(stranger.get_by_role("alert")).to_contain_text("This needs the permission “assemblies:write”.")
-    await expect(stranger.get_by_role("textbox", name="Script")).to_have_attribute("aria-readonly", "true")
+    await expect(stranger.get_by_role("textbox", name="Script", exact=True)).to_have_attribute("aria-readonly", "true")
     await expect(stranger.get_by_role("button", name="Save")).to_be_hidden()
     await expect(stranger.get_by_role("region", name="Used by")).to_contain_text("1 job of sites that you do not see")
     await stranger.goto("/operators")

@@ -187,9 +187,9 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
 
 const Marks = ({ saved }: { saved: Assembly }) => (
   <>
-    <Badge variant="default">revision {saved.revision}</Badge>
+    <Badge variant="default" tt="none">revision {saved.revision}</Badge>
     {saved.archived_at && (
-      <Badge variant="light" color="yellow">
+      <Badge variant="light" color="yellow" tt="none">
         archived
       </Badge>
     )}

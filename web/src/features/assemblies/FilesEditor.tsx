@@ -86,7 +86,7 @@ const FileRow = ({ file, saved, error, onRemove }: FileRowProps) => {
     <tr>
       <td>
         {saved && !isGone ? (
-          <a href={fileAddress(saved.id, file.name, saved.revision)} download={file.name}>
+          <a href={fileAddress(saved.id, file.name, saved.revision)} download={file.name} className={classes.download}>
             {file.name}
           </a>
         ) : (

@@ -16,7 +16,7 @@ const NameCell = ({ one }: { one: AssemblyItem }) => (
       {one.name}
     </AppLink>
     {one.archived_at && (
-      <Badge size="xs" variant="default">
+      <Badge size="xs" variant="default" tt="none">
         archived
       </Badge>
     )}
@@ -25,13 +25,13 @@ const NameCell = ({ one }: { one: AssemblyItem }) => (
 );
 
 export const ASSEMBLY_COLUMNS: readonly Column<AssemblyItem>[] = [
-  { id: "name", header: "Assembly", width: 300, grow: true, fixed: true, phone: "title", cell: (one) => <NameCell one={one} /> },
+  { id: "name", header: "Assembly", width: 230, grow: true, fixed: true, phone: "title", cell: (one) => <NameCell one={one} /> },
   { id: "kind", header: "Kind", width: 80, extra: true, phone: "hidden", cell: (one) => one.kind },
-  { id: "interpreter", header: "Interpreter", width: 130, cell: (one) => interpreterName(one.interpreter) },
+  { id: "interpreter", header: "Interpreter", width: 112, cell: (one) => interpreterName(one.interpreter) },
   {
     id: "used_by_jobs",
     header: "Used by",
-    width: 100,
+    width: 84,
     cell: (one) =>
       one.used_by_jobs ? (
         <AppLink to={paths.assembly(one.id, { tab: "jobs" })}>
@@ -44,14 +44,14 @@ export const ASSEMBLY_COLUMNS: readonly Column<AssemblyItem>[] = [
   {
     id: "variables",
     header: "Variables",
-    width: 200,
+    width: 170,
     grow: true,
     cell: (one) => <Clamp text={one.variables?.map((each) => each.name).join(", ") || null} />,
   },
   {
     id: "files",
     header: "Files",
-    width: 110,
+    width: 100,
     phone: "hidden",
     cell: (one) =>
       one.files?.length ? `${one.files.length} · ${bytes(one.files.reduce((sum, file) => sum + file.size, 0))}` : "–",
@@ -63,8 +63,8 @@ export const ASSEMBLY_COLUMNS: readonly Column<AssemblyItem>[] = [
     align: "right",
     cell: (one) => <AppLink to={paths.assembly(one.id, { tab: "revisions" })}>{one.revision}</AppLink>,
   },
-  { id: "updated_at", header: "Updated", width: 110, cell: (one) => <Instant at={one.updated_at} show="relative" /> },
-  { id: "updated_by", header: "By", width: 110, phone: "hidden", cell: (one) => one.updated_by ?? "–" },
+  { id: "updated_at", header: "Updated", width: 98, cell: (one) => <Instant at={one.updated_at} show="relative" /> },
+  { id: "updated_by", header: "By", width: 92, phone: "hidden", cell: (one) => one.updated_by ?? "–" },
   { id: "time_limit_seconds", header: "Time limit", width: 100, extra: true, cell: (one) => duration(one.time_limit_seconds) },
   { id: "created_at", header: "Created", width: 190, extra: true, phone: "hidden", cell: (one) => <Instant at={one.created_at} /> },
   { id: "created_by", header: "Created by", width: 110, extra: true, phone: "hidden", cell: (one) => one.created_by ?? "–" },
