@@ -17,7 +17,7 @@ async def test_an_assembly_is_written_with_its_variables_and_files(fleet: Fleet,
     await page.goto("/assemblies")
     await expect(page.get_by_text("There is no assembly yet.")).to_be_visible()
     await page.get_by_role("link", name="New Assembly").first.click()
-    await page.get_by_label("Name").fill("Clear spool")
+    await page.get_by_role("textbox", name="Name", exact=True).fill("Clear spool")
     await page.get_by_role("textbox", name="Script", exact=True).click()
     await page.keyboard.type('echo "removed ${MAX_AGE}"')
     await page.get_by_role("button", name="Add variable").click()

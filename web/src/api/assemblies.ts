@@ -67,9 +67,7 @@ export const filesQuery = (assemblyId: string, revision: number) =>
   queryOptions({
     queryKey: key("assemblies", "files", assemblyId, revision),
     queryFn: ({ signal }) =>
-      unwrap(
-        api.GET("/api/assemblies/{assembly_id}/files", { params: { ...at(assemblyId), query: { revision } }, signal }),
-      ),
+      unwrap(api.GET("/api/assemblies/{assembly_id}/files", { params: { ...at(assemblyId), query: { revision } }, signal })),
   });
 
 export const exportAddress = (assemblyId: string): string => `/api/assemblies/${encodeURIComponent(assemblyId)}/export`;
@@ -95,8 +93,7 @@ export const useSaveAssembly = () =>
 
 export const useArchiveAssembly = () =>
   useApiMutation({
-    run: ({ id }: Pick<Assembly, "id" | "name">) =>
-      unwrap(api.POST("/api/assemblies/{assembly_id}/archive", { params: at(id) })),
+    run: ({ id }: Pick<Assembly, "id" | "name">) => unwrap(api.POST("/api/assemblies/{assembly_id}/archive", { params: at(id) })),
     done: (saved) => `“${saved.name}” is archived.`,
     touches: ["assemblies"],
     refusal: "form",
@@ -104,8 +101,7 @@ export const useArchiveAssembly = () =>
 
 export const useRestoreAssembly = () =>
   useApiMutation({
-    run: ({ id }: Pick<Assembly, "id" | "name">) =>
-      unwrap(api.POST("/api/assemblies/{assembly_id}/restore", { params: at(id) })),
+    run: ({ id }: Pick<Assembly, "id" | "name">) => unwrap(api.POST("/api/assemblies/{assembly_id}/restore", { params: at(id) })),
     done: (saved) => `“${saved.name}” is in use again.`,
     touches: ["assemblies"],
   });

@@ -17,8 +17,7 @@ export const operatorsQuery = (query: { q?: string }) =>
 export const allOperatorsQuery = () =>
   queryOptions({
     queryKey: key("operators", "all"),
-    queryFn: async ({ signal }) =>
-      (await unwrap(api.GET("/api/operators", { params: { query: { limit: 500 } }, signal }))).items,
+    queryFn: async ({ signal }) => (await unwrap(api.GET("/api/operators", { params: { query: { limit: 500 } }, signal }))).items,
     staleTime: 5 * 60_000,
   });
 

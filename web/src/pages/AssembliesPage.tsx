@@ -48,7 +48,8 @@ const AssembliesPage = () => {
     </EmptyState>
   ) : (
     <EmptyState icon="assembly" title="There is no assembly yet." action={create}>
-      An assembly is a script with the variables that it needs. Jobs run assemblies. {may.allowed ? "Write the first one." : may.reason}
+      An assembly is a script with the variables that it needs. Jobs run assemblies.{" "}
+      {may.allowed ? "Write the first one." : may.reason}
     </EmptyState>
   );
   return (
@@ -58,7 +59,10 @@ const AssembliesPage = () => {
         actions={
           may.allowed && (
             <>
-              <FileButton accept=".yaml,.yml,text/yaml" onChange={(file) => file && void file.text().then((text) => bring.mutate(text))}>
+              <FileButton
+                accept=".yaml,.yml,text/yaml"
+                onChange={(file) => file && void file.text().then((text) => bring.mutate(text))}
+              >
                 {(props) => (
                   <Button {...props} variant="default" loading={bring.isPending}>
                     Import YAML

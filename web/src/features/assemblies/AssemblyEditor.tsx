@@ -109,14 +109,14 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
       <LeaveGuard isDirty={edit.isDirty && !isReadOnly} what={edit.draft.name || "The new assembly"} />
       <div className={classes.head}>
         <PageHeader title={saved?.name ?? "New Assembly"} beside={saved && <Marks saved={saved} />} actions={actions}>
-        {saved ? (
-          <>
-            Saved <Instant at={saved.updated_at} show="relative" /> by {saved.updated_by ?? "the Engine"}
-          </>
-        ) : (
-          "A script, and what it needs to know."
-        )}
-      </PageHeader>
+          {saved ? (
+            <>
+              Saved <Instant at={saved.updated_at} show="relative" /> by {saved.updated_by ?? "the Engine"}
+            </>
+          ) : (
+            "A script, and what it needs to know."
+          )}
+        </PageHeader>
       </div>
       <Stack gap="sm" mb="sm">
         {reason && (
@@ -187,7 +187,9 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
 
 const Marks = ({ saved }: { saved: Assembly }) => (
   <>
-    <Badge variant="default" tt="none">revision {saved.revision}</Badge>
+    <Badge variant="default" tt="none">
+      revision {saved.revision}
+    </Badge>
     {saved.archived_at && (
       <Badge variant="light" color="yellow" tt="none">
         archived

@@ -20,9 +20,7 @@ interface AssemblyFormProps {
 }
 
 const limitInWords = (seconds: number | string): string =>
-  typeof seconds === "number" && seconds > 0
-    ? `${duration(seconds)}, then it is stopped. A job may say another.`
-    : "In seconds.";
+  typeof seconds === "number" && seconds > 0 ? `${duration(seconds)}, then it is stopped. A job may say another.` : "In seconds.";
 
 /** Everything of an assembly, on one page. */
 export const AssemblyForm = ({ draft, saved, isReadOnly, errorOf, onChange, beside }: AssemblyFormProps) => (

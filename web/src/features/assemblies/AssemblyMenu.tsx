@@ -6,7 +6,13 @@ import { ConfirmDialog } from "@/ui/ConfirmDialog";
 import { Icon } from "@/ui/icons";
 
 /** What can be done with an assembly beside changing it. `reason`: why it may not be changed. */
-export const AssemblyMenu = ({ assembly, reason }: { assembly: Pick<Assembly, "id" | "name" | "archived_at">; reason: string | null }) => {
+export const AssemblyMenu = ({
+  assembly,
+  reason,
+}: {
+  assembly: Pick<Assembly, "id" | "name" | "archived_at">;
+  reason: string | null;
+}) => {
   const navigate = useNavigate();
   const archive = useArchiveAssembly();
   const restore = useRestoreAssembly();
@@ -32,7 +38,12 @@ export const AssemblyMenu = ({ assembly, reason }: { assembly: Pick<Assembly, "i
           >
             Duplicate…
           </Menu.Item>
-          <Menu.Item component="a" href={exportAddress(assembly.id)} download={`${assembly.name}.yaml`} leftSection={<Icon name="ledger" size={14} />}>
+          <Menu.Item
+            component="a"
+            href={exportAddress(assembly.id)}
+            download={`${assembly.name}.yaml`}
+            leftSection={<Icon name="ledger" size={14} />}
+          >
             Export as YAML
           </Menu.Item>
           {assembly.archived_at ? (

@@ -66,6 +66,13 @@ export const ASSEMBLY_COLUMNS: readonly Column<AssemblyItem>[] = [
   { id: "updated_at", header: "Updated", width: 98, cell: (one) => <Instant at={one.updated_at} show="relative" /> },
   { id: "updated_by", header: "By", width: 92, phone: "hidden", cell: (one) => one.updated_by ?? "–" },
   { id: "time_limit_seconds", header: "Time limit", width: 100, extra: true, cell: (one) => duration(one.time_limit_seconds) },
-  { id: "created_at", header: "Created", width: 190, extra: true, phone: "hidden", cell: (one) => <Instant at={one.created_at} /> },
+  {
+    id: "created_at",
+    header: "Created",
+    width: 190,
+    extra: true,
+    phone: "hidden",
+    cell: (one) => <Instant at={one.created_at} />,
+  },
   { id: "created_by", header: "Created by", width: 110, extra: true, phone: "hidden", cell: (one) => one.created_by ?? "–" },
 ];

@@ -97,8 +97,8 @@ const Remove = ({ operator, onClose }: CommandProps) => {
       onClose={onClose}
       onConfirm={() => remove.mutate(operator, { onSuccess: onClose })}
     >
-      “{operator.username}” is deleted for good. An account whose name stands anywhere already, as who made or did something,
-      can only be disabled.
+      “{operator.username}” is deleted for good. An account whose name stands anywhere already, as who made or did something, can
+      only be disabled.
     </ConfirmDialog>
   );
 };

@@ -70,7 +70,9 @@ export const OperatorDialog = ({ before, onClose }: OperatorDialogProps) => {
             error={errorOf("display_name")}
             onChange={(event) => setDisplayName(event.currentTarget.value)}
           />
-          {!before && <PasswordField label="First password" value={password} error={errorOf("password")} onChange={setPassword} />}
+          {!before && (
+            <PasswordField label="First password" value={password} error={errorOf("password")} onChange={setPassword} />
+          )}
           <RightsFields rights={rights} errorOf={errorOf} onChange={(patch) => setRights((now) => ({ ...now, ...patch }))} />
           <ProblemAlert problem={problem} />
           <Group justify="flex-end" gap="xs">

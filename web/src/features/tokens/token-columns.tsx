@@ -45,6 +45,11 @@ export const tokenColumns = (owners: readonly Operator[] | null): readonly Colum
   },
   { id: "state", header: "State", width: 100, cell: (one) => <State token={one} /> },
   { id: "expires_at", header: "Ends", width: 170, cell: (one) => <Instant at={one.expires_at} show="stacked" none="never" /> },
-  { id: "last_used_at", header: "Last used", width: 110, cell: (one) => <Instant at={one.last_used_at} show="relative" none="never" /> },
+  {
+    id: "last_used_at",
+    header: "Last used",
+    width: 110,
+    cell: (one) => <Instant at={one.last_used_at} show="relative" none="never" />,
+  },
   { id: "created_at", header: "Made", width: 100, cell: (one) => <Instant at={one.created_at} show="relative" /> },
 ];

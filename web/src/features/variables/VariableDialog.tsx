@@ -67,7 +67,12 @@ export const VariableDialog = ({ before, onClose }: VariableDialogProps) => {
               if (kind) set({ kind, text: kind === "boolean" ? "true" : "" });
             }}
           />
-          <ValueField draft={draft} isStored={before?.is_secret ?? false} error={errorOf("value")} onChange={(text) => set({ text })} />
+          <ValueField
+            draft={draft}
+            isStored={before?.is_secret ?? false}
+            error={errorOf("value")}
+            onChange={(text) => set({ text })}
+          />
           <TextInput
             label="Description"
             maxLength={1000}
@@ -158,7 +163,9 @@ const ValueField = ({ draft, isStored, error, onChange }: ValueFieldProps) => {
     return (
       <PasswordInput
         label={isStored ? "New value" : "Value"}
-        description={isStored ? "Left empty, the stored one stays. It is not shown to anybody." : "Kept sealed; it is not shown again."}
+        description={
+          isStored ? "Left empty, the stored one stays. It is not shown to anybody." : "Kept sealed; it is not shown again."
+        }
         required={!isStored}
         autoComplete="new-password"
         value={draft.text}
