@@ -62,6 +62,19 @@ export interface EditorHandle {
   destroy: () => void;
 }
 
+/**
+ * What is typed over selected text. Left to itself, Chromium gives it the colour of what was there as an inline style, which the
+ * page's policy refuses and reports.
+ */
+const typeOver = EditorView.domEventHandlers({
+  beforeinput: (event, view) => {
+    const isTyped = event.inputType === "insertText" && !event.isComposing && event.data !== null;
+    if (!isTyped || view.state.selection.main.empty) return false;
+    view.dispatch({ ...view.state.replaceSelection(event.data ?? ""), userEvent: "input.type", scrollIntoView: true });
+    return true;
+  },
+});
+
 interface EditorWords {
   parent: HTMLElement;
   text: string;
@@ -77,6 +90,7 @@ export const createEditor = ({ parent, text, label, nonce, onChange }: EditorWor
     ? [
         history(),
         indentOnInput(),
+        typeOver,
         highlightActiveLine(),
         keymap.of([...historyKeymap, indentWithTab]),
         EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),

@@ -1,8 +1,9 @@
 import { Alert, Badge, Button, Stack, Tabs, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { type KeyboardEvent, useState } from "react";
+import { useState } from "react";
 import { type Assembly, usageQuery, useSaveAssembly } from "@/api/assemblies";
 import { fieldErrors } from "@/lib/field-errors";
+import { useSaveKey } from "@/lib/use-save-key";
 import { Icon } from "@/ui/icons";
 import { Instant } from "@/ui/Instant";
 import { LeaveGuard } from "@/ui/LeaveGuard";
@@ -73,11 +74,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
     if (asks) setAsking(true);
     else send();
   };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (!(event.ctrlKey || event.metaKey) || event.key !== "s") return;
-    event.preventDefault();
-    press();
-  };
+  useSaveKey(press);
   const actions = (
     <>
       {edit.isDirty && saved && !isReadOnly && (
@@ -104,8 +101,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
     />
   );
   return (
-    // eslint-disable-next-line jsx-a11y/no-static-element-interactions -- Ctrl S from wherever one is writing
-    <div onKeyDown={onKeyDown}>
+    <>
       <LeaveGuard isDirty={edit.isDirty && !isReadOnly} what={edit.draft.name || "The new assembly"} />
       <div className={classes.head}>
         <PageHeader title={saved?.name ?? "New Assembly"} beside={saved && <Marks saved={saved} />} actions={actions}>
@@ -181,7 +177,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
           onClose={() => setAsking(false)}
         />
       )}
-    </div>
+    </>
   );
 };
 
