@@ -1,4 +1,4 @@
-"""The rows of files of assemblies in the authorization matrix, with those of notifications and all others."""
+"""The rows of assemblies' files and uses and of roles in the authorization matrix, with those of notifications and all others."""
 
 from tests.api.authorization_notifications import ROWS as OTHERS
 from tests.api.authorization_table import COMMON, READ, USED, P, Row
@@ -9,6 +9,8 @@ _CALLED = (("name", "file_name"),)
 _WRITE = (P.ASSEMBLIES_WRITE,)
 FILES = (
     Row("POST /api/assembly_files", _WRITE, body=lambda _: "bytes", ok=201, content_type="application/octet-stream"),
+    Row(f"GET {_SCRIPT}/usage", READ, COMMON),
+    Row("GET /api/operators/roles", (P.OPERATORS_WRITE,)),
     Row(f"GET {_SCRIPT}/files", READ, COMMON),
     Row(f"GET {_FILE}", READ, COMMON, path_as=_CALLED),
     Row(f"PUT {_FILE}", _WRITE, COMMON, lambda it: {"sha256": it.file_sha256}, path_as=_CALLED),

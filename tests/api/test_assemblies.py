@@ -139,6 +139,25 @@ async def test_an_assembly_in_use_is_not_archived_and_says_by_which_jobs(operato
     assert "Nightly" in refused.json()["detail"]
 
 
+async def test_an_assembly_names_the_jobs_that_it_is_part_of_and_counts_those_of_other_sites(
+    operator, admin, fleet, world
+):
+    path = f"{PATH}/{fleet['assembly']}"
+    seen = await jobs_of.create(admin, fleet, targets=[jobs_of.device(fleet["crane"])])
+    elsewhere = jobs_of.job(fleet, name="Elsewhere", targets=[jobs_of.device(fleet["loner"])])
+    elsewhere["components"][0]["revision"] = 1
+    assert (await admin.post("/api/scheduled_jobs", json=elsewhere)).status_code == 201
+    here = {
+        "id": seen["id"], "name": seen["name"], "state": "active", "execution_context": "system", "revisions": ["latest"]
+    }  # fmt: skip
+    assert (await operator.get(f"{path}/usage")).json() == {"jobs": [here], "unseen_jobs": 1}
+    everything = (await admin.get(f"{path}/usage")).json()
+    assert [one["revisions"] for one in everything["jobs"]] == [["latest"], [1]]
+    assert everything["unseen_jobs"] == 0
+    (listed,) = (await operator.get(PATH)).json()["items"]
+    assert listed["used_by_jobs"] == 2
+
+
 async def test_a_file_goes_out_and_comes_back_in(operator, viewer):
     made = await create(operator, content="#!/bin/bash\necho 'ä: b'\n")
     exported = await viewer.get(f"{PATH}/{made['id']}/export")

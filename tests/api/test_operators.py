@@ -34,6 +34,16 @@ async def test_every_problem_of_a_new_operator_is_told_at_once(admin):
     ]
 
 
+async def test_what_each_role_may_do_is_told_and_what_of_it_can_be_denied(admin):
+    roles = {one["role"]: one for one in (await admin.get("/api/operators/roles")).json()["items"]}
+    assert set(roles) == {"admin", "operator", "viewer"}
+    assert roles["admin"]["deniable"] == roles["viewer"]["deniable"] == []
+    operator = roles["operator"]
+    assert sorted(set(operator["permissions"]) - set(operator["deniable"])) == ["read"]
+    denied = {**NEW, "denied_permissions": operator["deniable"]}
+    assert (await admin.post("/api/operators", json=denied)).status_code == 201
+
+
 async def test_an_admin_takes_no_sites(admin, world):
     reply = await admin.post("/api/operators", json={**NEW, "role": "admin", "site_ids": [world.site_a]})
     assert codes(reply) == {"site_ids": "not_for_admins"}

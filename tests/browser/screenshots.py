@@ -56,6 +56,30 @@ async def _select(page: Page) -> None:
         await page.get_by_role("checkbox").nth(place).check()
 
 
+def _press(name: str) -> Callable[[Page], Awaitable[None]]:
+    async def press(page: Page) -> None:
+        await page.get_by_role("button", name=name).first.click()
+
+    return press
+
+
+async def _to_files(page: Page) -> None:
+    await page.get_by_role("region", name="Files").scroll_into_view_if_needed()
+
+
+async def _save_assembly(page: Page) -> None:
+    await page.get_by_role("textbox", name="Script", exact=True).click()
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type("logger keys are new")
+    await page.get_by_role("button", name="Save").click()
+
+
+async def _make_token(page: Page) -> None:
+    await page.get_by_role("button", name="New Token").click()
+    await page.get_by_role("dialog").get_by_label("Name").fill("Backup checks")
+    await page.get_by_role("button", name="Make token").click()
+
+
 async def _keys(page: Page) -> None:
     await page.keyboard.press("?")
 
@@ -64,6 +88,10 @@ async def _keys(page: Page) -> None:
 EMPTY = (
     Shot("sign-in", "/sign-in", is_signed_in=False),
     Shot("jobs-empty", "/jobs"),
+    Shot("assemblies-empty", "/assemblies"),
+    Shot("assembly-new", "/assemblies/new"),
+    Shot("variables-empty", "/variables"),
+    Shot("tokens-empty", "/tokens"),
 )
 # … and of one in which much has happened.
 FULL = (
@@ -72,6 +100,20 @@ FULL = (
     Shot("jobs-error", "/jobs", fails="**/api/scheduled_jobs?*"),
     Shot("jobs-selected", "/jobs", do=_select),
     Shot("jobs-pause", "/jobs", do=_pause),
+    Shot("assemblies", "/assemblies"),
+    Shot("assemblies-error", "/assemblies", fails="**/api/assemblies?*"),
+    Shot("assembly", "/assemblies/{assembly}"),
+    Shot("assembly-below", "/assemblies/{assembly}", do=_to_files),
+    Shot("assembly-revisions", "/assemblies/{assembly}?tab=revisions"),
+    Shot("assembly-jobs", "/assemblies/{assembly}?tab=jobs"),
+    Shot("assembly-save", "/assemblies/{assembly}", do=_save_assembly),
+    Shot("variables", "/variables"),
+    Shot("variables-set", "/variables", do=_press("Set Variable")),
+    Shot("operators", "/operators"),
+    Shot("operators-new", "/operators", do=_press("New Operator")),
+    Shot("tokens", "/tokens"),
+    Shot("tokens-new", "/tokens", do=_press("New Token")),
+    Shot("tokens-made", "/tokens", do=_make_token),
     Shot("palette", "/jobs", do=_palette),
     Shot("keys", "/jobs", do=_keys),
     Shot("not-found", "/nowhere"),
@@ -112,6 +154,7 @@ async def _take(
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
     await page.wait_for_function("!document.querySelector('[role=status]')?.innerText.startsWith('Reading')")
+    await page.wait_for_function("!document.querySelector('[aria-label^=Loading], [aria-label^=Reading]')")
     await asyncio.sleep(3.5 if shot.fails else 1.5)
     if shot.do:
         await shot.do(page)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.browser.world_stock import stock
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
@@ -49,6 +50,7 @@ async def full(fleet: Fleet) -> World:
         "failing": checks["id"],
         "waiting": waits["id"],
         "device": crane.device_id,
+        **await stock(fleet, crane),
     }
 
 

@@ -20,8 +20,14 @@ interface Screen {
 const SCREENS: readonly Screen[] = [
   // Automation
   { path: "/jobs", page: () => import("@/pages/JobsPage"), nav: { group: "Automation", label: "Scheduled Jobs", icon: "job", keys: "g j" } },
+  { path: "/assemblies", page: () => import("@/pages/AssembliesPage"), nav: { group: "Automation", label: "Assemblies", icon: "assembly", keys: "g a" } },
+  { path: "/assemblies/new", page: () => import("@/pages/NewAssemblyPage") },
+  { path: "/assemblies/$assemblyId", page: () => import("@/pages/AssemblyPage") },
   // Inventory
   // Settings
+  { path: "/variables", page: () => import("@/pages/VariablesPage"), nav: { group: "Settings", label: "Variables", icon: "variable", keys: "g v" } },
+  { path: "/operators", page: () => import("@/pages/OperatorsPage"), nav: { group: "Settings", label: "Operators", icon: "operator", keys: "g o" } },
+  { path: "/tokens", page: () => import("@/pages/TokensPage"), nav: { group: "Settings", label: "API Tokens", icon: "token", keys: "g t" } },
 ];
 
 const NAV: readonly NavEntry[] = SCREENS.flatMap(({ path, nav }) => (nav ? [{ ...nav, to: path }] : []));

@@ -1,5 +1,6 @@
 """`/api/assemblies`: scripts with their declared variables; every save that changes something is a new revision."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from watchbill.core.assembly_rules import (
     VariableType,
 )
 from watchbill.core.file_rules import MAX_FILE_BYTES, MAX_FILES
+from watchbill.jobs import AssemblyUse, JobState
 
 resource = router(prefix="/api/assemblies", tags=["assemblies"])
 
@@ -81,7 +83,9 @@ class _Origin(Model):
 
 
 class AssemblyListItem(_Settings, _Origin):
-    """An assembly without its script."""
+    """An assembly without its script. `used_by_jobs`: how many there are, also those that the caller does not see."""
+
+    used_by_jobs: int
 
 
 class AssemblyReply(AssemblyBody, _Origin):
@@ -96,6 +100,23 @@ class RevisionReply(AssemblyBody):
     content_sha256: str
     created_by: str | None
     created_at: Instant
+
+
+class AssemblyJobReply(Model):
+    """A job that an assembly is part of. `revisions`: those that it runs; latest = each new one, from its next occurrence on."""
+
+    id: int
+    name: str
+    state: JobState
+    execution_context: str
+    revisions: list[int | Literal["latest"]]
+
+
+class AssemblyUsageReply(Model):
+    """The jobs that keep an assembly from being archived. Those that the caller does not see are counted, not named."""
+
+    jobs: list[AssemblyJobReply]
+    unseen_jobs: int
 
 
 class AssemblyQuery(SearchQuery):
@@ -115,9 +136,26 @@ def assembly_reply(assembly: Assembly, response: Response) -> AssemblyReply:
     return AssemblyReply.model_validate({**assembly.draft.to_json(), **origin})
 
 
-def _item(brief: AssemblyBrief) -> AssemblyListItem:
+def _item(brief: AssemblyBrief, used_by_jobs: int) -> AssemblyListItem:
     origin = {name: getattr(brief, name) for name in _ORIGIN}
-    return AssemblyListItem.model_validate({**brief.definition, **origin})
+    return AssemblyListItem.model_validate({**brief.definition, **origin, "used_by_jobs": used_by_jobs})
+
+
+def _usage(uses: Sequence[AssemblyUse]) -> AssemblyUsageReply:
+    names = ("id", "name", "state", "execution_context")
+    seen = [
+        {**{name: getattr(one, name) for name in names}, "revisions": ["latest" if n is None else n for n in one.revisions]}
+        for one in uses
+        if one.is_visible
+    ]
+    return AssemblyUsageReply.model_validate({"jobs": seen, "unseen_jobs": len(uses) - len(seen)})
+
+
+def _named(uses: Sequence[AssemblyUse]) -> list[str]:
+    """As a refusal names them."""
+    names = [one.name for one in uses if one.is_visible]
+    hidden = len(uses) - len(names)
+    return [*names, f"{hidden} of sites that you do not see"] if hidden else names
 
 
 def _revision(one: Revision) -> RevisionReply:
@@ -131,7 +169,8 @@ async def list_assemblies(tx: Tx, caller: Caller, query: Annotated[AssemblyQuery
     archived = {"false": False, "true": True, "all": None}[query.archived]
     wanted = AssemblyFilter(query.q, query.interpreter, archived)
     page = await assemblies.list_assemblies(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
-    return PageOf[AssemblyListItem].of(page, _item)
+    users = await jobs.count_users(tx, [one.id for one in page.items])
+    return PageOf[AssemblyListItem].of(page, lambda one: _item(one, users.get(one.id, 0)))
 
 
 @resource.post("", status_code=201)
@@ -177,6 +216,13 @@ async def update_assembly(
     return assembly_reply(after, response)
 
 
+@resource.get("/{assembly_id}/usage")
+async def get_assembly_usage(assembly_id: UUID, tx: Tx, caller: Caller) -> AssemblyUsageReply:
+    """The jobs that the assembly is part of, and which of its revisions each runs."""
+    await assemblies.get(tx, caller, assembly_id)
+    return _usage(await jobs.using_assembly(tx, caller, assembly_id))
+
+
 @resource.get("/{assembly_id}/revisions")
 async def list_assembly_revisions(
     assembly_id: UUID, tx: Tx, caller: Caller, query: Annotated[PageQuery, Query()]
@@ -196,7 +242,7 @@ async def get_assembly_revision(assembly_id: UUID, revision: RevisionNumber, tx:
 async def archive_assembly(assembly_id: UUID, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
     """Take it out of use; refused while a job uses it. Its history stays, its name becomes free."""
     before = await assemblies.lock(tx, caller, assembly_id)
-    used_by = await jobs.using_assembly(tx, caller, assembly_id)
+    used_by = _named(await jobs.using_assembly(tx, caller, assembly_id))
     return assembly_reply(await assemblies.archive(tx, caller, before, used_by=used_by, now=now), response)
 
 

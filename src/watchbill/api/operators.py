@@ -69,6 +69,18 @@ class OperatorReply(Model):
     last_login_at: Instant | None
 
 
+class RoleReply(Model):
+    """What a role may do. `deniable`: what of it an account may lack."""
+
+    role: Role
+    permissions: list[Permission]
+    deniable: list[Permission]
+
+
+class RolesReply(Model):
+    items: list[RoleReply]
+
+
 def _shape(operator: Operator) -> OperatorReply:
     fields = {name: getattr(operator, name) for name in OperatorReply.model_fields}
     lists = {name: sorted(fields[name]) for name in ("site_ids", "denied_permissions")}
@@ -95,6 +107,18 @@ async def create_operator(body: OperatorCreate, tx: Tx, caller: Caller, now: Now
     given = body.model_dump() | {"password": body.password.get_secret_value()} | _sets(body)
     there = await sites.existing(tx, body.site_ids, EVERY_SITE)
     return _shape(await identity.create_operator(tx, caller, OperatorDraft(**given), existing_sites=there, now=now))
+
+
+@resource.get("/roles")
+async def list_roles(caller: Caller) -> RolesReply:
+    """The roles, and what each may do."""
+    found = identity.list_roles(caller)
+    return RolesReply(
+        items=[
+            RoleReply(role=role, permissions=sorted(rights.permissions), deniable=sorted(rights.deniable))
+            for role, rights in found.items()
+        ]
+    )
 
 
 @resource.get("/{operator_id}")

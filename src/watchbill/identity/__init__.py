@@ -9,11 +9,13 @@ from watchbill.identity.actor import ENGINE, EVERY_SITE, ROLE_PERMISSIONS, Actor
 from watchbill.identity.operators import (
     OperatorChange,
     OperatorDraft,
+    Rights,
     bootstrap_admin,
     create_operator,
     delete_operator,
     get_operator,
     list_operators,
+    list_roles,
     update_operator,
 )
 from watchbill.identity.sessions import (
@@ -55,6 +57,7 @@ __all__ = [
     "OperatorChange",
     "OperatorDraft",
     "Permission",
+    "Rights",
     "Role",
     "Session",
     "SignIn",
@@ -76,6 +79,7 @@ __all__ = [
     "keep_hash_current",
     "list_api_tokens",
     "list_operators",
+    "list_roles",
     "open_session",
     "passwords",
     "prune",

@@ -43,6 +43,22 @@ class OperatorChange:
     must_change_password: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a role may do, and what of it may be denied to an account."""
+
+    permissions: frozenset[Permission]
+    deniable: frozenset[Permission]
+
+
+def list_roles(actor: Actor) -> dict[Role, Rights]:
+    actor.require(Permission.OPERATORS_WRITE)
+    return {
+        role: Rights(rights, frozenset() if role is Role.ADMIN else rights - {Permission.READ})
+        for role, rights in ROLE_PERMISSIONS.items()
+    }
+
+
 async def list_operators(
     tx: AsyncConnection, actor: Actor, *, q: str | None = None, limit: int, cursor: str | None = None
 ) -> Page[Operator]:

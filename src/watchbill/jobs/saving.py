@@ -29,7 +29,7 @@ from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import read_schedule, secrets_in, shown, stored, targets_in, variables_of
 from watchbill.jobs.differences import changes
 from watchbill.jobs.timing import Timing, paused, started
-from watchbill.jobs.values import Action, JobFilter, JobRevision, SavedJob, StoredRevision
+from watchbill.jobs.values import Action, AssemblyUse, JobFilter, JobRevision, SavedJob, StoredRevision
 from watchbill.jobs.zones import zones_for
 from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
 from watchbill.kit.clock import rfc3339
@@ -335,12 +335,14 @@ async def delete(tx: AsyncConnection, actor: Actor, before: SavedJob, *, now: da
     await changed(tx, {before.id: "deleted"}, now)
 
 
-async def using_assembly(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> list[str]:
-    """The jobs that use an assembly: archiving it would break them. Those of other sites are counted, not named."""
-    found = await store.using_assembly(tx, assembly_id, listing.visible_ids(actor.scope))
-    named = [name for name, is_visible in found if is_visible]
-    hidden = len(found) - len(named)
-    return [*named, f"{hidden} of sites that you do not see"] if hidden else named
+async def using_assembly(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> list[AssemblyUse]:
+    """The jobs that an assembly is part of, also those that the caller does not see: archiving it would break them."""
+    return await store.using_assembly(tx, assembly_id, listing.visible_ids(actor.scope))
+
+
+async def count_users(tx: AsyncConnection, assembly_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many jobs each of these assemblies is part of, whoever sees them; those of no job are left out."""
+    return await store.count_users(tx, assembly_ids) if assembly_ids else {}
 
 
 async def using_filter(tx: AsyncConnection, actor: Actor, filter_id: int) -> list[Use]:

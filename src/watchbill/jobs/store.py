@@ -38,7 +38,7 @@ from watchbill.filters.visible import IS_SEEN
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
 from watchbill.jobs.tables import job_canaries, job_components, job_revisions, job_targets, jobs
-from watchbill.jobs.values import StoredRevision
+from watchbill.jobs.values import AssemblyUse, StoredRevision
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 _INSERT_TARGETS = text("""
@@ -172,15 +172,33 @@ async def sites_of(tx: AsyncConnection, job_ids: Sequence[int]) -> dict[int, lis
     return {row.job_id: row.sites for row in await tx.execute(_SITES, {"job_ids": list(job_ids)})} if job_ids else {}
 
 
-async def using_assembly(tx: AsyncConnection, assembly_id: UUID, visible: Select[tuple[int]]) -> list[tuple[str, bool]]:
-    """(name, visible) of each job that uses an assembly."""
-    used = exists().where(job_components.c.job_id == jobs.c.id, job_components.c.assembly_id == assembly_id)
+async def using_assembly(tx: AsyncConnection, assembly_id: UUID, visible: Select[tuple[int]]) -> list[AssemblyUse]:
+    """The jobs with an assembly in them, and which of its revisions each runs."""
+    revisions = func.array_agg(job_components.c.assembly_revision.distinct()).label("revisions")
+    context = jobs.c.definition["execution_context"].astext.label("context")
     query = (
-        select(jobs.c.name, jobs.c.id.in_(visible).label("is_visible"))
-        .where(jobs.c.deleted_at.is_(None), used)
+        select(jobs.c.id, jobs.c.name, jobs.c.state, context, jobs.c.id.in_(visible).label("is_visible"), revisions)
+        .join(job_components, job_components.c.job_id == jobs.c.id)
+        .where(jobs.c.deleted_at.is_(None), job_components.c.assembly_id == assembly_id)
+        .group_by(jobs.c.id)
         .order_by(func.lower(jobs.c.name), jobs.c.id)
     )
-    return [(row.name, row.is_visible) for row in await tx.execute(query)]
+    return [
+        AssemblyUse(row.id, row.name, row.state, row.context, row.is_visible, row.revisions)
+        for row in await tx.execute(query)
+    ]
+
+
+async def count_users(tx: AsyncConnection, assembly_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many jobs have each of these assemblies in them; those that no job has are left out."""
+    number = func.count(job_components.c.job_id.distinct()).label("number")
+    query = (
+        select(job_components.c.assembly_id, number)
+        .join(jobs, jobs.c.id == job_components.c.job_id)
+        .where(jobs.c.deleted_at.is_(None), job_components.c.assembly_id.in_(assembly_ids))
+        .group_by(job_components.c.assembly_id)
+    )
+    return {row.assembly_id: row.number for row in await tx.execute(query)}
 
 
 async def using_filter(tx: AsyncConnection, filter_id: int, visible: Select[tuple[int]]) -> list[Use]:

@@ -19,6 +19,18 @@ Sort = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class AssemblyUse:
+    """A job with an assembly in it, and whether the reader sees it. `revisions`: those that it runs; None = each new one."""
+
+    id: int
+    name: str
+    state: JobState
+    execution_context: str
+    is_visible: bool
+    revisions: Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class TargetSummary:
     """The targets of a job that its reader sees. Devices: those named one by one, left out by name, and of the first how many are
     online (None: they are too many for a list to look). `filters` and `sites` by their names; whom these find is known when they are asked.

@@ -54,7 +54,8 @@ export const useChangePassword = () => {
   return useApiMutation({
     run: (body: { current_password: string; new_password: string }) => unwrap(api.POST("/api/session/password", { body })),
     refusal: "form",
-    onDone: (session) => begin(client, session),
+    // The same person: what is known stays.
+    onDone: (session) => client.setQueryData(key("session"), remember(session)),
   });
 };
 

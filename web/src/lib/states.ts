@@ -35,6 +35,9 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   paused: mark("Paused", "paused", "idle"),
   completed: mark("Completed", "done", "idle"),
   error: mark("Error", "failed", "bad"),
+  // accounts and tokens
+  disabled: mark("Disabled", "paused", "idle"),
+  revoked: mark("Revoked", "cancelled", "idle"),
   // occurrences
   planned: mark("Planned", "due", "idle"),
   due: mark("Due", "due", "live"),

@@ -1,7 +1,7 @@
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useSession } from "@/api/session";
-import { ChoosePassword } from "@/features/session/ChoosePassword";
+import { ChoosePassword } from "@/features/shell/ChoosePassword";
 import { SignInForm } from "@/features/session/SignInForm";
 import { parseSearch, type RawSearch } from "@/lib/search-params";
 import classes from "@/features/session/session.module.css";
@@ -32,7 +32,16 @@ const SignInPage = () => {
             <p>Scheduled jobs for a fleet of computers</p>
           </div>
         </div>
-        {session?.must_change_password ? <ChoosePassword username={session.operator.username} /> : <SignInForm />}
+        {session?.must_change_password ? (
+          <ChoosePassword
+            username={session.operator.username}
+            intro={`Choose a password of your own, ${session.operator.username}. The one that you were given ends with that.`}
+            currentLabel="Password you were given"
+            submit="Choose and go on"
+          />
+        ) : (
+          <SignInForm />
+        )}
       </div>
     </main>
   );

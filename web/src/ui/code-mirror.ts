@@ -1,6 +1,6 @@
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from "@codemirror/language";
-import { MergeView } from "@codemirror/merge";
+import { MergeView, unifiedMergeView } from "@codemirror/merge";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
@@ -21,6 +21,8 @@ const colours = HighlightStyle.define([
   { tag: tags.invalid, color: "var(--wb-bad)" },
 ]);
 
+const tint = (tone: string, percent: number): string => `color-mix(in srgb, var(--wb-${tone}) ${percent}%, transparent)`;
+
 const look = EditorView.theme({
   "&": { backgroundColor: "var(--wb-panel)", color: "var(--mantine-color-text)", fontSize: "0.8125rem", height: "100%" },
   ".cm-scroller": { fontFamily: "var(--mantine-font-family-monospace)", lineHeight: "1.5" },
@@ -29,6 +31,14 @@ const look = EditorView.theme({
   ".cm-cursor": { borderLeftColor: "var(--mantine-color-text)" },
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--wb-row-focus) !important" },
   ".cm-panels": { backgroundColor: "var(--wb-page)", color: "inherit" },
+  // The colours of differences are the console's own in both schemes: what is gone, what is new, and what both share.
+  "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: tint("bad", 10) },
+  "&.cm-merge-b .cm-changedLine": { backgroundColor: tint("good", 10) },
+  "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText": { background: `${tint("bad", 26)} !important` },
+  "&.cm-merge-b .cm-changedText": { background: `${tint("good", 26)} !important` },
+  "&.cm-merge-a .cm-changedLineGutter, .cm-deletedLineGutter": { background: "var(--wb-bad-bar) !important" },
+  "&.cm-merge-b .cm-changedLineGutter": { background: "var(--wb-good-bar) !important" },
+  ".cm-collapsedLines": { color: "var(--wb-dim) !important", background: "var(--wb-row-hover) !important" },
   "&.cm-focused": { outline: "2px solid var(--mantine-primary-color-filled)" },
 });
 
@@ -52,6 +62,19 @@ export interface EditorHandle {
   destroy: () => void;
 }
 
+/**
+ * What is typed over selected text. Left to itself, Chromium gives it the colour of what was there as an inline style, which the
+ * page's policy refuses and reports.
+ */
+const typeOver = EditorView.domEventHandlers({
+  beforeinput: (event, view) => {
+    const isTyped = event.inputType === "insertText" && !event.isComposing && event.data !== null;
+    if (!isTyped || view.state.selection.main.empty) return false;
+    view.dispatch({ ...view.state.replaceSelection(event.data ?? ""), userEvent: "input.type", scrollIntoView: true });
+    return true;
+  },
+});
+
 interface EditorWords {
   parent: HTMLElement;
   text: string;
@@ -67,6 +90,7 @@ export const createEditor = ({ parent, text, label, nonce, onChange }: EditorWor
     ? [
         history(),
         indentOnInput(),
+        typeOver,
         highlightActiveLine(),
         keymap.of([...historyKeymap, indentWithTab]),
         EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
@@ -96,23 +120,26 @@ interface DiffWords {
   labels: readonly [string, string];
   language: CodeLanguage;
   nonce: string;
+  /** One text with what is gone and what is new below one another, where there is no room for two. */
+  isStacked: boolean;
 }
 
-/** Two texts side by side, what they share folded away. */
-export const createDiff = async ({
-  parent,
-  before,
-  after,
-  labels,
-  language,
-  nonce,
-}: DiffWords): Promise<{ destroy: () => void }> => {
+const FOLDED = { margin: 3, minSize: 6 };
+
+/** What differs between two texts, what they share folded away. */
+export const createDiff = async (words: DiffWords): Promise<{ destroy: () => void }> => {
+  const { parent, before, after, labels, language, nonce, isStacked } = words;
   const grammar = await grammarOf(language);
+  const side = (label: string): Extension => [base(nonce, label, true), EditorView.lineWrapping, grammar];
+  if (isStacked) {
+    const unified = unifiedMergeView({ original: before, mergeControls: false, gutter: true, collapseUnchanged: FOLDED });
+    return new EditorView({ parent, doc: after, extensions: [side(`${labels[0]}, ${labels[1]}`), unified] });
+  }
   return new MergeView({
     parent,
-    a: { doc: before, extensions: [base(nonce, labels[0], true), grammar] },
-    b: { doc: after, extensions: [base(nonce, labels[1], true), grammar] },
-    collapseUnchanged: { margin: 3, minSize: 6 },
+    a: { doc: before, extensions: side(labels[0]) },
+    b: { doc: after, extensions: side(labels[1]) },
+    collapseUnchanged: FOLDED,
     gutter: true,
   });
 };

@@ -344,6 +344,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/assemblies/{assembly_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Assembly Usage
+         * @description The jobs that the assembly is part of, and which of its revisions each runs.
+         */
+        get: operations["get_assembly_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/assembly_files": {
         parameters: {
             query?: never;
@@ -1342,6 +1362,26 @@ export interface paths {
          * @description Make an account.
          */
         post: operations["create_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operators/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Roles
+         * @description The roles, and what each may do.
+         */
+        get: operations["list_roles"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2760,8 +2800,27 @@ export interface components {
             warning_exit_codes?: number[];
         };
         /**
+         * AssemblyJobReply
+         * @description A job that an assembly is part of. `revisions`: those that it runs; latest = each new one, from its next occurrence on.
+         */
+        AssemblyJobReply: {
+            /** Execution Context */
+            execution_context: string;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Revisions */
+            revisions: (number | "latest")[];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "paused" | "completed" | "error";
+        };
+        /**
          * AssemblyListItem
-         * @description An assembly without its script.
+         * @description An assembly without its script. `used_by_jobs`: how many there are, also those that the caller does not see.
          */
         AssemblyListItem: {
             /** Archived At */
@@ -2807,6 +2866,8 @@ export interface components {
             updated_at: string;
             /** Updated By */
             updated_by: string | null;
+            /** Used By Jobs */
+            used_by_jobs: number;
             /** Variables */
             variables?: components["schemas"]["VariableBody-Output"][];
             /** Warning Exit Codes */
@@ -2869,6 +2930,16 @@ export interface components {
             variables?: components["schemas"]["VariableBody-Output"][];
             /** Warning Exit Codes */
             warning_exit_codes?: number[];
+        };
+        /**
+         * AssemblyUsageReply
+         * @description The jobs that keep an assembly from being archived. Those that the caller does not see are counted, not named.
+         */
+        AssemblyUsageReply: {
+            /** Jobs */
+            jobs: components["schemas"]["AssemblyJobReply"][];
+            /** Unseen Jobs */
+            unseen_jobs: number;
         };
         /** AttachBody */
         AttachBody: {
@@ -6809,6 +6880,22 @@ export interface components {
          */
         Role: "admin" | "operator" | "viewer";
         /**
+         * RoleReply
+         * @description What a role may do. `deniable`: what of it an account may lack.
+         */
+        RoleReply: {
+            /** Deniable */
+            deniable: components["schemas"]["Permission"][];
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
+            role: components["schemas"]["Role"];
+        };
+        /** RolesReply */
+        RolesReply: {
+            /** Items */
+            items: components["schemas"]["RoleReply"][];
+        };
+        /**
          * RolloutReply
          * @description How far an occurrence is that goes in waves or with a limit. `wave` is the last that has begun; `waves` null = only limited.
          *
@@ -9839,6 +9926,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RevisionReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_assembly_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyUsageReply"];
                 };
             };
             /** @description Not signed in */
@@ -15089,6 +15261,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OperatorReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_roles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolesReply"];
                 };
             };
             /** @description Not signed in */

@@ -1,30 +1,43 @@
 import { Button, PasswordInput, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { useChangePassword } from "@/api/session";
+import { fieldErrors } from "@/lib/field-errors";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
-/** The first sign-in: a password of one's own before anything else. */
-export const ChoosePassword = ({ username }: { username: string }) => {
+interface ChoosePasswordProps {
+  username: string;
+  /** Why one is asked, and what happens. */
+  intro: string;
+  currentLabel: string;
+  submit: string;
+  onDone?: () => void;
+}
+
+/** A password of one's own in place of the one before. */
+export const ChoosePassword = ({ username, intro, currentLabel, submit, onDone }: ChoosePasswordProps) => {
   const [current, setCurrent] = useState("");
   const [chosen, setChosen] = useState("");
   const [again, setAgain] = useState("");
   const change = useChangePassword();
+  const errorOf = fieldErrors(change.error);
   const differs = again !== "" && again !== chosen;
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (chosen === again) change.mutate({ current_password: current, new_password: chosen });
+        if (chosen === again) change.mutate({ current_password: current, new_password: chosen }, { onSuccess: onDone });
       }}
     >
       <Stack gap="sm">
-        <Text size="sm">Choose a password of your own, {username}. The one that you were given ends with that.</Text>
+        <Text size="sm">{intro}</Text>
         <input type="text" name="username" autoComplete="username" value={username} readOnly hidden />
         <PasswordInput
-          label="Password you were given"
+          label={currentLabel}
           autoComplete="current-password"
           required
+          data-autofocus
           value={current}
+          error={errorOf("current_password")}
           onChange={(event) => setCurrent(event.currentTarget.value)}
         />
         <PasswordInput
@@ -32,6 +45,7 @@ export const ChoosePassword = ({ username }: { username: string }) => {
           autoComplete="new-password"
           required
           value={chosen}
+          error={errorOf("new_password")}
           onChange={(event) => setChosen(event.currentTarget.value)}
         />
         <PasswordInput
@@ -44,7 +58,7 @@ export const ChoosePassword = ({ username }: { username: string }) => {
         />
         <ProblemAlert problem={change.error} />
         <Button type="submit" size="sm" fullWidth loading={change.isPending} disabled={differs}>
-          Choose and go on
+          {submit}
         </Button>
       </Stack>
     </form>

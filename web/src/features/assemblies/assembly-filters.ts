@@ -1,0 +1,22 @@
+import type { AssembliesQuery } from "@/api/assemblies";
+import { oneOf, oneOfOr, text, texts, type Values } from "@/lib/search-params";
+import { INTERPRETERS } from "./draft";
+
+/** The state of the list in its address; the names are those of the API's list. */
+export const ASSEMBLY_FILTERS = {
+  q: text(),
+  interpreter: oneOf(INTERPRETERS.map((one) => one.value)),
+  archived: oneOfOr(["false", "true", "all"], "false"),
+  columns: texts(),
+};
+
+export const ARCHIVED = [
+  { value: "true", label: "Archived only" },
+  { value: "all", label: "With archived" },
+] as const;
+
+export const queryOf = (state: Values<typeof ASSEMBLY_FILTERS>): AssembliesQuery => ({
+  q: state.q || undefined,
+  interpreter: state.interpreter ?? undefined,
+  archived: state.archived,
+});

@@ -1,0 +1,53 @@
+import type { AssemblyBody, AssemblyUsage, DeclaredVariable } from "@/api/assemblies";
+import { bytes } from "@/lib/bytes";
+import { duration } from "@/lib/time";
+import { interpreterName } from "./draft";
+
+/** Everything of an assembly but its script, a line for each thing, so that two of them can be compared. */
+export const settingsText = (one: Omit<AssemblyBody, "content" | "kind">): string =>
+  [
+    `name: ${one.name}`,
+    `interpreter: ${interpreterName(one.interpreter)}`,
+    `time limit: ${duration(one.time_limit_seconds)}`,
+    `warning exit codes: ${one.warning_exit_codes?.join(", ") || "none"}`,
+    ...(one.description ? one.description.split("\n").map((line) => `description: ${line}`) : []),
+    ...(one.variables ?? []).map((variable) => `variable ${variable.name}: ${variableInWords(variable)}`),
+    ...(one.files ?? []).map((file) => `file ${file.name}: ${bytes(file.size)}, SHA-256 ${file.sha256}`),
+  ].join("\n");
+
+export const variableInWords = (one: DeclaredVariable): string =>
+  [
+    one.type,
+    ...(one.choices?.length ? [`one of ${one.choices.join(", ")}`] : []),
+    one.required ? "required" : "optional",
+    ...(one.default === null || one.default === undefined ? [] : [`default ${JSON.stringify(one.default)}`]),
+    ...(one.description ? [one.description] : []),
+  ].join(" · ");
+
+/** Which revision a job runs, as it is said beside its name. */
+export const revisionsInWords = (revisions: readonly (number | "latest")[]): string =>
+  revisions.map((one) => (one === "latest" ? "always the latest" : `revision ${one}`)).join(" and ");
+
+/** The jobs that run a new revision from their next occurrence on: those that are active and take the latest. */
+export const followersOf = (usage: AssemblyUsage | undefined): AssemblyUsage["jobs"] =>
+  usage?.jobs.filter((job) => job.state === "active" && job.revisions.includes("latest")) ?? [];
+
+export const countOf = (number: number, one: string, many = `${one}s`): string =>
+  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+
+const PARTS: readonly (readonly [string, (one: AssemblyBody) => unknown])[] = [
+  ["name", (one) => one.name],
+  ["description", (one) => one.description],
+  ["interpreter", (one) => one.interpreter],
+  ["script", (one) => one.content],
+  ["variables", (one) => one.variables ?? []],
+  ["time limit", (one) => one.time_limit_seconds],
+  ["warning exit codes", (one) => one.warning_exit_codes ?? []],
+  ["files", (one) => one.files ?? []],
+];
+
+/** Which parts differ between two states: `script, variables`. */
+export const changedInWords = (before: AssemblyBody, after: AssemblyBody): string =>
+  PARTS.filter(([, part]) => JSON.stringify(part(before)) !== JSON.stringify(part(after)))
+    .map(([name]) => name)
+    .join(", ");

@@ -1,0 +1,46 @@
+import { Loader } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "@tanstack/react-router";
+import { assemblyQuery } from "@/api/assemblies";
+import { useMay } from "@/api/session";
+import { AssemblyEditor } from "@/features/assemblies/AssemblyEditor";
+import { draftOf } from "@/features/assemblies/draft";
+import { oneOfOr, wholeNumber } from "@/lib/search-params";
+import { useUrlState } from "@/lib/url-state";
+import { PageHeader } from "@/ui/PageHeader";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+const STATE = { tab: oneOfOr(["edit", "revisions", "jobs"], "edit"), from: wholeNumber(), to: wholeNumber() };
+
+/** Automation > Assemblies > one of them. */
+const AssemblyPage = () => {
+  const { assemblyId = "" } = useParams({ strict: false }) as { assemblyId?: string };
+  const [state, setState] = useUrlState(STATE);
+  const may = useMay("assemblies:write");
+  const asked = useQuery(assemblyQuery(assemblyId));
+  if (asked.data)
+    return (
+      <AssemblyEditor
+        key={asked.data.id}
+        saved={asked.data}
+        initial={draftOf(asked.data)}
+        refused={may.reason}
+        tab={state.tab}
+        onTab={(tab) => setState({ tab })}
+        compared={state}
+        onCompare={(compared) => setState({ ...compared, tab: "revisions" })}
+      />
+    );
+  return (
+    <>
+      <PageHeader title="Assembly" />
+      {asked.error ? (
+        <ProblemAlert problem={asked.error} onRetry={() => void asked.refetch()} />
+      ) : (
+        <Loader size="sm" aria-label="Reading the assembly" />
+      )}
+    </>
+  );
+};
+
+export default AssemblyPage;

@@ -1,0 +1,44 @@
+import { Loader } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { assemblyQuery } from "@/api/assemblies";
+import { useMay } from "@/api/session";
+import { AssemblyEditor } from "@/features/assemblies/AssemblyEditor";
+import { copyOf, newDraft } from "@/features/assemblies/draft";
+import { paths } from "@/lib/paths";
+import { text } from "@/lib/search-params";
+import { useUrlState } from "@/lib/url-state";
+import { PageHeader } from "@/ui/PageHeader";
+import { ProblemAlert } from "@/ui/ProblemAlert";
+
+const STATE = { from: text() };
+
+/** A new assembly; a copy of another one where the address says `from`. */
+const NewAssemblyPage = () => {
+  const [{ from }] = useUrlState(STATE);
+  const may = useMay("assemblies:write");
+  const navigate = useNavigate();
+  const source = useQuery({ ...assemblyQuery(from), enabled: from !== "" });
+  if (from && !source.data)
+    return (
+      <>
+        <PageHeader title="New Assembly" />
+        {source.error ? (
+          <ProblemAlert problem={source.error} onRetry={() => void source.refetch()} />
+        ) : (
+          <Loader size="sm" aria-label="Reading the assembly to copy" />
+        )}
+      </>
+    );
+  return (
+    <AssemblyEditor
+      key={from}
+      saved={null}
+      initial={source.data && from ? copyOf(source.data) : newDraft()}
+      refused={may.reason}
+      onMade={(made) => void navigate({ to: paths.assembly(made.id), ignoreBlocker: true, replace: true })}
+    />
+  );
+};
+
+export default NewAssemblyPage;
