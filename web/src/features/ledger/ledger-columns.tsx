@@ -34,11 +34,20 @@ const KINDS: Readonly<Record<string, string>> = {
   backfill: "Backfill",
 };
 
+const FLAGS: Readonly<Record<string, string>> = {
+  shifted_gap: "Moved: the clocks skip its time",
+  first_of_two: "First of two: the clocks repeat its time",
+  clamped: "Last day of a shorter month",
+  in_blackout: "A window is closed",
+  held: "Waits for the window",
+  not_counted: "Windows not looked at",
+};
+
 /** The columns of the ledger, by the fields of its entries. */
 export const LEDGER_COLUMNS: readonly Column<LedgerEntry>[] = [
   {
     id: "scheduled_for_at",
-    header: "Was due",
+    header: "Due",
     width: 168,
     cell: (one) => <Instant at={one.scheduled_for_at} show="stacked" />,
   },
@@ -80,6 +89,13 @@ export const LEDGER_COLUMNS: readonly Column<LedgerEntry>[] = [
       ) : (
         "–"
       ),
+  },
+  {
+    id: "flags",
+    header: "Notes",
+    width: 190,
+    extra: true,
+    cell: (one) => one.flags.map((flag) => FLAGS[flag] ?? flag.replaceAll("_", " ")).join(", ") || "–",
   },
   { id: "kind", header: "Begun by", width: 110, extra: true, cell: (one) => KINDS[one.kind] ?? one.kind },
   {
