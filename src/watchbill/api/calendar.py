@@ -55,7 +55,7 @@ class CalendarCell(Model):
     period_seconds: int | None
 
 
-class LoadReply(Model):
+class SiteLoad(Model):
     """`site_id` null: devices without a site. What is to come is reckoned with the devices that its jobs find now."""
 
     site_id: int | None
@@ -63,7 +63,7 @@ class LoadReply(Model):
     devices: int = Field(description="starts on devices; one of two occurrences counts twice")
 
 
-class StretchReply(Model):
+class CalendarStretch(Model):
     """An hour or a day; where the clocks change, a day has other than 24 hours.
 
     `jobs`, `number` and `counts` are of all jobs, `cells` of those that are told: what went wrong before others, in order of time.
@@ -75,14 +75,14 @@ class StretchReply(Model):
     number: int
     counts: dict[str, int]
     cells: list[CalendarCell]
-    load: list[LoadReply]
+    load: list[SiteLoad]
 
 
 class CalendarReply(Model):
     """`left_out`: jobs whose coming instants were not counted, as there are too many. `unsized`: jobs that are not in the coming load."""
 
     timezone: str
-    stretches: list[StretchReply]
+    stretches: list[CalendarStretch]
     left_out: int
     unsized: int
 
@@ -116,8 +116,8 @@ async def get_calendar(caller: Caller, tx: Tx, now: Now, wanted: Annotated[Calen
     )
 
 
-def _stretch(one: calendar.Stretch) -> StretchReply:
-    return StretchReply(
+def _stretch(one: calendar.Stretch) -> CalendarStretch:
+    return CalendarStretch(
         starts_at=one.starts_at,
         ends_at=one.ends_at,
         jobs=one.jobs,
@@ -125,7 +125,7 @@ def _stretch(one: calendar.Stretch) -> StretchReply:
         counts=dict(one.counts),
         cells=[_cell(cell) for cell in one.cells],
         load=[
-            LoadReply(site_id=there.site_id or None, occurrences=there.occurrences, devices=there.devices)
+            SiteLoad(site_id=there.site_id or None, occurrences=there.occurrences, devices=there.devices)
             for there in one.load
         ],
     )

@@ -4,7 +4,7 @@ import type { paths } from "./generated/schema";
 import { key } from "./query";
 
 export type Calendar = Schemas["CalendarReply"];
-export type Stretch = Schemas["StretchReply"];
+export type Stretch = Schemas["CalendarStretch"];
 export type Cell = Schemas["CalendarCell"];
 export type CalendarQuery = NonNullable<paths["/api/calendar"]["get"]["parameters"]["query"]>;
 

@@ -7,14 +7,15 @@ import { jobQuery, jobsQuery } from "@/api/jobs";
 interface JobPickerProps {
   label: string;
   value: number | null;
+  error?: string;
+  size?: "xs" | "sm";
   onChange: (jobId: number | null) => void;
-  width?: number;
 }
 
 const MOST = 20;
 
 /** One job among any number: found by a part of its name. */
-export const JobPicker = ({ label, value, onChange, width = 200 }: JobPickerProps) => {
+export const JobPicker = ({ label, value, error, size = "xs", onChange }: JobPickerProps) => {
   const [typed, setTyped] = useState("");
   const [q] = useDebouncedValue(typed, 250);
   const chosen = useQuery({ ...jobQuery(value ?? 0), enabled: value !== null }).data;
@@ -27,8 +28,9 @@ export const JobPicker = ({ label, value, onChange, width = 200 }: JobPickerProp
   const data = isThere ? some : [{ value: String(value), label: chosen?.name ?? `Job ${value}` }, ...some];
   return (
     <Select
-      size="xs"
-      w={width}
+      size={size}
+      w={size === "xs" ? 200 : undefined}
+      error={error}
       aria-label={label}
       placeholder={label}
       searchable
