@@ -35,6 +35,7 @@ DELIVERY = (
     Row(_CALENDAR, READ, query=lambda _: _AROUND),
     Row(_CALENDAR, READ, WORK, query=lambda it: {**_AROUND, "job_id": it.job_id}, is_in_path=False, unseen=200),
     Row(_CALENDAR, READ, SITE, query=lambda it: {**_AROUND, "site_id": it.site_id}, is_in_path=False, unseen=200),
+    Row("GET /api/audit/export", (P.AUDIT_READ,)),
     Row("GET /api/workers", (P.SERVICES_WRITE,), is_for_every_site=True),
     Row("POST /api/windows/preview", READ, body=lambda _: window_body("Not yet", [{"kind": "site", "site_id": 1}])),
     Row("GET /api/search", READ, query=lambda _: {"q": "output"}),

@@ -63,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     device_approvals.resource,
     device_filters.resource,
     audit.resource,
+    audit.streams,
     assemblies.resource,
     assembly_files.resource,
     assembly_files.streams,
