@@ -51,3 +51,30 @@ async def sign_in_as_viewer(fleet: Fleet, page: Page) -> None:
     await page.get_by_label("Password", exact=False).first.fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("heading", name="Scheduled Jobs").wait_for()
+
+
+async def furnish(fleet: Fleet, *jobs: dict[str, Any]) -> int:
+    """For pictures: an absence, windows, a job that comes often, a channel and a rule. Returns the id of a window."""
+    await leave_outage(fleet, *jobs)
+    site = {"kind": "site", "site_id": fleet.site["id"]}
+    weekly = {"type": "weekly", "start": "2026-01-04T02:00", "timezone": "Europe/Berlin"}
+    daily = {"type": "daily", "start": "2026-01-01T07:00", "timezone": "Europe/Berlin"}
+    body = {"name": "Sunday maintenance", "kind": "allow", "when_closed": "defer", "cutoff_seconds": 1800}
+    spans = [{"schedule": weekly, "duration_seconds": 4 * 3600}]
+    window = await _post(fleet, "/api/windows", {**body, "spans": spans, "attachments": [site]})
+    freeze = [{"schedule": daily, "duration_seconds": 2 * 3600}]
+    device = {"kind": "device", "device_id": fleet.agents[0].device_id}
+    await _post(fleet, "/api/windows", {"name": "Tide change", "kind": "deny", "spans": freeze, "attachments": [device]})
+    often = {"type": "every_15_minutes", "start": "2026-01-01T00:00"}
+    await fleet.job(await fleet.script("true"), fleet.agents[0], name="Watch the locks", schedule=often)
+    hook = {"kind": "webhook", "name": "Night watch", "url": "http://127.0.0.1:9/hook"}
+    channel = await _post(fleet, "/api/notification_channels", hook)
+    rule = {"events": ["failed", "missed", "recovered"], "urgent_events": ["missed"], "channel_ids": [channel["id"]]}
+    await _post(fleet, "/api/notification_rules", rule)
+    return int(window["id"])
+
+
+async def _post(fleet: Fleet, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    reply = await fleet.http.post(path, json=body)
+    assert reply.status_code == 201, reply.text
+    return dict(reply.json())
