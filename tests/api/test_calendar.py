@@ -53,7 +53,9 @@ async def read(client: httpx.AsyncClient, begin: datetime, days: float, **query:
 async def test_what_was_is_counted_by_job_and_day_the_worst_told_first(admin, db: Database, fleet, world):
     for hour in range(3):
         await occurred(db, fleet["often"], MAY + timedelta(hours=hour), counts={(world.site_a, "success"): 1})
-    await occurred(db, fleet["often"], MAY + timedelta(hours=4), None, state="missed", reason="catch_up_window", range_count=5)
+    await occurred(
+        db, fleet["often"], MAY + timedelta(hours=4), None, state="missed", reason="catch_up_window", range_count=5
+    )
     last = await occurred(db, fleet["both"], MAY + timedelta(hours=9), "failed", counts={(world.site_b, "failed"): 2})
     first, second = await read(admin, MAY, 2)
     assert (first["jobs"], first["number"], first["counts"]) == (2, 9, {"success": 3, "missed": 5, "failed": 1})
@@ -67,8 +69,8 @@ async def test_what_was_is_counted_by_job_and_day_the_worst_told_first(admin, db
     assert second["number"] == 0
     (only, _) = await read(admin, MAY, 2, jobs=1)
     assert (only["jobs"], [one["job_name"] for one in only["cells"]]) == (2, ["Clean all"])  # the one that failed
-    (hour, *_) = await read(admin, MAY + timedelta(hours=9), 0.5, step="hour", site_id=world.site_b)
-    assert (hour["number"], hour["load"][0]["devices"]) == (1, 2)
+    (nine, *_) = await read(admin, MAY + timedelta(hours=9), 0.5, step="hour", site_id=world.site_b)
+    assert (nine["number"], nine["load"][0]["devices"]) == (1, 2)
 
 
 async def test_what_comes_often_is_counted_and_not_named(admin, fleet, world):

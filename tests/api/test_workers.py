@@ -47,7 +47,9 @@ async def test_each_process_by_its_last_sign_of_life_and_what_it_holds(admin, db
         await devices.presence.connected(tx, gateway, [(device, uuid.uuid4())], now)
         same = {"by": None, "leased": None, "error": None, "finished": None, "made": ago(minutes=9)}
         await tx.execute(_ITEM, {**same, "site": world.site_a, "state": "queued"})
-        await tx.execute(_ITEM, {**same, "site": world.site_a, "state": "leased", "by": worker, "leased": ago(minutes=3)})
+        await tx.execute(
+            _ITEM, {**same, "site": world.site_a, "state": "leased", "by": worker, "leased": ago(minutes=3)}
+        )
         await tx.execute(_ITEM, {**same, "site": 0, "state": "failed", "error": "no luck", "finished": ago(hours=2)})
         await tx.execute(_ITEM, {**same, "site": 0, "state": "failed", "error": "old", "finished": ago(days=9)})
     found = (await admin.get(PATH)).json()

@@ -64,7 +64,9 @@ async def furnish(fleet: Fleet, *jobs: dict[str, Any]) -> int:
     window = await _post(fleet, "/api/windows", {**body, "spans": spans, "attachments": [site]})
     freeze = [{"schedule": daily, "duration_seconds": 2 * 3600}]
     device = {"kind": "device", "device_id": fleet.agents[0].device_id}
-    await _post(fleet, "/api/windows", {"name": "Tide change", "kind": "deny", "spans": freeze, "attachments": [device]})
+    await _post(
+        fleet, "/api/windows", {"name": "Tide change", "kind": "deny", "spans": freeze, "attachments": [device]}
+    )
     often = {"type": "every_15_minutes", "start": "2026-01-01T00:00"}
     await fleet.job(await fleet.script("true"), fleet.agents[0], name="Watch the locks", schedule=often)
     hook = {"kind": "webhook", "name": "Night watch", "url": "http://127.0.0.1:9/hook"}

@@ -13,9 +13,7 @@ pytestmark = pytest.mark.timeout(240)
 _DAILY = {"type": "daily", "start": "2026-01-01T03:00"}
 
 
-async def test_what_is_held_is_let_go_or_skipped_with_a_count_before(
-    fleet: Fleet, page: Page, open_page: Page
-) -> None:
+async def test_what_is_held_is_let_go_or_skipped_with_a_count_before(fleet: Fleet, page: Page, open_page: Page) -> None:
     agent = await fleet.enrol("alpha")
     script = await fleet.script("true")
     spool, disks, logs = [

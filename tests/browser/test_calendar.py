@@ -12,9 +12,7 @@ from tests.flows.fleet import Fleet
 pytestmark = pytest.mark.timeout(240)
 
 
-async def test_the_calendar_shows_past_and_future_and_leads_to_a_run(
-    fleet: Fleet, page: Page, open_page: Page
-) -> None:
+async def test_the_calendar_shows_past_and_future_and_leads_to_a_run(fleet: Fleet, page: Page, open_page: Page) -> None:
     agent = await fleet.enrol("alpha")
     script = await fleet.script("true")
     once = await fleet.job(script, agent, name="Clear spool")
@@ -37,8 +35,12 @@ async def test_the_calendar_shows_past_and_future_and_leads_to_a_run(
     await expect(ran).to_be_visible()
     # What comes often is told once for each day: a month holds thousands of it.
     await page.get_by_role("button", name="After").click()
-    await expect(page.get_by_role("link", name=re.compile("^Watch disks, every 15 min ×96: 96 planned")).nth(9)).to_be_visible()
-    await expect(page.get_by_role("region", name="Load and windows").get_by_role("rowheader", name="Harbour")).to_be_visible()
+    await expect(
+        page.get_by_role("link", name=re.compile("^Watch disks, every 15 min ×96: 96 planned")).nth(9)
+    ).to_be_visible()
+    await expect(
+        page.get_by_role("region", name="Load and windows").get_by_role("rowheader", name="Harbour")
+    ).to_be_visible()
     await expect(page.get_by_role("region", name="Load and windows")).to_contain_text("Harvest freeze")
     await page.get_by_role("button", name="Today").click()
     await expect(ran).to_have_attribute("href", re.compile(rf"/jobs/{once['id']}/run\?occurrence="))

@@ -14,9 +14,7 @@ from tests.notifications.sinks import http
 pytestmark = pytest.mark.timeout(240)
 
 
-async def test_processes_the_trail_and_a_channel_that_is_tried_out(
-    fleet: Fleet, page: Page, open_page: Page
-) -> None:
+async def test_processes_the_trail_and_a_channel_that_is_tried_out(fleet: Fleet, page: Page, open_page: Page) -> None:
     agent = await fleet.enrol("alpha")
     await fleet.job(await fleet.script("true"), agent, name="Clear spool")
 

@@ -111,9 +111,7 @@ async def get_calendar(caller: Caller, tx: Tx, now: Now, wanted: Annotated[Calen
     asked = LedgerFilter(job_id=wanted.job_id, site_id=wanted.site_id, q=wanted.q, until=edges[-1])
     found = await calendar.overview(tx, caller.scope, asked, edges, most=wanted.jobs, now=now)
     stretches = [_stretch(one) for one in found.stretches]
-    return CalendarReply(
-        timezone=wanted.timezone, stretches=stretches, left_out=found.left_out, unsized=found.unsized
-    )
+    return CalendarReply(timezone=wanted.timezone, stretches=stretches, left_out=found.left_out, unsized=found.unsized)
 
 
 def _stretch(one: calendar.Stretch) -> CalendarStretch:

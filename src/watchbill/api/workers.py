@@ -1,7 +1,7 @@
 """`/api/workers`: the processes of the Engine, what each holds, and the work that waits for them. Changes nothing."""
 
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -106,7 +106,7 @@ async def list_workers(tx: Tx, caller: Caller, now: Now) -> WorkersReply:
     )
 
 
-def _same(one: object, *names: str) -> dict[str, object]:
+def _same(one: object, *names: str) -> dict[str, Any]:
     return {name: getattr(one, name) for name in names}
 
 

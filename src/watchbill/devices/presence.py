@@ -71,7 +71,9 @@ FROM ended, devices d WHERE p.device_id = ended.device_id AND d.id = p.device_id
 RETURNING p.device_id AS id, d.site_id
 """).bindparams(bindparam("devices", type_=_UUIDS), bindparam("connections", type_=_UUIDS))
 
-_BY_GATEWAY = text("SELECT gateway_id, count(*) AS number FROM device_presence WHERE gateway_id IS NOT NULL GROUP BY gateway_id")
+_BY_GATEWAY = text(
+    "SELECT gateway_id, count(*) AS number FROM device_presence WHERE gateway_id IS NOT NULL GROUP BY gateway_id"
+)
 
 # last_seen_at stays: nobody knows how long the gateway had been gone.
 _GATEWAY_GONE = text("""

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -141,7 +142,7 @@ def _stretches(
     for (stretch, _), cell in cells.items():
         by_stretch[stretch].append(cell)
     made = []
-    for place, (begin, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for place, (begin, end) in enumerate(pairwise(edges)):
         found = by_stretch[place]
         shown = sorted(found, key=lambda one: (one.rank, one.first_at, one.job_id))[:most]
         counts = sum((one.counts for one in found), Counter[str]())

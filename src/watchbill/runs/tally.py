@@ -52,7 +52,8 @@ class Tallying:
     left_out: int = 0
 
     def of(self, jobs: Iterable[DueJob]) -> list[Tally]:
-        latest, found = time.thread_time() + self.seconds, []
+        latest = time.thread_time() + self.seconds
+        found: list[Tally] = []
         for job in jobs:
             if time.thread_time() > latest:
                 self.left_out += 1
@@ -70,7 +71,7 @@ class Tallying:
         walked = list(islice(self._walk(schedule, after), most + 1 if can_count else _MOST_WALKED))
         if can_count and len(walked) > most:
             return self._counted(job.id, schedule, after)
-        return self._grouped(job.id, schedule, walked)
+        return self._grouped(job.id, walked)
 
     def _walk(self, schedule: Schedule, after: datetime) -> Iterator[datetime]:
         end = self.edges[-1]
@@ -87,7 +88,7 @@ class Tallying:
             if at > after:
                 yield at
 
-    def _grouped(self, job_id: int, schedule: Schedule, walked: Sequence[datetime]) -> Iterator[Tally]:
+    def _grouped(self, job_id: int, walked: Sequence[datetime]) -> Iterator[Tally]:
         stretches: dict[int, list[datetime]] = {}
         for at in walked:
             stretches.setdefault(bisect_right(self.edges, at) - 1, []).append(at)

@@ -17,8 +17,7 @@ export const auditQuery = (query: AuditQuery) =>
 export const actorsQuery = () =>
   queryOptions({
     queryKey: key("operators", "picker"),
-    queryFn: async ({ signal }) =>
-      (await unwrap(api.GET("/api/operators", { params: { query: { limit: 500 } }, signal }))).items,
+    queryFn: async ({ signal }) => (await unwrap(api.GET("/api/operators", { params: { query: { limit: 500 } }, signal }))).items,
   });
 
 /** Where the same rows are to be had as a file. */

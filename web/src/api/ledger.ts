@@ -38,9 +38,7 @@ export const useSkipOccurrence = () =>
   useApiMutation({
     refusal: "form",
     run: ({ one, reason }: { one: Named; reason?: string }) =>
-      unwrap(
-        api.POST("/api/scheduled_jobs/{job_id}/occurrences/{occurrence}/skip", { params: of(one), body: { reason } }),
-      ),
+      unwrap(api.POST("/api/scheduled_jobs/{job_id}/occurrences/{occurrence}/skip", { params: of(one), body: { reason } })),
     done: (_, { one }) => `One occurrence of “${one.job_name}” is skipped.`,
     touches: TOUCHES,
   });
@@ -50,7 +48,7 @@ export const useSkipOccurrence = () =>
 export type Outage = Schemas["OutageReply"];
 export type JobAway = Schemas["JobAwayReply"];
 export type OutageTotals = Schemas["TotalsReply"];
-export type Decision = Schemas["Decision"];
+export type Decision = Schemas["watchbill__api__outages__Decision"];
 export type DecisionReply = Schemas["DecisionReply"];
 export type Guard = Schemas["StormGuard"];
 export type GuardBody = Schemas["StormGuardRequest"];

@@ -52,8 +52,7 @@ export const useSaveChannel = (before: Channel | null) =>
 
 export const useTestChannel = () =>
   useApiMutation({
-    run: (one: Channel) =>
-      unwrap(api.POST("/api/notification_channels/{channel_id}/test", { params: { path: ofChannel(one) } })),
+    run: (one: Channel) => unwrap(api.POST("/api/notification_channels/{channel_id}/test", { params: { path: ofChannel(one) } })),
     touches: TOUCHES,
   });
 

@@ -16,8 +16,7 @@ export const devicesByName = (q: string) =>
 export const deviceByName = (deviceId: string) =>
   queryOptions({
     queryKey: key("devices", "picked", deviceId),
-    queryFn: ({ signal }) =>
-      unwrap(api.GET("/api/devices/{device_id}", { params: { path: { device_id: deviceId } }, signal })),
+    queryFn: ({ signal }) => unwrap(api.GET("/api/devices/{device_id}", { params: { path: { device_id: deviceId } }, signal })),
     enabled: deviceId !== "",
   });
 

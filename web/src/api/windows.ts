@@ -81,8 +81,7 @@ export const useToggleWindow = () =>
 export const useDeleteWindow = () =>
   useApiMutation({
     refusal: "form",
-    run: (window: Pick<WindowRow, "id" | "name">) =>
-      unwrap(api.DELETE("/api/windows/{window_id}", { params: path(window.id) })),
+    run: (window: Pick<WindowRow, "id" | "name">) => unwrap(api.DELETE("/api/windows/{window_id}", { params: path(window.id) })),
     done: (_, window) => `“${window.name}” is deleted. What it covered is free of it.`,
     touches: TOUCHES,
   });

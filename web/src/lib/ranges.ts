@@ -24,8 +24,7 @@ const isInstant = (text: string): boolean => text !== "" && !Number.isNaN(new Da
 
 /** What it means at `now`. Spans that go up to now have no end, so that what happens next is in them. */
 export const boundsOf = ({ range, from, to }: RangeState, now: Date): Bounds => {
-  if (range === "between")
-    return { ...(isInstant(from) ? { from } : undefined), ...(isInstant(to) ? { to } : undefined) };
+  if (range === "between") return { ...(isInstant(from) ? { from } : undefined), ...(isInstant(to) ? { to } : undefined) };
   const hours = RANGES.find((one) => one.value === range)?.hours;
   return hours ? { from: new Date(now.getTime() - hours * 3_600_000).toISOString() } : {};
 };

@@ -29,7 +29,15 @@ const FIELDS = {
 };
 const ACTIONS = [
   ...["job.create", "job.update", "job.toggle", "job.rerun", "job.cancel", "job.delete", "occurrence.release", "occurrence.skip"],
-  ...["outage.decide", "window.create", "window.update", "window.delete", "assembly.update", "device.updated", "operator.created"],
+  ...[
+    "outage.decide",
+    "window.create",
+    "window.update",
+    "window.delete",
+    "assembly.update",
+    "device.updated",
+    "operator.created",
+  ],
 ];
 const KINDS = OBJECT_KINDS.map((value) => ({ value, label: kindInWords(value) }));
 

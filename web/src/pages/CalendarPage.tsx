@@ -3,16 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { calendarQuery } from "@/api/calendar";
 import { useSites } from "@/api/sites";
 import { AgendaView } from "@/features/ledger/AgendaView";
-import {
-  beginningOf,
-  dateIn,
-  isDate,
-  moved,
-  type Shown,
-  shownBy,
-  titleOf,
-  VIEWS,
-} from "@/features/calendar/calendar-dates";
+import { beginningOf, dateIn, isDate, moved, type Shown, shownBy, titleOf, VIEWS } from "@/features/calendar/calendar-dates";
 import classes from "@/features/calendar/calendar.module.css";
 import { DayGrid } from "@/features/calendar/DayGrid";
 import { HourList } from "@/features/calendar/HourList";
@@ -162,8 +153,8 @@ const Overview = ({ state, shown, zone, today, now, date, sites }: OverviewProps
       {error && <ProblemAlert problem={error} onRetry={() => void refetch()} />}
       {data.left_out > 0 && (
         <p className={classes.note}>
-          There are so many jobs that what is to come of {data.left_out.toLocaleString("en")} of them is not in here: look at less, by a
-          site or a name.
+          There are so many jobs that what is to come of {data.left_out.toLocaleString("en")} of them is not in here: look at
+          less, by a site or a name.
         </p>
       )}
       {data.unsized > 0 && (

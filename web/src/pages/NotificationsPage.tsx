@@ -95,7 +95,11 @@ const ToldTab = () => {
   const isFiltered = Object.values(query).some((one) => one !== undefined);
   return (
     <>
-      <div role="search" aria-label="Filters of what was told" style={{ display: "flex", gap: "0.5rem", flexWrap: "wrap", marginBottom: "0.6rem" }}>
+      <div
+        role="search"
+        aria-label="Filters of what was told"
+        style={{ display: "flex", gap: "0.5rem", flexWrap: "wrap", marginBottom: "0.6rem" }}
+      >
         <FilterSelect
           label="Any event"
           value={state.event}
@@ -145,7 +149,8 @@ const SignOfLife = () => {
   return (
     <Text size="sm" component="span">
       A sign of life goes out every {life.every_minutes} min
-      {life.why_not ? `, but not now: ${life.why_not}` : ""}. Last one: <Instant at={life.last_success_at} show="relative" none="none yet" />
+      {life.why_not ? `, but not now: ${life.why_not}` : ""}. Last one:{" "}
+      <Instant at={life.last_success_at} show="relative" none="none yet" />
       {life.last_error ? `; last failure: ${life.last_error}` : ""}.
     </Text>
   );

@@ -42,9 +42,7 @@ const WindowPage = () => {
 };
 
 const ZONES = (): string[] => ["UTC", ...Intl.supportedValuesOf("timeZone").filter((one) => one !== "UTC")];
-const FIELDS = [
-  ...["name", "description", "kind", "zone_source", "when_closed", "cutoff_seconds", "spans", "attachments"],
-];
+const FIELDS = [...["name", "description", "kind", "zone_source", "when_closed", "cutoff_seconds", "spans", "attachments"]];
 
 const Editor = ({ before }: { before: Window | null }) => {
   const navigate = useNavigate();
@@ -155,11 +153,7 @@ const Editor = ({ before }: { before: Window | null }) => {
         </div>
       </form>
       {isDeleting && before && (
-        <DeleteWindow
-          window={before}
-          onClose={() => setDeleting(false)}
-          onDone={() => void navigate({ to: paths.windows() })}
-        />
+        <DeleteWindow window={before} onClose={() => setDeleting(false)} onDone={() => void navigate({ to: paths.windows() })} />
       )}
     </>
   );

@@ -41,17 +41,12 @@ const Found = ({ workers }: { workers: Workers }) => {
           {sentence}
         </Text>
         <Text size="sm" c="dimmed">
-          {workers.agents.toLocaleString("en")} {workers.agents === 1 ? "device is" : "devices are"} connected. A process that gives
-          no sign of life for <Duration seconds={workers.silent_after_seconds} /> counts as gone.
+          {workers.agents.toLocaleString("en")} {workers.agents === 1 ? "device is" : "devices are"} connected. A process that
+          gives no sign of life for <Duration seconds={workers.silent_after_seconds} /> counts as gone.
         </Text>
       </Group>
       <TitledPanel title="Processes" flush>
-        <PlainTable
-          label="Processes"
-          rows={workers.processes}
-          rowId={(one) => one.id}
-          columns={processColumns(nameOf)}
-        />
+        <PlainTable label="Processes" rows={workers.processes} rowId={(one) => one.id} columns={processColumns(nameOf)} />
       </TitledPanel>
       <TitledPanel title="Queue" flush={workers.lanes.length > 0}>
         {workers.lanes.length === 0 ? (

@@ -66,9 +66,7 @@ export const DecideDialog = ({
               {one.name}: {one.held.toLocaleString("en")}
             </List.Item>
           ))}
-          {named.length > MOST_NAMES && (
-            <List.Item>and {(named.length - MOST_NAMES).toLocaleString("en")} more jobs</List.Item>
-          )}
+          {named.length > MOST_NAMES && <List.Item>and {(named.length - MOST_NAMES).toLocaleString("en")} more jobs</List.Item>}
         </List>
       )}
     </ConfirmDialog>

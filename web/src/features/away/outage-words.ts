@@ -25,8 +25,7 @@ export const ACTIONS: Readonly<Record<Action, { label: string; verb: string; say
   skip: { label: "Skip all held…", verb: "Skip", says: "None of it runs." },
 };
 
-export const counted = (count: number, what: string): string =>
-  `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+export const counted = (count: number, what: string): string => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
 export interface Hit {
   held: number;

@@ -59,7 +59,9 @@ export const ChannelDialog = ({ before, onClose }: { before: Channel | null; onC
                 { value: "email", label: "E-mail" },
               ]}
               value={value.kind}
-              onChange={(kind) => setValue({ ...newChannel(kind === "email" ? "email" : "webhook", value.timezone), name: value.name })}
+              onChange={(kind) =>
+                setValue({ ...newChannel(kind === "email" ? "email" : "webhook", value.timezone), name: value.name })
+              }
             />
           )}
           <TextInput

@@ -72,8 +72,22 @@ export const EmailFields = ({ value, isNew, said, onChange }: FieldsProps) => {
       {smtp && (
         <>
           <Group gap="xs" grow align="flex-start">
-            <TextInput label="Host" required value={smtp.host} onChange={(event) => set({ host: event.currentTarget.value })} error={said("smtp.host")} />
-            <NumberInput label="Port" required min={1} max={65_535} value={smtp.port} onChange={(port) => set({ port: Number(port) })} error={said("smtp.port")} />
+            <TextInput
+              label="Host"
+              required
+              value={smtp.host}
+              onChange={(event) => set({ host: event.currentTarget.value })}
+              error={said("smtp.host")}
+            />
+            <NumberInput
+              label="Port"
+              required
+              min={1}
+              max={65_535}
+              value={smtp.port}
+              onChange={(port) => set({ port: Number(port) })}
+              error={said("smtp.port")}
+            />
             <Select
               label="Encryption"
               data={[
@@ -87,9 +101,21 @@ export const EmailFields = ({ value, isNew, said, onChange }: FieldsProps) => {
               error={said("smtp.tls")}
             />
           </Group>
-          <TextInput label="Sender" required value={smtp.sender} onChange={(event) => set({ sender: event.currentTarget.value })} error={said("smtp.sender")} />
+          <TextInput
+            label="Sender"
+            required
+            value={smtp.sender}
+            onChange={(event) => set({ sender: event.currentTarget.value })}
+            error={said("smtp.sender")}
+          />
           <Group gap="xs" grow align="flex-start">
-            <TextInput label="User" autoComplete="off" value={smtp.user ?? ""} onChange={(event) => set({ user: event.currentTarget.value || null })} error={said("smtp.user")} />
+            <TextInput
+              label="User"
+              autoComplete="off"
+              value={smtp.user ?? ""}
+              onChange={(event) => set({ user: event.currentTarget.value || null })}
+              error={said("smtp.user")}
+            />
             <PasswordInput
               label="Password"
               autoComplete="new-password"

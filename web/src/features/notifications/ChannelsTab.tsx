@@ -49,8 +49,7 @@ export const ChannelsTab = ({ siteName }: { siteName: (id: number) => string }) 
         rowName={(one) => one.name}
         empty={
           <EmptyState icon="notification" title="There is no channel yet." action={add}>
-            A channel is where notifications are sent: a webhook, or people by e-mail.{" "}
-            {allowed ? "Make the first one." : reason}
+            A channel is where notifications are sent: a webhook, or people by e-mail. {allowed ? "Make the first one." : reason}
           </EmptyState>
         }
         onOpen={allowed ? setOpened : undefined}

@@ -1,7 +1,26 @@
-import { Button, Checkbox, Group, Modal, MultiSelect, NumberInput, SegmentedControl, Select, Stack, Switch, Text } from "@mantine/core";
+import {
+  Button,
+  Checkbox,
+  Group,
+  Modal,
+  MultiSelect,
+  NumberInput,
+  SegmentedControl,
+  Select,
+  Stack,
+  Switch,
+  Text,
+} from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import { channelChoicesQuery, type NotificationEvent, type Rule, type RuleBody, type RuleOf, useSaveRule } from "@/api/notifications";
+import {
+  channelChoicesQuery,
+  type NotificationEvent,
+  type Rule,
+  type RuleBody,
+  type RuleOf,
+  useSaveRule,
+} from "@/api/notifications";
 import { useSites } from "@/api/sites";
 import { refusedAt, refusedElsewhere } from "@/lib/refusals";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -103,13 +122,35 @@ export const RuleDialog = ({ before, jobPicker, onClose }: RuleDialogProps) => {
           <Events value={value} error={said("events") ?? said("urgent_events")} onChange={set} />
           <Group gap="xs" grow align="flex-start">
             {value.events.includes("not_started") && (
-              <NumberInput label="Not started after (minutes)" min={1} max={10_080} value={value.not_started_minutes} onChange={(one) => set({ not_started_minutes: Number(one) })} error={said("not_started_minutes")} />
+              <NumberInput
+                label="Not started after (minutes)"
+                min={1}
+                max={10_080}
+                value={value.not_started_minutes}
+                onChange={(one) => set({ not_started_minutes: Number(one) })}
+                error={said("not_started_minutes")}
+              />
             )}
             {value.events.includes("failures_in_a_row") && (
-              <NumberInput label="Failures in a row" min={2} max={100} value={value.failures_in_a_row} onChange={(one) => set({ failures_in_a_row: Number(one) })} error={said("failures_in_a_row")} />
+              <NumberInput
+                label="Failures in a row"
+                min={2}
+                max={100}
+                value={value.failures_in_a_row}
+                onChange={(one) => set({ failures_in_a_row: Number(one) })}
+                error={said("failures_in_a_row")}
+              />
             )}
             {value.events.includes("slower_than_usual") && (
-              <NumberInput label="Times the usual duration" min={1.1} max={100} step={0.5} value={value.slower_factor} onChange={(one) => set({ slower_factor: Number(one) })} error={said("slower_factor")} />
+              <NumberInput
+                label="Times the usual duration"
+                min={1.1}
+                max={100}
+                step={0.5}
+                value={value.slower_factor}
+                onChange={(one) => set({ slower_factor: Number(one) })}
+                error={said("slower_factor")}
+              />
             )}
           </Group>
           <MultiSelect

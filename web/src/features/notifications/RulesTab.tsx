@@ -47,7 +47,12 @@ export const RulesTab = ({ siteName, jobName, jobPicker }: RulesTabProps) => {
         onOpen={allowed ? setOpened : undefined}
         actions={(one) => (
           <>
-            <IconAction label={`Edit the rule: ${eventsInWords(one)}`} icon="edit" reason={reason} onClick={() => setOpened(one)} />
+            <IconAction
+              label={`Edit the rule: ${eventsInWords(one)}`}
+              icon="edit"
+              reason={reason}
+              onClick={() => setOpened(one)}
+            />
             <IconAction
               label={`Archive the rule: ${eventsInWords(one)}`}
               icon="delete"
@@ -57,9 +62,7 @@ export const RulesTab = ({ siteName, jobName, jobPicker }: RulesTabProps) => {
           </>
         )}
       />
-      {opened && (
-        <RuleDialog before={opened === "new" ? null : opened} jobPicker={jobPicker} onClose={() => setOpened(null)} />
-      )}
+      {opened && <RuleDialog before={opened === "new" ? null : opened} jobPicker={jobPicker} onClose={() => setOpened(null)} />}
       {toArchive && (
         <ConfirmDialog
           opened

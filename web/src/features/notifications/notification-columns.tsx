@@ -57,10 +57,7 @@ export const channelColumns = (siteName: (id: number) => string): readonly Colum
   { id: "enabled", header: "On", width: 60, cell: (one) => (one.enabled ? "on" : "off") },
 ];
 
-export const ruleColumns = (
-  siteName: (id: number) => string,
-  jobName: (id: number) => ReactNode,
-): readonly Column<Rule>[] => [
+export const ruleColumns = (siteName: (id: number) => string, jobName: (id: number) => ReactNode): readonly Column<Rule>[] => [
   {
     id: "of",
     header: "Tells of",

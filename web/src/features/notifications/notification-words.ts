@@ -14,8 +14,7 @@ export const EVENTS: readonly (readonly [NotificationEvent, string, string])[] =
   ["waiting_expired", "Waiting expired", "a device did not come in time"],
 ];
 
-export const eventInWords = (event: string): string =>
-  EVENTS.find(([one]) => one === event)?.[1] ?? event.replaceAll("_", " ");
+export const eventInWords = (event: string): string => EVENTS.find(([one]) => one === event)?.[1] ?? event.replaceAll("_", " ");
 
 export const eventsInWords = (rule: Pick<Rule, "events" | "urgent_events">): string =>
   rule.events.map((one) => `${eventInWords(one)}${rule.urgent_events.includes(one) ? " (urgent)" : ""}`).join(", ");

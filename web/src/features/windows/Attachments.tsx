@@ -24,8 +24,7 @@ interface AttachmentsProps {
 
 /** What a window covers: sites, filters, devices and jobs, or everything. */
 export const Attachments = ({ value, said, picker, more, onChange }: AttachmentsProps) => {
-  const replace = (place: number, one: Attachment): void =>
-    onChange(value.map((other, at) => (at === place ? one : other)));
+  const replace = (place: number, one: Attachment): void => onChange(value.map((other, at) => (at === place ? one : other)));
   return (
     <Stack gap="xs">
       {value.map((one, place) => {

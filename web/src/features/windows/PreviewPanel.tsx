@@ -15,12 +15,14 @@ interface PreviewPanelProps {
 
 const MOST = 10;
 
-const length = (from: string, to: string): string =>
-  duration((new Date(to).getTime() - new Date(from).getTime()) / 1_000);
+const length = (from: string, to: string): string => duration((new Date(to).getTime() - new Date(from).getTime()) / 1_000);
 
 /** What the Engine makes of a window: its stretches in words, and the next of them on each clock. */
 export const PreviewPanel = ({ kind, preview, isReading, problem }: PreviewPanelProps) => (
-  <TitledPanel title={kind === "deny" ? "When nothing starts" : "When work may start"} actions={isReading && <Loader size="xs" />}>
+  <TitledPanel
+    title={kind === "deny" ? "When nothing starts" : "When work may start"}
+    actions={isReading && <Loader size="xs" />}
+  >
     {problem && (
       <Text size="sm" c="var(--wb-bad)">
         {problem}
@@ -48,7 +50,9 @@ export const PreviewPanel = ({ kind, preview, isReading, problem }: PreviewPanel
           {zone.stretches.slice(0, MOST).map((one) => (
             <li key={one.starts_at}>
               <Instant at={one.starts_at} siteZone={zone.timezone} />{" "}
-              <span className={classes.dim}>{one.ends_at ? `for ${length(one.starts_at, one.ends_at)}` : "with no end in sight"}</span>
+              <span className={classes.dim}>
+                {one.ends_at ? `for ${length(one.starts_at, one.ends_at)}` : "with no end in sight"}
+              </span>
             </li>
           ))}
         </ol>

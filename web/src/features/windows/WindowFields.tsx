@@ -34,7 +34,11 @@ export const WindowFields = ({ value, zone, zones, said, onChange, attachments }
             onChange={(event) => set({ name: event.currentTarget.value })}
             error={said("name")}
           />
-          <Radio.Group label="Kind" value={value.kind} onChange={(kind) => onChange(ofKind(value, kind === "allow" ? "allow" : "deny"))}>
+          <Radio.Group
+            label="Kind"
+            value={value.kind}
+            onChange={(kind) => onChange(ofKind(value, kind === "allow" ? "allow" : "deny"))}
+          >
             <Stack gap={6} mt={4}>
               <Radio value="deny" label="Blackout" description="Nothing starts while it holds." />
               <Radio value="allow" label="Maintenance window" description="What it covers starts only while it is open." />
@@ -48,7 +52,11 @@ export const WindowFields = ({ value, zone, zones, said, onChange, attachments }
           >
             <Stack gap={6} mt={4}>
               <Radio value="skip" label="is skipped" description="The ledger says so; the next instant counts as ever." />
-              <Radio value="defer" label="waits" description="It starts at the first instant at which it may, if it has not expired." />
+              <Radio
+                value="defer"
+                label="waits"
+                description="It starts at the first instant at which it may, if it has not expired."
+              />
             </Stack>
           </Radio.Group>
           <Textarea

@@ -24,7 +24,13 @@ export const Now = ({ window }: { window: Pick<WindowRow, "enabled" | "current" 
   if (!window.enabled) return <span className={classes.dim}>Off</span>;
   if (!window.current) return <span className={classes.dim}>By each site’s clocks</span>;
   const { is_inside, until_at } = window.current;
-  const word = is_inside ? (window.kind === "deny" ? "Closed now" : "Open now") : window.kind === "deny" ? "Not now" : "Closed now";
+  const word = is_inside
+    ? window.kind === "deny"
+      ? "Closed now"
+      : "Open now"
+    : window.kind === "deny"
+      ? "Not now"
+      : "Closed now";
   return (
     <span className={classes.now}>
       <strong>{word}</strong>
@@ -78,7 +84,14 @@ export const WINDOW_COLUMNS: readonly Column<WindowRow>[] = [
     width: 130,
     cell: (one) => (one.when_closed === "defer" ? "waits" : "is skipped"),
   },
-  { id: "description", header: "Description", width: 220, extra: true, phone: "hidden", cell: (one) => <Clamp text={one.description || null} /> },
+  {
+    id: "description",
+    header: "Description",
+    width: 220,
+    extra: true,
+    phone: "hidden",
+    cell: (one) => <Clamp text={one.description || null} />,
+  },
   {
     id: "updated_at",
     header: "Updated",
