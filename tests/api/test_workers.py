@@ -17,14 +17,15 @@ _SERVICE = text(
 )
 _ITEM = text(
     "INSERT INTO work_items (run_id, site_id, lane, state, attempt, leased_by, leased_at, error, created_at, finished_at)"
-    " VALUES (7, :site, 'scheduled_job', :state, 5, :by, :leased, :error, :made, :finished)"
+    " VALUES (:run, :site, 'scheduled_job', :state, 5, :by, :leased, :error, :made, :finished)"
 )
 
 
 @pytest.fixture
 async def now(db: Database, clock: Clock) -> datetime:
     async with db.begin() as tx:
-        return await clock.now(tx)
+        found: datetime = await clock.now(tx)
+        return found
 
 
 async def test_each_process_by_its_last_sign_of_life_and_what_it_holds(admin, db: Database, world, make_device, now):
@@ -33,6 +34,17 @@ async def test_each_process_by_its_last_sign_of_life_and_what_it_holds(admin, db
 
     gateway, worker = uuid.uuid4(), uuid.uuid4()
     device = await make_device("crane", world.site_a)
+    script = {"name": "Clean up", "interpreter": "bash", "content": "true"}
+    assembly = (await admin.post("/api/assemblies", json=script)).json()["id"]
+    job = {
+        "name": "Clean",
+        "components": [{"assembly_id": assembly}],
+        "targets": [{"kind": "device", "device_id": str(device)}],
+        "schedule": {"type": "daily", "start": "2026-01-01T03:00", "timezone": "UTC"},
+    }
+    made = (await admin.post("/api/scheduled_jobs", json=job)).json()["id"]
+    # It queues a piece of work, which nobody takes here.
+    assert (await admin.post(f"/api/scheduled_jobs/{made}/rerun", json={"targets": "all"})).status_code == 202
     async with db.begin() as tx:
         for kind, identity, beat, stopped, desired in (
             ("gateway", gateway, ago(seconds=5), None, "running"),
@@ -45,8 +57,8 @@ async def test_each_process_by_its_last_sign_of_life_and_what_it_holds(admin, db
             row = {"id": identity, "kind": kind, "beat": beat, "stopped": stopped, "desired": desired, "site": site}
             await tx.execute(_SERVICE, {**row, "begun": ago(hours=4)})
         await devices.presence.connected(tx, gateway, [(device, uuid.uuid4())], now)
-        same = {"by": None, "leased": None, "error": None, "finished": None, "made": ago(minutes=9)}
-        await tx.execute(_ITEM, {**same, "site": world.site_a, "state": "queued"})
+        run = (await tx.execute(text("SELECT id FROM runs"))).scalar_one()
+        same = {"run": run, "by": None, "leased": None, "error": None, "finished": None, "made": ago(minutes=9)}
         await tx.execute(
             _ITEM, {**same, "site": world.site_a, "state": "leased", "by": worker, "leased": ago(minutes=3)}
         )

@@ -26,7 +26,7 @@ async def test_what_is_held_is_let_go_or_skipped_with_a_count_before(fleet: Flee
     await page.goto("/ledger")
     await expect(page.get_by_text("The storm guard holds", exact=False).first).to_be_visible()
     await expect(page.get_by_role("row", name=re.compile("Clear spool"))).to_have_count(3)
-    await page.get_by_role("radio", name="Held").check(force=True)
+    await page.get_by_role("radiogroup", name="What is shown").get_by_text("Held").click()
     await expect(page).to_have_url(re.compile("show=held"))
     row = page.get_by_role("row", name=re.compile("Clear spool")).first
     await expect(page.get_by_role("row", name=re.compile("Clear spool"))).to_have_count(2)
@@ -75,7 +75,7 @@ async def test_a_viewer_sees_what_is_held_and_why_he_may_not_decide(fleet: Fleet
     await page.goto("/away")
     button = page.get_by_role("button", name="Run all held…")
     await expect(button).to_have_attribute("aria-description", re.compile("jobs:run"))
-    await button.click()
+    await button.click(force=True)
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.goto("/ledger?show=held")
     release = page.get_by_role("button", name="Run Clear spool now").first
