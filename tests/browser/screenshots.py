@@ -156,8 +156,11 @@ async def _take(
         await page.route(shot.fails, lambda route: route.fulfill(status=503, body=body))
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
-    await page.wait_for_function("!document.querySelector('[role=status]')?.innerText.startsWith('Reading')")
     await asyncio.sleep(3.5 if shot.fails else 1.5)
+    await page.wait_for_function(
+        "![...document.querySelectorAll('[role=status]')].some((one) => one.innerText.startsWith('Reading'))"
+    )
+    await asyncio.sleep(0.4)
     if shot.do:
         await shot.do(page)
         await asyncio.sleep(0.8)

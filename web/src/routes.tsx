@@ -30,7 +30,7 @@ const SCREENS: readonly Screen[] = [
   // Settings
   { path: "/notifications", page: () => import("@/pages/NotificationsPage"), nav: { group: "Settings", label: "Notifications", icon: "notification", keys: "g n" } },
   { path: "/audit", page: () => import("@/pages/AuditPage"), nav: { group: "Settings", label: "Audit", icon: "audit", keys: "g u" } },
-  { path: "/workers", page: () => import("@/pages/WorkersPage"), nav: { group: "Settings", label: "Workers and services", icon: "worker", keys: "g p" } },
+  { path: "/workers", page: () => import("@/pages/WorkersPage"), nav: { group: "Settings", label: "Workers", icon: "worker", keys: "g p" } },
 ];
 
 const NAV: readonly NavEntry[] = SCREENS.flatMap(({ path, nav }) => (nav ? [{ ...nav, to: path }] : []));

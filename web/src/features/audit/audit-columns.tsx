@@ -17,16 +17,16 @@ const Thing = ({ one }: { one: AuditEntry }) => {
 };
 
 export const auditColumns = (siteName: (id: number) => string): readonly Column<AuditEntry>[] => [
-  { id: "at", header: "When", width: 200, cell: (one) => <Instant at={one.at} /> },
-  { id: "actor", header: "Who", width: 130, cell: (one) => <Clamp text={one.actor} /> },
+  { id: "at", header: "When", width: 146, cell: (one) => <Instant at={one.at} show="stacked" /> },
+  { id: "actor", header: "Who", width: 100, cell: (one) => <Clamp text={one.actor} /> },
   {
     id: "action",
     header: "Did",
-    width: 150,
+    width: 120,
     cell: (one) => <span title={one.action}>{actionInWords(one.action)}</span>,
   },
-  { id: "object", header: "To", width: 240, grow: true, fixed: true, phone: "title", cell: (one) => <Thing one={one} /> },
-  { id: "detail", header: "Detail", width: 280, grow: true, cell: (one) => <Clamp text={detailInWords(one.detail) || null} /> },
-  { id: "site_id", header: "Site", width: 120, cell: (one) => (one.site_id === null ? "–" : siteName(one.site_id)) },
-  { id: "remote_addr", header: "From", width: 130, cell: (one) => one.remote_addr ?? "–" },
+  { id: "object", header: "To", width: 200, grow: true, fixed: true, phone: "title", cell: (one) => <Thing one={one} /> },
+  { id: "detail", header: "Detail", width: 220, grow: true, cell: (one) => <Clamp text={detailInWords(one.detail) || null} /> },
+  { id: "site_id", header: "Site", width: 94, cell: (one) => (one.site_id === null ? "–" : siteName(one.site_id)) },
+  { id: "remote_addr", header: "From", width: 110, cell: (one) => one.remote_addr ?? "–" },
 ];

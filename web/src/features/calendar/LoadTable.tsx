@@ -39,7 +39,7 @@ export const LoadTable = ({ stretches, zone, step, siteId, siteName }: LoadTable
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a part that scrolls must be reached by the keyboard
     <div className={`wb-panel ${classes.load}`} tabIndex={0} role="region" aria-label="Load and windows">
-      <table>
+      <table style={{ minWidth: `${9 + stretches.length * 1.5}rem` }}>
         <caption>
           Starts on devices per {step}, and windows. What is to come is reckoned with the devices that jobs find now.
         </caption>

@@ -25,6 +25,6 @@ it("moves by what is shown", () => {
 
 it("names what is shown", () => {
   expect(titleOf("month", "2026-05-17", 7)).toBe("May 2026");
-  expect(titleOf("day", "2026-05-17", 7)).toBe("Sun, 17 May 2026");
-  expect(titleOf("week", "2026-05-06", 7)).toBe("Mon, 4 May – Sun, 10 May 2026");
+  expect(titleOf("day", "2026-05-17", 7)).toBe("Sun 17 May 2026");
+  expect(titleOf("week", "2026-05-06", 7)).toBe("Mon 4 May – Sun 10 May 2026");
 });

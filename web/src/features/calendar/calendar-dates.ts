@@ -81,9 +81,10 @@ export const moved = (view: ViewName, date: string, days: number, way: 1 | -1): 
 };
 
 const words = (date: string, options: Intl.DateTimeFormatOptions): string =>
-  new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" }).format(noon(date));
+  // Versions of a browser differ in whether a comma stands after the day of the week.
+  new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" }).format(noon(date)).replaceAll(",", "");
 
-/** `May 2026`, `Mon, 4 May – Sun, 10 May 2026`, `Mon, 4 May 2026`. */
+/** `May 2026`, `Mon 4 May – Sun 10 May 2026`, `Mon 4 May 2026`. */
 export const titleOf = (view: ViewName, date: string, days: number): string => {
   if (view === "month") return words(date, { month: "long", year: "numeric" });
   const { first, end } = shownBy(view, date, days);
