@@ -53,7 +53,7 @@ SQL_PLACES = {
         *("settling", "stopping", "taking", "turns"),
         *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view", "in_sessions"),
         *("cancelling", "resealing", "retargeting", "waiting"),
-        *("away", "coming", "fetching", "health", "ledger", "outages", "reviewing", "setting_back"),
+        *("away", "calendar", "coming", "fetching", "health", "ledger", "outages", "reviewing", "setting_back"),
     },
     "sites": {"store"},
     "variables": {"store", "giving"},

@@ -1,12 +1,15 @@
-"""The rows of stops, waves, waiting work, reruns and output in the authorization matrix, and all rows together."""
+"""The rows of stops, waves, waiting work, reruns, output, the calendar and workers in the authorization matrix, and all rows together."""
 
 from datetime import UTC, datetime, timedelta
 
 from tests.api.authorization_files import ROWS as OTHERS
-from tests.api.authorization_table import DEVICE, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, Row
+from tests.api.authorization_table import DEVICE, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, P, Row
+from tests.api.authorization_world import window_body
 
 _SOON = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 _WAITING = "GET /api/waiting"
+_CALENDAR = "GET /api/calendar"
+_AROUND = {"from": (datetime.now(UTC) - timedelta(days=2)).isoformat(), "to": _SOON}
 DELIVERY = (
     # Its run does not go in waves: whoever may say so is told.
     Row(f"POST {OF_JOB}/promote", START, OCCURRENCE, ok=409, spans=403),
@@ -29,6 +32,12 @@ DELIVERY = (
     Row(f"GET {OF_JOB}/output_groups", READ, OCCURRENCE),
     Row(f"GET {OF_JOB}/export", READ, OCCURRENCE, query=lambda _: {"output": True}),
     Row(f"GET {OF_JOB}/export", READ, OCCURRENCE, query=lambda _: {"format": "jsonl"}),
+    Row(_CALENDAR, READ, query=lambda _: _AROUND),
+    Row(_CALENDAR, READ, WORK, query=lambda it: {**_AROUND, "job_id": it.job_id}, is_in_path=False, unseen=200),
+    Row(_CALENDAR, READ, SITE, query=lambda it: {**_AROUND, "site_id": it.site_id}, is_in_path=False, unseen=200),
+    Row("GET /api/audit/export", (P.AUDIT_READ,)),
+    Row("GET /api/workers", (P.SERVICES_WRITE,), is_for_every_site=True),
+    Row("POST /api/windows/preview", READ, body=lambda _: window_body("Not yet", [{"kind": "site", "site_id": 1}])),
     Row("GET /api/search", READ, query=lambda _: {"q": "output"}),
     Row("GET /api/search", READ, query=lambda it: {"q": "output", "job_id": it.job_id}),
 )

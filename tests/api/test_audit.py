@@ -1,5 +1,9 @@
 """The audit trail over HTTP."""
 
+import csv
+import io
+import json
+
 
 async def test_the_trail_is_for_those_with_the_permission(operator, viewer):
     assert (await operator.get("/api/audit")).status_code == 403
@@ -38,3 +42,17 @@ async def test_a_refused_write_leaves_no_row(admin, operator, world):
     await admin.post("/api/sites", json={"name": "Harbour"})
     rows = (await admin.get("/api/audit")).json()["items"]
     assert {row["actor"] for row in rows} == {"engine"}  # the two sites of the set-up
+
+
+async def test_the_trail_is_taken_along_as_a_file(admin, operator, world):
+    await admin.patch(f"/api/sites/{world.site_a}", json={"description": "=1+1, and a “quote”"})
+    await admin.patch(f"/api/sites/{world.site_b}", json={"description": "x"})
+    wanted = {"action": "site.updated", "object_id": str(world.site_a)}
+    reply = await admin.get("/api/audit/export", params=wanted)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    (row,) = csv.DictReader(io.StringIO(reply.text))
+    assert (row["actor"], row["action"], row["object_id"]) == ("ada", "site.updated", str(world.site_a))
+    assert "“quote”" in row["detail"]
+    lines = (await admin.get("/api/audit/export", params={**wanted, "format": "jsonl"})).text.splitlines()
+    assert [json.loads(one) for one in lines] == (await admin.get("/api/audit", params=wanted)).json()["items"]
+    assert (await operator.get("/api/audit/export")).status_code == 403

@@ -388,3 +388,17 @@ async def test_what_holds_no_events_is_refused(admin, content):
     reply = await imported(admin, content)
     assert reply.status_code == 422
     assert reply.json()["errors"]
+
+
+async def test_a_window_is_tried_out_before_it_is_saved(viewer, admin):
+    tried = await viewer.post("/api/windows/preview", json={"kind": "deny", "spans": [SPAN]})
+    assert tried.status_code == 200, tried.text
+    body = tried.json()
+    assert body["span_texts"][0].startswith("Every Sunday at 02:00")
+    assert len(body["zones"][0]["stretches"]) == 5
+    assert (await admin.get("/api/windows")).json()["items"] == []
+    faulty = {"spans": [{**SPAN, "duration_seconds": 3}], "name": ""}
+    refused = await viewer.post("/api/windows/preview", json=faulty)
+    assert refused.status_code == 422
+    assert {one["field"] for one in refused.json()["errors"]} == {"spans.0.duration_seconds"}  # no name is no matter
+    assert (await viewer.post("/api/windows/preview", json=[])).status_code == 422

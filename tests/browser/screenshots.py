@@ -84,6 +84,26 @@ async def _keys(page: Page) -> None:
     await page.keyboard.press("?")
 
 
+async def _release(page: Page) -> None:
+    await page.get_by_role("button", name=re.compile("^Run .* now$")).first.click()
+
+
+async def _skip_all(page: Page) -> None:
+    await page.get_by_role("button", name="Skip all held…").click()
+
+
+async def _new_channel(page: Page) -> None:
+    await page.get_by_role("button", name="New Channel").first.click()
+
+
+async def _new_rule(page: Page) -> None:
+    await page.get_by_role("button", name="New Rule").first.click()
+
+
+async def _entry(page: Page) -> None:
+    await page.get_by_role("button", name=re.compile("All of the entry")).first.click()
+
+
 # One line for each screen and each of its faces. Of an Engine in which there is nothing yet …
 EMPTY = (
     Shot("sign-in", "/sign-in", is_signed_in=False),
@@ -92,6 +112,11 @@ EMPTY = (
     Shot("assembly-new", "/assemblies/new"),
     Shot("variables-empty", "/variables"),
     Shot("tokens-empty", "/tokens"),
+    Shot("time-ledger-empty", "/ledger"),
+    Shot("time-away-empty", "/away"),
+    Shot("time-calendar-empty", "/calendar"),
+    Shot("time-windows-empty", "/windows"),
+    Shot("time-notifications-empty", "/notifications?tab=channels"),
 )
 # … and of one in which much has happened.
 FULL = (
@@ -117,6 +142,26 @@ FULL = (
     Shot("palette", "/jobs", do=_palette),
     Shot("keys", "/jobs", do=_keys),
     Shot("not-found", "/nowhere"),
+    Shot("time-ledger", "/ledger"),
+    Shot("time-ledger-release", "/ledger?show=held", do=_release),
+    Shot("time-ledger-error", "/ledger", fails="**/api/occurrences?*"),
+    Shot("time-away", "/away"),
+    Shot("time-away-skip", "/away", do=_skip_all),
+    Shot("time-calendar", "/calendar"),
+    Shot("time-calendar-week", "/calendar?view=week"),
+    Shot("time-calendar-day", "/calendar?view=day"),
+    Shot("time-calendar-agenda", "/calendar?view=agenda"),
+    Shot("time-windows", "/windows"),
+    Shot("time-window", "/windows/{window}"),
+    Shot("time-window-new", "/windows/new"),
+    Shot("time-notifications-told", "/notifications"),
+    Shot("time-notifications-channels", "/notifications?tab=channels"),
+    Shot("time-notifications-channel", "/notifications?tab=channels", do=_new_channel),
+    Shot("time-notifications-rules", "/notifications?tab=rules"),
+    Shot("time-notifications-rule", "/notifications?tab=rules", do=_new_rule),
+    Shot("time-audit", "/audit"),
+    Shot("time-audit-entry", "/audit?object_kind=job", do=_entry),
+    Shot("time-workers", "/workers"),
 )
 
 
@@ -153,9 +198,12 @@ async def _take(
         await page.route(shot.fails, lambda route: route.fulfill(status=503, body=body))
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
-    await page.wait_for_function("!document.querySelector('[role=status]')?.innerText.startsWith('Reading')")
-    await page.wait_for_function("!document.querySelector('[aria-label^=Loading], [aria-label^=Reading]')")
     await asyncio.sleep(3.5 if shot.fails else 1.5)
+    await page.wait_for_function(
+        "![...document.querySelectorAll('[role=status]')].some((one) => one.innerText.startsWith('Reading'))"
+    )
+    await page.wait_for_function("!document.querySelector('[aria-label^=Loading], [aria-label^=Reading]')")
+    await asyncio.sleep(0.4)
     if shot.do:
         await shot.do(page)
         await asyncio.sleep(0.8)

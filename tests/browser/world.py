@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.browser.world_stock import stock
+from tests.browser.past import furnish
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
@@ -44,8 +45,10 @@ async def full(fleet: Fleet) -> World:
     for job in (nightly, checks, waits, nightly, checks, *others[:3]):
         await _run(fleet, job)
     await _pause(fleet, others[3], "The new time servers come on Monday.")
+    window = await furnish(fleet, nightly, checks, others[4])
     return {
         "site": fleet.site["id"],
+        "window": window,
         "job": nightly["id"],
         "failing": checks["id"],
         "waiting": waits["id"],

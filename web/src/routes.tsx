@@ -28,6 +28,17 @@ const SCREENS: readonly Screen[] = [
   { path: "/variables", page: () => import("@/pages/VariablesPage"), nav: { group: "Settings", label: "Variables", icon: "variable", keys: "g v" } },
   { path: "/operators", page: () => import("@/pages/OperatorsPage"), nav: { group: "Settings", label: "Operators", icon: "operator", keys: "g o" } },
   { path: "/tokens", page: () => import("@/pages/TokensPage"), nav: { group: "Settings", label: "API Tokens", icon: "token", keys: "g t" } },
+  { path: "/calendar", page: () => import("@/pages/CalendarPage"), nav: { group: "Automation", label: "Calendar", icon: "calendar", keys: "g c" } },
+  { path: "/ledger", page: () => import("@/pages/LedgerPage"), nav: { group: "Automation", label: "Ledger", icon: "ledger", keys: "g l" } },
+  { path: "/away", page: () => import("@/pages/AwayPage"), nav: { group: "Automation", label: "While away", icon: "away", keys: "g w" } },
+  { path: "/windows", page: () => import("@/pages/WindowsPage"), nav: { group: "Automation", label: "Windows", icon: "window", keys: "g b" } },
+  { path: "/windows/new", page: () => import("@/pages/WindowPage") },
+  { path: "/windows/$windowId", page: () => import("@/pages/WindowPage") },
+  // Inventory
+  // Settings
+  { path: "/notifications", page: () => import("@/pages/NotificationsPage"), nav: { group: "Settings", label: "Notifications", icon: "notification", keys: "g n" } },
+  { path: "/audit", page: () => import("@/pages/AuditPage"), nav: { group: "Settings", label: "Audit", icon: "audit", keys: "g u" } },
+  { path: "/workers", page: () => import("@/pages/WorkersPage"), nav: { group: "Settings", label: "Workers", icon: "worker", keys: "g p" } },
 ];
 
 const NAV: readonly NavEntry[] = SCREENS.flatMap(({ path, nav }) => (nav ? [{ ...nav, to: path }] : []));

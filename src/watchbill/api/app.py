@@ -13,6 +13,7 @@ from watchbill.api import (
     assembly_files,
     audit,
     bulk_jobs,
+    calendar,
     console,
     custom_fields,
     device_approvals,
@@ -40,6 +41,7 @@ from watchbill.api import (
     views,
     waiting,
     windows,
+    workers,
 )
 from watchbill.api.addresses import is_secure
 from watchbill.api.common import Deps, install_error_handlers, problem_schemas
@@ -61,12 +63,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     device_approvals.resource,
     device_filters.resource,
     audit.resource,
+    audit.streams,
     assemblies.resource,
     assembly_files.resource,
     assembly_files.streams,
     bulk_jobs.resource,
     scheduled_jobs.resource,
     occurrences.resource,
+    calendar.resource,
     rollouts.resource,
     outages.resource,
     runs.of_jobs,
@@ -86,6 +90,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     variables.resource,
     variables.results,
     views.resource,
+    workers.resource,
     events.router,
     agent.resource,
     console.router,  # last: it takes every path that nothing else has taken

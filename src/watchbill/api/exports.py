@@ -120,9 +120,9 @@ async def export_devices(
 
 
 async def _as_csv(wanted: _Export) -> AsyncIterator[str]:
-    yield _lines([wanted.columns])
+    yield csv_lines([wanted.columns])
     async for records in wanted.pages():
-        yield _lines([[cell(record[name]) for name in wanted.columns] for record in records])
+        yield csv_lines([[cell(record[name]) for name in wanted.columns] for record in records])
 
 
 async def _as_json_lines(wanted: _Export) -> AsyncIterator[str]:
@@ -133,7 +133,7 @@ async def _as_json_lines(wanted: _Export) -> AsyncIterator[str]:
 _CSV_OR_LINES: dict[str, Callable[[_Export], AsyncIterator[str]]] = {"csv": _as_csv, "jsonl": _as_json_lines}
 
 
-def _lines(rows: Sequence[Sequence[object]]) -> str:
+def csv_lines(rows: Sequence[Sequence[object]]) -> str:
     written = io.StringIO()
     csv.writer(written).writerows(rows)
     return written.getvalue()

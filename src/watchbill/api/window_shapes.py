@@ -18,7 +18,7 @@ from watchbill.core.window_rules import (
     span_text,
 )
 from watchbill.identity import Actor
-from watchbill.windows import Checked, CheckedGroup, Imported, Preview, SavedWindow, ZonePreview
+from watchbill.windows import Checked, CheckedGroup, Imported, Preview, SavedWindow, Tried, ZonePreview
 
 _SECONDS_LOW, _SECONDS_HIGH = DURATION_SECONDS
 _DAYS_LOW, _DAYS_HIGH = DURATION_DAYS
@@ -175,6 +175,12 @@ class WindowPreviewReply(Model):
     is_capped: bool
 
 
+class DraftPreviewReply(WindowPreviewReply):
+    """The same of a window that is not saved yet, with its spans in words."""
+
+    span_texts: list[str | None]
+
+
 class CheckReply(Model):
     """What the windows say about a start. `hostnames` are the first few of the devices for which this is so."""
 
@@ -244,6 +250,14 @@ def import_reply(imported: Imported, actor: Actor, now: datetime, zone_source: s
 def preview_reply(preview: Preview) -> WindowPreviewReply:
     zones = [_zone(one) for one in preview.zones]
     return WindowPreviewReply(from_at=preview.begin, to_at=preview.end, zones=zones, is_capped=preview.is_capped)
+
+
+def draft_preview_reply(tried: Tried) -> DraftPreviewReply:
+    shown = preview_reply(tried.preview)
+    texts = _texts(tried.spans, tried.zone_source)
+    return DraftPreviewReply(
+        from_at=shown.from_at, to_at=shown.to_at, zones=shown.zones, is_capped=shown.is_capped, span_texts=texts
+    )
 
 
 def _zone(one: ZonePreview) -> ZonePreviewReply:

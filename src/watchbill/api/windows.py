@@ -11,6 +11,7 @@ from watchbill.api.common import Id, Now, PageOf, SearchQuery, Tx, check_if_matc
 from watchbill.api.documented import Documented
 from watchbill.api.window_shapes import (
     CheckQuery,
+    DraftPreviewReply,
     ImportQuery,
     ImportReply,
     PreviewQuery,
@@ -21,6 +22,7 @@ from watchbill.api.window_shapes import (
     WindowReply,
     WindowRow,
     check_reply,
+    draft_preview_reply,
     import_reply,
     preview_reply,
     window_reply,
@@ -61,6 +63,15 @@ async def create_window(body: AnyWindow, tx: Tx, caller: Caller, now: Now, respo
     response.headers["Location"] = f"/api/windows/{window.id}"
     response.headers["ETag"] = etag(window.revision)
     return window_reply(window, caller, now)
+
+
+@resource.post("/preview")
+async def preview_draft_window(body: AnyWindow, tx: Tx, caller: Caller, now: Now) -> DraftPreviewReply:
+    """When a window would be open if it were saved now, and its spans in words. Only spans are judged: a name may still be missing.
+
+    Nothing is saved.
+    """
+    return draft_preview_reply(await windows.try_out(tx, caller, body, now=now))
 
 
 @resource.post("/import", status_code=201, responses={200: {"model": ImportReply, "description": "Only tried"}})

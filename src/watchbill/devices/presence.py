@@ -71,6 +71,10 @@ FROM ended, devices d WHERE p.device_id = ended.device_id AND d.id = p.device_id
 RETURNING p.device_id AS id, d.site_id
 """).bindparams(bindparam("devices", type_=_UUIDS), bindparam("connections", type_=_UUIDS))
 
+_BY_GATEWAY = text(
+    "SELECT gateway_id, count(*) AS number FROM device_presence WHERE gateway_id IS NOT NULL GROUP BY gateway_id"
+)
+
 # last_seen_at stays: nobody knows how long the gateway had been gone.
 _GATEWAY_GONE = text("""
 WITH ended AS (
@@ -155,3 +159,8 @@ async def _publish(
 ) -> None:
     changes = [Event("device.online", {"device_id": str(row.id), "online": online}, row.site_id) for row in rows]
     await events.publish(tx, changes, now)
+
+
+async def count_by_gateway(tx: AsyncConnection) -> dict[UUID, int]:
+    """How many agents each gateway holds a connection of."""
+    return {row.gateway_id: row.number for row in await tx.execute(_BY_GATEWAY)}

@@ -39,6 +39,10 @@ _LIVE = text(
     " WHERE stopped_at IS NULL AND heartbeat_at > :since AND (CAST(:kind AS text) IS NULL OR kind = :kind)"
     " ORDER BY kind, started_at, id"
 )
+_RECENT = text(
+    "SELECT id, kind, host, pid, version, site_id, address, desired_state, started_at, heartbeat_at, stopped_at FROM services"
+    " WHERE stopped_at IS NULL OR stopped_at > :since ORDER BY kind, stopped_at IS NOT NULL, started_at, id"
+)
 _BURY = text(
     "UPDATE services SET stopped_at = :now WHERE stopped_at IS NULL AND heartbeat_at <= :since RETURNING id, kind"
 )
@@ -61,6 +65,18 @@ class Instance:
     desired_state: str
     started_at: datetime
     heartbeat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recent(Instance):
+    """A process that lives, fell silent, or ended a short while ago."""
+
+    stopped_at: datetime | None
+
+
+async def recent(tx: AsyncConnection, since: datetime) -> list[Recent]:
+    """Those that have not ended, by their own word or another's, and those that ended since."""
+    return [Recent(*row) for row in await tx.execute(_RECENT, {"since": since})]
 
 
 async def live(tx: AsyncConnection, now: datetime, kind: Kind | None = None) -> list[Instance]:

@@ -107,6 +107,44 @@ _CANCEL = text(
 )
 
 
+_BACKLOG = text(
+    "SELECT site_id, lane, count(*) FILTER (WHERE state = 'queued') AS queued, count(*) FILTER (WHERE state = 'leased') AS leased,"
+    " count(*) FILTER (WHERE state = 'leased' AND leased_at < :abandoned) AS overdue,"
+    " min(created_at) FILTER (WHERE state = 'queued') AS oldest_at FROM work_items"
+    " WHERE state IN ('queued', 'leased') GROUP BY site_id, lane ORDER BY site_id, lane"
+)
+_LEASES = text("SELECT leased_by, count(*) AS number FROM work_items WHERE state = 'leased' GROUP BY leased_by")
+_FAILED = text(
+    "SELECT id, run_id, site_id, lane, attempt, error, finished_at FROM work_items"
+    " WHERE state = 'failed' AND finished_at > :since ORDER BY finished_at DESC LIMIT :limit"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is open in one lane of one site. `overdue` of the leased were taken so long ago that others may take them."""
+
+    site_id: int
+    lane: str
+    queued: int
+    leased: int
+    overdue: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """A piece of work that was given up."""
+
+    id: int
+    run_id: int
+    site_id: int
+    lane: str
+    attempt: int
+    error: str | None
+    finished_at: datetime
+
+
 def prepare() -> None:
     """Import what queueing needs now, so that the first occurrence does not wait for it."""
     importlib.import_module("pgqueuer.adapters.persistence.queries")
@@ -174,3 +212,18 @@ async def cancel(tx: AsyncConnection, run_ids: Sequence[int], now: datetime) -> 
 async def sites_with_work(tx: AsyncConnection, now: datetime) -> dict[int, int]:
     """Items that wait for a worker by site, the site that has waited longest first."""
     return {row.site_id: row.number for row in await tx.execute(_SITES, {"abandoned": now - ABANDONED})}
+
+
+async def backlog(tx: AsyncConnection, now: datetime) -> list[Backlog]:
+    """What is open where, lane by lane."""
+    return [Backlog(*row) for row in await tx.execute(_BACKLOG, {"abandoned": now - ABANDONED})]
+
+
+async def leases_by_worker(tx: AsyncConnection) -> dict[uuid.UUID, int]:
+    """How many items each worker holds."""
+    return {row.leased_by: row.number for row in await tx.execute(_LEASES)}
+
+
+async def failed_since(tx: AsyncConnection, since: datetime, limit: int) -> list[FailedItem]:
+    """What was given up, newest first."""
+    return [FailedItem(*row) for row in await tx.execute(_FAILED, {"since": since, "limit": limit})]

@@ -62,7 +62,7 @@ async def coming_rows(
 
 
 def _take(forecast: Forecast, rows: Sequence[Row[Any]]) -> bool:
-    return forecast.take(map(_due_job, rows))
+    return forecast.take(map(due_job, rows))
 
 
 async def _chunk(
@@ -82,7 +82,7 @@ def _too_deep() -> InvalidError:
     return InvalidError("This page lies too far ahead.", problems=[Problem("from", "too_many_jobs", message)])
 
 
-def _due_job(row: Row[Any]) -> DueJob:
+def due_job(row: Row[Any]) -> DueJob:
     schedule, error = read_schedule_text(row.schedule)
     policies, duration = policies_of_text(row.policies), duration_of_text(row.duration)
     return DueJob(

@@ -139,7 +139,7 @@ async def list_ledger(
     first = _first_place(wanted, now)
     after = max(first, _planned_place(place)) if is_planned else first
     ahead, following = await coming_rows(
-        tx, scope, _feed(scope, wanted), wanted.until or now, after, limit - len(stored), now
+        tx, scope, feed(scope, wanted), wanted.until or now, after, limit - len(stored), now
     )
     rows = [*stored, *(LedgerRow(**one) for one in ahead)]
     return Page(rows, None if following is None else _after_planned(following))
@@ -248,7 +248,7 @@ def stored_query(
     scope: SiteScope, wanted: LedgerFilter, number: int, place: Sequence[str | int | None] | None = None
 ) -> Select[Any]:
     """One page of stored rows by a row comparison, which an index answers at any depth."""
-    query = _of_jobs(_ROWS, scope, wanted, occurrences.c.job_id).where(*_conditions(wanted))
+    query = of_jobs(_ROWS, scope, wanted, occurrences.c.job_id).where(*_conditions(wanted))
     is_ascending = wanted.sort == "time"
     if place is not None:
         here = tuple_(*_ORDER)
@@ -271,7 +271,7 @@ _FEED: Select[Any] = select(
 ).where(jobs_table.c.deleted_at.is_(None), jobs_table.c.enabled, jobs_table.c.next_due_at.is_not(None))  # fmt: skip
 
 
-def _of_jobs(
+def of_jobs(
     query: Select[Any], scope: SiteScope, wanted: LedgerFilter, job_id: ColumnElement[int] = jobs_table.c.id
 ) -> Select[Any]:
     """Only rows of the jobs that the reader sees and asks for; `jobs` is among the query's tables, `job_id` what it is read by."""
@@ -388,6 +388,6 @@ def _policy(row: Row[Any], saved: Row[Any]) -> tuple[str, timedelta | None]:
 # --- coming rows --------------------------------------------------------------------------------------------------------
 
 
-def _feed(scope: SiteScope, wanted: LedgerFilter) -> Select[Any]:
+def feed(scope: SiteScope, wanted: LedgerFilter) -> Select[Any]:
     """The live jobs that are asked for and fall due in time."""
-    return _of_jobs(_FEED, scope, wanted).where(jobs_table.c.next_due_at <= wanted.until)
+    return of_jobs(_FEED, scope, wanted).where(jobs_table.c.next_due_at <= wanted.until)

@@ -4,7 +4,7 @@ from watchbill.core.windows import Verdict, WindowSet
 from watchbill.windows.calendar_events import LeftOut
 from watchbill.windows.covering import Alike, covering_devices, covering_jobs, covering_targets, load, version
 from watchbill.windows.importing import Imported, import_calendar
-from watchbill.windows.looking import check, current, preview
+from watchbill.windows.looking import check, current, preview, try_out
 from watchbill.windows.saving import (
     GATEWAYS,
     MAX_WINDOWS,
@@ -27,6 +27,7 @@ from watchbill.windows.values import (
     Saved,
     SavedWindow,
     Stretch,
+    Tried,
     WindowFilter,
     ZonePreview,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Saved",
     "SavedWindow",
     "Stretch",
+    "Tried",
     "Verdict",
     "WindowFilter",
     "WindowSet",
@@ -64,6 +66,7 @@ __all__ = [
     "load",
     "lock",
     "preview",
+    "try_out",
     "update",
     "using_filter",
     "version",

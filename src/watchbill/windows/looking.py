@@ -14,13 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import jobs, sites
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import ScheduleProblems
+from watchbill.core.window_rules import read, stored_span
 from watchbill.core.window_spans import Spans, Stage, read_spans
 from watchbill.core.windows import Verdict
 from watchbill.identity import Actor, Permission
 from watchbill.kit.errors import InvalidError, NotFoundError
 from watchbill.windows import store
 from watchbill.windows.covering import covering_devices, load
-from watchbill.windows.values import Checked, CheckedGroup, Preview, SavedWindow, Stretch, ZonePreview
+from watchbill.windows.saving import within_budget
+from watchbill.windows.values import Checked, CheckedGroup, Preview, SavedWindow, Stretch, Tried, ZonePreview
 
 PREVIEW_DEFAULT: Final = timedelta(days=35)
 PREVIEW_LONGEST: Final = timedelta(days=400)
@@ -34,6 +36,8 @@ MAX_GROUPS: Final = 50
 CHECK_AHEAD: Final = timedelta(days=366)
 _YEARS: Final = range(1970, 2401)
 _SHOWN_HOSTNAMES: Final = 5
+#: What of a window says when it is open.
+_OF_SPANS: Final = ("spans", "zone_source")
 
 
 async def preview(
@@ -52,9 +56,38 @@ async def preview(
         message = f"must be later than `from`, by at most {PREVIEW_LONGEST.days} days"
         raise InvalidError.of([Problem("to", "out_of_range", message)], what="The request")
     spans = Spans(tuple(window.spans), follows_site=window.follows_site)
+    return await _preview(tx, actor, spans, begin, end, site_id=site_id, is_following=window.follows_site)
+
+
+async def try_out(tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime) -> Tried:
+    """When a window would be open that is still being written, and how its spans read; only its spans are judged, nothing is saved."""
+    actor.require(Permission.READ)
+    reading = within_budget(read, definition)
+    draft = reading.draft
+    stored = [stored_span(one, draft.zone_source, now) for one in draft.spans]
+    problems = [one for one in reading.problems if one.field.partition(".")[0] in _OF_SPANS]
+    kept = tuple(one for one in stored if one is not None)
+    if problems or not kept:
+        raise InvalidError.of(problems or [Problem("spans", "required", "say when")], what="The window")
+    is_following = draft.zone_source == "site"
+    spans = Spans(kept, follows_site=is_following)
+    found = await _preview(tx, actor, spans, now, now + PREVIEW_DEFAULT, site_id=None, is_following=is_following)
+    return Tried(found, kept, draft.zone_source)
+
+
+async def _preview(
+    tx: AsyncConnection,
+    actor: Actor,
+    spans: Spans,
+    begin: datetime,
+    end: datetime,
+    *,
+    site_id: int | None,
+    is_following: bool,
+) -> Preview:
     if site_id is not None:
         zones = [(await sites.get_site(tx, actor, site_id)).timezone]
-    elif window.follows_site:
+    elif is_following:
         zones = await store.zones_of_sites(tx, actor.scope, limit=MAX_ZONES + 1)
     else:
         zones = ["UTC"]

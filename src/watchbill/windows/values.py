@@ -110,6 +110,15 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """A window that is still being written: when it would be open, and its spans as they would be kept."""
+
+    preview: Preview
+    spans: Sequence[Mapping[str, Any]]
+    zone_source: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedGroup:
     """Devices of which the same is true, and what the windows say about them. `hostnames` are the first few."""
 

@@ -63,6 +63,12 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   // executions
   finished: mark("Finished", "done", "idle"),
   exited: mark("Exited", "done", "idle"),
+  // the storm guard, and processes of the Engine
+  guard_down: mark("Down", "done", "good"),
+  guard_up: mark("Up", "held", "warn"),
+  draining: mark("Ending", "cancelling", "live"),
+  silent: mark("Silent", "lost", "bad"),
+  stopped: mark("Ended", "done", "idle"),
   // verdicts of checks
   compliant: mark("Compliant", "success", "good"),
   fixed: mark("Fixed", "success", "good"),

@@ -406,6 +406,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Audit
+         * @description The trail as a file, newest first: CSV with a head, or JSON lines. Any number of rows, streamed.
+         *
+         *     A cell of CSV that a spreadsheet would take for a formula begins with an apostrophe; JSON lines tell every text as it is.
+         */
+        get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Calendar
+         * @description What ran, what did not, and what is to come, counted by job in each hour or day, with the load of each site.
+         *
+         *     `GET /api/occurrences` with the same bounds tells them one by one.
+         */
+        get: operations["get_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/custom_fields": {
         parameters: {
             query?: never;
@@ -2537,6 +2581,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/windows/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Draft Window
+         * @description When a window would be open if it were saved now, and its spans in words. Only spans are judged: a name may still be missing.
+         *
+         *     Nothing is saved.
+         */
+        post: operations["preview_draft_window"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/windows/{window_id}": {
         parameters: {
             query?: never;
@@ -2577,6 +2643,28 @@ export interface paths {
          * @description When the window is open, or its blackout holds, from one instant to another: what a calendar shows of it.
          */
         get: operations["preview_window"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workers
+         * @description The processes of the Engine with their last sign of life, what each holds, and the work that waits, by site and lane.
+         *
+         *     For those who see every site: processes serve all of them.
+         */
+        get: operations["list_workers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3172,6 +3260,73 @@ export interface components {
              * Format: uuid
              */
             id: string;
+        };
+        /**
+         * CalendarCell
+         * @description One job in one stretch. `counts`: how many by outcome, or by state where there is none; `planned` are to come.
+         *
+         *     `occurrence_id`: the latest that is stored, null where there is none. `period_seconds`: from the first that is to come to the
+         *     next one, null where there is one only.
+         */
+        CalendarCell: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** First At */
+            first_at: string;
+            /** Is Late */
+            is_late: boolean;
+            /** Job Id */
+            job_id: number;
+            /** Job Name */
+            job_name: string;
+            /** Last At */
+            last_at: string;
+            /** Number */
+            number: number;
+            /** Occurrence Id */
+            occurrence_id: string | null;
+            /** Period Seconds */
+            period_seconds: number | null;
+        };
+        /**
+         * CalendarReply
+         * @description `left_out`: jobs whose coming instants were not counted, as there are too many. `unsized`: jobs that are not in the coming load.
+         */
+        CalendarReply: {
+            /** Left Out */
+            left_out: number;
+            /** Stretches */
+            stretches: components["schemas"]["CalendarStretch"][];
+            /** Timezone */
+            timezone: string;
+            /** Unsized */
+            unsized: number;
+        };
+        /**
+         * CalendarStretch
+         * @description An hour or a day; where the clocks change, a day has other than 24 hours.
+         *
+         *     `jobs`, `number` and `counts` are of all jobs, `cells` of those that are told: what went wrong before others, in order of time.
+         */
+        CalendarStretch: {
+            /** Cells */
+            cells: components["schemas"]["CalendarCell"][];
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Ends At */
+            ends_at: string;
+            /** Jobs */
+            jobs: number;
+            /** Load */
+            load: components["schemas"]["SiteLoad"][];
+            /** Number */
+            number: number;
+            /** Starts At */
+            starts_at: string;
         };
         /**
          * Cancelled
@@ -3957,6 +4112,22 @@ export interface components {
             /** Every Minutes */
             every_minutes?: number | null;
         };
+        /**
+         * DraftPreviewReply
+         * @description The same of a window that is not saved yet, with its spans in words.
+         */
+        DraftPreviewReply: {
+            /** From At */
+            from_at: string;
+            /** Is Capped */
+            is_capped: boolean;
+            /** Span Texts */
+            span_texts: (string | null)[];
+            /** To At */
+            to_at: string;
+            /** Zones */
+            zones: components["schemas"]["ZonePreviewReply"][];
+        };
         /** EngineKey */
         EngineKey: {
             /** Key Id */
@@ -4181,6 +4352,26 @@ export interface components {
              * @description in this site
              */
             site_id?: number | null;
+        };
+        /**
+         * FailedItemReply
+         * @description A piece of work that was given up after its last attempt.
+         */
+        FailedItemReply: {
+            /** Attempt */
+            attempt: number;
+            /** Error */
+            error: string | null;
+            /** Finished At */
+            finished_at: string;
+            /** Id */
+            id: number;
+            /** Lane */
+            lane: string;
+            /** Run Id */
+            run_id: number;
+            /** Site Id */
+            site_id: number | null;
         };
         /** FieldProblem */
         FieldProblem: {
@@ -5520,6 +5711,36 @@ export interface components {
             /** Sentence */
             sentence: string;
         };
+        /**
+         * LaneReply
+         * @description The work of one site in one lane. `site_id` null: devices without a site.
+         */
+        LaneReply: {
+            /** Lane */
+            lane: string;
+            /**
+             * Leased
+             * @description held by a worker
+             */
+            leased: number;
+            /**
+             * Oldest At
+             * @description since when the oldest queued piece waits
+             */
+            oldest_at: string | null;
+            /**
+             * Overdue
+             * @description of the leased, those taken so long ago that another worker may take them
+             */
+            overdue: number;
+            /**
+             * Queued
+             * @description waits for a worker
+             */
+            queued: number;
+            /** Site Id */
+            site_id: number | null;
+        };
         /** LastOccurrence */
         LastOccurrence: {
             /** Counts */
@@ -6609,6 +6830,59 @@ export interface components {
             /** Type */
             type: string;
         };
+        /**
+         * ProcessReply
+         * @description `silent`: it has given no sign of life for `silent_after_seconds` and counts as gone; `draining`: it was asked to end.
+         */
+        ProcessReply: {
+            /** Address */
+            address: string | null;
+            /**
+             * Agents
+             * @description devices that are connected to it; gateways only
+             */
+            agents: number | null;
+            /**
+             * Heartbeat At
+             * @description its last sign of life
+             */
+            heartbeat_at: string;
+            /** Host */
+            host: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "api" | "gateway" | "scheduler" | "site_worker";
+            /**
+             * Leases
+             * @description pieces of work that it holds; site workers only
+             */
+            leases: number | null;
+            /** Pid */
+            pid: number;
+            /**
+             * Site Id
+             * @description whose work it does; site workers only
+             */
+            site_id: number | null;
+            /** Started At */
+            started_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "draining" | "silent" | "stopped";
+            /** Stopped At */
+            stopped_at: string | null;
+            /** Version */
+            version: string;
+        };
         /** PromoteRequest */
         PromoteRequest: {
             /** Wave */
@@ -7107,6 +7381,24 @@ export interface components {
              * @example Europe/Berlin
              */
             timezone: string;
+        };
+        /**
+         * SiteLoad
+         * @description `site_id` null: devices without a site. What is to come is reckoned with the devices that its jobs find now.
+         */
+        SiteLoad: {
+            /**
+             * Devices
+             * @description starts on devices; one of two occurrences counts twice
+             */
+            devices: number;
+            /**
+             * Occurrences
+             * @description that have devices there
+             */
+            occurrences: number;
+            /** Site Id */
+            site_id: number | null;
         };
         /**
          * SiteReply
@@ -8042,6 +8334,27 @@ export interface components {
         Word: {
             /** Reason */
             reason?: string | null;
+        };
+        /**
+         * WorkersReply
+         * @description How things stand at `at`. Processes that ended are told for an hour, work that was given up for a week.
+         */
+        WorkersReply: {
+            /**
+             * Agents
+             * @description devices that are connected to any gateway
+             */
+            agents: number;
+            /** At */
+            at: string;
+            /** Failed */
+            failed: components["schemas"]["FailedItemReply"][];
+            /** Lanes */
+            lanes: components["schemas"]["LaneReply"][];
+            /** Processes */
+            processes: components["schemas"]["ProcessReply"][];
+            /** Silent After Seconds */
+            silent_after_seconds: number;
         };
         /** ZonePreviewReply */
         ZonePreviewReply: {
@@ -10181,12 +10494,19 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string | null;
+                /** @description what this operator did */
                 operator_id?: number | null;
+                /** @description such as job.update */
                 action?: string | null;
+                /** @description such as job */
                 object_kind?: string | null;
+                /** @description of the object that it was done to */
                 object_id?: string | null;
+                /** @description what was done to this site's devices */
                 site_id?: number | null;
+                /** @description then or later */
                 since?: string | null;
+                /** @description before then */
                 until?: string | null;
             };
             header?: never;
@@ -10202,6 +10522,204 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOf_AuditEntry_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    export_audit: {
+        parameters: {
+            query?: {
+                /** @description what this operator did */
+                operator_id?: number | null;
+                /** @description such as job.update */
+                action?: string | null;
+                /** @description such as job */
+                object_kind?: string | null;
+                /** @description of the object that it was done to */
+                object_id?: string | null;
+                /** @description what was done to this site's devices */
+                site_id?: number | null;
+                /** @description then or later */
+                since?: string | null;
+                /** @description before then */
+                until?: string | null;
+                /** @description CSV with a head, or JSON lines */
+                format?: "csv" | "jsonl";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_calendar: {
+        parameters: {
+            query: {
+                /** @description the first stretch holds this instant */
+                from: string;
+                /** @description the last stretch ends then or later; 8 days of hours, or 63 of days, and at most 366 ahead */
+                to: string;
+                /** @description how long a stretch is */
+                step?: "hour" | "day";
+                /** @description on whose clocks hours and days begin */
+                timezone?: string;
+                /** @description only of this job */
+                job_id?: number | null;
+                /** @description only of jobs that have devices in this site, and its load */
+                site_id?: number | null;
+                /** @description part of the job's name */
+                q?: string | null;
+                /** @description so many jobs of a stretch are told one by one */
+                jobs?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarReply"];
                 };
             };
             /** @description Not signed in */
@@ -21907,6 +22425,93 @@ export interface operations {
             };
         };
     };
+    preview_draft_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftPreviewReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     get_window: {
         parameters: {
             query?: never;
@@ -22195,6 +22800,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WindowPreviewReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersReply"];
                 };
             };
             /** @description Not signed in */
