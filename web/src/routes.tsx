@@ -21,6 +21,14 @@ const SCREENS: readonly Screen[] = [
   // Automation
   { path: "/jobs", page: () => import("@/pages/JobsPage"), nav: { group: "Automation", label: "Scheduled Jobs", icon: "job", keys: "g j" } },
   // Inventory
+  { path: "/devices", page: () => import("@/pages/DevicesPage"), nav: { group: "Inventory", label: "Devices", icon: "device", keys: "g d" } },
+  { path: "/devices/$deviceId", page: () => import("@/pages/DevicePage") },
+  { path: "/approvals", page: () => import("@/pages/ApprovalsPage"), nav: { group: "Inventory", label: "Device Approvals", icon: "approval", keys: "g p" } },
+  { path: "/filters", page: () => import("@/pages/FiltersPage"), nav: { group: "Inventory", label: "Filters", icon: "filter", keys: "g f" } },
+  { path: "/filters/new", page: () => import("@/pages/FilterPage") },
+  { path: "/filters/$filterId", page: () => import("@/pages/FilterPage") },
+  { path: "/sites", page: () => import("@/pages/SitesPage"), nav: { group: "Inventory", label: "Sites", icon: "site", keys: "g i" } },
+  { path: "/sites/$siteId", page: () => import("@/pages/SitePage") },
   // Settings
 ];
 

@@ -44,6 +44,7 @@ from watchbill.jobs.saving import (
     using_filter,
 )
 from watchbill.jobs.store import target_columns
+from watchbill.jobs.targeting import Targeting, targeting_device
 from watchbill.jobs.values import (
     Action,
     Advance,
@@ -79,6 +80,7 @@ __all__ = [
     "SavedJob",
     "Sort",
     "TargetSummary",
+    "Targeting",
     "Toggled",
     "Who",
     "advance",
@@ -122,6 +124,7 @@ __all__ = [
     "tags_after",
     "take_due",
     "target_columns",
+    "targeting_device",
     "toggle",
     "toggle_many",
     "toggle_timings",

@@ -60,6 +60,15 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   // executions
   finished: mark("Finished", "done", "idle"),
   exited: mark("Exited", "done", "idle"),
+  // devices, and machines that ask to become one
+  online: mark("Online", "success", "good"),
+  offline: mark("Offline", "expired", "idle"),
+  disabled: mark("Disabled", "paused", "warn"),
+  revoked: mark("Revoked", "cancelled", "bad"),
+  approved: mark("Approved", "success", "good"),
+  denied: mark("Denied", "cancelled", "bad"),
+  waiting: mark("Waiting", "waiting", "warn"),
+  archived: mark("Archived", "held", "idle"),
   // verdicts of checks
   compliant: mark("Compliant", "success", "good"),
   fixed: mark("Fixed", "success", "good"),
