@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.browser.world_inventory import inventory
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
@@ -49,6 +50,8 @@ async def full(fleet: Fleet) -> World:
         "failing": checks["id"],
         "waiting": waits["id"],
         "device": crane.device_id,
+        "away": away.device_id,
+        **await inventory(fleet, crane.device_id),
     }
 
 
