@@ -39,7 +39,7 @@ async def test_a_machine_comes_in_by_the_command_of_a_new_site(fleet: Fleet, pag
     shown = await dialog.get_by_text("sha256:").inner_text()
     await dialog.get_by_role("button", name=re.compile("^Approve ")).click()
     await expect(page.get_by_text("is a device of “Pier” now.")).to_be_visible()
-    await expect(page.get_by_text("Nobody waits.")).to_be_visible()
+    await expect(page.get_by_text("No request is like that.")).to_be_visible()
     said, _ = await asyncio.wait_for(asking.communicate(), 60)
     assert asking.returncode == 0, said.decode()
     assert shown in said.decode()  # what a person compares is the same on both sides

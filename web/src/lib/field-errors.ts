@@ -16,7 +16,10 @@ interface Told {
 /** Field → all that is wrong with it. A path such as `values.rack` is a name of its own. */
 export const fieldErrors = (errors: readonly Wrong[] = []): Partial<Record<string, string>> => {
   const found: Record<string, string> = {};
-  for (const { field, message } of errors) found[field] = field in found ? `${found[field]}; ${message}` : message;
+  for (const { field, message } of errors) {
+    const before = found[field];
+    found[field] = before === undefined ? message : `${before}; ${message}`;
+  }
   return found;
 };
 

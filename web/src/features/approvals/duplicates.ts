@@ -24,6 +24,6 @@ export const approvable = (chosen: readonly Approval[]): { plain: Approval[]; cl
 
 /** `sha256:ab12 cd34 …`: in groups of four, as two people read it to each other. */
 export const readableFingerprint = (fingerprint: string): string => {
-  const [kind, hex = ""] = fingerprint.split(":");
+  const [kind = "", hex = ""] = fingerprint.split(":");
   return `${kind}:${(hex.match(/.{1,4}/g) ?? []).join(" ")}`;
 };

@@ -43,7 +43,8 @@ export const FactsPanel = ({ device, siteZone }: { device: WholeDevice; siteZone
       {Object.keys(device.inventory).length > 0 && (
         <details>
           <summary>All that its agent told</summary>
-          <pre className={classes.json} tabIndex={-1}>
+          {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a part that scrolls must be reached by the keyboard */}
+          <pre className={classes.json} tabIndex={0} role="region" aria-label="All that its agent told">
             {JSON.stringify(device.inventory, null, 2)}
           </pre>
         </details>

@@ -10,7 +10,7 @@ export const bytes = (count: number | null): string | null => {
     place += 1;
   }
   const shown = place === 0 || left >= 100 ? Math.round(left).toLocaleString("en") : left.toFixed(1).replace(/\.0$/, "");
-  return `${shown} ${UNITS[place]}`;
+  return `${shown} ${UNITS[place] ?? ""}`;
 };
 
 export const deviceCount = (count: number): string => `${count.toLocaleString("en")} ${count === 1 ? "device" : "devices"}`;

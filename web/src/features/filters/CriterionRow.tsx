@@ -2,9 +2,9 @@ import { Select } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import classes from "./filters.module.css";
 import { fieldWord, operatorWord, withField } from "./fields";
-import type { TreeContext } from "./GroupBox";
 import { NodeTools } from "./NodeTools";
 import { type Criterion, updateCriterion } from "./tree";
+import type { TreeContext } from "./tree-context";
 import { wrongAt } from "./tree-errors";
 import { ValueInput } from "./ValueInput";
 

@@ -1,6 +1,6 @@
 import { Button, Group as Row, Stack, Textarea, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { useMemo, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import type { Filter, FilterBody, FilterField } from "@/api/filters";
 import { asProblem, type ApiProblem } from "@/api/problem";
 import { fieldErrors } from "@/lib/field-errors";
@@ -12,7 +12,7 @@ import { GroupBox } from "./GroupBox";
 import { PreviewPanel, usePreview } from "./PreviewPanel";
 import { SitesChoice } from "./SitesChoice";
 import { placeErrors } from "./tree-errors";
-import type { Choice } from "./ValueInput";
+import type { Choice } from "./tree-context";
 
 interface FilterFormProps {
   /** Null for a new one. */
@@ -24,7 +24,7 @@ interface FilterFormProps {
   busy: boolean;
   problem: ApiProblem | null;
   /** Below the preview: what uses it. */
-  aside?: React.ReactNode;
+  aside?: ReactNode;
   onSave: (body: FilterBody) => void;
   /** Something was changed: what was refused before is said no more. */
   onEdit: () => void;
@@ -40,9 +40,8 @@ export const FilterForm = (props: FilterFormProps) => {
   const [fresh, setFresh] = useState<number | null>(null);
   const fields = useMemo(() => new Map(props.fields.map((one) => [one.name, one])), [props.fields]);
   const { aim, lacking } = useMemo(() => asked(draft, fields), [draft, fields]);
-  // The same criteria are the same question, however often the tree was made anew.
-  const [question] = useDebouncedValue(aim === null ? null : JSON.stringify(aim), REST_MILLISECONDS);
-  const preview = usePreview(useMemo(() => (question === null ? null : (JSON.parse(question) as typeof aim)), [question]));
+  const [question] = useDebouncedValue(aim, REST_MILLISECONDS);
+  const preview = usePreview(question);
   const refused = problem ?? (preview.error && lacking === null ? asProblem(preview.error) : null);
   const { placed, rest } = useMemo(() => placeErrors(draft.root, refused?.errors ?? NO_ERRORS), [draft.root, refused]);
   const wrong = fieldErrors(rest);

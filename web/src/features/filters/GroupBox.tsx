@@ -1,24 +1,10 @@
 import { Button, SegmentedControl } from "@mantine/core";
-import type { FilterField } from "@/api/filters";
 import { Icon } from "@/ui/icons";
 import { CriterionRow } from "./CriterionRow";
 import classes from "./filters.module.css";
 import { NodeTools } from "./NodeTools";
 import { addNode, createCriterion, createGroup, type Group, setMode, type TreeNode } from "./tree";
-import type { Placed } from "./tree-errors";
-import type { Choice } from "./ValueInput";
-
-/** What every node of the tree needs to know of the whole. */
-export interface TreeContext {
-  root: Group;
-  fields: ReadonlyMap<string, FilterField>;
-  sites: readonly Choice[];
-  wrong: ReadonlyMap<number, readonly Placed[]>;
-  /** The criterion that was added last: the focus goes there. */
-  fresh: number | null;
-  isReadOnly: boolean;
-  onChange: (root: Group, fresh?: number) => void;
-}
+import type { TreeContext } from "./tree-context";
 
 interface GroupBoxProps {
   group: Group;

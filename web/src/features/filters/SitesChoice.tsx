@@ -1,6 +1,6 @@
 import { MultiSelect, SegmentedControl } from "@mantine/core";
 import type { SiteMode } from "@/api/filters";
-import type { Choice } from "./ValueInput";
+import type { Choice } from "./tree-context";
 
 interface SitesChoiceProps {
   mode: SiteMode;

@@ -3,11 +3,7 @@ import type { FilterField } from "@/api/filters";
 import { exampleOf, shapeOf } from "./fields";
 import { SoftwareInput } from "./SoftwareInput";
 import type { Criterion } from "./tree";
-
-export interface Choice {
-  value: string;
-  label: string;
-}
+import type { Choice } from "./tree-context";
 
 interface ValueInputProps {
   criterion: Criterion;

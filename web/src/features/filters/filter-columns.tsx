@@ -9,7 +9,7 @@ import classes from "./filters.module.css";
 
 const sitesOf = (filter: Filter): string => {
   if (filter.site_mode === "all") return filter.spans_other_sites ? "all, also some that you do not see" : "all";
-  const count = filter.site_ids.length;
+  const count = (filter.site_ids ?? []).length;
   return `${filter.site_mode === "only" ? "only" : "all but"} ${count} ${count === 1 ? "site" : "sites"}`;
 };
 
