@@ -192,7 +192,9 @@ async def test_gateways_are_rung_when_a_filter_of_a_window_changes(admin, db):
     assert heard[0] == windows.GATEWAYS
 
 
-async def test_the_list_of_devices_asks_a_saved_filter_within_what_its_reader_sees(admin, operator, machines, make_device):
+async def test_the_list_of_devices_asks_a_saved_filter_within_what_its_reader_sees(
+    admin, operator, machines, make_device
+):
     saved = await made(admin)
 
     async def names(client, **params):

@@ -73,7 +73,9 @@ async def test_devices_are_found_and_tagged(fleet: Fleet, page: Page) -> None:
     await dialog.get_by_role("button", name="Tag 2 devices").click()
     await expect(page.get_by_text("2 devices tagged.")).to_be_visible()
     await expect(rows.first).to_contain_text("harbour")
-    reply = await fleet.http.post("/api/devices/tags", json={"device_ids": [agents[0].device_id], "remove": ["harbour"]})
+    reply = await fleet.http.post(
+        "/api/devices/tags", json={"device_ids": [agents[0].device_id], "remove": ["harbour"]}
+    )
     assert reply.status_code == 200
     await page.get_by_label("Any tag").fill("harbour")
     await page.keyboard.press("Enter")

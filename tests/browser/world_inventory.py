@@ -37,12 +37,18 @@ _FILTERS: tuple[dict[str, Any], ...] = (
 
 async def inventory(fleet: Fleet, device_id: str) -> dict[str, Any]:
     """Ids by the names that paths of pictures use."""
-    pier = await _post(fleet, "/api/sites", {"name": "Pier 7", "timezone": "Asia/Tokyo", "description": "Across the bay"})
+    pier = await _post(
+        fleet, "/api/sites", {"name": "Pier 7", "timezone": "Asia/Tokyo", "description": "Across the bay"}
+    )
     await _post(fleet, f"/api/sites/{pier['id']}/auto_approval", {"minutes": 60})
     known = [await _device(fleet, pier if name.startswith("anchor") else fleet.site, name) for name in _NAMES]
     for name in _WAITING:
         await Machine(fleet.http, name).enrol(str(fleet.site["enrolment_code"]))
-    for name, label, kind in (("rack", "Rack", "text"), ("warranty", "Warranty until", "date"), ("spare", "Spare", "boolean")):
+    for name, label, kind in (
+        ("rack", "Rack", "text"),
+        ("warranty", "Warranty until", "date"),
+        ("spare", "Spare", "boolean"),
+    ):
         await _post(fleet, "/api/custom_fields", {"name": name, "label": label, "type": kind})
     values = {"values": {"rack": "B-12", "warranty": "2027-05-31"}}
     assert (await fleet.http.put(f"/api/devices/{device_id}/custom_values", json=values)).status_code == 200

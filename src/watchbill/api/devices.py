@@ -177,9 +177,7 @@ class DeviceQuery(PageQuery):
 
 
 @resource.get("")
-async def list_devices(
-    tx: Tx, caller: Caller, now: Now, query: Annotated[DeviceQuery, Query()]
-) -> PageOf[DeviceReply]:
+async def list_devices(tx: Tx, caller: Caller, now: Now, query: Annotated[DeviceQuery, Query()]) -> PageOf[DeviceReply]:
     """Devices of the caller's sites. An archived filter finds none."""
     if query.filter_id is not None:
         await filters.get(tx, caller, query.filter_id)

@@ -137,7 +137,9 @@ class DeviceFilter:
             tags = device_tags.c
             found.append(exists().where(tags.device_id == c.id, tags.tag == fold(self.tag.strip())))
         if self.members_of is not None:
-            members = func.filter_members(literal(self.members_of, BigInteger), self.now).table_valued(column("device_id", Uuid()))
+            members = func.filter_members(literal(self.members_of, BigInteger), self.now).table_valued(
+                column("device_id", Uuid())
+            )
             found.append(c.id.in_(select(members.c.device_id)))
         if self.online is not None:
             is_online = device_presence.c.gateway_id.is_not(None)
