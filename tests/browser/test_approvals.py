@@ -38,7 +38,7 @@ async def test_machines_are_let_in_and_refused_on_a_phone(fleet: Fleet, page: Pa
     await expect(page.get_by_text("“crane-1” is a device of “Harbour” now.")).to_be_visible()
     await expect(card).to_be_hidden()
     await page.get_by_role("button", name="Deny stranger").click()
-    await page.get_by_label("Why").fill("nobody knows it")
+    await page.get_by_role("dialog").get_by_label("Why").fill("nobody knows it")
     await page.get_by_role("dialog").get_by_role("button", name="Deny stranger").click()
     await expect(page.get_by_role("listitem", name="stranger")).to_be_hidden()
     for name in ("crane-2", "pump-1"):

@@ -82,7 +82,7 @@ async def test_devices_are_found_and_tagged(fleet: Fleet, page: Page) -> None:
     await expect(rows).to_have_count(1)
     await page.get_by_role("button", name="Views").click()
     await page.get_by_role("menuitem", name="Save as a new view…").click()
-    await page.get_by_label("Name").fill("Of the harbour")
+    await dialog.get_by_label("Name").fill("Of the harbour")
     await page.get_by_role("button", name="Save view").click()
     await expect(page).to_have_url(re.compile(r"view=\d+"))
     await page.get_by_role("button", name="Clear filters").click()

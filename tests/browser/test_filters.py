@@ -25,7 +25,7 @@ async def test_a_filter_is_built_with_a_live_preview_and_used(fleet: Fleet, page
     await page.get_by_role("link", name="New Filter").first.click()
     found = page.get_by_role("region", name="Whom it finds now")
     await expect(found).to_contain_text("A criterion is not filled in yet.")
-    await page.get_by_label("Name").fill("Night watch")
+    await page.get_by_role("textbox", name="Name", exact=True).fill("Night watch")
     await _choose(page, "Field of criterion 1", "OS family")
     await _choose(page, "Value of criterion 1", "linux")
     await expect(found).to_contain_text("2 devices")

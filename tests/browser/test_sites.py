@@ -26,7 +26,7 @@ async def _enrolling(command: str, folder: Path) -> asyncio.subprocess.Process:
 async def test_a_machine_comes_in_by_the_command_of_a_new_site(fleet: Fleet, page: Page) -> None:
     await page.goto("/sites")
     await page.get_by_role("button", name="New Site").click()
-    await page.get_by_label("Name").fill("Pier")
+    await page.get_by_role("dialog").get_by_label("Name").fill("Pier")
     await page.get_by_role("button", name="Create site").click()
     await expect(page.get_by_role("heading", name="Pier", exact=True)).to_be_visible()
     command = await page.get_by_text("watchbill-agent enroll").inner_text()

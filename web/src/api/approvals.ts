@@ -7,10 +7,7 @@ export type Approval = Schemas["ApprovalReply"];
 export type Resolution = NonNullable<Schemas["Approve"]["resolve"]>;
 export type Decision = Schemas["Bulk"]["decision"];
 export type Decided = Schemas["BulkResult"];
-export type ApprovalsQuery = Omit<
-  NonNullable<paths["/api/device_approvals"]["get"]["parameters"]["query"]>,
-  "limit" | "cursor"
->;
+export type ApprovalsQuery = Omit<NonNullable<paths["/api/device_approvals"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
 
 export const approvalsQuery = (query: ApprovalsQuery) =>
   listQuery<Approval>(key("approvals", "list", query), (cursor, signal) =>
@@ -61,7 +58,6 @@ interface Many {
 export const useDecideMany = () =>
   useApiMutation({
     refusal: "form",
-    run: ({ ids, decision, reason }: Many) =>
-      unwrap(api.POST("/api/device_approvals/bulk", { body: { ids, decision, reason } })),
+    run: ({ ids, decision, reason }: Many) => unwrap(api.POST("/api/device_approvals/bulk", { body: { ids, decision, reason } })),
     touches: TOUCHES,
   });

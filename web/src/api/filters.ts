@@ -45,8 +45,7 @@ export const filterFieldsQuery = () =>
 export const filterUsageQuery = (filterId: number) =>
   queryOptions({
     queryKey: key("filters", "usage", filterId),
-    queryFn: ({ signal }) =>
-      unwrap(api.GET("/api/device_filters/{filter_id}/usage", { params: path({ id: filterId }), signal })),
+    queryFn: ({ signal }) => unwrap(api.GET("/api/device_filters/{filter_id}/usage", { params: path({ id: filterId }), signal })),
   });
 
 /** Whom criteria that are not saved would find now; null asks nothing. */
@@ -96,8 +95,7 @@ type Named = Pick<Filter, "id" | "name">;
 
 export const useCloneFilter = (onDone: (filter: Filter) => void) =>
   useApiMutation({
-    run: (filter: Named, headers) =>
-      unwrap(api.POST("/api/device_filters/{filter_id}/clone", { params: path(filter), headers })),
+    run: (filter: Named, headers) => unwrap(api.POST("/api/device_filters/{filter_id}/clone", { params: path(filter), headers })),
     done: (copy) => `“${copy.name}” is a copy.`,
     touches: ["filters"],
     onDone,

@@ -148,12 +148,7 @@ const ApprovalsPage = () => {
       )}
       {asked && one && <DecideDialog decision={asked.decision} approval={one} onClose={() => setAsked(null)} onDone={done} />}
       {asked && !one && (
-        <DecideManyDialog
-          decision={asked.decision}
-          chosen={asked.approvals}
-          onClose={() => setAsked(null)}
-          onDone={done}
-        />
+        <DecideManyDialog decision={asked.decision} chosen={asked.approvals} onClose={() => setAsked(null)} onDone={done} />
       )}
     </>
   );

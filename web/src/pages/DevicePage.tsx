@@ -43,7 +43,8 @@ const STATE = {
 const DevicePage = () => {
   const deviceId = useTextParam("deviceId");
   const device = useQuery(deviceQuery(deviceId));
-  if (device.error && !device.data) return <ProblemAlert problem={asProblem(device.error)} onRetry={() => void device.refetch()} />;
+  if (device.error && !device.data)
+    return <ProblemAlert problem={asProblem(device.error)} onRetry={() => void device.refetch()} />;
   if (!device.data) return <Reading what="the device" />;
   return <TheDevice device={device.data} />;
 };
@@ -132,7 +133,12 @@ const Actions = ({ device, reason, onAsk }: ActionsProps) => {
       </Button>
       <Menu>
         <Menu.Target>
-          <Button variant="default" disabled={off !== null} title={off ?? undefined} rightSection={<Icon name="more" size={14} />}>
+          <Button
+            variant="default"
+            disabled={off !== null}
+            title={off ?? undefined}
+            rightSection={<Icon name="more" size={14} />}
+          >
             Access
           </Button>
         </Menu.Target>

@@ -47,11 +47,7 @@ const FilterPage = () => {
       />
     );
   if (!fields.data || (!isNew && !filter.data)) return <Reading what="the filter" />;
-  return filter.data && !isNew ? (
-    <Saved key={filterId} now={filter.data} fields={fields.data} />
-  ) : (
-    <New fields={fields.data} />
-  );
+  return filter.data && !isNew ? <Saved key={filterId} now={filter.data} fields={fields.data} /> : <New fields={fields.data} />;
 };
 
 const useSiteChoices = () => useSites().map((one) => ({ value: String(one.id), label: one.name }));
@@ -142,7 +138,12 @@ const Saved = ({ now, fields }: { now: Filter; fields: readonly FilterField[] })
         {now.updated_by && ` by ${now.updated_by}`}
       </PageHeader>
       {isBehind && (
-        <Alert color="yellow" mb="sm" title={`Revision ${now.revision} was saved meanwhile`} icon={<Icon name="warning" size={18} />}>
+        <Alert
+          color="yellow"
+          mb="sm"
+          title={`Revision ${now.revision} was saved meanwhile`}
+          icon={<Icon name="warning" size={18} />}
+        >
           What you see is revision {base.revision} with your changes.{" "}
           <Button variant="default" onClick={() => setBase(now)}>
             Take the saved one

@@ -86,12 +86,7 @@ const FiltersPage = () => {
         placeholder="Find a filter by its name"
         onClear={isFiltered ? clear : undefined}
       >
-        <FilterSelect
-          label="In use"
-          value={state.archived}
-          options={ARCHIVED}
-          onChange={(archived) => setState({ archived })}
-        />
+        <FilterSelect label="In use" value={state.archived} options={ARCHIVED} onChange={(archived) => setState({ archived })} />
       </FilterBar>
       <DataTable
         label="Filters"

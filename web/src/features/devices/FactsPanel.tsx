@@ -18,8 +18,7 @@ export const FactsPanel = ({ device, siteZone }: { device: WholeDevice; siteZone
         facts={[
           {
             label: "Site",
-            value:
-              device.site_id === null ? "no site" : <AppLink to={paths.site(device.site_id)}>{device.site_name}</AppLink>,
+            value: device.site_id === null ? "no site" : <AppLink to={paths.site(device.site_id)}>{device.site_name}</AppLink>,
           },
           { label: "Last seen", value: device.online ? <>now, connected {at(device.connected_at)}</> : at(device.last_seen_at) },
           { label: "System", value: `${device.os_name} ${device.os_version}`.trim() },

@@ -45,7 +45,16 @@ export const WaitingPanel = ({ device, reason }: { device: Device; reason: strin
           <li key={row.target_id}>
             <AppLink to={paths.jobRun(row.job_id, row.occurrence_id)}>{row.job_name}</AppLink>
             <StateBadge plain state={row.state} detail={row.detail} />
-            <small>{row.detail ?? (row.starts_at ? <>starts <Instant at={row.starts_at} /></> : "for its turn")}</small>
+            <small>
+              {row.detail ??
+                (row.starts_at ? (
+                  <>
+                    starts <Instant at={row.starts_at} />
+                  </>
+                ) : (
+                  "for its turn"
+                ))}
+            </small>
             <small>
               expires <Instant at={row.expires_at} show="relative" />
             </small>
@@ -86,10 +95,7 @@ const PurgeDialog = ({ device, onClose }: { device: Device; onClose: () => void 
       blocked={counted.isPending ? "Being counted." : rows === 0 ? "Nothing waits any more." : null}
       onClose={onClose}
       onConfirm={(reason) =>
-        purge.mutate(
-          { device, reason, expected: rows },
-          { onSuccess: onClose, onError: () => void counted.refetch() },
-        )
+        purge.mutate({ device, reason, expected: rows }, { onSuccess: onClose, onError: () => void counted.refetch() })
       }
     >
       {many} that wait for “{device.hostname}” are withdrawn, and end as cancelled there. What runs on it goes on.

@@ -134,4 +134,6 @@ export const FilterForm = (props: FilterFormProps) => {
 };
 
 const saidOf = ({ errors }: ApiProblem): string =>
-  errors.length === 1 ? "One thing is wrong; it is said in its place." : `${errors.length} things are wrong; each is said in its place.`;
+  errors.length === 1
+    ? "One thing is wrong; it is said in its place."
+    : `${errors.length} things are wrong; each is said in its place.`;

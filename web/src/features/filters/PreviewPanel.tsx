@@ -25,7 +25,11 @@ export const PreviewPanel = ({ preview, waitsFor }: PreviewPanelProps) => {
   const isOld = waitsFor !== null || preview.isPlaceholderData || preview.isError;
   return (
     <TitledPanel title="Whom it finds now" flush>
-      <div aria-live="polite" aria-busy={preview.isFetching} style={{ padding: "0.75rem 0.9rem", opacity: isOld && first ? 0.6 : 1 }}>
+      <div
+        aria-live="polite"
+        aria-busy={preview.isFetching}
+        style={{ padding: "0.75rem 0.9rem", opacity: isOld && first ? 0.6 : 1 }}
+      >
         {waitsFor !== null && <p className={classes.words}>{waitsFor}</p>}
         {preview.isError && waitsFor === null && (
           <p className={classes.words} role="alert">

@@ -23,7 +23,8 @@ export const isUsed = (usage: FilterUsage): boolean =>
   usage.jobs.length + usage.windows.length + usage.unseen_jobs + usage.unseen_windows > 0;
 
 export const Uses = ({ usage }: { usage: FilterUsage }) => {
-  if (!isUsed(usage)) return <span className={classes.dim}>Nothing yet. Name it among the targets of a job, or attach a window to it.</span>;
+  if (!isUsed(usage))
+    return <span className={classes.dim}>Nothing yet. Name it among the targets of a job, or attach a window to it.</span>;
   const unseen = usage.unseen_jobs + usage.unseen_windows;
   return (
     <ul className={classes.uses}>

@@ -68,7 +68,14 @@ export const ValueInput = ({ criterion, field, sites, name, error, isReadOnly, o
         />
       );
     case "date":
-      return <TextInput {...shared} type="date" value={criterion.text} onChange={(event) => onChange({ text: event.currentTarget.value })} />;
+      return (
+        <TextInput
+          {...shared}
+          type="date"
+          value={criterion.text}
+          onChange={(event) => onChange({ text: event.currentTarget.value })}
+        />
+      );
     case "text":
       return (
         <TextInput

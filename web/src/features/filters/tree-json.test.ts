@@ -41,8 +41,21 @@ describe("between tree and JSON", () => {
           { field: "os_version", operator: "lower", value: "12" },
         ],
       },
-      { not: { field: "software", operator: "installed", value: { name: "openssl", name_operator: "equals", version: "3.0", version_operator: "lower" } } },
-      { not: { any: [{ field: "online", operator: "is_false" }, { field: "tags", operator: "has_any", value: ["prod"] }] } },
+      {
+        not: {
+          field: "software",
+          operator: "installed",
+          value: { name: "openssl", name_operator: "equals", version: "3.0", version_operator: "lower" },
+        },
+      },
+      {
+        not: {
+          any: [
+            { field: "online", operator: "is_false" },
+            { field: "tags", operator: "has_any", value: ["prod"] },
+          ],
+        },
+      },
     ],
   };
 
@@ -109,7 +122,11 @@ describe("where a refusal belongs", () => {
 describe("the value that a question needs", () => {
   it("has a shape by kind and operator", () => {
     const shape = (name: string, operator: string) => shapeOf(of(name), operator);
-    expect([shape("hostname", "equals"), shape("hostname", "in"), shape("hostname", "is_known")]).toEqual(["text", "list", "none"]);
+    expect([shape("hostname", "equals"), shape("hostname", "in"), shape("hostname", "is_known")]).toEqual([
+      "text",
+      "list",
+      "none",
+    ]);
     expect([shape("os_family", "is"), shape("site", "in"), shape("tags", "has_any")]).toEqual(["choice", "choices", "list"]);
     expect([shape("online", "is_true"), shape("custom.until", "before"), shape("software", "installed")]).toEqual([
       "none",

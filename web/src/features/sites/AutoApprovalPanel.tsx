@@ -73,8 +73,8 @@ export const AutoApprovalPanel = ({ site, reason }: { site: Site; reason: string
           onClose={() => setAsked(null)}
           onConfirm={() => set.mutate({ site, minutes: asked }, { onSettled: () => setAsked(null) })}
         >
-          For {duration(asked * 60)} whoever has the enrolment code of “{site.name}” comes in without a person’s word, and jobs for
-          this site run there.
+          For {duration(asked * 60)} whoever has the enrolment code of “{site.name}” comes in without a person’s word, and jobs
+          for this site run there.
         </ConfirmDialog>
       )}
     </TitledPanel>

@@ -57,8 +57,8 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
         </li>
       </ol>
       <Text size="xs" c="dimmed" mt="sm">
-        The code is that of this site since <Instant at={site.enrolment_code_rotated_at} siteZone={site.timezone} />. Whoever has it
-        may ask to come in, as often as he likes.
+        The code is that of this site since <Instant at={site.enrolment_code_rotated_at} siteZone={site.timezone} />. Whoever has
+        it may ask to come in, as often as he likes.
       </Text>
       {isRotating && (
         <ConfirmDialog
