@@ -9,7 +9,7 @@ from tests.browser.stage import PHONE
 from tests.factories.machines import Machine
 from tests.flows.fleet import PASSWORD, Fleet
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(900)
 
 
 async def _ask(fleet: Fleet, hostname: str) -> None:
