@@ -29,7 +29,7 @@ SQL_PLACES = {
     "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags", "sessions"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"finding", "store", "visible"},
-    "jobs": {"store", "bulk_store", "due", "listing", "resealing", "scope", "summary", "zones"},
+    "jobs": {"store", "bulk_store", "due", "listing", "resealing", "scope", "summary", "targeting", "zones"},
     "kit": {"clock", "db", "events", "instances"},
     "notifications": {"channel_store", "rule_store", "look_store", "outbox", "reading", "beat"},
     "queue": {"store"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import time
 from collections.abc import Callable
@@ -106,6 +107,12 @@ def _request_body(data: DataDir, code: str) -> dict[str, Any]:
     }
 
 
+def _fingerprint(data: DataDir) -> str:
+    """Of this device's key, as the console shows it beside the request: the same on both sides, or somebody else asks."""
+    digest = hashlib.sha256(data.load_key().public_key().public_bytes_raw()).hexdigest()
+    return "sha256:" + " ".join(digest[place : place + 4] for place in range(0, len(digest), 4))
+
+
 def _post(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
         return api.post(path, body)
@@ -124,7 +131,7 @@ def _wait(data: DataDir, identity: Identity, wait_seconds: float | None, say: Sa
         if _settle(data, identity, answer, say):
             return
         if not is_told:
-            say("Waiting for approval by an operator.")
+            say(f"Waiting for approval by an operator, who sees this fingerprint: {_fingerprint(data)}")
             is_told = True
         if deadline is not None and clock.monotonic() + pause > deadline:
             time.sleep(max(0.0, min(pause, deadline - clock.monotonic())))

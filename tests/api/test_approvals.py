@@ -60,6 +60,16 @@ async def test_a_request_is_announced_to_its_site_and_shows_what_a_person_needs(
     assert [(event.kind, event.site_id) for event in told] == [("approval.created", world.site_a)]
 
 
+async def test_a_decision_is_announced_to_the_site(enrol, code, operator, db, world):
+    _, path = await enrol(code)
+    assert (await operator.post(f"{path}/deny")).status_code == 200
+    async with db.begin() as tx:
+        told = await events.read_after(tx, Cursor(0, 0))
+    assert [(one.kind, one.site_id, one.payload.get("state")) for one in told][1:] == [
+        ("approval.decided", world.site_a, "denied")
+    ]
+
+
 async def test_requests_of_another_site_are_absent(enrol, code, other, viewer):
     _, path = await enrol(code)
     assert (await other.get("/api/device_approvals")).json()["items"] == []

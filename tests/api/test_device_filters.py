@@ -190,3 +190,44 @@ async def test_gateways_are_rung_when_a_filter_of_a_window_changes(admin, db):
         await admin.put(f"{FILTERS}/{saved['id']}", json=body(criteria={"not": CRITERIA}))
         heard = [note.channel async for note in connection.notifies(timeout=5, stop_after=1)]
     assert heard[0] == windows.GATEWAYS
+
+
+async def test_the_list_of_devices_asks_a_saved_filter_within_what_its_reader_sees(
+    admin, operator, machines, make_device
+):
+    saved = await made(admin)
+
+    async def names(client, **params):
+        reply = await client.get("/api/devices", params={"filter_id": saved["id"], **params})
+        assert reply.status_code == 200, reply.text
+        return [one["hostname"] for one in reply.json()["items"]]
+
+    assert await names(admin) == ["web-1", "web-2"]
+    assert await names(admin, sort="-hostname", q="1") == ["web-1"]
+    assert await names(operator) == ["web-1"]
+    assert (await admin.post(f"{FILTERS}/{saved['id']}/archive")).status_code == 200
+    assert await names(admin) == []
+    assert (await admin.get("/api/devices", params={"filter_id": 987_654})).status_code == 404
+
+
+async def test_a_device_tells_the_jobs_that_it_is_a_target_of_and_how(admin, operator, machines, world):
+    saved = await made(admin)
+    web = machines["web-1"]
+    by_name = {"kind": "device", "device_id": web}
+    by_filter = {"kind": "filter", "filter_id": saved["id"]}
+    by_site = {"kind": "site", "site_id": world.site_a}
+    await job_on(admin, machines, by_name, name="Named")
+    await job_on(admin, machines, by_filter, by_name, name="Both")
+    await job_on(admin, machines, by_site, name="Without it", exclusions=[by_name])
+    await job_on(admin, machines, {"kind": "all_devices"}, name="All")
+    await job_on(admin, machines, {"kind": "device", "device_id": machines["db-1"]}, name="Another")
+    gone = await job_on(admin, machines, by_name, name="Gone")
+    assert (await admin.delete(f"/api/scheduled_jobs/{gone}")).status_code == 204
+    items = (await admin.get(f"/api/devices/{web}/jobs")).json()["items"]
+    assert [(one["name"], one["by"], one["is_excluded"]) for one in items] == [
+        ("All", ["all_devices"], False),
+        ("Both", ["device", "filter"], False),
+        ("Named", ["device"], False),
+        ("Without it", ["site"], True),
+    ]
+    assert (await operator.get(f"/api/devices/{machines['web-2']}/jobs")).status_code == 404

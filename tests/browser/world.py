@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.browser.world_stock import stock
 from tests.browser.past import furnish
+from tests.browser.world_inventory import inventory
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
@@ -54,6 +55,8 @@ async def full(fleet: Fleet) -> World:
         "waiting": waits["id"],
         "device": crane.device_id,
         **await stock(fleet, crane),
+        "away": away.device_id,
+        **await inventory(fleet, crane.device_id),
     }
 
 

@@ -68,7 +68,9 @@ async def test_a_failure_leaves_the_rest_out_with_the_reason(db: Database, scene
         assert row.detail == "Component 2 of 3 failed."
         assert await _ran(tx, scene, occurrence) == [(0, 1, False, 0), (1, 1, False, 3), (2, 1, False, "after_failure")]
         page = await runs.executions_on(tx, scene.admin.scope, first.device_id, limit=10, cursor=None)
-        assert len(page.items) == 2
+        assert sorted(one.execution.component for one in page.items) == [0, 1]
+        assert {one.occurrence_id for one in page.items} == {occurrence}
+        assert {type(one.component_name) for one in page.items} == {str}
 
 
 async def test_the_row_tells_of_the_component_that_failed_where_others_went_on(db: Database, scene: Scene) -> None:

@@ -24,6 +24,14 @@ const SCREENS: readonly Screen[] = [
   { path: "/assemblies/new", page: () => import("@/pages/NewAssemblyPage") },
   { path: "/assemblies/$assemblyId", page: () => import("@/pages/AssemblyPage") },
   // Inventory
+  { path: "/devices", page: () => import("@/pages/DevicesPage"), nav: { group: "Inventory", label: "Devices", icon: "device", keys: "g d" } },
+  { path: "/devices/$deviceId", page: () => import("@/pages/DevicePage") },
+  { path: "/approvals", page: () => import("@/pages/ApprovalsPage"), nav: { group: "Inventory", label: "Device Approvals", icon: "approval", keys: "g p" } },
+  { path: "/filters", page: () => import("@/pages/FiltersPage"), nav: { group: "Inventory", label: "Filters", icon: "filter", keys: "g f" } },
+  { path: "/filters/new", page: () => import("@/pages/FilterPage") },
+  { path: "/filters/$filterId", page: () => import("@/pages/FilterPage") },
+  { path: "/sites", page: () => import("@/pages/SitesPage"), nav: { group: "Inventory", label: "Sites", icon: "site", keys: "g i" } },
+  { path: "/sites/$siteId", page: () => import("@/pages/SitePage") },
   // Settings
   { path: "/variables", page: () => import("@/pages/VariablesPage"), nav: { group: "Settings", label: "Variables", icon: "variable", keys: "g v" } },
   { path: "/operators", page: () => import("@/pages/OperatorsPage"), nav: { group: "Settings", label: "Operators", icon: "operator", keys: "g o" } },

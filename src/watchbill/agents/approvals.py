@@ -14,7 +14,9 @@ from watchbill.agents.store import Conflict, ConflictingDevice, RefusedCode, Req
 from watchbill.core.problems import Problem
 from watchbill.devices import DeviceStatus, NewDevice
 from watchbill.identity import Actor, Permission, audit
+from watchbill.kit import events
 from watchbill.kit.errors import AppError, ConflictError, ForbiddenError, InvalidError, NotFoundError
+from watchbill.kit.events import Event
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 KEEP_FAILURES = timedelta(days=30)
@@ -151,6 +153,8 @@ async def _decide(
     await audit.record(
         tx, actor, action, "device_approval", request.id, now=now, site_id=request.site_id, detail=detail
     )
+    payload = {"approval_id": str(request.id), "state": state.value}
+    await events.publish(tx, [Event("approval.decided", payload, request.site_id)], now)
     return await get_request(tx, actor, request.id)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, StringConstraints
 
-from watchbill import devices, runs
+from watchbill import devices, filters, jobs, runs
 from watchbill.api.auth import Caller
 from watchbill.api.common import (
     Description,
@@ -148,6 +148,23 @@ class CustomValuesUpdate(Model):
     values: Annotated[dict[str, StrictBool | StrictInt | StrictFloat | StrictStr | None], Field(max_length=MAX_FIELDS)]
 
 
+class TargetingJob(Model):
+    """A job that has the device among its targets. `by`: how; `is_excluded`: it is left out all the same."""
+
+    id: int
+    name: str
+    state: str
+    next_due_at: Instant | None
+    by: list[Literal["device", "filter", "site", "all_devices", "onboarding_scope"]]
+    is_excluded: bool
+
+
+class TargetingJobs(Model):
+    """At most 500, by name."""
+
+    items: list[TargetingJob]
+
+
 class DeviceQuery(PageQuery):
     q: Annotated[str | None, Field(max_length=200, description="part of the host name or description")] = None
     site_id: Id | None = None
@@ -155,13 +172,18 @@ class DeviceQuery(PageQuery):
     online: bool | None = None
     status: Annotated[DeviceStatus | None, Field(description="without it, all but revoked ones")] = None
     tag: Annotated[str | None, Field(max_length=200, description="devices with this tag")] = None
+    filter_id: Annotated[Id | None, Field(description="devices that this filter finds now")] = None
     sort: DeviceSort = DeviceSort.HOSTNAME
 
 
 @resource.get("")
-async def list_devices(tx: Tx, caller: Caller, query: Annotated[DeviceQuery, Query()]) -> PageOf[DeviceReply]:
-    """Devices of the caller's sites."""
-    wanted = DeviceFilter(query.q, query.site_id, query.os_family, query.online, query.status, query.tag)
+async def list_devices(tx: Tx, caller: Caller, now: Now, query: Annotated[DeviceQuery, Query()]) -> PageOf[DeviceReply]:
+    """Devices of the caller's sites. An archived filter finds none."""
+    if query.filter_id is not None:
+        await filters.get(tx, caller, query.filter_id)
+    wanted = DeviceFilter(
+        query.q, query.site_id, query.os_family, query.online, query.status, query.tag, query.filter_id, now
+    )
     page = await devices.list_devices(tx, caller, wanted, sort=query.sort, limit=query.limit, cursor=query.cursor)
     return PageOf[DeviceReply].of(page, DeviceReply.model_validate)
 
@@ -234,6 +256,14 @@ async def list_software(
     """What is installed on a device, by name, as its last inventory said."""
     page = await devices.list_software(tx, caller, device_id, q=query.q, limit=query.limit, cursor=query.cursor)
     return PageOf[SoftwareReply].of(page, SoftwareReply.model_validate)
+
+
+@resource.get("/{device_id}/jobs")
+async def list_device_jobs(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> TargetingJobs:
+    """The jobs that would consider a device if they started now."""
+    device = await devices.get_device(tx, caller, device_id)
+    found = await jobs.targeting_device(tx, caller, device_id, device.site_id, now)
+    return TargetingJobs(items=[TargetingJob.model_validate(one) for one in found])
 
 
 async def _set(status: DeviceStatus, device_id: UUID, tx: Tx, caller: Caller, now: Now) -> DeviceReply:

@@ -14,7 +14,7 @@ from watchbill.api.wave_shapes import RolloutReply
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.core.stop_answers import StopAnswer
 from watchbill.jobs.definition import masked
-from watchbill.runs import Backfilled, DeviceRow, Difference, Execution, Occurrence, Piece, Run
+from watchbill.runs import Backfilled, DeviceRow, Difference, Execution, Occurrence, Piece, Ran, Run
 
 #: A wall clock without a zone, such as 2026-05-04T07:00.
 WallClock = Annotated[
@@ -224,8 +224,13 @@ class MembershipDiff(Model):
 
 
 class ExecutionWithJob(ExecutionReply):
+    """`component_name`: the assembly that ran, as it was called then."""
+
     job_id: int
+    job_name: str
+    occurrence_id: UUID
     run_id: int
+    component_name: str | None
 
 
 class RerunCounts(Model):
@@ -326,6 +331,11 @@ def _component(part: Any) -> ComponentReply:
 def execution_reply(one: Execution) -> ExecutionReply:
     output = one.output_hash.hex() if one.output_hash is not None else None
     return ExecutionReply(output=output, **{name: getattr(one, name) for name in _OF_EXECUTION})
+
+
+def execution_with_job(one: Ran) -> ExecutionWithJob:
+    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "component_name")}
+    return ExecutionWithJob(**execution_reply(one.execution).model_dump(), run_id=one.execution.run_id, **same)
 
 
 def membership_diff(found: Difference) -> MembershipDiff:

@@ -38,7 +38,7 @@ from watchbill.api.run_shapes import (
     RunDetail,
     backfill_reply,
     device_row,
-    execution_reply,
+    execution_with_job,
     membership_diff,
     occurrence_reply,
     run_reply,
@@ -253,10 +253,7 @@ async def list_device_executions(
     """What ran on a device, newest first."""
     await devices.get_device(tx, caller, device_id)
     page = await runs.executions_on(tx, caller.scope, device_id, limit=limit, cursor=cursor)
-    return PageOf[ExecutionWithJob].of(
-        page,
-        lambda pair: ExecutionWithJob(**execution_reply(pair[0]).model_dump(), job_id=pair[1], run_id=pair[0].run_id),
-    )
+    return PageOf[ExecutionWithJob].of(page, execution_with_job)
 
 
 def _texts(values: Sequence[Any] | None) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     RowMapping,
     Select,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     cast,
+    column,
     exists,
     func,
     insert,
@@ -116,6 +118,9 @@ class DeviceFilter:
     online: bool | None = None
     status: DeviceStatus | None = None
     tag: str | None = None
+    #: Only members of this device filter now. Whether it may be asked is judged by whoever asks.
+    members_of: int | None = None
+    now: datetime | None = None
 
     def clauses(self) -> list[ColumnElement[bool]]:
         c = devices.c
@@ -131,6 +136,11 @@ class DeviceFilter:
         if self.tag is not None:
             tags = device_tags.c
             found.append(exists().where(tags.device_id == c.id, tags.tag == fold(self.tag.strip())))
+        if self.members_of is not None:
+            members = func.filter_members(literal(self.members_of, BigInteger), self.now).table_valued(
+                column("device_id", Uuid())
+            )
+            found.append(c.id.in_(select(members.c.device_id)))
         if self.online is not None:
             is_online = device_presence.c.gateway_id.is_not(None)
             found.append(is_online if self.online else device_presence.c.gateway_id.is_(None))

@@ -45,6 +45,7 @@ from watchbill.jobs.saving import (
     using_filter,
 )
 from watchbill.jobs.store import target_columns
+from watchbill.jobs.targeting import Targeting, targeting_device
 from watchbill.jobs.values import (
     Action,
     Advance,
@@ -82,6 +83,7 @@ __all__ = [
     "SavedJob",
     "Sort",
     "TargetSummary",
+    "Targeting",
     "Toggled",
     "Who",
     "advance",
@@ -126,6 +128,7 @@ __all__ = [
     "tags_after",
     "take_due",
     "target_columns",
+    "targeting_device",
     "toggle",
     "toggle_many",
     "toggle_timings",

@@ -16,7 +16,7 @@ from watchbill.runs.cancelling import (
     stop_answers,
 )
 from watchbill.runs.closed import warnings
-from watchbill.runs.device_rows import DeviceRow, Execution, RowFilter, device_rows, executions_on, get_execution
+from watchbill.runs.device_rows import DeviceRow, Execution, Ran, RowFilter, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed
 from watchbill.runs.fetching import FETCH_LIMIT, allow_fetching, entitled, revisions_in_use
@@ -118,6 +118,7 @@ __all__ = [
     "Piece",
     "Plan",
     "Preview",
+    "Ran",
     "Range",
     "Recent",
     "Report",

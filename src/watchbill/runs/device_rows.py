@@ -12,9 +12,11 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    Text,
     and_,
     any_,
     bindparam,
+    cast,
     func,
     literal,
     or_,
@@ -28,6 +30,7 @@ from watchbill.core.states import TargetState
 from watchbill.core.stop_answers import NOT_HANDED_OUT, StopAnswer, answer_of, stop_sentence
 from watchbill.devices.tables import device_presence, devices
 from watchbill.identity.actor import SiteScope
+from watchbill.jobs.tables import jobs
 from watchbill.kit.errors import NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.aims import rule_in_words
@@ -121,6 +124,17 @@ class Execution:
     tree: str | None
     #: The same for all of a run that wrote the same and ended the same way. None = not ended, or before that was kept.
     output_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """An execution, and what it is part of."""
+
+    execution: Execution
+    job_id: int
+    job_name: str
+    occurrence_id: uuid.UUID
+    component_name: str | None
 
 
 _EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
@@ -337,12 +351,14 @@ async def get_execution(tx: AsyncConnection, scope: SiteScope, execution_id: uui
 
 async def executions_on(
     tx: AsyncConnection, scope: SiteScope, device_id: uuid.UUID, *, limit: int, cursor: str | None
-) -> Page[tuple[Execution, int]]:
-    """What ran on a device, newest first, each with the id of its job."""
+) -> Page[Ran]:
+    """What ran on a device, newest first."""
     table = executions.c
+    component_name = func.jsonb_extract_path_text(runs.c.components, cast(table.component, Text), "name")
     query = (
-        select(*_EXECUTION, table.dispatched_at, runs.c.job_id)
+        select(*_EXECUTION, table.dispatched_at, runs.c.job_id, jobs.c.name, runs.c.occurrence_id, component_name)
         .join(runs, runs.c.id == table.run_id)
+        .join(jobs, jobs.c.id == runs.c.job_id)
         .where(table.device_id == device_id, scope.clause(table.site_id), table.outcome.is_distinct_from("skipped"))
     )
     if cursor is not None:
@@ -355,7 +371,7 @@ async def executions_on(
         )
     rows = (await tx.execute(query.order_by(table.dispatched_at.desc(), table.id).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.dispatched_at.isoformat(), str(row.id)))
-    return page.map(lambda row: (Execution(*row[:-2]), row.job_id))
+    return page.map(lambda row: Ran(Execution(*row[:-5]), *row[-4:]))
 
 
 async def devices_in(

@@ -17,6 +17,7 @@ export const STALE: Readonly<Record<Kind, readonly Noun[]>> = {
   "target.changed": ["runs", "waiting"],
   "device.online": ["devices"],
   "approval.created": ["approvals"],
+  "approval.decided": ["approvals", "devices", "sites"],
   "filter.changed": ["filters"],
   "window.changed": ["windows", "occurrences"],
   "outage.noticed": ["outages", "occurrences"],

@@ -14,6 +14,7 @@ export const KINDS = [
   "target.changed",
   "device.online",
   "approval.created",
+  "approval.decided",
   "filter.changed",
   "window.changed",
   "outage.noticed",

@@ -1,10 +1,11 @@
 /** A refusal taken apart: what it says of one field, for the error of its control, and what is left to say below the form. */
 
 interface Refusal {
-  title: string;
-  detail: string;
-  status: number;
-  errors: readonly { field: string; message: string }[];
+  title?: string;
+  detail?: string;
+  message?: string;
+  status?: number;
+  errors?: readonly { field: string; message: string }[];
 }
 
 const sentence = (message: string): string => {
@@ -19,14 +20,14 @@ export const refusedAt =
   (problem: Refusal | null | undefined) =>
   (place: string): string | undefined =>
     problem?.errors
-      .filter((one) => isOf(one.field, place))
+      ?.filter((one) => isOf(one.field, place))
       .map((one) => sentence(one.message))
       .join(" ") || undefined;
 
 /** The refusal without what is said at these places; null where nothing is left. */
 export const refusedElsewhere = (problem: Refusal | null | undefined, places: readonly string[]): Refusal | null => {
   if (!problem) return null;
-  const errors = problem.errors.filter((one) => !places.some((place) => isOf(one.field, place)));
-  if (problem.errors.length > 0 && errors.length === 0) return null;
-  return { title: problem.title, detail: problem.detail, status: problem.status, errors };
+  const { title, detail, message, status, errors: all = [] } = problem;
+  const errors = all.filter((one) => !places.some((place) => isOf(one.field, place)));
+  return all.length > 0 && errors.length === 0 ? null : { title, detail, message, status, errors };
 };

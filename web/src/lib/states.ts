@@ -69,6 +69,15 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   draining: mark("Ending", "cancelling", "live"),
   silent: mark("Silent", "lost", "bad"),
   stopped: mark("Ended", "done", "idle"),
+  // devices, and machines that ask to become one
+  online: mark("Online", "success", "good"),
+  offline: mark("Offline", "expired", "idle"),
+  disabled: mark("Disabled", "paused", "warn"),
+  revoked: mark("Revoked", "cancelled", "bad"),
+  approved: mark("Approved", "success", "good"),
+  denied: mark("Denied", "cancelled", "bad"),
+  waiting: mark("Waiting", "waiting", "warn"),
+  archived: mark("Archived", "held", "idle"),
   // verdicts of checks
   compliant: mark("Compliant", "success", "good"),
   fixed: mark("Fixed", "success", "good"),

@@ -826,7 +826,7 @@ export interface paths {
         };
         /**
          * List Devices
-         * @description Devices of the caller's sites.
+         * @description Devices of the caller's sites. An archived filter finds none.
          */
         get: operations["list_devices"];
         put?: never;
@@ -953,6 +953,26 @@ export interface paths {
          * @description What ran on a device, newest first.
          */
         get: operations["list_device_executions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/devices/{device_id}/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Device Jobs
+         * @description The jobs that would consider a device if they started now.
+         */
+        get: operations["list_device_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4247,7 +4267,10 @@ export interface components {
             /** Truncated */
             truncated: boolean;
         };
-        /** ExecutionWithJob */
+        /**
+         * ExecutionWithJob
+         * @description `component_name`: the assembly that ran, as it was called then.
+         */
         ExecutionWithJob: {
             /** Attempt */
             attempt: number;
@@ -4258,6 +4281,8 @@ export interface components {
              * @description its place in the run's components, from 0
              */
             component: number;
+            /** Component Name */
+            component_name: string | null;
             /** Detail */
             detail: string | null;
             /** Exit Code */
@@ -4276,8 +4301,15 @@ export interface components {
             is_recheck: boolean;
             /** Job Id */
             job_id: number;
+            /** Job Name */
+            job_name: string;
             /** Last Line */
             last_line: string | null;
+            /**
+             * Occurrence Id
+             * Format: uuid
+             */
+            occurrence_id: string;
             /** Outcome */
             outcome: string | null;
             /**
@@ -7734,6 +7766,32 @@ export interface components {
          * @enum {string}
          */
         TargetState: "pending" | "waiting_online" | "connecting" | "dispatched" | "running" | "cancelling" | "success" | "warning" | "failed" | "timed_out" | "expired" | "cancelled" | "skipped" | "lost";
+        /**
+         * TargetingJob
+         * @description A job that has the device among its targets. `by`: how; `is_excluded`: it is left out all the same.
+         */
+        TargetingJob: {
+            /** By */
+            by: ("device" | "filter" | "site" | "all_devices" | "onboarding_scope")[];
+            /** Id */
+            id: number;
+            /** Is Excluded */
+            is_excluded: boolean;
+            /** Name */
+            name: string;
+            /** Next Due At */
+            next_due_at: string | null;
+            /** State */
+            state: string;
+        };
+        /**
+         * TargetingJobs
+         * @description At most 500, by name.
+         */
+        TargetingJobs: {
+            /** Items */
+            items: components["schemas"]["TargetingJob"][];
+        };
         /**
          * ToggleBody
          * @description `reason` and `until` belong to a pause; `catch_up` to a resumption: what becomes of the instants of the pause.
@@ -12830,6 +12888,8 @@ export interface operations {
                 status?: components["schemas"]["DeviceStatus"] | null;
                 /** @description devices with this tag */
                 tag?: string | null;
+                /** @description devices that this filter finds now */
+                filter_id?: number | null;
                 sort?: components["schemas"]["DeviceSort"];
             };
             header?: never;
@@ -13461,6 +13521,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOf_ExecutionWithJob_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_device_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetingJobs"];
                 };
             };
             /** @description Not signed in */

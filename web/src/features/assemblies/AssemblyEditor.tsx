@@ -2,7 +2,7 @@ import { Alert, Badge, Button, Stack, Tabs, Text } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Assembly, usageQuery, useSaveAssembly } from "@/api/assemblies";
-import { fieldErrors } from "@/lib/field-errors";
+import { refusedAt } from "@/lib/refusals";
 import { useSaveKey } from "@/lib/use-save-key";
 import { Icon } from "@/ui/icons";
 import { Instant } from "@/ui/Instant";
@@ -95,7 +95,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
       draft={edit.draft}
       saved={saved}
       isReadOnly={isReadOnly}
-      errorOf={fieldErrors(save.error)}
+      errorOf={refusedAt(save.error)}
       onChange={edit.set}
       beside={saved && <UsedBy usage={usage.data} onAll={() => onTab?.("jobs")} />}
     />

@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { type Operator, useDeleteOperator, useUpdateOperator } from "@/api/operators";
-import { fieldErrors } from "@/lib/field-errors";
+import { refusedAt } from "@/lib/refusals";
 import { ConfirmDialog } from "@/ui/ConfirmDialog";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { OperatorDialog } from "./OperatorDialog";
@@ -47,7 +47,7 @@ const ResetPassword = ({ operator, onClose }: CommandProps) => {
           <PasswordField
             label="New password"
             value={password}
-            error={fieldErrors(update.error)("password")}
+            error={refusedAt(update.error)("password")}
             onChange={setPassword}
           />
           <ProblemAlert problem={update.error} />

@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Stack, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { type Operator, useCreateOperator, useUpdateOperator } from "@/api/operators";
-import { fieldErrors } from "@/lib/field-errors";
+import { refusedAt } from "@/lib/refusals";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { PasswordField } from "./PasswordField";
 import { type Rights, RightsFields } from "./RightsFields";
@@ -25,7 +25,7 @@ export const OperatorDialog = ({ before, onClose }: OperatorDialogProps) => {
   const create = useCreateOperator();
   const update = useUpdateOperator();
   const problem = create.error ?? update.error;
-  const errorOf = fieldErrors(problem);
+  const errorOf = refusedAt(problem);
   const submit = (): void => {
     const shared = { display_name: displayName, ...rights };
     if (before) update.mutate({ id: before.id, change: shared }, { onSuccess: onClose });

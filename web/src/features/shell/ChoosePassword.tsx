@@ -1,7 +1,7 @@
 import { Button, PasswordInput, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { useChangePassword } from "@/api/session";
-import { fieldErrors } from "@/lib/field-errors";
+import { refusedAt } from "@/lib/refusals";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 interface ChoosePasswordProps {
@@ -19,7 +19,7 @@ export const ChoosePassword = ({ username, intro, currentLabel, submit, onDone }
   const [chosen, setChosen] = useState("");
   const [again, setAgain] = useState("");
   const change = useChangePassword();
-  const errorOf = fieldErrors(change.error);
+  const errorOf = refusedAt(change.error);
   const differs = again !== "" && again !== chosen;
   return (
     <form

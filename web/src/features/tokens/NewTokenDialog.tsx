@@ -2,7 +2,7 @@ import { Alert, Button, Checkbox, Group, Modal, Select, Stack, Text, TextInput }
 import { useState } from "react";
 import type { Permission } from "@/api/session";
 import { type NewApiToken, useCreateToken } from "@/api/tokens";
-import { fieldErrors } from "@/lib/field-errors";
+import { refusedAt } from "@/lib/refusals";
 import { permissionWords } from "@/lib/permissions";
 import { browserZone, toLocalInput } from "@/lib/time";
 import { CopyText } from "@/ui/CopyText";
@@ -61,7 +61,7 @@ const TokenForm = ({ permissions, onMade, onClose }: TokenFormProps) => {
   const [lifetime, setLifetime] = useState<Lifetime>("90");
   const [at, setAt] = useState(() => toLocalInput(new Date(Date.now() + WEEK)));
   const create = useCreateToken();
-  const errorOf = fieldErrors(create.error);
+  const errorOf = refusedAt(create.error);
   const submit = (): void =>
     create.mutate({ name, scopes: [...scopes], expires_at: expiryOf(lifetime, at, new Date()) }, { onSuccess: onMade });
   return (

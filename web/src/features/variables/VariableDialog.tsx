@@ -2,7 +2,7 @@ import { Button, Group, Modal, PasswordInput, Radio, Select, Stack, Text, Textar
 import { useState } from "react";
 import { useSites } from "@/api/sites";
 import { useSetVariable, type VariableValue } from "@/api/variables";
-import { fieldErrors } from "@/lib/field-errors";
+import { refusedAt } from "@/lib/refusals";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { DevicePicker } from "./DevicePicker";
 import { bodyOf, draftOf, KINDS, lackingPlace, type ValueDraft } from "./variable-draft";
@@ -20,7 +20,7 @@ export const VariableDialog = ({ before, onClose }: VariableDialogProps) => {
   const [isTried, setTried] = useState(false);
   const set = (patch: Partial<ValueDraft>): void => setDraft((now) => ({ ...now, ...patch }));
   const save = useSetVariable();
-  const errorOf = fieldErrors(save.error);
+  const errorOf = refusedAt(save.error);
   const lacking = before ? null : lackingPlace(draft);
   const submit = (): void => {
     setTried(true);

@@ -80,8 +80,8 @@ export const ViewsMenu = ({ screen, current, query, columns, onChoose }: ViewsMe
           if (leaving) remove.mutate(leaving, { onSuccess: () => onChoose(null), onSettled: () => setLeaving(null) });
         }}
       >
-        The view “{leaving?.name}” goes away{leaving?.is_shared ? " for everybody, as it is shared" : ""}. The jobs stay as they
-        are.
+        The view “{leaving?.name}” goes away{leaving?.is_shared ? " for everybody, as it is shared" : ""}. What it shows stays as
+        it is.
       </ConfirmDialog>
     </>
   );

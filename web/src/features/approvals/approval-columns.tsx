@@ -1,0 +1,42 @@
+import type { Approval } from "@/api/approvals";
+import { paths } from "@/lib/paths";
+import { AppLink } from "@/ui/AppLink";
+import { Clamp } from "@/ui/Clamp";
+import { Instant } from "@/ui/Instant";
+import type { Column } from "@/ui/table-columns";
+import classes from "./approvals.module.css";
+import { oddness } from "./duplicates";
+import { Fingerprint, Odd, systemOf } from "./parts";
+
+/** The columns of the list of requests; `all` are those that are read, for telling which look alike. */
+export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): readonly Column<Approval>[] => [
+  {
+    id: "hostname",
+    header: "Machine",
+    width: 200,
+    grow: true,
+    fixed: true,
+    phone: "title",
+    cell: (one) => (
+      <span className={classes.host}>
+        {one.device_id ? (
+          <AppLink to={paths.device(one.device_id)}>
+            <strong>{one.hostname}</strong>
+          </AppLink>
+        ) : (
+          <strong>{one.hostname}</strong>
+        )}
+        <Odd sentence={oddness(one, all)} />
+      </span>
+    ),
+  },
+  { id: "key_fingerprint", header: "Fingerprint", width: 330, cell: (one) => <Fingerprint approval={one} /> },
+  { id: "remote_addr", header: "Asks from", width: 130, cell: (one) => one.remote_addr ?? "–" },
+  { id: "os_name", header: "System", width: 170, cell: (one) => <Clamp text={systemOf(one)} /> },
+  { id: "site_name", header: "Site", width: 120, cell: (one) => <AppLink to={paths.site(one.site_id)}>{one.site_name}</AppLink> },
+  { id: "created_at", header: "Asked", width: 110, cell: (one) => <Instant at={one.created_at} show="relative" /> },
+  isWaiting
+    ? { id: "expires_at", header: "Until", width: 110, cell: (one) => <Instant at={one.expires_at} show="relative" /> }
+    : { id: "decided_at", header: "Decided", width: 110, cell: (one) => <Instant at={one.decided_at} show="relative" /> },
+  ...(isWaiting ? [] : [{ id: "reason", header: "Why", width: 160, cell: (one: Approval) => <Clamp text={one.reason} /> }]),
+];

@@ -1,0 +1,21 @@
+import type { Approval } from "@/api/approvals";
+import { Icon } from "@/ui/icons";
+import classes from "./approvals.module.css";
+import { readableFingerprint } from "./duplicates";
+
+/** Of a machine's key, for comparing with what the machine itself prints. */
+export const Fingerprint = ({ approval }: { approval: Approval }) => (
+  <span className={classes.fingerprint} title={approval.key_fingerprint}>
+    {readableFingerprint(approval.key_fingerprint)}
+  </span>
+);
+
+export const Odd = ({ sentence }: { sentence: string | null }) =>
+  sentence && (
+    <span className={classes.odd} data-tone="warn">
+      <Icon name="warning" size={13} />
+      {sentence}
+    </span>
+  );
+
+export const systemOf = (one: Approval): string => `${one.os_name} ${one.os_version} · ${one.arch}`;
