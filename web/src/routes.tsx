@@ -20,6 +20,9 @@ interface Screen {
 const SCREENS: readonly Screen[] = [
   // Automation
   { path: "/jobs", page: () => import("@/pages/JobsPage"), nav: { group: "Automation", label: "Scheduled Jobs", icon: "job", keys: "g j" } },
+  { path: "/jobs/$jobId/run", page: () => import("@/pages/RunPage") },
+  { path: "/jobs/$jobId/history", page: () => import("@/pages/HistoryPage") },
+  { path: "/search", page: () => import("@/pages/SearchPage"), nav: { group: "Automation", label: "Search Output", icon: "search", keys: "g o" } },
   // Inventory
   // Settings
 ];
