@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from tests.browser.crowds import widen
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
 World = dict[str, Any]
 
+#: Writes for as long as anybody looks.
+_LONG = r"printf '\033[1mcopying\033[0m\n'; n=0; while sleep 0.3; do n=$((n+1)); printf '\033[32mok\033[0m file %s\n' $n; done"
+_BAD = r"echo looking at 3 disks; printf '/srv \033[1;31mfull\033[0m\n'; echo disk full >&2; exit 3"
 _DAILY = {"type": "daily", "start": "2026-01-01T03:00", "timezone": "Europe/Berlin"}
 
 
@@ -19,7 +23,7 @@ async def full(fleet: Fleet) -> World:
     pump = await fleet.enrol("pump-07")
     away = await fleet.enrol("buoy-12", start=False)
     good = await fleet.script("echo removed 17 files", name="Clear print spool")
-    bad = await fleet.script("echo disk full >&2; exit 3", name="Check disks")
+    bad = await fleet.script(_BAD, name="Check disks")
     nightly = await fleet.job(good, crane, pump, name="Clear print spool", schedule=_DAILY, tags=["night", "print"])
     checks = await fleet.job(
         bad,
@@ -42,20 +46,48 @@ async def full(fleet: Fleet) -> World:
     ]
     for job in (nightly, checks, waits, nightly, checks, *others[:3]):
         await _run(fleet, job)
+    running = await fleet.job(
+        await fleet.script(_LONG, name="Copy tide tables"),
+        crane,
+        pump,
+        name="Copy tide tables",
+        schedule=_DAILY,
+        policies={"waves": {"sizes": [1, "100%"], "promote": "manual"}},
+    )
+    await _start(fleet, running)
+    occurrences = await fleet.occurrences(nightly)
     await _pause(fleet, others[3], "The new time servers come on Monday.")
     return {
         "site": fleet.site["id"],
         "job": nightly["id"],
         "failing": checks["id"],
         "waiting": waits["id"],
+        "running": running["id"],
+        "first": occurrences[1]["id"],
+        "second": occurrences[0]["id"],
         "device": crane.device_id,
     }
 
 
-async def _run(fleet: Fleet, job: dict[str, Any]) -> None:
-    """Until every device that is there has ended."""
+async def crowd(fleet: Fleet) -> World:
+    """One run on very many devices."""
+    agent = await fleet.enrol("crane-01")
+    script = await fleet.script("echo removed 17 files", name="Clear print spool")
+    job = await fleet.job(script, agent, name="Clear print spool", schedule=_DAILY)
+    await _run(fleet, job)
+    async with fleet.db.begin() as tx:
+        await widen(tx, (await fleet.occurrences(job))[0]["id"], 20_000)
+    return {"job": job["id"]}
+
+
+async def _start(fleet: Fleet, job: dict[str, Any]) -> None:
     reply = await fleet.http.post(f"/api/scheduled_jobs/{job['id']}/rerun", json={"targets": "all"})
     assert reply.status_code == 202, reply.text
+
+
+async def _run(fleet: Fleet, job: dict[str, Any]) -> None:
+    """Until every device that is there has ended."""
+    await _start(fleet, job)
 
     async def is_done() -> bool:
         rows = await fleet.rows(job)
