@@ -1,5 +1,4 @@
 import { ActionIcon, Button, Checkbox, Loader, Menu } from "@mantine/core";
-import type { UseInfiniteQueryResult } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import type { LedgerEntry } from "@/api/history";
@@ -10,6 +9,7 @@ import { occurrenceState } from "@/lib/states";
 import { useZone } from "@/lib/zone";
 import { AppLink } from "@/ui/AppLink";
 import { CountsBar } from "@/ui/CountsBar";
+import type { TableQuery } from "@/ui/DataTable";
 import { Duration } from "@/ui/Duration";
 import { Icon } from "@/ui/icons";
 import { Instant } from "@/ui/Instant";
@@ -20,10 +20,7 @@ import classes from "./history.module.css";
 import { KINDS } from "./history-filters";
 
 interface HistoryListProps {
-  query: Pick<
-    UseInfiniteQueryResult<{ pages: readonly { items: readonly LedgerEntry[] }[] }>,
-    "data" | "error" | "isPending" | "hasNextPage" | "isFetchingNextPage" | "fetchNextPage" | "refetch"
-  >;
+  query: TableQuery<LedgerEntry>;
   empty: ReactNode;
   /** Ids of those that are to be compared. */
   chosen: readonly string[];
@@ -54,7 +51,7 @@ export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryL
   const last = shown.at(-1)?.index ?? -1;
   const { hasNextPage, isFetchingNextPage, fetchNextPage, error } = query;
   useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage && !error && last >= items.length - AHEAD) void fetchNextPage();
+    if (hasNextPage && !isFetchingNextPage && !error && last >= items.length - AHEAD) fetchNextPage();
   }, [last, items.length, hasNextPage, isFetchingNextPage, fetchNextPage, error]);
 
   const here = rows.find((one) => one.id === at);
@@ -78,7 +75,7 @@ export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryL
         <Loader size="sm" /> Reading the history…
       </div>
     );
-  if (error && rows.length === 0) return <ProblemAlert problem={error} onRetry={() => void query.refetch()} />;
+  if (error && rows.length === 0) return <ProblemAlert problem={error} onRetry={query.refetch} />;
   if (rows.length === 0) return <div className="wb-panel">{empty}</div>;
   return (
     <div className={`wb-panel ${classes.frame}`}>
@@ -115,7 +112,7 @@ export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryL
       </div>
       <div className={classes.foot}>
         {error ? (
-          <ProblemAlert problem={error} onRetry={() => void fetchNextPage()} />
+          <ProblemAlert problem={error} onRetry={fetchNextPage} />
         ) : (
           `${rows.length.toLocaleString("en")}${hasNextPage ? " read, more as you scroll" : rows.length === 1 ? " run" : " runs"}`
         )}

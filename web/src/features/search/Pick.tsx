@@ -1,13 +1,13 @@
 import { Select } from "@mantine/core";
-import { keepPreviousData, type UseQueryOptions, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Named } from "@/api/search";
+import type { jobNamesQuery, Named } from "@/api/search";
 
 interface PickProps {
   label: string;
   /** The one that is chosen; its name may still be being read. */
   chosen: Named | null;
-  find: (q: string) => UseQueryOptions<Named[]>;
+  find: (q: string) => ReturnType<typeof jobNamesQuery>;
   onChange: (id: string | null) => void;
 }
 
