@@ -145,7 +145,9 @@ async def height(page: Page) -> int:
 async def change(stage: common.Stage, occurrence: str, per_second: int, seconds: float) -> float:
     """Move targets of a run, as what devices say does; changes a second that there really were."""
     async with stage.db.begin() as tx:
-        query = text("SELECT id FROM run_targets WHERE occurrence_id = CAST(:id AS uuid) AND state = 'pending' ORDER BY id")
+        query = text(
+            "SELECT id FROM run_targets WHERE occurrence_id = CAST(:id AS uuid) AND state = 'pending' ORDER BY id"
+        )
         ids = list((await tx.execute(query, {"id": occurrence})).scalars())
     began, done = time.monotonic(), 0
     for some, event in _turns(ids):
@@ -216,7 +218,10 @@ def tell(seen: Seen) -> None:
     )
     common.table(["scrolling", "frames a second"], [[name, f"{fps:.1f}"] for name, fps in seen.fps.items()])
     held = f"{len(seen.tasks)} tasks of more than 50 ms"
-    print(f"{seen.changes_per_s:.0f} changes a second: {held}, the longest {max(seen.tasks, default=0):.0f} ms\n", flush=True)
+    print(
+        f"{seen.changes_per_s:.0f} changes a second: {held}, the longest {max(seen.tasks, default=0):.0f} ms\n",
+        flush=True,
+    )
 
 
 async def bench(stage: common.Stage, options: Any) -> None:

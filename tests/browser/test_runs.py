@@ -55,7 +55,9 @@ async def test_a_run_is_watched_as_it_writes_and_stopped_with_proof(fleet: Fleet
     # One device alone, then all.
     await page.get_by_role("button", name="Stop alpha").click()
     await page.get_by_role("dialog").get_by_role("button", name="Stop alpha").click()
-    await expect(_row(page, "alpha").get_by_text("It was stopped, with everything that it had started.")).to_be_visible()
+    await expect(
+        _row(page, "alpha").get_by_text("It was stopped, with everything that it had started.")
+    ).to_be_visible()
     await expect(_row(page, "bravo").get_by_text("Running")).to_be_visible()
     await page.get_by_role("button", name="Stop…").click()
     dialog = page.get_by_role("dialog")
@@ -115,7 +117,9 @@ async def test_what_failed_is_seen_first_run_again_compared_and_found_by_its_wor
     await page.get_by_role("button", name="Compare them").click()
     ran = page.get_by_role("region", name="What ran")
     await expect(ran.get_by_text("enough space")).to_be_visible()
-    await expect(page.get_by_role("region", name="Devices", exact=True)).to_contain_text("2 are in both, 0 joined, 0 left.")
+    await expect(page.get_by_role("region", name="Devices", exact=True)).to_contain_text(
+        "2 are in both, 0 joined, 0 left."
+    )
     await expect(page.get_by_role("region", name="Outputs")).to_contain_text("Disk quite full on /srv")
     # Weeks later somebody knows only what it said.
     await page.keyboard.press("g")

@@ -56,7 +56,12 @@ async def device_places(
 
 
 async def device_place(
-    tx: AsyncConnection, scope: SiteScope, occurrence_id: uuid.UUID, wanted: RowFilter, target_id: int | None, step: Step
+    tx: AsyncConnection,
+    scope: SiteScope,
+    occurrence_id: uuid.UUID,
+    wanted: RowFilter,
+    target_id: int | None,
+    step: Step,
 ) -> Place | None:
     """The place of a row; or of the next or previous one after it, or from an end of the list on, that failed, and which that is."""
     mine = await _mine(tx, scope, occurrence_id, wanted)

@@ -9,7 +9,8 @@ import { key, listQuery, useApiMutation } from "./query";
  */
 
 export type Occurrence = Schemas["OccurrenceDetail"];
-export type DeviceRow = Schemas["DeviceRowReply"];
+/** Without what playbooks will tell one day. */
+export type DeviceRow = Omit<Schemas["DeviceRowReply"], "recap">;
 export type Execution = Schemas["ExecutionReply"];
 export type Places = Schemas["DevicePlaces"];
 export type OutputGroup = Schemas["OutputGroupReply"];
