@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, expect
+from sqlalchemy import text
 
 from tests.browser.crowds import widen
 from tests.browser.stage import violations
-from tests.flows.fleet import Fleet, until
+from tests.flows.fleet import Agent, Fleet, until
 
 pytestmark = pytest.mark.timeout(240)
 
+_NAME = text("UPDATE devices SET hostname = :name WHERE id = CAST(:id AS uuid)")
 FAR = {"type": "daily", "start": "2031-01-01T03:00"}
 LONG = r"""printf '\033[32mready\033[0m\n'; n=0; while sleep 0.2; do n=$((n+1)); echo "step $n"; done"""
 
@@ -24,12 +26,20 @@ async def _start(fleet: Fleet, job: dict[str, Any]) -> dict[str, Any]:
     return dict(reply.json())
 
 
+async def _enrol(fleet: Fleet, name: str) -> Agent:
+    """An agent under a name of its own: all of them are on this one machine."""
+    agent = await fleet.enrol(name)
+    async with fleet.db.begin() as tx:
+        await tx.execute(_NAME, {"name": name, "id": agent.device_id})
+    return agent
+
+
 def _row(page: Page, name: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("button", name=name, exact=True))
 
 
 async def test_a_run_is_watched_as_it_writes_and_stopped_with_proof(fleet: Fleet, page: Page) -> None:
-    one, two = await fleet.enrol("alpha"), await fleet.enrol("bravo")
+    one, two = await _enrol(fleet, "alpha"), await _enrol(fleet, "bravo")
     job = await fleet.job(await fleet.script(LONG), one, two, name="Long watch", schedule=FAR)
     await page.goto(f"/jobs/{job['id']}/run")
     await expect(page.get_by_text("This job has not run yet.")).to_be_visible()
@@ -73,7 +83,7 @@ async def test_a_run_is_watched_as_it_writes_and_stopped_with_proof(fleet: Fleet
 async def test_what_failed_is_seen_first_run_again_compared_and_found_by_its_words(
     fleet: Fleet, page: Page, tmp_path: Path
 ) -> None:
-    one, two = await fleet.enrol("alpha"), await fleet.enrol("bravo")
+    one, two = await _enrol(fleet, "alpha"), await _enrol(fleet, "bravo")
     flag = tmp_path / "space"
     script = await fleet.script(
         f"echo looking; [ -e {flag} ] && exit 0; echo 'Disk quite full on /srv' >&2; exit 3", name="Check space"
@@ -135,7 +145,7 @@ async def test_what_failed_is_seen_first_run_again_compared_and_found_by_its_wor
 async def test_a_lost_connection_says_so_and_recovers_with_the_right_rows(
     fleet: Fleet, page: Page, tmp_path: Path
 ) -> None:
-    agent = await fleet.enrol("alpha")
+    agent = await _enrol(fleet, "alpha")
     flag = tmp_path / "go"
     job = await fleet.job(
         await fleet.script(f"echo waiting; until [ -e {flag} ]; do sleep 0.1; done; echo gone on"), agent, schedule=FAR
@@ -158,7 +168,7 @@ async def test_a_lost_connection_says_so_and_recovers_with_the_right_rows(
 
 
 async def test_twenty_thousand_devices_are_scrolled_and_walked_through(fleet: Fleet, page: Page) -> None:
-    agent = await fleet.enrol("alpha")
+    agent = await _enrol(fleet, "alpha")
     job = await fleet.job(await fleet.script("true"), agent, schedule=FAR)
     started = await _start(fleet, job)
     await fleet.closed(job)
@@ -189,7 +199,7 @@ async def test_twenty_thousand_devices_are_scrolled_and_walked_through(fleet: Fl
 
 
 async def test_axe_finds_nothing_on_the_results(fleet: Fleet, open_page: Page) -> None:
-    agent = await fleet.enrol("alpha")
+    agent = await _enrol(fleet, "alpha")
     job = await fleet.job(
         await fleet.script(r"printf '\033[31mred\033[0m \033[1;33myellow\033[0m\n'; echo oh >&2; exit 3"),
         agent,

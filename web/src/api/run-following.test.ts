@@ -2,11 +2,13 @@ import { QueryClient, QueryObserver } from "@tanstack/react-query";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type * as Live from "@/lib/live";
 import { key } from "./query";
+import { liveState } from "@/lib/live";
 import { followRun } from "./run-following";
 
 type Listener = Parameters<typeof Live.onLive>[1];
 const told = vi.hoisted(() => ({ listener: null as Listener | null }));
-vi.mock("@/lib/live", () => ({
+vi.mock("@/lib/live", async (original) => ({
+  ...(await original<typeof Live>()),
   onLive: (_: unknown, listener: Listener) => {
     told.listener = listener;
     return () => undefined;
@@ -61,6 +63,20 @@ it("reads the head and the pages in sight once a second, however much changes, a
   expect(times("groups o-1")).toBe(1);
   expect(asked.filter((one) => one.startsWith("rows o-1 all 1") || one.startsWith("places") || one.includes("o-2"))).toEqual([]);
   expect(client.getQueryState(key("results", "rows", "o-1", "all", 1))?.isInvalidated).toBe(true);
+});
+
+it("reads once more what was being read for the first time when it changed, and everything once the stream is open", async () => {
+  const queryKey = key("results", "row", "o-1", 5);
+  const answers = ["before", "after", "later"];
+  const queryFn = vi.fn(() => new Promise<string | undefined>((resolve) => setTimeout(() => resolve(answers.shift()), 100)));
+  const unsubscribe = new QueryObserver(client, { queryKey, queryFn }).subscribe(() => undefined);
+  told.listener?.(OF, "target.changed");
+  await vi.advanceTimersByTimeAsync(500);
+  expect(client.getQueryData(queryKey)).toBe("after");
+  liveState.set("live");
+  await vi.advanceTimersByTimeAsync(1_500);
+  expect(client.getQueryData(queryKey)).toBe("later");
+  unsubscribe();
 });
 
 it("looks at the head where another occurrence of the job changed, and at nothing for other jobs", async () => {

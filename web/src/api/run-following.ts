@@ -1,6 +1,6 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { createBeat } from "@/lib/beat";
-import { onLive } from "@/lib/live";
+import { liveState, onLive } from "@/lib/live";
 import { key } from "./query";
 
 /**
@@ -16,9 +16,15 @@ const FACTS: readonly string[] = ["rows", "row", "rerun", "stop"];
 
 /** `occurrenceId` null: the job has none yet. Returns how to stop. */
 export const followRun = (client: QueryClient, jobId: number, occurrenceId: string | null): (() => void) => {
-  // What is being read is not begun anew: on a slow line nothing would ever arrive.
-  const read = (queryKey: readonly unknown[]): Promise<void> =>
-    client.invalidateQueries({ queryKey }, { cancelRefetch: false });
+  const read = async (queryKey: readonly unknown[]): Promise<void> => {
+    // What is being read for the first time goes on, and may have been read before the change.
+    const isFirst = client
+      .getQueryCache()
+      .findAll({ queryKey, type: "active" })
+      .some(({ state }) => state.data === undefined && state.fetchStatus === "fetching");
+    await client.invalidateQueries({ queryKey });
+    if (isFirst) await client.invalidateQueries({ queryKey });
+  };
   const head = createBeat(() => read(key("results", "one", jobId)), FACTS_MILLISECONDS);
   const facts = createBeat(
     () => Promise.all(FACTS.map((one) => read(key("results", one, occurrenceId)))),
@@ -33,8 +39,15 @@ export const followRun = (client: QueryClient, jobId: number, occurrenceId: stri
     facts.ring();
     groups.ring();
   });
+  // Before the stream was open nobody told what changed after it had been read.
+  const unsubscribe = liveState.subscribe(() => {
+    if (liveState.get() !== "live") return;
+    head.ring();
+    facts.ring();
+  });
   return () => {
     quiet();
+    unsubscribe();
     for (const beat of [head, facts, groups]) beat.stop();
   };
 };

@@ -28,17 +28,18 @@ export const useRows = (source: RowSource, range: Range): Rows => {
   const before = useBefore(reading);
   const total = places.data?.total ?? 0;
   const every = places.data?.every ?? 1;
-  const pages = useRested(pagesOf(range.first, range.last, every, total));
+  const pages = useRested(pagesOf(range.first, range.last, every, total)).filter((page) => page * every < total);
   const found = useQueries({
-    queries: places.data
-      ? pages.filter((page) => page * every < total).map((page) => rowsQuery(client, source, reading, page, places.data))
-      : [],
+    queries: places.data ? pages.map((page) => rowsQuery(client, source, reading, page, places.data)) : [],
   });
+  // Also what makes this anew whenever one of them has come.
+  const read = new Map(pages.map((page, step) => [page, found[step]?.data]));
   const known = (which: number, place: number): DeviceRow | undefined =>
     client.getQueryData<DeviceRow[]>(rowsKey(source, which, Math.floor(place / every)))?.[place % every];
   return {
     total,
-    at: (place) => known(reading, place) ?? known(before, place),
+    at: (place) =>
+      read.get(Math.floor(place / every))?.[place % every] ?? known(reading, place) ?? known(before, place),
     isPending: places.isPending,
     error: places.error ?? found.find((one) => one.error)?.error ?? null,
     refetch: () => void places.refetch(),
