@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.browser.crowds import widen
+from tests.browser.stage import enrolled
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
@@ -19,8 +20,8 @@ async def empty(fleet: Fleet) -> World:
 
 
 async def full(fleet: Fleet) -> World:
-    crane = await fleet.enrol("crane-01")
-    pump = await fleet.enrol("pump-07")
+    crane = await enrolled(fleet, "crane-01")
+    pump = await enrolled(fleet, "pump-07")
     away = await fleet.enrol("buoy-12", start=False)
     good = await fleet.script("echo removed 17 files", name="Clear print spool")
     bad = await fleet.script(_BAD, name="Check disks")
@@ -71,7 +72,7 @@ async def full(fleet: Fleet) -> World:
 
 async def crowd(fleet: Fleet) -> World:
     """One run on very many devices."""
-    agent = await fleet.enrol("crane-01")
+    agent = await enrolled(fleet, "crane-01")
     script = await fleet.script("echo removed 17 files", name="Clear print spool")
     job = await fleet.job(script, agent, name="Clear print spool", schedule=_DAILY)
     await _run(fleet, job)
