@@ -12,9 +12,9 @@ FROM generate_series(1, :number) n, (SELECT site_id FROM run_targets WHERE occur
 """)
 # Of a hundred ninety went well, and two in a hundred failed: those whose number ends in 25 or 75.
 _TARGETS = text("""
-INSERT INTO run_targets (id, run_id, occurrence_id, job_id, device_id, site_id, hostname, state, reason, attempt, term, wave, is_awaited,
+INSERT INTO run_targets (run_id, occurrence_id, job_id, device_id, site_id, hostname, state, reason, attempt, term, wave, is_awaited,
   released_at, expires_at, started_at, finished_at, exit_code, last_line)
-SELECT nextval('run_targets_id_seq'), t.run_id, t.occurrence_id, t.job_id, d.id, d.site_id, d.hostname, s.state,
+SELECT t.run_id, t.occurrence_id, t.job_id, d.id, d.site_id, d.hostname, s.state,
   CASE s.state WHEN 'expired' THEN 'offline' END, CASE WHEN s.state = 'expired' THEN 0 ELSE 1 END, 1, t.wave, false, t.released_at, t.expires_at,
   CASE WHEN s.state <> 'expired' THEN t.started_at END, t.finished_at, CASE s.state WHEN 'success' THEN 0 WHEN 'failed' THEN 3 END,
   CASE s.state WHEN 'success' THEN 'removed 17 files' WHEN 'failed' THEN 'no space left on device' END

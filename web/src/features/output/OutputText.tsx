@@ -1,6 +1,6 @@
 import { ActionIcon, Button, TextInput, Tooltip } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { findText, type Found, nextFound } from "@/lib/find-text";
 import { createKeptStore, useStore } from "@/lib/store";
 import { type Line, textOf } from "@/lib/terminal";
@@ -40,9 +40,23 @@ export const OutputText = ({ label, lines, isLive, start, end, empty }: OutputTe
     overscan: 20,
   });
   const count = lines.length;
-  useEffect(() => {
-    if (isFollowing && count > 0) virtual.scrollToIndex(count - 1, { align: "end" });
-  }, [count, lines, isFollowing, isWrapped, virtual]);
+  const height = virtual.getTotalSize();
+  /** How far it was scrolled last by us: whoever is above that has scrolled up, also before the event that says so. */
+  const reached = useRef(0);
+  useLayoutEffect(() => {
+    const one = scroller.current;
+    if (!one || !isFollowing || one.scrollTop < reached.current - NEAR) return;
+    one.scrollTop = one.scrollHeight;
+    reached.current = one.scrollTop;
+  }, [lines, height, isFollowing, isWrapped]);
+  const scrolled = ({ scrollHeight, scrollTop, clientHeight }: HTMLDivElement): void => {
+    if (scrollHeight - scrollTop - clientHeight < NEAR) setIsFollowing(true);
+    else if (scrollTop < reached.current) setIsFollowing(false); // not where more has come below meanwhile
+  };
+  const follow = (): void => {
+    reached.current = 0;
+    setIsFollowing(true);
+  };
   const find = useFind(lines, (line) => {
     setIsFollowing(false);
     virtual.scrollToIndex(line, { align: "center" });
@@ -76,14 +90,12 @@ export const OutputText = ({ label, lines, isLive, start, end, empty }: OutputTe
           tabIndex={0}
           role="region"
           aria-label={label}
-          onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) =>
-            setIsFollowing(scrollHeight - scrollTop - clientHeight < NEAR)
-          }
+          onScroll={(event) => scrolled(event.currentTarget)}
         >
           {count === 0 ? (
             <p className={classes.empty}>{empty}</p>
           ) : (
-            <div className={classes.lines} style={{ height: virtual.getTotalSize() }}>
+            <div className={classes.lines} style={{ height }}>
               {items.map((item) => (
                 <div
                   key={item.key}
@@ -104,7 +116,7 @@ export const OutputText = ({ label, lines, isLive, start, end, empty }: OutputTe
             variant="filled"
             size="compact-xs"
             leftSection={<Icon name="follow" size={13} />}
-            onClick={() => setIsFollowing(true)}
+            onClick={follow}
           >
             {isLive ? "Follow" : "To the end"}
           </Button>

@@ -37,7 +37,7 @@ export const Devices = ({ job, one, state, onFound, onClear, ...rest }: DevicesP
       onRange={ranged}
       target={state.target}
       goTo={goTo}
-      onNextFailed={(from, step) => void nextFailed(from?.target_id ?? state.target, step)}
+      onNextFailed={(from, step) => nextFailed(from?.target_id ?? state.target, step)}
       mayStop={can(job, "cancel").reason}
       hasWaves={one.waves.length > 1}
       onHeld={setIsHeld}

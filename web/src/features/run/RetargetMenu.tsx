@@ -51,19 +51,18 @@ export const RetargetMenu = ({ job, occurrenceId, total, selected, may, onStarte
   return (
     <>
       <Menu opened={isOpen} onChange={setIsOpen}>
-        <Menu.Target>
-          <span title={may.reason ?? undefined}>
+        <span title={may.reason ?? undefined}>
+          <Menu.Target>
             <Button
               variant="default"
               disabled={!may.allowed || total === 0}
               leftSection={<Icon name="again" size={14} />}
               rightSection={<Icon name="down" size={14} />}
-              onClick={() => setIsOpen(!isOpen)}
             >
               Run again on
             </Button>
-          </span>
-        </Menu.Target>
+          </Menu.Target>
+        </span>
         <Menu.Dropdown>
           {CHOICES.map(([word, label, words]) => {
             const number = counts.data?.[word];

@@ -1,6 +1,6 @@
 import { notifications } from "@mantine/notifications";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { showProblem } from "@/api/query";
 import { asProblem } from "@/api/problem";
 import { type DeviceRow, FAILED, findPlace, firstRowQuery, isMoving, type Occurrence, placeQuery, rowQuery, type RowSource } from "@/api/runs";
@@ -39,19 +39,28 @@ export const useGoTo = (source: RowSource, target: number | null, onFound: (targ
   const [begin] = useState(target);
   const [asked, setAsked] = useState<{ place: number } | null>(null);
   const first = useQuery({ ...placeQuery(source, begin, "here"), enabled: begin !== null }).data ?? null;
-  const nextFailed = async (from: number | null, step: "next" | "previous"): Promise<void> => {
+  const running = useRef<Promise<number | null> | null>(null);
+  const find = async (from: number | null, step: "next" | "previous"): Promise<number | null> => {
     try {
       // Round the end of the list.
       const found = (await findPlace(source, from, step)) ?? (from === null ? null : await findPlace(source, null, step));
-      if (!found) {
-        notifications.show({ message: "No device of this list has failed." });
-        return;
-      }
-      setAsked({ place: found.place });
-      onFound(found.targetId);
+      if (found) {
+        setAsked({ place: found.place });
+        onFound(found.targetId);
+      } else notifications.show({ message: "No device of this list has failed." });
+      return found?.targetId ?? from;
     } catch (error) {
       showProblem(asProblem(error));
+      return from;
     }
+  };
+  /** Pressed again before the last was found, it goes on from there. */
+  const nextFailed = (from: number | null, step: "next" | "previous"): void => {
+    const mine = (running.current ?? Promise.resolve(from)).then((at) => find(at, step));
+    running.current = mine;
+    void mine.then(() => {
+      if (running.current === mine) running.current = null;
+    });
   };
   return { goTo: asked ?? first, nextFailed };
 };
