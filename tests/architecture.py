@@ -50,6 +50,7 @@ SQL_PLACES = {
         *("overlap", "own_clocks", "preview", "record", "script_values"),
         *("difference", "given", "job_rows", "left_out", "membership", "preflight", "steps", "step_writes"),
         *("output_groups", "output_search", "output_texts"),
+        *("device_places", "occurrence_view"),
         *("settling", "stopping", "taking", "turns"),
         *("pacing", "retention", "rollouts", "rollout_orders", "rollout_view", "in_sessions"),
         *("cancelling", "resealing", "retargeting", "waiting"),

@@ -35,6 +35,10 @@ TINY = {
         "rows rare_p95_ms frequent_p95_ms none_p95_ms export_rows export_rows_per_s export_peak_rss_mb",
     ),
     "output": (["--megabytes", "2", "--quiet", "4"], "mb_per_s quiet_p99_ms peak_rss_mb"),
+    "web": (
+        ["--jobs", "120", "--devices", "300", "--sites", "6", "--rows", "2000", "--seconds", "1", "--rounds", "1"],
+        "first_useful_ms scroll_fps long_tasks run_useful_ms live_fps changes_per_s",
+    ),
     "gateway": (
         ["--agents", "10", "--idle-seconds", "1", "--bare-seconds", "0.5"],
         "agents kib_per_agent idle_cpu_percent first_byte_p50_ms first_byte_p99_ms finished_s results_per_s bare_per_s reconnect_s",

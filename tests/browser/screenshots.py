@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page
 
 from tests.browser.stage import DESK, PHONE, ROOT, Scheme, chromium, context_of
-from tests.browser.world import World, empty, full
+from tests.browser.world import World, crowd, empty, full
 from tests.flows.fleet import Fleet, running
 from watchbill import queue
 from watchbill.kit import db as kit_db
@@ -123,6 +123,25 @@ async def _faulty_filter(page: Page) -> None:
     await value.fill("x" * 1001)
 
 
+async def _first_device(page: Page) -> None:
+    await page.get_by_role("button", name="crane-01", exact=True).click()
+    await asyncio.sleep(1.5)
+
+
+async def _stop(page: Page) -> None:
+    await page.get_by_role("button", name="Stop…").click()
+
+
+async def _again(page: Page) -> None:
+    await page.get_by_role("button", name="Run again on").click()
+
+
+async def _next_failed(page: Page) -> None:
+    for _ in range(3):
+        await page.keyboard.press("n")
+        await asyncio.sleep(0.5)
+
+
 # One line for each screen and each of its faces. Of an Engine in which there is nothing yet …
 EMPTY = (
     Shot("sign-in", "/sign-in", is_signed_in=False),
@@ -140,6 +159,7 @@ EMPTY = (
     Shot("approvals-empty", "/approvals"),
     Shot("filters-empty", "/filters"),
     Shot("filter-new", "/filters/new"),
+    Shot("results-search-start", "/search"),
 )
 # … and of one in which much has happened.
 FULL = (
@@ -204,13 +224,31 @@ FULL = (
     Shot("time-audit", "/audit"),
     Shot("time-audit-entry", "/audit?object_kind=job", do=_entry),
     Shot("time-workers", "/workers"),
+    Shot("results-live", "/jobs/{running}/run", do=_first_device),
+    Shot("results-failed", "/jobs/{failing}/run"),
+    Shot("results-waiting", "/jobs/{waiting}/run?state=waiting_online"),
+    Shot("results-stop", "/jobs/{running}/run", do=_stop),
+    Shot("results-again", "/jobs/{failing}/run", do=_again),
+    Shot("results-outputs", "/jobs/{failing}/run?view=outputs"),
+    Shot("results-none", "/jobs/{failing}/run?q=nothing-like-this"),
+    Shot("results-error", "/jobs/{failing}/run", fails="**/devices/places?*"),
+    Shot("results-history", "/jobs/{job}/history"),
+    Shot("results-history-none", "/jobs/{job}/history?what=missed"),
+    Shot("results-compare", "/jobs/{job}/history?compare={first}&compare={second}"),
+    Shot("results-search", "/search?q=disk"),
+    Shot("results-search-none", "/search?q=lighthouse"),
+)
+# … and of one in which one run has very many devices.
+CROWD = (
+    Shot("results-crowd", "/jobs/{job}/run"),
+    Shot("results-crowd-next", "/jobs/{job}/run", do=_next_failed),
 )
 
 
 async def main(wanted: list[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     async with chromium() as browser:
-        for set_up, shots in ((empty, EMPTY), (full, FULL)):
+        for set_up, shots in ((empty, EMPTY), (full, FULL), (crowd, CROWD)):
             some = [one for one in shots if not wanted or any(part in one.name for part in wanted)]
             if some:
                 await _draw(browser, set_up, some)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from sqlalchemy import text
 
-from tests.flows.fleet import Fleet
+from tests.flows.fleet import Agent, Fleet, until
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -24,6 +25,7 @@ PHONE, DESK = (390, 844), (1360, 820)
 PATIENCE_MILLISECONDS = 20_000
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
+_NAME = text("UPDATE devices SET hostname = :name WHERE id = CAST(:id AS uuid)")
 Scheme = Literal["light", "dark"]
 
 
@@ -92,3 +94,16 @@ async def violations(page: Page) -> list[str]:
     return [
         f"{one['id']}: {json.dumps([node['html'][:200] for node in one['nodes']][:4])}" for one in found["violations"]
     ]
+
+
+async def enrolled(fleet: Fleet, name: str) -> Agent:
+    """A real agent whose device has a name of its own, once it has told that of this machine, on which all of them are."""
+    agent = await fleet.enrol(name)
+
+    async def has_told() -> bool:
+        return bool((await fleet.http.get(f"/api/devices/{agent.device_id}")).json()["inventory_at"])
+
+    await until(has_told)
+    async with fleet.db.begin() as tx:
+        await tx.execute(_NAME, {"name": name, "id": agent.device_id})
+    return agent

@@ -5,11 +5,16 @@ from typing import Any
 from tests.browser.world_stock import stock
 from tests.browser.past import furnish
 from tests.browser.world_inventory import inventory
+from tests.browser.crowds import widen
+from tests.browser.stage import enrolled
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
 World = dict[str, Any]
 
+#: Writes for as long as anybody looks.
+_LONG = r"printf '\033[1mcopying\033[0m\n'; n=0; while sleep 0.3; do n=$((n+1)); printf '\033[32mok\033[0m file %s\n' $n; done"
+_BAD = r"echo looking at 3 disks; printf '/srv \033[1;31mfull\033[0m\n'; echo disk full >&2; exit 3"
 _DAILY = {"type": "daily", "start": "2026-01-01T03:00", "timezone": "Europe/Berlin"}
 
 
@@ -18,11 +23,11 @@ async def empty(fleet: Fleet) -> World:
 
 
 async def full(fleet: Fleet) -> World:
-    crane = await fleet.enrol("crane-01")
-    pump = await fleet.enrol("pump-07")
+    crane = await enrolled(fleet, "crane-01")
+    pump = await enrolled(fleet, "pump-07")
     away = await fleet.enrol("buoy-12", start=False)
     good = await fleet.script("echo removed 17 files", name="Clear print spool")
-    bad = await fleet.script("echo disk full >&2; exit 3", name="Check disks")
+    bad = await fleet.script(_BAD, name="Check disks")
     nightly = await fleet.job(good, crane, pump, name="Clear print spool", schedule=_DAILY, tags=["night", "print"])
     checks = await fleet.job(
         bad,
@@ -45,6 +50,16 @@ async def full(fleet: Fleet) -> World:
     ]
     for job in (nightly, checks, waits, nightly, checks, *others[:3]):
         await _run(fleet, job)
+    running = await fleet.job(
+        await fleet.script(_LONG, name="Copy tide tables"),
+        crane,
+        pump,
+        name="Copy tide tables",
+        schedule=_DAILY,
+        policies={"waves": {"sizes": [1, "100%"], "promote": "manual"}},
+    )
+    await _start(fleet, running)
+    occurrences = await fleet.occurrences(nightly)
     await _pause(fleet, others[3], "The new time servers come on Monday.")
     window = await furnish(fleet, nightly, checks, others[4])
     return {
@@ -53,6 +68,9 @@ async def full(fleet: Fleet) -> World:
         "job": nightly["id"],
         "failing": checks["id"],
         "waiting": waits["id"],
+        "running": running["id"],
+        "first": occurrences[1]["id"],
+        "second": occurrences[0]["id"],
         "device": crane.device_id,
         **await stock(fleet, crane),
         "away": away.device_id,
@@ -60,10 +78,25 @@ async def full(fleet: Fleet) -> World:
     }
 
 
-async def _run(fleet: Fleet, job: dict[str, Any]) -> None:
-    """Until every device that is there has ended."""
+async def crowd(fleet: Fleet) -> World:
+    """One run on very many devices."""
+    agent = await enrolled(fleet, "crane-01")
+    script = await fleet.script("echo removed 17 files", name="Clear print spool")
+    job = await fleet.job(script, agent, name="Clear print spool", schedule=_DAILY)
+    await _run(fleet, job)
+    async with fleet.db.begin() as tx:
+        await widen(tx, (await fleet.occurrences(job))[0]["id"], 20_000)
+    return {"job": job["id"]}
+
+
+async def _start(fleet: Fleet, job: dict[str, Any]) -> None:
     reply = await fleet.http.post(f"/api/scheduled_jobs/{job['id']}/rerun", json={"targets": "all"})
     assert reply.status_code == 202, reply.text
+
+
+async def _run(fleet: Fleet, job: dict[str, Any]) -> None:
+    """Until every device that is there has ended."""
+    await _start(fleet, job)
 
     async def is_done() -> bool:
         rows = await fleet.rows(job)

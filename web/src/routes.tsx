@@ -20,9 +20,18 @@ interface Screen {
 const SCREENS: readonly Screen[] = [
   // Automation
   { path: "/jobs", page: () => import("@/pages/JobsPage"), nav: { group: "Automation", label: "Scheduled Jobs", icon: "job", keys: "g j" } },
+  { path: "/jobs/$jobId/run", page: () => import("@/pages/RunPage") },
+  { path: "/jobs/$jobId/history", page: () => import("@/pages/HistoryPage") },
+  { path: "/calendar", page: () => import("@/pages/CalendarPage"), nav: { group: "Automation", label: "Calendar", icon: "calendar", keys: "g c" } },
+  { path: "/ledger", page: () => import("@/pages/LedgerPage"), nav: { group: "Automation", label: "Ledger", icon: "ledger", keys: "g l" } },
+  { path: "/away", page: () => import("@/pages/AwayPage"), nav: { group: "Automation", label: "While away", icon: "away", keys: "g w" } },
+  { path: "/search", page: () => import("@/pages/SearchPage"), nav: { group: "Automation", label: "Search Output", icon: "search", keys: "g s" } },
   { path: "/assemblies", page: () => import("@/pages/AssembliesPage"), nav: { group: "Automation", label: "Assemblies", icon: "assembly", keys: "g a" } },
   { path: "/assemblies/new", page: () => import("@/pages/NewAssemblyPage") },
   { path: "/assemblies/$assemblyId", page: () => import("@/pages/AssemblyPage") },
+  { path: "/windows", page: () => import("@/pages/WindowsPage"), nav: { group: "Automation", label: "Windows", icon: "window", keys: "g b" } },
+  { path: "/windows/new", page: () => import("@/pages/WindowPage") },
+  { path: "/windows/$windowId", page: () => import("@/pages/WindowPage") },
   // Inventory
   { path: "/devices", page: () => import("@/pages/DevicesPage"), nav: { group: "Inventory", label: "Devices", icon: "device", keys: "g d" } },
   { path: "/devices/$deviceId", page: () => import("@/pages/DevicePage") },
@@ -34,19 +43,11 @@ const SCREENS: readonly Screen[] = [
   { path: "/sites/$siteId", page: () => import("@/pages/SitePage") },
   // Settings
   { path: "/variables", page: () => import("@/pages/VariablesPage"), nav: { group: "Settings", label: "Variables", icon: "variable", keys: "g v" } },
+  { path: "/notifications", page: () => import("@/pages/NotificationsPage"), nav: { group: "Settings", label: "Notifications", icon: "notification", keys: "g n" } },
   { path: "/operators", page: () => import("@/pages/OperatorsPage"), nav: { group: "Settings", label: "Operators", icon: "operator", keys: "g o" } },
   { path: "/tokens", page: () => import("@/pages/TokensPage"), nav: { group: "Settings", label: "API Tokens", icon: "token", keys: "g t" } },
-  { path: "/calendar", page: () => import("@/pages/CalendarPage"), nav: { group: "Automation", label: "Calendar", icon: "calendar", keys: "g c" } },
-  { path: "/ledger", page: () => import("@/pages/LedgerPage"), nav: { group: "Automation", label: "Ledger", icon: "ledger", keys: "g l" } },
-  { path: "/away", page: () => import("@/pages/AwayPage"), nav: { group: "Automation", label: "While away", icon: "away", keys: "g w" } },
-  { path: "/windows", page: () => import("@/pages/WindowsPage"), nav: { group: "Automation", label: "Windows", icon: "window", keys: "g b" } },
-  { path: "/windows/new", page: () => import("@/pages/WindowPage") },
-  { path: "/windows/$windowId", page: () => import("@/pages/WindowPage") },
-  // Inventory
-  // Settings
-  { path: "/notifications", page: () => import("@/pages/NotificationsPage"), nav: { group: "Settings", label: "Notifications", icon: "notification", keys: "g n" } },
   { path: "/audit", page: () => import("@/pages/AuditPage"), nav: { group: "Settings", label: "Audit", icon: "audit", keys: "g u" } },
-  { path: "/workers", page: () => import("@/pages/WorkersPage"), nav: { group: "Settings", label: "Workers", icon: "worker", keys: "g p" } },
+  { path: "/workers", page: () => import("@/pages/WorkersPage"), nav: { group: "Settings", label: "Workers", icon: "worker", keys: "g k" } },
 ];
 
 const NAV: readonly NavEntry[] = SCREENS.flatMap(({ path, nav }) => (nav ? [{ ...nav, to: path }] : []));

@@ -107,6 +107,16 @@ class OccurrenceWithRuns(OccurrenceReply):
     runs: list[RunReply]
 
 
+class OccurrenceDetail(OccurrenceWithRuns):
+    """One occurrence with what a person wants to know beside it."""
+
+    sentence: str = Field(description="what became of it, or how far it is, in words")
+    started_by_name: str | None = Field(description="who began it; null where the job's own schedule did")
+    usual_seconds: float | None = Field(
+        description="from opened to closed, the median of the last twenty that went well; null where there are fewer than three"
+    )
+
+
 class RunDetail(RunReply):
     job_id: int
     occurrence: OccurrenceReply
@@ -197,6 +207,21 @@ class DeviceRowReply(Model):
     origin_target_id: int | None = Field(description="the row of an earlier occurrence that this one repeats")
     rerun_as: RerunAsReply | None
     executions: list[ExecutionReply]
+
+
+class DevicePlaces(Model):
+    """Where the pages of a list of device rows begin; the first has no cursor. Without `state` and `verdict` they never move."""
+
+    total: int
+    every: int
+    cursors: list[str | None]
+
+
+class DevicePlace(Model):
+    """A device row and how many are before it in the list."""
+
+    target_id: int | None
+    place: int | None
 
 
 class MovedDevice(Model):

@@ -1,7 +1,7 @@
 """What became of jobs: occurrences with their runs, device rows, executions and output; rerun, cancel, clear."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -19,7 +19,6 @@ from watchbill.api.common import (
     Model,
     Now,
     PageOf,
-    PageQuery,
     Tx,
     router,
 )
@@ -29,9 +28,12 @@ from watchbill.api.naming import which as _which
 from watchbill.api.run_shapes import (
     BackfillReply,
     Cleared,
+    DevicePlace,
+    DevicePlaces,
     DeviceRowReply,
     ExecutionWithJob,
     MembershipDiff,
+    OccurrenceDetail,
     OccurrenceReply,
     OccurrenceWithRuns,
     RerunCounts,
@@ -49,7 +51,7 @@ from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.core.steps import Verdict
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit.paging import Page
-from watchbill.runs import Again, Backfilled, Ledger, Occurrence, Range, Run
+from watchbill.runs import Again, Backfilled, Ledger, Occurrence, Range, RowFilter, Run
 
 of_jobs = router(prefix="/api/scheduled_jobs", tags=["runs"])
 results = router(prefix="/api", tags=["runs"])
@@ -68,14 +70,44 @@ class LedgerQuery(Model):
     cursor: AfterCursor = None
 
 
-class DevicesQuery(PageQuery):
-    """Which device rows of an occurrence to list."""
+class RowsWanted(Model):
+    """Which device rows of an occurrence."""
 
     occurrence: Annotated[str | None, Field(max_length=64, description="id or due instant; the latest without")] = None
     state: list[TargetState] = Field(default_factory=list, description="only in these states; may be repeated")
     verdict: list[Verdict] = Field(default_factory=list, description="what the job's checks found; may be repeated")
     q: Annotated[str | None, Field(max_length=200, description="part of the host name")] = None
     output: Annotated[str | None, Field(max_length=64, description="only who wrote the output of this group")] = None
+
+    def rows(self) -> RowFilter:
+        return RowFilter(_texts(self.state), _texts(self.verdict), self.q, self.output)
+
+
+class DevicesQuery(RowsWanted):
+    """Which device rows of an occurrence to list."""
+
+    target_id: list[Id] = Field(default_factory=list, max_length=500, description="only these rows; may be repeated")
+    limit: Limit = DEFAULT_PAGE
+    cursor: AfterCursor = None
+
+    def rows(self) -> RowFilter:
+        return replace(super().rows(), target_ids=self.target_id)
+
+
+class PlacesQuery(RowsWanted):
+    """Of which device rows of an occurrence to tell the places."""
+
+    every: Annotated[int, Field(ge=1, le=500, description="rows on a page")] = 100
+
+
+class PlaceQuery(RowsWanted):
+    """Which device row of an occurrence to find, among those that are wanted."""
+
+    target_id: Annotated[Id | None, Field(description="the row to begin at; without, an end of the list")] = None
+    step: Annotated[
+        Literal["here", "next", "previous"],
+        Field(description="that row itself, or the first after or before it that failed, timed out or is lost"),
+    ] = "here"
 
 
 class ChosenDevices(Model):
@@ -188,17 +220,38 @@ async def list_job_devices(
     """Device rows of one occurrence, by host name."""
     await jobs.require_visible(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
-    rows = runs.RowFilter(_texts(wanted.state), _texts(wanted.verdict), wanted.q, wanted.output)
-    page = await runs.device_rows(tx, caller.scope, found.id, rows, limit=wanted.limit, cursor=wanted.cursor)
+    page = await runs.device_rows(tx, caller.scope, found.id, wanted.rows(), limit=wanted.limit, cursor=wanted.cursor)
     return PageOf[DeviceRowReply].of(page, device_row)
 
 
+@of_jobs.get("/{job_id}/devices/places")
+async def list_device_places(
+    job_id: Id, caller: Caller, tx: Tx, wanted: Annotated[PlacesQuery, Query()]
+) -> DevicePlaces:
+    """How many device rows there are, and the `cursor` of each page of `every` rows: any page can be read without those before it."""
+    await jobs.require_visible(tx, caller, job_id)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
+    return DevicePlaces.model_validate(
+        await runs.device_places(tx, caller.scope, found.id, wanted.rows(), every=wanted.every)
+    )
+
+
+@of_jobs.get("/{job_id}/devices/place")
+async def find_device_place(job_id: Id, caller: Caller, tx: Tx, wanted: Annotated[PlaceQuery, Query()]) -> DevicePlace:
+    """Where a device row is in the list, or the next one that failed; null where there is none."""
+    await jobs.require_visible(tx, caller, job_id)
+    found = await runs.get_occurrence(tx, caller.scope, job_id, _which(wanted.occurrence))
+    place = await runs.device_place(tx, caller.scope, found.id, wanted.rows(), wanted.target_id, wanted.step)
+    return DevicePlace.model_validate(place) if place else DevicePlace(target_id=None, place=None)
+
+
 @of_jobs.get("/{job_id}/occurrences/{occurrence}")
-async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> OccurrenceWithRuns:
-    """One occurrence by id or due instant."""
+async def get_job_occurrence(job_id: Id, occurrence: str, caller: Caller, tx: Tx) -> OccurrenceDetail:
+    """One occurrence by id or due instant, or the `latest` that has devices."""
     await jobs.require_visible(tx, caller, job_id)
     found = await runs.get_occurrence(tx, caller.scope, job_id, _which(occurrence))
-    return with_runs(found, await runs.runs_of(tx, [found.id]))
+    around = await runs.around_it(tx, caller.scope, found)
+    return OccurrenceDetail(**with_runs(found, await runs.runs_of(tx, [found.id])).model_dump(), **asdict(around))
 
 
 @of_jobs.get("/{job_id}/occurrences/{occurrence}/diff/{other}")

@@ -10,7 +10,8 @@ Which = Literal["failed", "not_finished", "unreachable", "never_started", "still
 WORDS: Final[tuple[Which, ...]] = get_args(Which)
 
 _S = TargetState
-_FAILED: Final = frozenset({_S.FAILED, _S.TIMED_OUT, _S.LOST})
+#: What went wrong, or whose outcome nobody knows.
+FAILED: Final = frozenset({_S.FAILED, _S.TIMED_OUT, _S.LOST})
 #: Left out for what the device is or who may reach it: nothing that a second try changes.
 _NOT_MEANT: Final = frozenset({"excluded", "out_of_scope", "device_disabled", "not_approved", "os_mismatch"})
 _AWAY: Final = frozenset({(_S.EXPIRED, "offline"), (_S.SKIPPED, "offline_skip")})
@@ -28,9 +29,9 @@ class Fate:
 def is_meant(which: Which, fate: Fate) -> bool:
     match which:
         case "failed":
-            return fate.state in _FAILED
+            return fate.state in FAILED
         case "not_finished":
-            return fate.state in _FAILED or fate.state in (_S.EXPIRED, _S.CANCELLED)
+            return fate.state in FAILED or fate.state in (_S.EXPIRED, _S.CANCELLED)
         case "unreachable":
             return (fate.state, fate.reason) in _AWAY
         case "never_started":

@@ -16,6 +16,7 @@ from watchbill.runs.cancelling import (
     stop_answers,
 )
 from watchbill.runs.closed import warnings
+from watchbill.runs.device_places import Place, Places, Step, device_place, device_places
 from watchbill.runs.device_rows import DeviceRow, Execution, Ran, RowFilter, device_rows, executions_on, get_execution
 from watchbill.runs.difference import Difference, Moved, difference
 from watchbill.runs.dispatch import Owed, RunContent, contents, devices_went_offline, owed
@@ -42,6 +43,7 @@ from watchbill.runs.in_sessions import somebody_came
 from watchbill.runs.job_rows import JobHistory, Recent
 from watchbill.runs.manual import Again, open_manual, rerun
 from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_missed, record_skipped
+from watchbill.runs.occurrence_view import AroundIt, around_it
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
@@ -89,6 +91,7 @@ __all__ = [
     "Again",
     "Answers",
     "Around",
+    "AroundIt",
     "Backfilled",
     "Blocked",
     "BulkDone",
@@ -116,6 +119,8 @@ __all__ = [
     "Outputs",
     "Owed",
     "Piece",
+    "Place",
+    "Places",
     "Plan",
     "Preview",
     "Ran",
@@ -126,6 +131,7 @@ __all__ = [
     "Run",
     "RunContent",
     "Skipped",
+    "Step",
     "Stopped",
     "Stream",
     "Taken",
@@ -136,6 +142,7 @@ __all__ = [
     "WillNotFire",
     "accepted",
     "allow_fetching",
+    "around_it",
     "await_turn",
     "backfill",
     "brake",
@@ -152,6 +159,8 @@ __all__ = [
     "clear",
     "contents",
     "count_meant",
+    "device_place",
+    "device_places",
     "device_rows",
     "devices_came",
     "devices_in",

@@ -173,12 +173,16 @@ _TARGET_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:
-    """Which rows of an occurrence: in these states, with these verdicts, with this in the host name, of this group of outputs."""
+    """Which rows of an occurrence: in these states, with these verdicts, with this in the host name, of this group of outputs.
+
+    `target_ids`: only these rows; empty = any.
+    """
 
     states: Sequence[str] = ()
     verdicts: Sequence[str] = ()
     q: str | None = None
     output: str | None = None
+    target_ids: Sequence[int] = ()
 
 
 _EVERY_ROW: Final = RowFilter()
@@ -198,11 +202,11 @@ async def device_rows(
     name = func.lower(table.hostname)
     # The runs say which weeks' partitions there are to look at: planning for all of them takes longer than reading a page.
     query = _TARGETS.where(
-        table.run_id == any_(literal(await _runs_of(tx, occurrence_id), ARRAY(BigInteger))),
+        table.run_id == any_(literal(await run_ids_of(tx, occurrence_id), ARRAY(BigInteger))),
         table.occurrence_id == occurrence_id,
         scope.clause(table.site_id),
     )
-    query = query.where(*_conditions(wanted, occurrence_id))
+    query = query.where(*conditions_of(wanted, occurrence_id))
     if cursor is not None:
         host, last = decode_cursor(cursor, (str, int))
         query = query.where(tuple_(name, table.id) > tuple_(literal(host), literal(last)))
@@ -215,12 +219,16 @@ async def device_rows(
     return shown.map(lambda row: replace(row, rerun_as=reruns.get(row.target_id)))
 
 
-async def _runs_of(tx: AsyncConnection, occurrence_id: uuid.UUID) -> list[int]:
+async def run_ids_of(tx: AsyncConnection, occurrence_id: uuid.UUID) -> list[int]:
+    """The runs of an occurrence: they say in which partitions its rows are."""
     return list((await tx.execute(select(runs.c.id).where(runs.c.occurrence_id == occurrence_id))).scalars())
 
 
-def _conditions(wanted: RowFilter, occurrence_id: uuid.UUID) -> list[ColumnElement[bool]]:
+def conditions_of(wanted: RowFilter, occurrence_id: uuid.UUID) -> list[ColumnElement[bool]]:
+    """What target rows must be like to be among those that are wanted."""
     table, found = run_targets.c, list[ColumnElement[bool]]()
+    if wanted.target_ids:
+        found.append(table.id == any_(literal(list(wanted.target_ids), ARRAY(BigInteger))))
     if wanted.states:
         found.append(table.state.in_(wanted.states))
     if wanted.verdicts:

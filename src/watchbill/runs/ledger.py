@@ -257,6 +257,13 @@ def stored_query(
     return query.order_by(*(one.asc() if is_ascending else one.desc() for one in _ORDER)).limit(number)
 
 
+async def sentence_of(tx: AsyncConnection, scope: SiteScope, occurrence_id: UUID) -> str:
+    """What became of one stored occurrence, as its row of the ledger says it."""
+    row = (await tx.execute(_ROWS.where(occurrences.c.id == occurrence_id))).one()
+    counts = await counts_of(tx, scope, [row.id])
+    return _stored_row(row, counts.get(row.id, {}), None, (await _circumstances(tx, [row]))[row.id]).sentence
+
+
 _TIMEZONE = jobs_table.c.definition["schedule"]["timezone"].astext.label("timezone")
 # Put together once: a statement of so many columns takes milliseconds to compose.
 _ROWS: Select[Any] = (

@@ -18,6 +18,7 @@ export const NOUNS = [
   "jobs",
   "occurrences",
   "runs",
+  "results",
   "devices",
   "approvals",
   "sites",

@@ -1,9 +1,8 @@
-const UNITS = ["KiB", "MiB", "GiB", "TiB"] as const;
+const UNITS = ["B", "KiB", "MiB", "GiB"];
 
-/** `512 B`, `1.5 KiB`, `20 MiB`. */
-export const bytes = (size: number): string => {
-  if (size < 1024) return `${size} B`;
-  const power = Math.min(Math.floor(Math.log(size) / Math.log(1024)), UNITS.length);
-  const value = size / 1024 ** power;
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${UNITS[power - 1] ?? "B"}`;
+/** `0 B`, `512 B`, `1.5 KiB`, `12 MiB`. */
+export const bytes = (number: number): string => {
+  const step = number < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(number) / 10));
+  const size = number / 1024 ** step;
+  return `${step === 0 || size >= 10 ? Math.round(size) : size.toFixed(1)} ${UNITS[step] ?? ""}`;
 };

@@ -55,5 +55,14 @@ export const texts = (): Param<string[]> => ({
   write: (value) => (value.length ? value : undefined),
 });
 
+/** Several of a few words. */
+export const someOf = <T extends string>(values: readonly T[]): Param<T[]> => ({
+  read: (raw) => {
+    const told = texts().read(raw);
+    return values.filter((one) => told.includes(one));
+  },
+  write: (value) => (value.length ? value : undefined),
+});
+
 export type Params = Record<string, Param<never>>;
 export type Values<P> = { [K in keyof P]: P[K] extends Param<infer T> ? T : never };

@@ -1801,6 +1801,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/scheduled_jobs/{job_id}/devices/place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find Device Place
+         * @description Where a device row is in the list, or the next one that failed; null where there is none.
+         */
+        get: operations["find_device_place"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/scheduled_jobs/{job_id}/devices/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Device Places
+         * @description How many device rows there are, and the `cursor` of each page of `every` rows: any page can be read without those before it.
+         */
+        get: operations["list_device_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/scheduled_jobs/{job_id}/export": {
         parameters: {
             query?: never;
@@ -1854,7 +1894,7 @@ export interface paths {
         };
         /**
          * Get Job Occurrence
-         * @description One occurrence by id or due instant.
+         * @description One occurrence by id or due instant, or the `latest` that has devices.
          */
         get: operations["get_job_occurrence"];
         put?: never;
@@ -3857,6 +3897,28 @@ export interface components {
             site_id: number | null;
             /** Site Name */
             site_name: string | null;
+        };
+        /**
+         * DevicePlace
+         * @description A device row and how many are before it in the list.
+         */
+        DevicePlace: {
+            /** Place */
+            place: number | null;
+            /** Target Id */
+            target_id: number | null;
+        };
+        /**
+         * DevicePlaces
+         * @description Where the pages of a list of device rows begin; the first has no cursor. Without `state` and `verdict` they never move.
+         */
+        DevicePlaces: {
+            /** Cursors */
+            cursors: (string | null)[];
+            /** Every */
+            every: number;
+            /** Total */
+            total: number;
         };
         /**
          * DeviceReply
@@ -6075,6 +6137,91 @@ export interface components {
             rule_id: number;
             /** Sentence */
             sentence: string;
+        };
+        /**
+         * OccurrenceDetail
+         * @description One occurrence with what a person wants to know beside it.
+         */
+        OccurrenceDetail: {
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /** Closed At */
+            closed_at: string | null;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Created At */
+            created_at: string;
+            /** Detail */
+            detail: string | null;
+            /** Held Until At */
+            held_until_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Ignores Windows */
+            ignores_windows: boolean;
+            /** Is Late */
+            is_late: boolean;
+            /** Is Range Capped */
+            is_range_capped: boolean;
+            /** Job Id */
+            job_id: number;
+            /** Job Revision */
+            job_revision: number;
+            /** Kind */
+            kind: string;
+            /** Local Time */
+            local_time: string | null;
+            /** Opened At */
+            opened_at: string | null;
+            /** Origin Occurrence Id */
+            origin_occurrence_id: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
+            /** Range Count */
+            range_count: number;
+            /** Range End At */
+            range_end_at: string | null;
+            /** Reason */
+            reason: string | null;
+            /** @description of one that goes in waves of devices or with a limit; told where `waves` are */
+            rollout: components["schemas"]["RolloutReply"] | null;
+            /** Runs */
+            runs: components["schemas"]["RunReply"][];
+            /** Scheduled For At */
+            scheduled_for_at: string;
+            /**
+             * Sentence
+             * @description what became of it, or how far it is, in words
+             */
+            sentence: string;
+            /** Start Reason */
+            start_reason: string | null;
+            /** Started By */
+            started_by: number | null;
+            /**
+             * Started By Name
+             * @description who began it; null where the job's own schedule did
+             */
+            started_by_name: string | null;
+            state: components["schemas"]["OccurrenceState"];
+            /**
+             * Usual Seconds
+             * @description from opened to closed, the median of the last twenty that went well; null where there are fewer than three
+             */
+            usual_seconds: number | null;
+            /**
+             * Verdicts
+             * @description of a job with checks: targets of the caller's sites by what was found
+             */
+            verdicts: {
+                [key: string]: number;
+            };
+            /** Waves */
+            waves: components["schemas"]["WaveReply"][];
         };
         /**
          * OccurrenceReason
@@ -17842,10 +17989,6 @@ export interface operations {
     list_job_devices: {
         parameters: {
             query?: {
-                /** @description rows on a page */
-                limit?: number;
-                /** @description `next_cursor` of the page before */
-                cursor?: string | null;
                 /** @description id or due instant; the latest without */
                 occurrence?: string | null;
                 /** @description only in these states; may be repeated */
@@ -17856,6 +17999,12 @@ export interface operations {
                 q?: string | null;
                 /** @description only who wrote the output of this group */
                 output?: string | null;
+                /** @description only these rows; may be repeated */
+                target_id?: number[];
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
             };
             header?: never;
             path: {
@@ -17872,6 +18021,204 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOf_DeviceRowReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    find_device_place: {
+        parameters: {
+            query?: {
+                /** @description id or due instant; the latest without */
+                occurrence?: string | null;
+                /** @description only in these states; may be repeated */
+                state?: components["schemas"]["TargetState"][];
+                /** @description what the job's checks found; may be repeated */
+                verdict?: components["schemas"]["Verdict"][];
+                /** @description part of the host name */
+                q?: string | null;
+                /** @description only who wrote the output of this group */
+                output?: string | null;
+                /** @description the row to begin at; without, an end of the list */
+                target_id?: number | null;
+                /** @description that row itself, or the first after or before it that failed, timed out or is lost */
+                step?: "here" | "next" | "previous";
+            };
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePlace"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_device_places: {
+        parameters: {
+            query?: {
+                /** @description id or due instant; the latest without */
+                occurrence?: string | null;
+                /** @description only in these states; may be repeated */
+                state?: components["schemas"]["TargetState"][];
+                /** @description what the job's checks found; may be repeated */
+                verdict?: components["schemas"]["Verdict"][];
+                /** @description part of the host name */
+                q?: string | null;
+                /** @description only who wrote the output of this group */
+                output?: string | null;
+                /** @description rows on a page */
+                every?: number;
+            };
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePlaces"];
                 };
             };
             /** @description Not signed in */
@@ -18216,7 +18563,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OccurrenceWithRuns"];
+                    "application/json": components["schemas"]["OccurrenceDetail"];
                 };
             };
             /** @description Not signed in */
