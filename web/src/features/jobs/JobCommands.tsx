@@ -8,8 +8,15 @@ export interface Asked {
   job: Job;
 }
 
+interface JobCommandsProps {
+  asked: Asked | null;
+  onClose: () => void;
+  /** The job is gone: for a page that is about it alone. */
+  onDeleted?: () => void;
+}
+
 /** The dialog of a command on one job that asks before it acts. */
-export const JobCommands = ({ asked, onClose }: { asked: Asked | null; onClose: () => void }) => {
+export const JobCommands = ({ asked, onClose, onDeleted }: JobCommandsProps) => {
   const toggle = useToggleJob("form");
   const remove = useDeleteJob("form");
   if (!asked) return null;
@@ -31,6 +38,10 @@ export const JobCommands = ({ asked, onClose }: { asked: Asked | null; onClose: 
         “{job.name}” opens no occurrence until it is resumed.
       </PauseDialog>
     );
+  const deleted = (): void => {
+    close();
+    onDeleted?.();
+  };
   return (
     <ConfirmDialog
       opened
@@ -40,7 +51,7 @@ export const JobCommands = ({ asked, onClose }: { asked: Asked | null; onClose: 
       busy={remove.isPending}
       problem={remove.error}
       onClose={close}
-      onConfirm={() => remove.mutate(job, { onSuccess: close })}
+      onConfirm={() => remove.mutate(job, { onSuccess: deleted })}
     >
       “{job.name}” is deleted for good, with its history. What it runs now is stopped first
       {job.waiting_count ? `, and ${job.waiting_count.toLocaleString("en")} waiting devices are withdrawn` : ""}.
