@@ -20,6 +20,8 @@ interface Screen {
 const SCREENS: readonly Screen[] = [
   // Automation
   { path: "/jobs", page: () => import("@/pages/JobsPage"), nav: { group: "Automation", label: "Scheduled Jobs", icon: "job", keys: "g j" } },
+  { path: "/jobs/new", page: () => import("@/pages/NewJobPage") },
+  { path: "/jobs/$jobId", page: () => import("@/pages/JobPage") },
   // Inventory
   // Settings
 ];

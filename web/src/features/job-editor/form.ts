@@ -17,6 +17,8 @@ type Rest = Readonly<Record<string, unknown>>;
 /** A secret as it was just typed: kept apart, so that it is nowhere shown as the text that it is. */
 export interface TypedSecret {
   typed_secret: string;
+  /** There is one already, which stays while nothing is typed. */
+  was_set?: boolean;
 }
 
 export interface ComponentDraft {
@@ -222,13 +224,19 @@ export const isSet = (value: unknown): boolean => isRecord(value) && value["is_s
 export const isTypedSecret = (value: unknown): value is TypedSecret => isRecord(value) && typeof value["typed_secret"] === "string";
 
 /** Without secrets that were typed: as differences show it, and as drafts are compared. */
-export const shownOf = (draft: Draft): JobToSave => build(draft, (value) => (isTypedSecret(value) ? { is_set: "anew" } : value));
+export const shownOf = (draft: Draft): JobToSave => build(draft, (value) => secretOr(value, () => ({ is_set: "anew" })));
 
 /** With typed secrets still apart: what `draftOf` reads back. */
 export const keptOf = (draft: Draft): JobToSave => build(draft, (value) => value);
 
 /** What a save sends. */
-export const bodyOf = (draft: Draft): JobToSave => build(draft, (value) => (isTypedSecret(value) ? value.typed_secret : value));
+export const bodyOf = (draft: Draft): JobToSave => build(draft, (value) => secretOr(value, (typed) => typed));
+
+const secretOr = (value: unknown, tell: (typed: string) => unknown): unknown => {
+  if (!isTypedSecret(value)) return value;
+  if (value.typed_secret) return tell(value.typed_secret);
+  return value.was_set ? { is_set: true } : null;
+};
 
 const build = (draft: Draft, valueOf: (value: unknown) => unknown): JobToSave => ({
   job_kind: "automation",
