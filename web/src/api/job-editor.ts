@@ -168,3 +168,13 @@ export const assemblyQuery = (assemblyId: string, revision: number | "latest") =
             }),
           ),
   });
+
+export type JobRule = Schemas["RuleReply"];
+
+/** The rules by which people are told of a job. */
+export const rulesOfJobQuery = (jobId: number) =>
+  queryOptions({
+    queryKey: key("notifications", "of job", jobId),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/scheduled_jobs/{job_id}/notifications", { params: { path: { job_id: jobId } }, signal })),
+  });

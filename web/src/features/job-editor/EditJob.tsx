@@ -16,6 +16,7 @@ import { LeaveGuard } from "./LeaveGuard";
 import { SaveDialog } from "./SaveDialog";
 import { goToSection } from "./Section";
 import { faultOf, isRefusal, sectionOf, shownProblems } from "./sections";
+import { Told } from "./Told";
 import { useDraft } from "./use-job-form";
 import { usePreview } from "./use-preview";
 
@@ -112,6 +113,7 @@ export const EditJob = ({ job, isGone }: EditJobProps) => {
         busy={update.isPending}
         onSave={ask}
         onDiscard={() => editing.set(base.draft)}
+        below={<Told jobId={job.id} />}
         notices={
           <>
             {readOnly.reason && (

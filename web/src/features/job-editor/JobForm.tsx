@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
-import type { ReactNode } from "react";
+import { useHotkeys } from "@mantine/hooks";
+import { type ReactNode, useRef } from "react";
 import type { FieldProblem } from "@/api/problem";
 import { Icon } from "@/ui/icons";
 import { AssembliesSection } from "./AssembliesSection";
@@ -30,6 +31,8 @@ interface JobFormViewProps {
   busy: boolean;
   /** Above the form: what is to be known before one edits. */
   notices?: ReactNode;
+  /** Below it: what is no part of the job, and is saved elsewhere. */
+  below?: ReactNode;
   onSave: () => void;
   /** Back to what is saved; none for a new job. */
   onDiscard?: () => void;
@@ -38,13 +41,17 @@ interface JobFormViewProps {
 /** The sections, the summary beside them, and the bar with the save. */
 export const JobFormView = (props: JobFormViewProps) => {
   const { form, preview, problems, isNew, readOnly, notices, onSave } = props;
+  const place = useRef<HTMLFormElement>(null);
+  // Also while one types; not past a dialog, which has a button of its own.
+  useHotkeys([["mod+S", () => !document.querySelector("[role=dialog]") && place.current?.requestSubmit()]], []);
   return (
     <form
+      ref={place}
       noValidate
       className={classes.layout}
       onSubmit={(event) => {
         event.preventDefault();
-        if (!readOnly && !props.idle) onSave();
+        if (!readOnly && !props.idle && !props.busy) onSave();
       }}
     >
       <div className={classes.main}>
@@ -59,6 +66,7 @@ export const JobFormView = (props: JobFormViewProps) => {
           <ContextSection form={form} problems={problems} />
           <PoliciesSection form={form} problems={problems} />
         </fieldset>
+        {props.below}
         {!readOnly && <SaveBar {...props} />}
       </div>
       <Summary
@@ -91,7 +99,7 @@ const SaveBar = ({ problems, standing, saveLabel, idle, busy, onDiscard }: JobFo
             Discard changes
           </Button>
         )}
-        <Button type="submit" loading={busy} disabled={idle !== null} title={idle ?? undefined}>
+        <Button type="submit" loading={busy} disabled={idle !== null} title={idle ?? "Ctrl S"}>
           {saveLabel}
         </Button>
       </span>

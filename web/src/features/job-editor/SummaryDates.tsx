@@ -56,6 +56,6 @@ const Marks = ({ one }: { one: PreviewInstant }) => (
         first {absolute(one.first_start_at, "UTC").slice(0, 24)}, last {absolute(one.last_start_at, "UTC").slice(0, 24)} UTC
       </span>
     )}
-    {one.passed_over.length > 0 && <span className={classes.dim}>passes over {one.passed_over.join(", ")}</span>}
+    {one.passed_over.length > 0 && <span className={classes.dim}>{one.passed_over.join(", ")}</span>}
   </>
 );
