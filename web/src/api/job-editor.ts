@@ -14,7 +14,7 @@ export type Plan = Schemas["PlanReply"];
 /** A job as a form sends it. What a schedule takes depends on its type, which the document's types do not say. */
 export type JobToSave = Omit<JobBody, "schedule"> & { schedule: Readonly<Record<string, unknown>> };
 
-const sent = (job: JobToSave): JobBody => job as unknown as JobBody;
+const sent = (job: JobToSave): Omit<JobBody, "credential_id"> => job as unknown as JobBody;
 
 /** What a job would do if it were saved now. `jobId`: the one that it would be saved over. */
 export const previewQuery = (job: JobToSave, jobId: number | null) =>

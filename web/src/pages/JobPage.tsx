@@ -19,7 +19,7 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 
 /** `/jobs/:id`: the job itself, to be looked at and changed. */
 const JobPage = () => {
-  const { jobId } = useParams({ strict: false });
+  const { jobId }: { jobId?: string } = useParams({ strict: false });
   const id = Number(jobId);
   const job = useQuery({ ...jobQuery(id), enabled: Number.isInteger(id) });
   if (job.data) return <Loaded key={id} job={job.data} />;
@@ -28,12 +28,20 @@ const JobPage = () => {
     return (
       <>
         <PageHeader title="No such job" />
-        <EmptyState icon="job" title="This job does not exist, or you do not see it." action={<AppLink to={paths.jobs()}>All jobs</AppLink>}>
+        <EmptyState
+          icon="job"
+          title="This job does not exist, or you do not see it."
+          action={<AppLink to={paths.jobs()}>All jobs</AppLink>}
+        >
           It may have been deleted.
         </EmptyState>
       </>
     );
-  return problem ? <ProblemAlert problem={problem} onRetry={() => void job.refetch()} /> : <Loader size="sm" aria-label="Reading the job" />;
+  return problem ? (
+    <ProblemAlert problem={problem} onRetry={() => void job.refetch()} />
+  ) : (
+    <Loader size="sm" aria-label="Reading the job" />
+  );
 };
 
 const FIELDS = { panel: oneOf(["revisions"] as const), compare: texts() };

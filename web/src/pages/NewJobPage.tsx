@@ -29,7 +29,7 @@ const NewJobPage = () => {
   const [isImporting, setImporting] = useState(false);
   const saved = (job: JobReply): void => {
     for (const warning of warningsOf(job)) notify(warning);
-    const starts = job.schedule["type"] === "immediately" && job.enabled;
+    const starts = job.schedule.type === "immediately" && job.enabled;
     void navigate({ to: starts ? paths.jobRun(job.id) : paths.job(job.id) });
   };
   if (!may.allowed)

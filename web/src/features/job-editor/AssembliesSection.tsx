@@ -92,9 +92,7 @@ const Retries = ({ form }: { form: JobForm }) => {
           <Checkbox.Group
             label="Tried again is what"
             value={[...retry_on]}
-            onChange={(chosen) =>
-              policies({ retry_on: RETRIED.map((one) => one.value).filter((one) => chosen.includes(one)) })
-            }
+            onChange={(chosen) => policies({ retry_on: RETRIED.map((one) => one.value).filter((one) => chosen.includes(one)) })}
             error={fault("policies.retry_on", true)}
           >
             <div className={classes.checks}>

@@ -31,7 +31,8 @@ interface ChoiceDialogProps<T> {
 
 /** Some of a long list: searched, paged, ticked. What was ticked stays so while one searches on. */
 export const ChoiceDialog = <T,>(props: ChoiceDialogProps<T>) => {
-  const { title, label, counted, icon, placeholder, query, columns, rowId, rowName, filters, whenEmpty, onChoose, onClose } = props;
+  const { title, label, counted, icon, placeholder, query, columns, rowId, rowName, filters, whenEmpty, onChoose, onClose } =
+    props;
   const [q, setQ] = useState("");
   const [chosen, setChosen] = useState<ReadonlyMap<string, T>>(new Map());
   const found = useInfiniteQuery({ ...query(q), placeholderData: keepPreviousData });

@@ -27,8 +27,8 @@ export const ConflictDialog = ({ job, theirs, clashes, onTakeTheirs, onKeepMine,
   >
     <Stack gap="sm">
       <p className={classes.about}>
-        {job.updated_by ?? "Somebody"} saved revision {job.revision} <Instant at={job.updated_at} />. Your changes are still here, and
-        not saved.
+        {job.updated_by ?? "Somebody"} saved revision {job.revision} <Instant at={job.updated_at} />. Your changes are still here,
+        and not saved.
       </p>
       <h3 className={classes.subtitle}>What they changed</h3>
       <ChangeList changes={theirs} />

@@ -27,7 +27,11 @@ export const CustomSchedule = ({ form }: { form: JobForm }) => {
       {parts && <RuleFields parts={parts} onChange={(next) => schedule({ rule: writeRule(next) })} />}
       <TextInput
         label="Rule"
-        description={parts ? "The same as a text (RFC 5545); it can say more than the fields above." : "As RFC 5545 has it; the fields for it appear where they can say it."}
+        description={
+          parts
+            ? "The same as a text (RFC 5545); it can say more than the fields above."
+            : "As RFC 5545 has it; the fields for it appear where they can say it."
+        }
         inputWrapperOrder={["label", "input", "description", "error"]}
         withAsterisk
         spellCheck={false}
@@ -95,7 +99,11 @@ const RuleFields = ({ parts, onChange }: { parts: RuleParts; onChange: (parts: R
       w={110}
     />
     {parts.frequency === "WEEKLY" && (
-      <Chip.Group multiple value={[...parts.days]} onChange={(days) => onChange({ ...parts, days: DAYS.filter((one) => days.includes(one)) })}>
+      <Chip.Group
+        multiple
+        value={[...parts.days]}
+        onChange={(days) => onChange({ ...parts, days: DAYS.filter((one) => days.includes(one)) })}
+      >
         <div className={classes.days} role="group" aria-label="On these weekdays; none: that of the start">
           {DAYS.map((one) => (
             <Chip key={one} value={one} size="xs" aria-label={NAMES[one]}>

@@ -107,7 +107,11 @@ export const EditJob = ({ job, isGone }: EditJobProps) => {
         problems={problems}
         isNew={false}
         readOnly={readOnly.reason}
-        standing={count === 0 ? `Revision ${base.revision}, as it is saved.` : `${count === 1 ? "1 change" : `${count} changes`}, not saved.`}
+        standing={
+          count === 0
+            ? `Revision ${base.revision}, as it is saved.`
+            : `${count === 1 ? "1 change" : `${count} changes`}, not saved.`
+        }
         saveLabel="Save…"
         idle={count === 0 ? "Nothing is changed." : null}
         busy={update.isPending}

@@ -48,7 +48,11 @@ export const ImportDialog = ({ onSaved, onClose }: { onSaved: (job: JobReply) =>
         {plan.error && <ProblemAlert problem={asProblem(plan.error)} />}
         {known && <Planned plan={known} />}
         {known?.job_id != null && (
-          <Radio.Group label="There is a job with this name" value={isNew ? "new" : "update"} onChange={(chosen) => setNew(chosen === "new")}>
+          <Radio.Group
+            label="There is a job with this name"
+            value={isNew ? "new" : "update"}
+            onChange={(chosen) => setNew(chosen === "new")}
+          >
             <Stack gap={6} mt={4}>
               <Radio size="sm" value="update" label="Save that job anew" />
               <Radio size="sm" value="new" label="Make another job of this name" />

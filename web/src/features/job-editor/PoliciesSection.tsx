@@ -148,7 +148,9 @@ const Spread = ({ form }: { form: JobForm }) => {
       <div className={classes.pair}>
         <DurationInput
           label="Spread the starts over"
-          description={splay_seconds ? "Each device starts with a delay of its own within this time." : "All devices start at once."}
+          description={
+            splay_seconds ? "Each device starts with a delay of its own within this time." : "All devices start at once."
+          }
           placeholder="not spread"
           value={splay_seconds || null}
           onChange={(seconds) => policies({ splay_seconds: seconds ?? 0 })}

@@ -1,6 +1,5 @@
 import { Button, Checkbox, Drawer, Loader } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { type JobRevision, revisionsQuery } from "@/api/job-editor";
 import { asProblem } from "@/api/problem";
 import { DiffView } from "@/ui/DiffView";

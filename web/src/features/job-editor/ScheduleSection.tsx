@@ -89,7 +89,9 @@ export const ScheduleSection = ({ form, problems, isNew }: ScheduleSectionProps)
         <Switch
           label="Save it paused"
           description={
-            draft.enabled === false ? "It does not start until somebody resumes it." : "It goes by its schedule as soon as it is saved."
+            draft.enabled === false
+              ? "It does not start until somebody resumes it."
+              : "It goes by its schedule as soon as it is saved."
           }
           checked={draft.enabled === false}
           onChange={(event) => set({ enabled: event.currentTarget.checked ? false : null })}

@@ -5,8 +5,16 @@ import { useZone } from "@/lib/zone";
 import classes from "./job-editor.module.css";
 
 const FLAGS: Readonly<Record<PreviewInstant["flags"][number], { word: string; means: string; tone: string }>> = {
-  shifted_gap: { word: "clocks skip it", means: "The clocks go forward over this time; it runs later by what they skip.", tone: "warn" },
-  first_of_two: { word: "comes twice", means: "The clocks go back, and this time comes twice; it runs at the first.", tone: "warn" },
+  shifted_gap: {
+    word: "clocks skip it",
+    means: "The clocks go forward over this time; it runs later by what they skip.",
+    tone: "warn",
+  },
+  first_of_two: {
+    word: "comes twice",
+    means: "The clocks go back, and this time comes twice; it runs at the first.",
+    tone: "warn",
+  },
   clamped: { word: "month's end", means: "The month is shorter; it runs on its last day.", tone: "idle" },
   in_blackout: { word: "window closed", means: "A window is closed for the whole job then.", tone: "bad" },
   held: { word: "held", means: "It waits for the window to open.", tone: "warn" },

@@ -20,7 +20,8 @@ const EVENTS: Readonly<Record<JobRule["events"][number], string>> = {
   waiting_expired: "devices did not come back in time",
 };
 
-const of = (rule: JobRule): string => (rule.job_id !== null ? "of this job" : rule.site_id !== null ? "of a site" : "of all jobs");
+const of = (rule: JobRule): string =>
+  rule.job_id !== null ? "of this job" : rule.site_id !== null ? "of a site" : "of all jobs";
 
 /** Who is told of the job, by which rules: its own, those of its sites, those of all jobs. They are no part of the job. */
 export const Told = ({ jobId }: { jobId: number }) => {

@@ -20,8 +20,8 @@ interface VariablesFormProps {
 /** A field for each variable that the assembly declares. Empty = not given: the default, or what a site or device sets, counts. */
 export const VariablesForm = ({ declared, values, path, fault, onChange }: VariablesFormProps) => {
   const put = (name: string, value: unknown): void => {
-    const { [name]: _, ...others } = values;
-    onChange(value === undefined ? others : { ...others, [name]: value });
+    const others = Object.entries(values).filter(([other]) => other !== name);
+    onChange(Object.fromEntries(value === undefined ? others : [...others, [name, value]]));
   };
   const strange = Object.keys(values).filter((name) => !declared.some((one) => one.name === name));
   if (declared.length + strange.length === 0) return null;
@@ -140,7 +140,12 @@ const SecretField = ({ variable, value, error, onChange }: FieldProps) => {
           error={error}
           style={{ flex: 1 }}
         />
-        <Button variant="default" mt={23} aria-label={`Replace ${variable.name}`} onClick={() => onChange({ typed_secret: "", was_set: true })}>
+        <Button
+          variant="default"
+          mt={23}
+          aria-label={`Replace ${variable.name}`}
+          onClick={() => onChange({ typed_secret: "", was_set: true })}
+        >
           Replace
         </Button>
         {!variable.required && (

@@ -79,7 +79,9 @@ const Sizes = ({ waves, change, fault }: PartProps) => (
       <div className={classes.stack}>
         <Switch
           label="A person lets each next wave go"
-          description={waves.promote === "manual" ? "After its pause a wave waits for somebody." : "The next wave starts by itself."}
+          description={
+            waves.promote === "manual" ? "After its pause a wave waits for somebody." : "The next wave starts by itself."
+          }
           checked={waves.promote === "manual"}
           onChange={(event) => change({ promote: event.currentTarget.checked ? "manual" : "auto" })}
           error={fault("policies.waves.promote")}
@@ -104,7 +106,9 @@ const Canary = ({ waves, change, fault }: PartProps) => {
         label="Canaries go first"
         description="Devices that are the first wave, before the sizes."
         checked={canary !== null}
-        onChange={(event) => change({ canary: event.currentTarget.checked ? { tag: "canary", targets: [], if_none: "refuse" } : null })}
+        onChange={(event) =>
+          change({ canary: event.currentTarget.checked ? { tag: "canary", targets: [], if_none: "refuse" } : null })
+        }
         error={fault(path)}
       />
       {canary && (
@@ -119,9 +123,7 @@ const Canary = ({ waves, change, fault }: PartProps) => {
             <Switch
               mt={26}
               label="Go on where there is no canary"
-              description={
-                canary.if_none === "go_on" ? "The other waves run all the same." : "Without a canary nothing starts."
-              }
+              description={canary.if_none === "go_on" ? "The other waves run all the same." : "Without a canary nothing starts."}
               checked={canary.if_none === "go_on"}
               onChange={(event) => change({ canary: { ...canary, if_none: event.currentTarget.checked ? "go_on" : "refuse" } })}
               error={fault(`${path}.if_none`)}
@@ -134,7 +136,10 @@ const Canary = ({ waves, change, fault }: PartProps) => {
             list={canary.targets ?? []}
             onChange={(list) =>
               change({
-                canary: { ...canary, targets: list.flatMap((one) => (one.kind === "device" || one.kind === "filter" ? [one] : [])) },
+                canary: {
+                  ...canary,
+                  targets: list.flatMap((one) => (one.kind === "device" || one.kind === "filter" ? [one] : [])),
+                },
               })
             }
             faultAt={(place) => fault(`${path}.targets.${place}`, true)}

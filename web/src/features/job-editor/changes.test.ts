@@ -56,7 +56,11 @@ it("puts my changes onto what somebody else saved meanwhile", () => {
   };
   const { draft, clashes } = rebase(BASE, mine, theirs);
   expect(clashes).toEqual([]);
-  expect(draft).toMatchObject({ name: "Sweep mine", description: "Told by them.", targets: [device("b"), device("d"), device("c")] });
+  expect(draft).toMatchObject({
+    name: "Sweep mine",
+    description: "Told by them.",
+    targets: [device("b"), device("d"), device("c")],
+  });
   expect(draft.components[0]?.variables).toEqual({ Depth: 2, Age: 4 });
   expect(draft.policies.retries).toBe(3);
 });

@@ -32,6 +32,7 @@ const item = (value: unknown, indent: string): string => {
 
 const scalar = (value: unknown): string => {
   if (value === undefined || value === null) return "null";
-  if (typeof value === "string") return /^[\w./][\w ./-]*$/.test(value) && !/^(null|true|false|\d.*)$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === "string")
+    return /^[\w./][\w ./-]*$/.test(value) && !/^(null|true|false|\d.*)$/.test(value) ? value : JSON.stringify(value);
   return JSON.stringify(value);
 };

@@ -28,7 +28,13 @@ const DEFINITION = {
       not_compliant_exit_codes: [1, 2],
       variables: { MaxAge: 8, Token: { is_set: true }, Empty: "" },
     },
-    { assembly_id: "a0000000-0000-0000-0000-000000000002", kind: "script" as const, revision: "latest" as const, role: "run" as const, variables: {} },
+    {
+      assembly_id: "a0000000-0000-0000-0000-000000000002",
+      kind: "script" as const,
+      revision: "latest" as const,
+      role: "run" as const,
+      variables: {},
+    },
   ],
   targets: [
     { kind: "device" as const, device_id: "d0000000-0000-0000-0000-000000000001" },
@@ -83,7 +89,12 @@ it("keeps what it does not know, everywhere", () => {
     components: [{ ...first, shell: "fish" }],
     schedule: { ...DEFINITION.schedule, tide: "low" },
     duration: { ...DEFINITION.duration, patience: 3 },
-    policies: { ...DEFINITION.policies, continue_on_failure: false, mood: "calm", waves: { ...DEFINITION.policies.waves, foam: 1 } },
+    policies: {
+      ...DEFINITION.policies,
+      continue_on_failure: false,
+      mood: "calm",
+      waves: { ...DEFINITION.policies.waves, foam: 1 },
+    },
   };
   expect(withoutNulls(bodyOf(draftOf(strange as never)))).toBe(withoutNulls(strange));
 });

@@ -153,8 +153,8 @@ type Definition = Partial<Omit<JobReply, "schedule">> & { schedule?: Readonly<Re
 
 /** From a reply, a revision, or what a save would send. */
 export const draftOf = (job: Definition): Draft => {
-  const { name, description, tags, components, targets, exclusions, schedule, execution_context, duration, policies, ...more } = job;
-  const { enabled: _, ...rest } = more;
+  const { name, description, tags, components, targets, exclusions, schedule, execution_context, duration, policies, ...more } =
+    job;
   return {
     name: name ?? "",
     description: description ?? "",
@@ -167,7 +167,7 @@ export const draftOf = (job: Definition): Draft => {
     duration: duration ?? {},
     policies: { ...DEFAULT_POLICIES, ...policies },
     enabled: null,
-    rest: Object.fromEntries(Object.entries(rest).filter(([one]) => !READ_ONLY.includes(one))),
+    rest: Object.fromEntries(Object.entries(more).filter(([one]) => one !== "enabled" && !READ_ONLY.includes(one))),
   };
 };
 
@@ -221,7 +221,8 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** How the API shows a secret that is kept. */
 export const isSet = (value: unknown): boolean => isRecord(value) && value["is_set"] === true;
 
-export const isTypedSecret = (value: unknown): value is TypedSecret => isRecord(value) && typeof value["typed_secret"] === "string";
+export const isTypedSecret = (value: unknown): value is TypedSecret =>
+  isRecord(value) && typeof value["typed_secret"] === "string";
 
 /** Without secrets that were typed: as differences show it, and as drafts are compared. */
 export const shownOf = (draft: Draft): JobToSave => build(draft, (value) => secretOr(value, () => ({ is_set: "anew" })));

@@ -44,8 +44,18 @@ export const TargetName = ({ target }: { target: Target }) => {
   }
 };
 
-const ICONS: Readonly<Record<Target["kind"], IconName>> = { device: "device", filter: "filter", site: "site", all_devices: "device" };
-const KINDS: Readonly<Record<Target["kind"], string>> = { device: "Device", filter: "Filter", site: "Site", all_devices: "All devices" };
+const ICONS: Readonly<Record<Target["kind"], IconName>> = {
+  device: "device",
+  filter: "filter",
+  site: "site",
+  all_devices: "device",
+};
+const KINDS: Readonly<Record<Target["kind"], string>> = {
+  device: "Device",
+  filter: "Filter",
+  site: "Site",
+  all_devices: "All devices",
+};
 
 /** A target with the icon of its kind. */
 export const TargetLabel = ({ target }: { target: Target }) => (

@@ -157,7 +157,14 @@ const ASSEMBLY_COLUMNS: readonly Column<AssemblyChoice>[] = [
   },
   { id: "interpreter", header: "Runs in", width: 100, cell: (one) => one.interpreter },
   { id: "variables", header: "Variables", width: 90, align: "right", cell: (one) => one.variables?.length ?? 0 },
-  { id: "description", header: "About", width: 240, grow: true, phone: "hidden", cell: (one) => <Clamp text={one.description} /> },
+  {
+    id: "description",
+    header: "About",
+    width: 240,
+    grow: true,
+    phone: "hidden",
+    cell: (one) => <Clamp text={one.description} />,
+  },
 ];
 
 export const AssemblyPicker = ({ title, onChoose, onClose }: PickerProps<string>) => (

@@ -16,7 +16,11 @@ export const OFFLINES: readonly Option<Policies["offline"]>[] = [
 
 export const OVERLAPS: readonly Option<Policies["overlap"]>[] = [
   { value: "skip", label: "Skip the new run", means: "What still runs goes on, and is not started a second time." },
-  { value: "queue_one", label: "Queue one", means: "One more run waits and starts when the one before has ended; never more than one." },
+  {
+    value: "queue_one",
+    label: "Queue one",
+    means: "One more run waits and starts when the one before has ended; never more than one.",
+  },
   { value: "replace", label: "Replace the old run", means: "What still runs is stopped, then the new run starts." },
   { value: "allow", label: "Run both", means: "Runs may overlap: the same script can run twice on a device at once." },
 ];
@@ -27,7 +31,11 @@ export const OVERLAP_SCOPES: readonly Option<Policies["overlap_scope"]>[] = [
 ];
 
 export const CATCH_UPS: readonly Option<Policies["catch_up"]>[] = [
-  { value: "latest", label: "Run the latest one", means: "Of all times that were missed only the newest runs, as soon as it can." },
+  {
+    value: "latest",
+    label: "Run the latest one",
+    means: "Of all times that were missed only the newest runs, as soon as it can.",
+  },
   { value: "skip", label: "Skip them", means: "What was missed is noted as missed and not run." },
   { value: "all", label: "Run each of them", means: "Every missed time runs, oldest first." },
   { value: "hold", label: "Ask a person", means: "Each missed time waits for somebody who releases or skips it." },

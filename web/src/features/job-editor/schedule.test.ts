@@ -58,9 +58,13 @@ it.each([
   expect(parts && writeRule(parts)).toBe(text);
 });
 
-it.each(["FREQ=WEEKLY;BYDAY=MO;BYSETPOS=1", "FREQ=MONTHLY;BYDAY=MO,TU", "FREQ=HOURLY", "FREQ=WEEKLY;UNTIL=20270101", "nonsense", ""])(
-  "leaves %s as a text",
-  (text) => {
-    expect(readRule(text)).toBeNull();
-  },
-);
+it.each([
+  "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=1",
+  "FREQ=MONTHLY;BYDAY=MO,TU",
+  "FREQ=HOURLY",
+  "FREQ=WEEKLY;UNTIL=20270101",
+  "nonsense",
+  "",
+])("leaves %s as a text", (text) => {
+  expect(readRule(text)).toBeNull();
+});

@@ -131,8 +131,7 @@ const plainOfCron = (expression: string, start: string, today: Date): Plain | nu
 };
 
 const isNumber = (text: string, most: number): boolean => /^\d{1,2}$/.test(text) && Number(text) <= most;
-const weekdayOf = (text: string): number =>
-  isNumber(text, 7) ? Number(text) % 7 : CRON_DAYS.findIndex((one) => one === text);
+const weekdayOf = (text: string): number => (isNumber(text, 7) ? Number(text) % 7 : CRON_DAYS.findIndex((one) => one === text));
 
 interface CronDays {
   day: string;
