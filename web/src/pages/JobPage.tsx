@@ -37,12 +37,14 @@ const JobPage = () => {
         </EmptyState>
       </>
     );
-  return problem ? (
-    <ProblemAlert problem={problem} onRetry={() => void job.refetch()} />
-  ) : (
-    <Loader size="sm" aria-label="Reading the job" />
-  );
+  return problem ? <ProblemAlert problem={problem} onRetry={() => void job.refetch()} /> : <Reading />;
 };
+
+const Reading = () => (
+  <div role="status">
+    <Loader size="sm" aria-hidden="true" /> Reading the job…
+  </div>
+);
 
 const FIELDS = { panel: oneOf(["revisions"] as const), compare: texts() };
 

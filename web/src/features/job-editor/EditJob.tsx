@@ -15,7 +15,7 @@ import classes from "./job-editor.module.css";
 import { LeaveGuard } from "./LeaveGuard";
 import { SaveDialog } from "./SaveDialog";
 import { goToSection } from "./Section";
-import { faultOf, isRefusal, sectionOf, shownProblems } from "./sections";
+import { faultOf, inOrder, isRefusal, sectionOf, shownProblems } from "./sections";
 import { Told } from "./Told";
 import { useDraft } from "./use-job-form";
 import { usePreview } from "./use-preview";
@@ -62,7 +62,7 @@ export const EditJob = ({ job, isGone }: EditJobProps) => {
   const problems = shownProblems(preview.data?.blockers ?? [], preview.isBehind ? refused : [], isAsked);
   const lookAt = (errors: readonly FieldProblem[]): void => {
     setAsked(true);
-    const first = errors.find(isRefusal);
+    const first = inOrder(errors).find(isRefusal);
     if (first) goToSection(sectionOf(first.field));
   };
   const ask = (): void => {

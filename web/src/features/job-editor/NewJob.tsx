@@ -8,7 +8,7 @@ import { JobFormView } from "./JobForm";
 import classes from "./job-editor.module.css";
 import { LeaveGuard } from "./LeaveGuard";
 import { goToSection } from "./Section";
-import { faultOf, sectionOf, shownProblems } from "./sections";
+import { faultOf, inOrder, sectionOf, shownProblems } from "./sections";
 import { useDraft } from "./use-job-form";
 import { usePreview } from "./use-preview";
 
@@ -38,7 +38,8 @@ export const NewJob = ({ first, lost = [], onSaved }: NewJobProps) => {
       },
       onError: ({ errors }) => {
         setRefused(errors);
-        if (errors[0]) goToSection(sectionOf(errors[0].field));
+        const [worst] = inOrder(errors);
+        if (worst) goToSection(sectionOf(worst.field));
       },
     });
   };

@@ -51,7 +51,7 @@ const Late = ({ form }: { form: JobForm }) => {
         />
         {overlap !== "allow" && (
           <Choice
-            label="Looked at"
+            label="Judged"
             options={OVERLAP_SCOPES}
             value={overlap_scope}
             onChange={(value) => policies({ overlap_scope: value })}
@@ -61,7 +61,7 @@ const Late = ({ form }: { form: JobForm }) => {
       </div>
       <div className={classes.pair}>
         <Choice
-          label="Times that were missed, as the Engine was down"
+          label="Times that were missed"
           options={CATCH_UPS}
           value={catch_up}
           onChange={(value) => policies({ catch_up: value })}

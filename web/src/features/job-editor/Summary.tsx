@@ -8,7 +8,7 @@ import { fieldInWords } from "./field-words";
 import classes from "./job-editor.module.css";
 import { reasonInWords } from "./policy-words";
 import { goToSection } from "./Section";
-import { isRefusal, sectionOf } from "./sections";
+import { inOrder, isRefusal, sectionOf } from "./sections";
 import { SummaryDates } from "./SummaryDates";
 
 interface SummaryProps {
@@ -38,11 +38,7 @@ export const Summary = ({ preview, problems, error, isBusy, zone }: SummaryProps
         </Part>
         <Part title="Who, as things stand">
           <Who targets={preview.targets} />
-          {preview.waves.length > 0 && (
-            <p>
-              In {preview.waves.length} waves: {preview.waves.map((one) => one.toLocaleString("en")).join(", ")} devices.
-            </p>
-          )}
+          {preview.waves.length > 0 && <p>Waves: {preview.waves.map((one) => one.toLocaleString("en")).join(", then ")}.</p>}
         </Part>
         <Part title="What, on each of them">
           {preview.steps.length ? (
@@ -72,7 +68,7 @@ const Blockers = ({ problems }: { problems: readonly FieldProblem[] }) =>
     <div className={classes.part}>
       <h3>What stands against it</h3>
       <ul className={classes.blockers} aria-live="polite">
-        {problems.map((one) => (
+        {inOrder(problems).map((one) => (
           <li key={`${one.field} ${one.code} ${one.message}`} data-tone={isRefusal(one) ? "bad" : "warn"}>
             <button type="button" onClick={() => goToSection(sectionOf(one.field))}>
               <Icon name={isRefusal(one) ? "failed" : "warning"} size={13} />

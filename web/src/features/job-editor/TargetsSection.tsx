@@ -51,7 +51,7 @@ export const TargetsSection = ({ form, problems }: { form: JobForm; problems: re
         />
         <Fault text={fault("exclusions")} />
       </div>
-      <div className={classes.pair}>
+      <div className={classes.triple}>
         <Choice
           label="When no device is found"
           options={NO_TARGETS}
@@ -59,24 +59,23 @@ export const TargetsSection = ({ form, problems }: { form: JobForm; problems: re
           onChange={(no_targets) => policies({ no_targets })}
           error={fault("policies.no_targets")}
         />
-        <div className={classes.pair}>
-          <CountInput
-            label="Hold if set differs by"
-            description="A run waits for a person when its devices differ by more from those of the run before. Empty: never."
-            suffix=" %"
-            placeholder="never"
-            value={draft.policies.max_change_percent}
-            onChange={(max_change_percent) => policies({ max_change_percent })}
-            error={fault("policies.max_change_percent")}
-          />
-          <CountInput
-            label="… or by devices"
-            placeholder="never"
-            value={draft.policies.max_change_devices}
-            onChange={(max_change_devices) => policies({ max_change_devices })}
-            error={fault("policies.max_change_devices")}
-          />
-        </div>
+        <CountInput
+          label="Hold if set differs by"
+          description="A run waits for a person when its devices differ by more from those of the run before. Empty: never."
+          suffix=" %"
+          placeholder="never"
+          value={draft.policies.max_change_percent}
+          onChange={(max_change_percent) => policies({ max_change_percent })}
+          error={fault("policies.max_change_percent")}
+        />
+        <CountInput
+          label="… or by so many devices"
+          description="The same by number."
+          placeholder="never"
+          value={draft.policies.max_change_devices}
+          onChange={(max_change_devices) => policies({ max_change_devices })}
+          error={fault("policies.max_change_devices")}
+        />
       </div>
     </Section>
   );

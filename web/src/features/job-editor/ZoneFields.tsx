@@ -14,13 +14,15 @@ const MEANS: Readonly<Record<string, string>> = {
   device: "Three in the morning is three in the morning on each device: they start zone by zone.",
 };
 
-const zones = (): string[] => ["UTC", ...Intl.supportedValuesOf("timeZone").filter((one) => one !== "UTC")];
+/** Those at hand first, as only a part of the list is drawn before one types. */
+const zones = (chosen: string): string[] => [
+  ...new Set([...(chosen ? [chosen] : []), browserZone(), "UTC", ...Intl.supportedValuesOf("timeZone")]),
+];
 
 /** On whose clocks the times are read. */
 export const ZoneFields = ({ form }: { form: JobForm }) => {
   const { draft, schedule, fault } = form;
   const { timezone, timezone_source } = draft.schedule;
-  const known = zones();
   return (
     <div className={classes.pair}>
       <Select
@@ -42,7 +44,7 @@ export const ZoneFields = ({ form }: { form: JobForm }) => {
           searchable
           limit={100}
           nothingFoundMessage="No zone is called so. Try a large city."
-          data={known.includes(timezone) || !timezone ? known : [timezone, ...known]}
+          data={zones(timezone)}
           value={timezone || null}
           allowDeselect={false}
           onChange={(chosen) => chosen && schedule({ timezone: chosen })}

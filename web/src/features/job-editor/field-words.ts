@@ -5,6 +5,9 @@ import { isSet } from "./form";
 
 const LABELS: Readonly<Record<string, string>> = {
   name: "Name",
+  components: "Assemblies",
+  targets: "Targets",
+  exclusions: "Exclusions",
   description: "Description",
   tags: "Tags",
   enabled: "Enabled",

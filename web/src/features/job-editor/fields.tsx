@@ -1,5 +1,6 @@
-import { Group, NumberInput, Select } from "@mantine/core";
-import { useState } from "react";
+import { Input, NumberInput, Select } from "@mantine/core";
+import { useId, useState } from "react";
+import classes from "./job-editor.module.css";
 import type { Option } from "./policy-words";
 import { meaningOf } from "./policy-words";
 import { asNumber } from "./use-job-form";
@@ -57,36 +58,43 @@ interface DurationInputProps {
 export const DurationInput = ({ label, description, value, onChange, placeholder, usual = 60, error }: DurationInputProps) => {
   const [unit, setUnit] = useState(unitOf(value, usual));
   const shown = value === null ? "" : Number((value / unit).toFixed(3));
+  const id = useId();
   return (
-    <Group gap={6} align="flex-start" wrap="nowrap">
-      <NumberInput
-        label={label}
-        description={description}
-        inputWrapperOrder={["label", "input", "description", "error"]}
-        placeholder={placeholder}
-        value={shown}
-        min={0}
-        onChange={(given) => {
-          const number = asNumber(given);
-          onChange(number === null ? null : Math.round(number * unit));
-        }}
-        error={error}
-        style={{ flex: 1 }}
-      />
-      <Select
-        aria-label={`Unit of: ${label}`}
-        data={UNITS}
-        value={String(unit)}
-        allowDeselect={false}
-        onChange={(chosen) => {
-          const next = Number(chosen ?? unit);
-          setUnit(next);
-          if (value !== null && shown !== "") onChange(Math.round(shown * next));
-        }}
-        w={104}
-        mt={23}
-      />
-    </Group>
+    <Input.Wrapper
+      id={id}
+      label={label}
+      description={description}
+      inputWrapperOrder={["label", "input", "description", "error"]}
+      error={error}
+    >
+      <div className={classes.duration}>
+        <NumberInput
+          id={id}
+          aria-label={label}
+          placeholder={placeholder}
+          value={shown}
+          min={0}
+          onChange={(given) => {
+            const number = asNumber(given);
+            onChange(number === null ? null : Math.round(number * unit));
+          }}
+          error={Boolean(error)}
+          style={{ flex: 1 }}
+        />
+        <Select
+          aria-label={`Unit of: ${label}`}
+          data={UNITS}
+          value={String(unit)}
+          allowDeselect={false}
+          onChange={(chosen) => {
+            const next = Number(chosen ?? unit);
+            setUnit(next);
+            if (shown !== "") onChange(Math.round(shown * next));
+          }}
+          w={104}
+        />
+      </div>
+    </Input.Wrapper>
   );
 };
 

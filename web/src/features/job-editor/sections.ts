@@ -22,6 +22,12 @@ const PLACES: readonly (readonly [RegExp, SectionId])[] = [
 
 export const sectionOf = (field: string): SectionId => PLACES.find(([fields]) => fields.test(field))?.[1] ?? "name";
 
+const ORDER: readonly string[] = SECTIONS.map((one) => one.id);
+
+/** In the order in which the form has them. */
+export const inOrder = (problems: readonly FieldProblem[]): FieldProblem[] =>
+  [...problems].sort((one, other) => ORDER.indexOf(sectionOf(one.field)) - ORDER.indexOf(sectionOf(other.field)));
+
 /** What stands against a job without being a reason to refuse it: it can be saved, and will not run as things are. */
 const NO_REFUSALS = new Set(["no_eligible_targets", "targets_unknown", "no_canaries", "window_closed"]);
 export const isRefusal = (problem: FieldProblem): boolean => !NO_REFUSALS.has(problem.code);
