@@ -315,6 +315,7 @@ JOB_ROWS = (
     _found(lambda it: {"site_id": it.site_id}, SITE, f"GET {JOBS}"),
     Row(f"POST {JOBS}", SAVE, DEVICE, _JOB_OF, ok=201, is_in_path=False, unseen=422),
     Row(f"POST {JOBS}/preview", READ, DEVICE, _JOB_OF, is_in_path=False, unseen=200),
+    Row(f"POST {JOBS}/preview", READ, WORK, _JOB_OF, lambda it: {"job_id": it.job_id}, is_in_path=False),
     Row(f"POST {JOBS}/plan", SAVE, DEVICE, _yaml, is_in_path=False, unseen=200, content_type="text/yaml"),
     Row(f"POST {JOBS}/import", SAVE, DEVICE, _yaml, ok=201, is_in_path=False, unseen=422, content_type="text/yaml"),
     # A name that is taken by what the caller does not see is free.

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from tests.api.jobs import PATH, create, device, job
+from tests.api.jobs import PATH, create, definition_of, device, job
 
 
 async def test_a_preview_of_an_unsaved_job_saves_nothing(operator, viewer, fleet, make_device, world):
@@ -205,3 +205,32 @@ async def test_a_preview_tells_the_steps_of_a_job_in_words(operator, fleet):
         "execution_context": "x",
     }
     assert len((await operator.post(f"{PATH}/preview", json=bad)).json()["steps"]) >= 2
+
+
+async def test_a_preview_of_an_edit_keeps_the_secrets_of_its_job_and_minds_its_windows(admin, operator, fleet):
+    made = await create(operator, fleet, schedule={"type": "daily", "start": "2030-01-31T03:00"})
+    body = {**definition_of(made), "name": "Clear both print spools"}
+    alone = (await operator.post(f"{PATH}/preview", json=body)).json()
+    assert {one["field"]: one["code"] for one in alone["blockers"]} == {
+        "components.0.variables.Token": "secret_not_set"
+    }
+    edit = {"job_id": made["id"]}
+    assert (await operator.post(f"{PATH}/preview", json=body, params=edit)).json()["blockers"] == []
+    await close(admin, "Audit", [{"kind": "job", "job_id": made["id"]}])
+    shown = (await operator.post(f"{PATH}/preview", json=body, params=edit)).json()
+    assert shown["instants"][0]["flags"] == ["in_blackout"]
+    assert shown["changed"] is None, "that is told of the job as it is saved"
+    missing = await operator.post(f"{PATH}/preview", json=body, params={"job_id": 10**9})
+    assert missing.status_code == 404
+
+
+async def test_a_preview_of_an_edit_starts_nothing_that_its_save_would_not_start(admin, operator, fleet, world):
+    made = await create(operator, fleet, schedule={"type": "immediately"})
+    await close(admin, "Stocktaking", [{"kind": "site", "site_id": world.site_a}])
+    body = {**definition_of(made), "name": "Clear once more"}
+    edit = {"job_id": made["id"]}
+    assert (await operator.post(f"{PATH}/preview", json=body, params=edit)).json()["blockers"] == []
+    weekly = await create(operator, fleet)
+    body = {**definition_of(weekly), "schedule": {"type": "immediately"}}
+    shown = (await operator.post(f"{PATH}/preview", json=body, params={"job_id": weekly["id"]})).json()
+    assert [one["code"] for one in shown["blockers"]] == ["window_closed"]

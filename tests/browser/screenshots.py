@@ -142,6 +142,30 @@ async def _next_failed(page: Page) -> None:
         await asyncio.sleep(0.5)
 
 
+async def _save(page: Page) -> None:
+    await page.get_by_role("button", name="Save job").click()
+
+
+async def _devices(page: Page) -> None:
+    await page.get_by_role("button", name="Add devices…").click()
+
+
+async def _change(page: Page) -> None:
+    await page.get_by_role("textbox", name="Description").fill("Keeps the printers going.")
+    await page.get_by_label("Retries").first.fill("2")
+    await asyncio.sleep(0.8)
+    await page.get_by_role("button", name="Save…").click()
+
+
+async def _bottom(page: Page) -> None:
+    await page.get_by_role("button", name="Policies").click()
+
+
+async def _file(page: Page) -> None:
+    await page.get_by_role("button", name="From a file…").click()
+    await page.get_by_role("textbox", name="The file").fill("name: Clear print spool\ncomponents: []\n")
+
+
 # One line for each screen and each of its faces. Of an Engine in which there is nothing yet …
 EMPTY = (
     Shot("sign-in", "/sign-in", is_signed_in=False),
@@ -201,6 +225,17 @@ FULL = (
     Shot("sites", "/sites"),
     Shot("sites-new", "/sites", do=_new_site),
     Shot("site", "/sites/{pier}"),
+    Shot("job-new", "/jobs/new"),
+    Shot("job-new-asked", "/jobs/new", do=_save),
+    Shot("job-new-devices", "/jobs/new", do=_devices),
+    Shot("job-new-file", "/jobs/new", do=_file),
+    Shot("job-new-copy", "/jobs/new?from={rollout}"),
+    Shot("job-edit", "/jobs/{rollout}"),
+    Shot("job-edit-bottom", "/jobs/{rollout}", do=_bottom),
+    Shot("job-edit-save", "/jobs/{job}", do=_change),
+    Shot("job-edit-revisions", "/jobs/{rollout}?panel=revisions&compare=1&compare=2"),
+    Shot("job-edit-gone", "/jobs/4711"),
+    Shot("job-edit-error", "/jobs/{job}", fails="**/api/scheduled_jobs/*"),
     Shot("palette", "/jobs", do=_palette),
     Shot("keys", "/jobs", do=_keys),
     Shot("not-found", "/nowhere"),

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tests.browser.world_stock import stock
-from tests.browser.past import furnish
-from tests.browser.world_inventory import inventory
 from tests.browser.crowds import widen
+from tests.browser.past import furnish
 from tests.browser.stage import enrolled
+from tests.browser.world_inventory import inventory
+from tests.browser.world_stock import stock
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
@@ -37,6 +37,7 @@ async def full(fleet: Fleet) -> World:
         schedule={"type": "hourly", "start": "2026-01-01T00:20"},
     )
     waits = await fleet.job(good, crane, away, name="Rotate certificates", schedule={**_DAILY, "type": "weekly"})
+    rollout = await _rollout(fleet, good, crane.device_id)
     others = [
         await fleet.job(good, crane, name=name, schedule=_DAILY)
         for name in (
@@ -71,6 +72,7 @@ async def full(fleet: Fleet) -> World:
         "running": running["id"],
         "first": occurrences[1]["id"],
         "second": occurrences[0]["id"],
+        "rollout": rollout["id"],
         "device": crane.device_id,
         **await stock(fleet, crane),
         "away": away.device_id,
@@ -92,6 +94,49 @@ async def crowd(fleet: Fleet) -> World:
 async def _start(fleet: Fleet, job: dict[str, Any]) -> None:
     reply = await fleet.http.post(f"/api/scheduled_jobs/{job['id']}/rerun", json={"targets": "all"})
     assert reply.status_code == 202, reply.text
+
+
+async def _rollout(fleet: Fleet, check: str, device_id: str) -> dict[str, Any]:
+    """A job that says much: a check and its fix with variables, a filter, waves, a rule; saved twice."""
+    variables = [
+        {"name": "MaxAgeHours", "type": "number", "default": 24, "description": "Older files are removed."},
+        {"name": "Ring", "type": "choice", "choices": ["stable", "early"], "default": "stable"},
+        {"name": "Token", "type": "secret", "required": True, "description": "For the package mirror."},
+    ]
+    fix = await fleet.script("apt-get -y upgrade", name="Install updates", variables=variables)
+    aim = {
+        "name": "Cranes and pumps",
+        "criteria": {"all": [{"field": "os_family", "operator": "is", "value": "linux"}]},
+    }
+    found = await fleet.http.post("/api/device_filters", json=aim)
+    assert found.status_code == 201, found.text
+    body = {
+        "name": "Roll out updates",
+        "description": "First the canaries, then the harbour, then everybody. Ask Ines.",
+        "tags": ["updates", "weekly"],
+        "components": [
+            {"assembly_id": check, "role": "check"},
+            {"assembly_id": fix, "variables": {"Token": "correct horse", "Ring": "early"}},
+        ],
+        "targets": [{"kind": "filter", "filter_id": found.json()["id"]}, {"kind": "site", "site_id": fleet.site["id"]}],
+        "exclusions": [{"kind": "device", "device_id": device_id}],
+        "schedule": {
+            "type": "rrule",
+            "rule": "FREQ=WEEKLY;BYDAY=MO,TH",
+            "start": "2027-03-22T02:30",
+            "timezone": "Europe/Berlin",
+        },
+        "policies": {
+            "waves": {"sizes": [1, "25%"], "soak_seconds": 900, "canary": {"tag": "canary", "if_none": "go_on"}},
+            "retries": 1,
+        },
+    }
+    made = await fleet.http.post("/api/scheduled_jobs", json={**body, "tags": ["updates"], "policies": {}})
+    assert made.status_code == 201, made.text
+    kept = [body["components"][0], {**body["components"][1], "variables": {"Token": {"is_set": True}, "Ring": "early"}}]
+    saved = await fleet.http.put(f"/api/scheduled_jobs/{made.json()['id']}", json={**body, "components": kept})
+    assert saved.status_code == 200, saved.text
+    return dict(saved.json())
 
 
 async def _run(fleet: Fleet, job: dict[str, Any]) -> None:

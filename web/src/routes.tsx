@@ -20,6 +20,8 @@ interface Screen {
 const SCREENS: readonly Screen[] = [
   // Automation
   { path: "/jobs", page: () => import("@/pages/JobsPage"), nav: { group: "Automation", label: "Scheduled Jobs", icon: "job", keys: "g j" } },
+  { path: "/jobs/new", page: () => import("@/pages/NewJobPage") },
+  { path: "/jobs/$jobId", page: () => import("@/pages/JobPage") },
   { path: "/jobs/$jobId/run", page: () => import("@/pages/RunPage") },
   { path: "/jobs/$jobId/history", page: () => import("@/pages/HistoryPage") },
   { path: "/calendar", page: () => import("@/pages/CalendarPage"), nav: { group: "Automation", label: "Calendar", icon: "calendar", keys: "g c" } },

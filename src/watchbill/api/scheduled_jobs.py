@@ -77,6 +77,14 @@ class JobQuery(SearchQuery):
         return JobFilter(self.q, self.kind, self.state, self.site_id, self.enabled, self.sort, self.tag)
 
 
+class PreviewQuery(Model):
+    """Of an edit: the job that it would be saved over."""
+
+    job_id: Id | None = Field(
+        default=None, description="whose secrets may be kept, and whose windows count; none for a new job"
+    )
+
+
 class ImportQuery(Model):
     """What to do when a visible job has the name in the file; without a word, one more job of that name is made."""
 
@@ -105,10 +113,13 @@ async def create_job(
 
 
 @resource.post("/preview")
-async def preview_job(body: AnyJob, tx: Tx, caller: Caller, now: Now) -> PreviewReply:
+async def preview_job(
+    body: AnyJob, tx: Tx, caller: Caller, now: Now, query: Annotated[PreviewQuery, Query()]
+) -> PreviewReply:
     """What a job would do if it were saved now, by ids or by names as in a file. Nothing is saved; what is wrong with it is in `blockers`."""
-    outlook = await jobs.outlook(tx, caller, body, now=now)
-    return preview_reply(await runs.preview(tx, caller.scope, outlook, now))
+    before = await jobs.get(tx, caller, query.job_id) if query.job_id is not None else None
+    outlook = await jobs.outlook(tx, caller, body, now=now, before=before)
+    return preview_reply(await runs.preview(tx, caller.scope, outlook, now, is_compared=False))
 
 
 @resource.post("/plan")

@@ -86,7 +86,10 @@ class _Timetable:
 async def outlook(
     tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime, before: SavedJob | None = None
 ) -> Outlook:
-    """Of a job that is not saved, by ids or by names as a file has them; faulty parts leave the rest of the preview standing."""
+    """Of a job that is not saved, by ids or by names as a file has them; faulty parts leave the rest of the preview standing.
+
+    `before`: the job that it would be saved over.
+    """
     actor.require(Permission.READ)
     resolved = await resolve(tx, actor, definition)
     judged = await saving.judge(tx, actor, resolved.definition, now=now, before=before)
@@ -95,17 +98,30 @@ async def outlook(
     needs = await _needs(tx, [(one.assembly_id, one.revision, _given(one.variables)) for one in draft.components])
     who = _who(list(draft.targets), list(draft.exclusions), needs, draft.policies)
     context = draft.execution_context
-    who = replace(who, allowed_site_ids=actor.scope.as_list(), reach_site_ids=actor.scope.as_list())
+    who = replace(
+        who,
+        job_id=before.id if before else None,
+        allowed_site_ids=actor.scope.as_list(),
+        reach_site_ids=actor.scope.as_list(),
+    )
     parts = [
         Told(needs.names_of.get(one.assembly_id), one.role, one.not_compliant_exit_codes) for one in draft.components
     ]
     times = _timetable(_sound_schedule(draft, problems), now, await zones_for(tx, draft.schedule))
     found = _outlook(times, who, problems, draft.policies, draft.duration)
-    starts_now = (
-        draft.enabled is not False and times.schedule is not None and isinstance(times.schedule.rule, Immediate)
-    )
+    starts_now = now if _starts_at_once(draft, times.schedule, before) else None
     steps = steps_in_words(parts, draft.policies, context)
-    return replace(_in_context(found, context), starts_now=now if starts_now else None, steps=steps)
+    return replace(_in_context(found, context), starts_now=starts_now, steps=steps)
+
+
+def _starts_at_once(draft: JobDraft, schedule: calendar.Schedule | None, before: SavedJob | None) -> bool:
+    """As a save decides it: an edit that leaves the schedule alone starts nothing."""
+    if schedule is None or not isinstance(schedule.rule, Immediate):
+        return False
+    if before is None:
+        return draft.enabled is not False
+    enabled = before.enabled if draft.enabled is None else draft.enabled
+    return enabled and read_schedule(before.definition["schedule"])[0] != schedule
 
 
 async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Outlook:

@@ -17464,7 +17464,10 @@ export interface operations {
     };
     preview_job: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description whose secrets may be kept, and whose windows count; none for a new job */
+                job_id?: number | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -1,0 +1,57 @@
+import type { Change } from "./changes";
+import { fieldInWords, valueInWords } from "./field-words";
+import type { Target } from "./form";
+import classes from "./job-editor.module.css";
+import { AssemblyName, TargetLabel } from "./names";
+
+interface ChangeListProps {
+  changes: readonly Change[];
+  /** What the two sides are. */
+  sides?: readonly [string, string];
+}
+
+/** So many are told one by one. */
+const SHOWN = 100;
+
+/** What changes, field by field: as it was, and as it will be. */
+export const ChangeList = ({ changes, sides = ["Before", "After"] }: ChangeListProps) => (
+  <div className={classes.changes}>
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Field</th>
+          <th scope="col">{sides[0]}</th>
+          <th scope="col">{sides[1]}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {changes.slice(0, SHOWN).map((one) => (
+          <tr key={one.field}>
+            <th scope="row">{fieldInWords(one.field)}</th>
+            <td>
+              <Value field={one.field} value={one.before} />
+            </td>
+            <td>
+              <Value field={one.field} value={one.after} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+    {changes.length > SHOWN && <p>and {(changes.length - SHOWN).toLocaleString("en")} more</p>}
+  </div>
+);
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null;
+
+const isTarget = (field: string, value: unknown): value is Target =>
+  /(^|\.)(targets|exclusions)\./.test(field) && isRecord(value) && "kind" in value;
+
+const Value = ({ field, value }: { field: string; value: unknown }) => {
+  if (isTarget(field, value)) return <TargetLabel target={value} />;
+  if (field.endsWith(".order")) return <>another one</>;
+  if (field.endsWith(".assembly_id") && typeof value === "string") return <AssemblyName id={value} />;
+  if (/^components\.\d+$/.test(field) && isRecord(value)) return <AssemblyName id={String(value["assembly_id"])} />;
+  const words = valueInWords(field, value);
+  return words.startsWith("{") ? <code className={classes.raw}>{words}</code> : <>{words}</>;
+};
