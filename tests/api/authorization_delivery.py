@@ -1,16 +1,22 @@
-"""The rows of stops, waves, waiting work, reruns, output, the calendar and workers in the authorization matrix, and all rows together."""
+"""The rows of stops, waves, waiting work, reruns, output, places, the calendar and workers in the authorization matrix, and all rows together."""
 
 from datetime import UTC, datetime, timedelta
 
 from tests.api.authorization_files import ROWS as OTHERS
-from tests.api.authorization_table import DEVICE, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, P, Row
-from tests.api.authorization_world import window_body
+from tests.api.authorization_table import DEVICE, FILTER, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, P, Row
+from tests.api.authorization_world import HIDDEN_NAME, window_body
 
 _SOON = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 _WAITING = "GET /api/waiting"
 _CALENDAR = "GET /api/calendar"
 _AROUND = {"from": (datetime.now(UTC) - timedelta(days=2)).isoformat(), "to": _SOON}
 DELIVERY = (
+    Row("GET /api/devices", READ, FILTER, query=lambda it: {"filter_id": it.filter_id}, is_in_path=False),
+    Row("GET /api/devices/{device_id}/software", READ, DEVICE),
+    Row("GET /api/devices/{device_id}/jobs", READ, DEVICE),
+    Row(f"GET {JOB}/devices/places", READ, WORK),
+    Row(f"GET {JOB}/devices/places", READ, WORK, query=lambda _: {"q": HIDDEN_NAME}),
+    Row(f"GET {JOB}/devices/place", READ, WORK, query=lambda _: {"step": "next"}),
     # Its run does not go in waves: whoever may say so is told.
     Row(f"POST {OF_JOB}/promote", START, OCCURRENCE, ok=409, spans=403),
     Row(f"POST {OF_JOB}/brake", RUN, OCCURRENCE, ok=409, spans=403),
