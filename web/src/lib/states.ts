@@ -72,8 +72,6 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   // devices, and machines that ask to become one
   online: mark("Online", "success", "good"),
   offline: mark("Offline", "expired", "idle"),
-  disabled: mark("Disabled", "paused", "warn"),
-  revoked: mark("Revoked", "cancelled", "bad"),
   approved: mark("Approved", "success", "good"),
   denied: mark("Denied", "cancelled", "bad"),
   waiting: mark("Waiting", "waiting", "warn"),
