@@ -53,7 +53,9 @@ async def test_an_assembly_is_written_with_its_variables_and_files(fleet: Fleet,
     await expect(page.get_by_role("row", name=re.compile("Clear spool"))).to_contain_text("no job")
 
 
-async def test_what_jobs_run_is_compared_before_it_is_saved_and_nobody_overwrites_another(fleet: Fleet, page: Page) -> None:
+async def test_what_jobs_run_is_compared_before_it_is_saved_and_nobody_overwrites_another(
+    fleet: Fleet, page: Page
+) -> None:
     agent = await fleet.enrol("alpha", start=False)
     script = await fleet.script("echo one", name="Trim logs")
     job = await fleet.job(script, agent, name="Nightly trim", schedule=_DAILY)

@@ -25,7 +25,12 @@ if [[ "${RESTART}" == "true" ]]; then
 fi
 """
 _VARIABLES = [
-    {"name": "VAULT_URL", "type": "string", "default": "https://vault.harbour.example", "description": "where keys are"},
+    {
+        "name": "VAULT_URL",
+        "type": "string",
+        "default": "https://vault.harbour.example",
+        "description": "where keys are",
+    },
     {"name": "VAULT_TOKEN", "type": "secret", "required": True},
     {"name": "RESTART", "type": "boolean", "default": True},
     {"name": "LEVEL", "type": "choice", "choices": ["quiet", "verbose"], "default": "quiet"},
@@ -46,7 +51,9 @@ async def stock(fleet: Fleet, device: Agent) -> dict[str, Any]:
         "time_limit_seconds": 900,
     }
     first = _ROTATE.replace("for name in signing mooring", "for name in signing").replace("umask 077\n", "")
-    made = await _post(fleet, "/api/assemblies", json=body | {"content": first, "variables": _VARIABLES[:2], "files": []})
+    made = await _post(
+        fleet, "/api/assemblies", json=body | {"content": first, "variables": _VARIABLES[:2], "files": []}
+    )
     for change in ({"content": first + "\nlogger keys are new\n"}, {}):
         saved = await fleet.http.put(f"/api/assemblies/{made['id']}", json=body | change)
         assert saved.status_code == 200, saved.text
@@ -59,7 +66,13 @@ async def stock(fleet: Fleet, device: Agent) -> dict[str, Any]:
         {"name": "REGION", "value": "eu-north", "description": "which mirror is near"},
         {"name": "REGION", "value": "eu-central", **site},
         {"name": "REGION", "value": "eu-central-2", "device_id": device.device_id},
-        {"name": "VAULT_TOKEN", "value": "s.abcdef", "is_secret": True, "description": "of the harbour's vault", **site},
+        {
+            "name": "VAULT_TOKEN",
+            "value": "s.abcdef",
+            "is_secret": True,
+            "description": "of the harbour's vault",
+            **site,
+        },
         {"name": "RETRIES", "value": 3},
         {"name": "VERBOSE", "value": False, **site},
     ):

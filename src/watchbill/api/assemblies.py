@@ -144,7 +144,10 @@ def _item(brief: AssemblyBrief, used_by_jobs: int) -> AssemblyListItem:
 def _usage(uses: Sequence[AssemblyUse]) -> AssemblyUsageReply:
     names = ("id", "name", "state", "execution_context")
     seen = [
-        {**{name: getattr(one, name) for name in names}, "revisions": ["latest" if n is None else n for n in one.revisions]}
+        {
+            **{name: getattr(one, name) for name in names},
+            "revisions": ["latest" if n is None else n for n in one.revisions],
+        }
         for one in uses
         if one.is_visible
     ]
