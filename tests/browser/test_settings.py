@@ -68,7 +68,7 @@ async def test_axe_finds_nothing_on_assemblies_and_settings(fleet: Fleet, open_p
     screens = {
         "/assemblies": "Rotate service keys",
         "/assemblies/new": "It declares none.",
-        f"/assemblies/{assembly}": "systemctl",
+        f"/assemblies/{assembly}": "Take new keys from the vault",
         f"/assemblies/{assembly}?tab=revisions": "changed: script",
         f"/assemblies/{assembly}?tab=jobs": "Rotate keys of the lock",
         "/variables": "eu-central-2",
