@@ -21,7 +21,7 @@ export const DevicePicker = ({ value, error, onChange }: DevicePickerProps) => {
   return (
     <Select
       label="Device"
-      required
+      withAsterisk
       searchable
       placeholder="Type part of its name"
       nothingFoundMessage={found.isFetching ? "Searching…" : "No device has that name."}

@@ -123,7 +123,7 @@ const PlaceFields = ({ draft, lacking, errorOf, onChange }: PlaceFieldsProps) =>
       {draft.scope === "site" && (
         <Select
           label="Site"
-          required
+          withAsterisk
           searchable
           data={sites.map((one) => ({ value: String(one.id), label: one.name }))}
           value={draft.siteId}
