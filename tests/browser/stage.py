@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.flows.fleet import Fleet
 
@@ -22,6 +22,7 @@ _FLAGS = (
 PHONE, DESK = (390, 844), (1360, 820)
 #: Playwright waits so long for anything; a throttled machine draws slowly.
 PATIENCE_MILLISECONDS = 20_000
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 Scheme = Literal["light", "dark"]
 
