@@ -24,7 +24,7 @@ export const GuardPanel = () => {
   const [isOpen, setOpen] = useState(false);
   if (!guard) return null;
   return (
-    <Group gap="xs" wrap="wrap" mb="xs">
+    <Group gap="xs" wrap="wrap" mb="xs" px="sm" py={6} className="wb-panel">
       <strong>Storm guard</strong>
       <StateBadge state={guard.outage_id === null ? "guard_down" : "guard_up"} />
       <Text size="sm" c="dimmed" style={{ flex: "1 1 16rem" }}>

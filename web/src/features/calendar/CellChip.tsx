@@ -22,19 +22,18 @@ export const CellChip = ({ cell, zone, all }: CellChipProps) => {
   const { icon, tone, word } = stateMark(state);
   const times = timesInWords(cell, clockIn(zone, cell.first_at));
   const single = cell.occurrence_id && hasRun(state) ? paths.jobRun(cell.job_id, cell.occurrence_id) : paths.job(cell.job_id);
-  const said = `${cell.job_name}, ${times}: ${cell.number === 1 ? word.toLowerCase() : countsInWords(cell.counts)}${cell.is_late ? ", late" : ""}`;
+  const fate = `${cell.number === 1 ? word.toLowerCase() : countsInWords(cell.counts)}${cell.is_late ? ", late" : ""}`;
   return (
     <AppLink
       to={cell.number === 1 ? single : all(cell.job_id)}
       className={classes.chip}
       data-tone={tone}
       data-planned={state === "planned"}
-      title={said}
-      aria-label={said}
+      title={`${times} ${cell.job_name}: ${fate}`}
     >
       <Icon name={icon} size={12} />
-      <span className={classes.times}>{times}</span>
-      <span className={classes.job}>{cell.job_name}</span>
+      <span className={classes.times}>{times}</span> <span className={classes.job}>{cell.job_name}</span>
+      <span className="wb-only-read">: {fate}</span>
     </AppLink>
   );
 };

@@ -35,14 +35,13 @@ export const DayGrid = ({ stretches, zone, today, month, filters }: DayGridProps
           data-empty={one.number === 0}
         >
           <div className={classes.head}>
-            <AppLink
-              to={day}
-              className={classes.date}
-              aria-label={`${name(zone, one.starts_at, { weekday: "long", day: "numeric", month: "long" })}, ${one.number.toLocaleString("en")} occurrences`}
-              aria-current={date === today ? "date" : undefined}
-            >
+            <AppLink to={day} className={classes.date} aria-current={date === today ? "date" : undefined}>
               <span className={classes.weekday}>{name(zone, one.starts_at, { weekday: "short" })}</span>{" "}
               {name(zone, one.starts_at, { day: "numeric", ...(date.endsWith("-01") ? { month: "short" } : undefined) })}
+              <span className="wb-only-read">
+                {" "}
+                {name(zone, one.starts_at, { month: "long" })}: {one.number.toLocaleString("en")} occurrences
+              </span>
             </AppLink>
             {one.number > 0 && (
               <span className={classes.sum} title={countsInWords(one.counts)}>
