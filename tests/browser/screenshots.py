@@ -143,6 +143,12 @@ async def _draw(browser: Browser, set_up: SetUp, shots: list[Shot]) -> None:
                     await _take(browser, fleet, world, shot, f"{shot.name}-{look}", scheme, size)
 
 
+_IS_READ = (
+    "document.querySelector('#main, form') && "
+    "![...document.querySelectorAll('[role=status]')].some((one) => one.innerText.startsWith('Reading'))"
+)
+
+
 async def _take(
     browser: Browser, fleet: Fleet, world: World, shot: Shot, name: str, scheme: Scheme, size: tuple[int, int]
 ) -> None:
@@ -153,7 +159,7 @@ async def _take(
         await page.route(shot.fails, lambda route: route.fulfill(status=503, body=body))
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
-    await page.wait_for_function("!document.querySelector('[role=status]')?.innerText.startsWith('Reading')")
+    await page.wait_for_function(_IS_READ)
     await asyncio.sleep(3.5 if shot.fails else 1.5)
     if shot.do:
         await shot.do(page)
