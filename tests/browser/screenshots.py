@@ -159,8 +159,10 @@ async def _take(
         await page.route(shot.fails, lambda route: route.fulfill(status=503, body=body))
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
-    await page.wait_for_function(_IS_READ)
     await asyncio.sleep(3.5 if shot.fails else 1.5)
+    while not await page.evaluate(_IS_READ):
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(0.4)
     if shot.do:
         await shot.do(page)
         await asyncio.sleep(0.8)
