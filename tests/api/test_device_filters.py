@@ -213,15 +213,27 @@ async def test_the_list_of_devices_asks_a_saved_filter_within_what_its_reader_se
 async def test_a_device_tells_the_jobs_that_it_is_a_target_of_and_how(admin, operator, machines, world):
     saved = await made(admin)
     web = machines["web-1"]
+    script = await admin.post("/api/assemblies", json={"name": "Look", "interpreter": "bash", "content": "true"})
+
+    async def job(*targets, **changes):
+        definition = {
+            "components": [{"assembly_id": script.json()["id"]}],
+            "targets": list(targets),
+            "schedule": {"type": "daily", "start": "2030-01-01T03:00"},
+        }
+        reply = await admin.post("/api/scheduled_jobs", json=definition | changes)
+        assert reply.status_code == 201, reply.text
+        return reply.json()["id"]
+
     by_name = {"kind": "device", "device_id": web}
     by_filter = {"kind": "filter", "filter_id": saved["id"]}
     by_site = {"kind": "site", "site_id": world.site_a}
-    await job_on(admin, machines, by_name, name="Named")
-    await job_on(admin, machines, by_filter, by_name, name="Both")
-    await job_on(admin, machines, by_site, name="Without it", exclusions=[by_name])
-    await job_on(admin, machines, {"kind": "all_devices"}, name="All")
-    await job_on(admin, machines, {"kind": "device", "device_id": machines["db-1"]}, name="Another")
-    gone = await job_on(admin, machines, by_name, name="Gone")
+    await job(by_name, name="Named")
+    await job(by_filter, by_name, name="Both")
+    await job(by_site, name="Without it", exclusions=[by_name])
+    await job({"kind": "all_devices"}, name="All")
+    await job({"kind": "device", "device_id": machines["db-1"]}, name="Another")
+    gone = await job(by_name, name="Gone")
     assert (await admin.delete(f"/api/scheduled_jobs/{gone}")).status_code == 204
     items = (await admin.get(f"/api/devices/{web}/jobs")).json()["items"]
     assert [(one["name"], one["by"], one["is_excluded"]) for one in items] == [

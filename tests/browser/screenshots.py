@@ -303,6 +303,12 @@ async def _draw(browser: Browser, set_up: SetUp, shots: list[Shot]) -> None:
                     await _take(browser, fleet, world, shot, f"{shot.name}-{look}", scheme, size)
 
 
+_IS_READ = (
+    "document.querySelector('#main, form') && "
+    "![...document.querySelectorAll('[role=status]')].some((one) => one.innerText.startsWith('Reading'))"
+)
+
+
 async def _take(
     browser: Browser, fleet: Fleet, world: World, shot: Shot, name: str, scheme: Scheme, size: tuple[int, int]
 ) -> None:
@@ -314,10 +320,8 @@ async def _take(
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
     await asyncio.sleep(3.5 if shot.fails else 1.5)
-    await page.wait_for_function(
-        "![...document.querySelectorAll('[role=status]')].some((one) => one.innerText.startsWith('Reading'))"
-    )
-    await page.wait_for_function("!document.querySelector('[aria-label^=Loading], [aria-label^=Reading]')")
+    while not await page.evaluate(_IS_READ):
+        await asyncio.sleep(0.2)
     await asyncio.sleep(0.4)
     if shot.do:
         await shot.do(page)

@@ -137,8 +137,10 @@ class DeviceFilter:
             tags = device_tags.c
             found.append(exists().where(tags.device_id == c.id, tags.tag == fold(self.tag.strip())))
         if self.members_of is not None:
-            members = func.filter_members(literal(self.members_of, BigInteger), self.now).table_valued(
-                column("device_id", Uuid())
+            members = (
+                func.filter_members(literal(self.members_of, BigInteger), self.now)
+                .table_valued(column("device_id", Uuid()))
+                .render_derived()
             )
             found.append(c.id.in_(select(members.c.device_id)))
         if self.online is not None:

@@ -13,7 +13,7 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
   {
     id: "hostname",
     header: "Machine",
-    width: 200,
+    width: 180,
     grow: true,
     fixed: true,
     phone: "title",
@@ -30,13 +30,34 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
       </span>
     ),
   },
-  { id: "key_fingerprint", header: "Fingerprint", width: 330, cell: (one) => <Fingerprint approval={one} /> },
-  { id: "remote_addr", header: "Asks from", width: 130, cell: (one) => one.remote_addr ?? "–" },
-  { id: "os_name", header: "System", width: 170, cell: (one) => <Clamp text={systemOf(one)} /> },
-  { id: "site_name", header: "Site", width: 120, cell: (one) => <AppLink to={paths.site(one.site_id)}>{one.site_name}</AppLink> },
-  { id: "created_at", header: "Asked", width: 110, cell: (one) => <Instant at={one.created_at} show="relative" /> },
-  isWaiting
-    ? { id: "expires_at", header: "Until", width: 110, cell: (one) => <Instant at={one.expires_at} show="relative" /> }
-    : { id: "decided_at", header: "Decided", width: 110, cell: (one) => <Instant at={one.decided_at} show="relative" /> },
-  ...(isWaiting ? [] : [{ id: "reason", header: "Why", width: 160, cell: (one: Approval) => <Clamp text={one.reason} /> }]),
+  { id: "key_fingerprint", header: "Fingerprint", width: 325, cell: (one) => <Fingerprint approval={one} /> },
+  { id: "remote_addr", header: "Asks from", width: 110, cell: (one) => one.remote_addr ?? "–" },
+  { id: "os_name", header: "System", width: 145, cell: (one) => <Clamp text={systemOf(one)} /> },
+  {
+    id: "site_name",
+    header: "Site",
+    width: 105,
+    cell: (one) => <AppLink to={paths.site(one.site_id)}>{one.site_name}</AppLink>,
+  },
+  {
+    id: "created_at",
+    header: "Asked",
+    width: 105,
+    cell: (one) => (
+      <span className={classes.asked}>
+        <Instant at={one.created_at} show="relative" />
+        {isWaiting && (
+          <small>
+            ends <Instant at={one.expires_at} show="relative" />
+          </small>
+        )}
+      </span>
+    ),
+  },
+  ...(isWaiting ? [] : decided),
+];
+
+const decided: readonly Column<Approval>[] = [
+  { id: "decided_at", header: "Decided", width: 105, cell: (one) => <Instant at={one.decided_at} show="relative" /> },
+  { id: "reason", header: "Why", width: 160, cell: (one) => <Clamp text={one.reason} /> },
 ];

@@ -32,6 +32,7 @@ export const RecentPanel = ({ deviceId }: { deviceId: string }) => {
             </span>
             <span className={classes.end}>
               <StateBadge plain state={executionState(one)} detail={one.detail} />
+              {one.exit_code !== null && <span>{one.exit_code}</span>}
               <Instant at={one.started_at} show="relative" none="not yet" />
             </span>
             {(one.last_line ?? one.detail) && (

@@ -52,7 +52,9 @@ export const DeviceCount = ({ site }: { site: Site }) => {
   if (site.device_count === 0) return <span className={classes.dim}>none yet</span>;
   return (
     <span>
-      <AppLink to={paths.devices({ site_id: site.id })}>{site.device_count.toLocaleString("en")}</AppLink>{" "}
+      <AppLink to={paths.devices({ site_id: site.id })} className={classes.count}>
+        {site.device_count.toLocaleString("en")}
+      </AppLink>{" "}
       <AppLink to={paths.devices({ site_id: site.id, online: true })} className={classes.online}>
         ({site.online_count.toLocaleString("en")} online)
       </AppLink>
