@@ -43,7 +43,7 @@ const RunPage = () => {
             icon="run"
             title="This job has not run yet."
             action={
-              <Button variant="default" loading={run.isPending} onClick={() => job.data && run.mutate(job.data)}>
+              <Button variant="default" loading={run.isPending} onClick={() => run.mutate(job.data)}>
                 Run it now
               </Button>
             }

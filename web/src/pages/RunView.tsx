@@ -63,7 +63,8 @@ export const RunView = ({ job, one, state, setState }: RunViewProps) => {
           {isRunning && (
             <span title={stop.reason ?? undefined}>
               <Button
-                color="red"
+                variant="default"
+                c="var(--wb-bad)"
                 disabled={!stop.allowed}
                 leftSection={<Icon name="stop" size={14} />}
                 onClick={() => setAsked({ kind: "run" })}

@@ -12,6 +12,6 @@ export interface AppLinkProps extends Omit<AnchorHTMLAttributes<HTMLAnchorElemen
 export const AppLink = ({ to, className, ...rest }: AppLinkProps) => {
   const [path, query] = to.split("?");
   return (
-    <Link to={path} search={parseSearch(query ?? "") as never} className={className ?? "wb-link"} preload="intent" {...rest} />
+    <Link to={path} search={parseSearch(query ?? "") as never} className={className ?? "wb-link"} preload="intent" activeOptions={{ exact: true }} {...rest} />
   );
 };

@@ -25,13 +25,14 @@ export const CountsBar = ({ counts, linkOf, chosen, size = "full" }: CountsBarPr
       <>
         <Icon name={icon} size={13} />
         <span>{number.toLocaleString("en")}</span>
-        {size === "full" && <span>{word}</span>}
+        {size === "full" && <span> {word}</span>}
       </>
     );
-    const look = { className: classes.count, "data-tone": tone, title: said, "aria-label": said };
+    // Where the words are there to be read they are its name.
+    const look = { className: classes.count, "data-tone": tone, title: said, "aria-label": size === "full" ? undefined : said };
     if (!linkOf)
       return (
-        <span key={state} role="img" {...look}>
+        <span key={state} role={size === "full" ? undefined : "img"} {...look}>
           {shown}
         </span>
       );

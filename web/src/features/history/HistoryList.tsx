@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import type { LedgerEntry } from "@/api/history";
 import { exportUrl } from "@/api/runs";
 import { useKeys } from "@/lib/keys";
+import { kindInWords } from "@/lib/kinds";
 import { paths } from "@/lib/paths";
 import { occurrenceState } from "@/lib/states";
 import { useZone } from "@/lib/zone";
@@ -17,7 +18,6 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StateBadge } from "@/ui/StateBadge";
 import { dayOf, withDays } from "./days";
 import classes from "./history.module.css";
-import { KINDS } from "./history-filters";
 
 interface HistoryListProps {
   query: TableQuery<LedgerEntry>;
@@ -131,7 +131,6 @@ interface RowProps {
 const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
   const link = paths.jobRun(one.job_id, one.id);
   const hasRun = Object.keys(one.counts).length > 0;
-  const kind = KINDS.find((known) => known.value === one.kind)?.label ?? one.kind;
   return (
     <div className={classes.row} data-at={isAt}>
       <Checkbox
@@ -158,7 +157,7 @@ const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
         {hasRun && <CountsBar size="small" counts={one.counts} linkOf={(state) => paths.jobRun(one.job_id, one.id, { state })} />}
       </span>
       <span className={classes.kind}>
-        {kind}
+        <span>{kindInWords(one.kind, null, one.origin_occurrence_id !== null)}</span>
         <span className={classes.dim}>revision {one.job_revision}</span>
       </span>
       <span className={classes.number}>

@@ -43,7 +43,10 @@ const ofWhat = (what: What | null): HistoryQuery => {
     case "skipped":
     case "held":
       return { state: [what] };
-    default:
+    case "success":
+    case "warning":
+    case "failed":
+    case "cancelled":
       return { outcome: [what] };
   }
 };

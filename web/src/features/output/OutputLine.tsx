@@ -16,10 +16,8 @@ interface OutputLineProps {
   marks: readonly Mark[];
 }
 
-const NONE: readonly Mark[] = [];
-
 /** A line of output with its colours, and with marks where something was found. */
-export const OutputLine = memo(({ line, marks = NONE }: OutputLineProps) => {
+export const OutputLine = memo(({ line, marks }: OutputLineProps) => {
   const parts: ReactNode[] = [];
   let at = 0;
   for (const { text, look } of line) {

@@ -1,6 +1,7 @@
 import { Progress } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Occurrence, TargetState } from "@/api/runs";
+import { kindInWords } from "@/lib/kinds";
 import { occurrenceState, stateMark } from "@/lib/states";
 import { duration } from "@/lib/time";
 import { useNow } from "@/lib/use-now";
@@ -9,7 +10,6 @@ import { CountsBar } from "@/ui/CountsBar";
 import { Icon } from "@/ui/icons";
 import { Instant } from "@/ui/Instant";
 import { StateBadge } from "@/ui/StateBadge";
-import { kindInWords } from "./kinds";
 import classes from "./run.module.css";
 
 interface RunHeadProps {
@@ -48,7 +48,7 @@ export const RunHead = ({ one, chosen, linkOf, verdictLinkOf, originLink, childr
         {one.kind === "schedule" ? "Due" : "Started"} <Instant at={one.scheduled_for_at} />
       </span>
       <span>
-        <Icon name={one.started_by_name ? "person" : "due"} size={13} /> {kindInWords(one.kind, one.started_by_name)}
+        <Icon name={one.started_by_name ? "person" : "due"} size={13} /> {kindInWords(one.kind, one.started_by_name, originLink !== null)}
       </span>
       {originLink && (
         <AppLink to={originLink} style={{ textDecoration: "underline" }}>

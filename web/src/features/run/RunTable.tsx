@@ -56,7 +56,13 @@ export const RunTable = (props: RunTableProps) => {
   useEffect(() => onRange({ first, last }), [first, last, onRange]);
   useGoTo(goTo, (place) => {
     setAt(place);
-    virtual.scrollToIndex(place, { align: "center" });
+    // Written at once, also while somebody scrolls; and again once the rows there have been measured.
+    const jump = (): void => {
+      const offset = virtual.getOffsetForIndex(place, "center")?.[0];
+      if (scroller.current && offset !== undefined) scroller.current.scrollTop = offset;
+    };
+    jump();
+    requestAnimationFrame(jump);
   });
 
   const here = rows.at(at) ?? null;

@@ -41,7 +41,5 @@ export const NO_FILTER = {
   to: "",
 } satisfies Partial<SearchState>;
 
-export const isFiltered = (state: SearchState): boolean => {
-  const { q: _, ...filters } = queryOf(state);
-  return Object.values(filters).some((one) => one !== undefined);
-};
+export const isFiltered = (state: SearchState): boolean =>
+  Object.entries<unknown>(queryOf(state)).some(([name, value]) => name !== "q" && value !== undefined);

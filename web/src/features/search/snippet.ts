@@ -16,7 +16,7 @@ const plain = (text: string): string => {
 export const partsOf = ({ text, begins, ends }: { text: string | null; begins: number | null; ends: number | null }): Parts | null => {
   if (text === null || begins === null || ends === null) return null;
   // Places count characters; a text of JavaScript counts halves of some.
-  const signs = [...text];
+  const signs = Array.from(text);
   const cut = (from: number, to?: number): string => plain(signs.slice(from, to).join(""));
   return { before: cut(0, begins).trimStart(), hit: cut(begins, ends), after: cut(ends).trimEnd() };
 };
