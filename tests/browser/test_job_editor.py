@@ -73,7 +73,9 @@ async def test_a_script_job_for_a_filter_is_made_in_eight_steps(fleet: Fleet, pa
     await expect(summary).to_contain_text("1 online")
     await _choose(page, "Runs", "Daily")
     await page.get_by_label("First time").first.fill("2030-03-30T02:30")
-    await expect(page.get_by_role("textbox", name="Time zone").or_(page.get_by_role("combobox", name="Time zone"))).to_have_value("Europe/Berlin")
+    await expect(
+        page.get_by_role("textbox", name="Time zone").or_(page.get_by_role("combobox", name="Time zone"))
+    ).to_have_value("Europe/Berlin")
     await expect(summary).to_contain_text("Every day at 02:30")
     await expect(summary.get_by_text("clocks skip it")).to_be_visible()  # 31 March 2030, when summer time begins
     await expect(summary.get_by_role("list", name="Next times").get_by_role("listitem")).to_have_count(10)

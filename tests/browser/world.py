@@ -62,7 +62,10 @@ async def _rollout(fleet: Fleet, check: str, device_id: str) -> dict[str, Any]:
         {"name": "Token", "type": "secret", "required": True, "description": "For the package mirror."},
     ]
     fix = await fleet.script("apt-get -y upgrade", name="Install updates", variables=variables)
-    aim = {"name": "Cranes and pumps", "criteria": {"all": [{"field": "os_family", "operator": "is", "value": "linux"}]}}
+    aim = {
+        "name": "Cranes and pumps",
+        "criteria": {"all": [{"field": "os_family", "operator": "is", "value": "linux"}]},
+    }
     found = await fleet.http.post("/api/device_filters", json=aim)
     assert found.status_code == 201, found.text
     body = {
