@@ -106,8 +106,7 @@ class Row:
 READ, RUN = (P.READ,), (P.JOBS_RUN,)
 START = (P.JOBS_RUN, P.RUN_AS_SYSTEM)
 _RELEASE = "POST /api/outages/{outage_id}/release"
-SAVE = (P.JOBS_WRITE, P.RUN_AS_SYSTEM)
-HELD = (("occurrence", "held"),)
+SAVE, HELD = (P.JOBS_WRITE, P.RUN_AS_SYSTEM), (("occurrence", "held"),)
 _BARE: Body = lambda _: {}  # noqa: E731 - one of many bodies
 JOBS, JOB = "/api/scheduled_jobs", "/api/scheduled_jobs/{job_id}"
 OF_JOB = f"{JOB}/occurrences/{{occurrence}}"

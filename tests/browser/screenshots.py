@@ -142,6 +142,14 @@ async def _next_failed(page: Page) -> None:
         await asyncio.sleep(0.5)
 
 
+async def _told(page: Page) -> None:
+    await page.get_by_role("list", name="Next times").wait_for()
+
+
+async def _compared(page: Page) -> None:
+    await page.locator(".cm-mergeView").wait_for()
+
+
 async def _save(page: Page) -> None:
     await page.get_by_role("button", name="Save job").click()
 
@@ -229,11 +237,11 @@ FULL = (
     Shot("job-new-asked", "/jobs/new", do=_save),
     Shot("job-new-devices", "/jobs/new", do=_devices),
     Shot("job-new-file", "/jobs/new", do=_file),
-    Shot("job-new-copy", "/jobs/new?from={rollout}"),
-    Shot("job-edit", "/jobs/{rollout}"),
+    Shot("job-new-copy", "/jobs/new?from={rollout}", do=_told),
+    Shot("job-edit", "/jobs/{rollout}", do=_told),
     Shot("job-edit-bottom", "/jobs/{rollout}", do=_bottom),
     Shot("job-edit-save", "/jobs/{job}", do=_change),
-    Shot("job-edit-revisions", "/jobs/{rollout}?panel=revisions&compare=1&compare=2"),
+    Shot("job-edit-revisions", "/jobs/{rollout}?panel=revisions&compare=1&compare=2", do=_compared),
     Shot("job-edit-gone", "/jobs/4711"),
     Shot("job-edit-error", "/jobs/{job}", fails="**/api/scheduled_jobs/*"),
     Shot("palette", "/jobs", do=_palette),

@@ -1,4 +1,5 @@
 import type { Change } from "./changes";
+import { asLines } from "./definition-text";
 import { fieldInWords, valueInWords } from "./field-words";
 import type { Target } from "./form";
 import classes from "./job-editor.module.css";
@@ -47,11 +48,14 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const isTarget = (field: string, value: unknown): value is Target =>
   /(^|\.)(targets|exclusions)\./.test(field) && isRecord(value) && "kind" in value;
 
+const withoutNulls = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, one: unknown) => one ?? undefined));
+
 const Value = ({ field, value }: { field: string; value: unknown }) => {
   if (isTarget(field, value)) return <TargetLabel target={value} />;
   if (field.endsWith(".order")) return <>another one</>;
   if (field.endsWith(".assembly_id") && typeof value === "string") return <AssemblyName id={value} />;
   if (/^components\.\d+$/.test(field) && isRecord(value)) return <AssemblyName id={String(value["assembly_id"])} />;
-  const words = valueInWords(field, value);
-  return words.startsWith("{") ? <code className={classes.raw}>{words}</code> : <>{words}</>;
+  if (isRecord(value) && !("is_set" in value) && !Array.isArray(value))
+    return <pre className={classes.raw}>{asLines(withoutNulls(value))}</pre>;
+  return <>{valueInWords(field, value)}</>;
 };

@@ -24,7 +24,7 @@ interface ComponentCardProps {
 
 const ROLES = [
   { value: "run", label: "Run it" },
-  { value: "check", label: "Check: run what follows only where needed" },
+  { value: "check", label: "Check first, then fix" },
 ];
 
 /** One assembly of the job: what it is, in which revision, in which role, and with which values. */
@@ -42,7 +42,7 @@ export const ComponentCard = (props: ComponentCardProps) => {
           {name}
         </AppLink>
         {own.data && (
-          <Badge size="xs" variant="default">
+          <Badge size="xs" variant="default" style={{ flex: "none" }}>
             {own.data.interpreter}
           </Badge>
         )}
