@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.stage import DESK, PHONE, ROOT, Scheme, chromium, context_of
 from tests.browser.world import World, crowd, empty, full
@@ -327,6 +327,9 @@ async def _take(
         await page.route(shot.fails, lambda route: route.fulfill(status=503, body=body))
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
+    # Not by a function of the page: its policy refuses what would be asked again and again.
+    await expect(page.get_by_role("status").filter(has_text=re.compile("^Reading"))).to_have_count(0)
+    await expect(page.locator("[aria-label^=Loading], [aria-label^=Reading]")).to_have_count(0)
     await asyncio.sleep(3.5 if shot.fails else 1.5)
     while not await page.evaluate(_IS_READ):
         await asyncio.sleep(0.2)

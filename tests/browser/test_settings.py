@@ -62,6 +62,7 @@ async def test_a_token_is_shown_once_and_a_secret_never(fleet: Fleet, page: Page
     await expect(page.get_by_text("No value is set yet.")).to_be_visible()
 
 
+@pytest.mark.timeout(400)  # eight screens in two schemes
 async def test_axe_finds_nothing_on_assemblies_and_settings(fleet: Fleet, open_page: Page) -> None:
     agent = await fleet.enrol("alpha", start=False)
     assembly = (await stock(fleet, agent))["assembly"]

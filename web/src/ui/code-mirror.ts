@@ -51,7 +51,7 @@ const base = (nonce: string, label: string, isReadOnly: boolean): Extension => [
   syntaxHighlighting(colours),
   look,
   EditorView.cspNonce.of(nonce),
-  EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": String(isReadOnly) }),
+  EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": String(isReadOnly), tabindex: "0" }),
   EditorState.readOnly.of(isReadOnly),
   keymap.of([...searchKeymap, ...defaultKeymap]),
 ];

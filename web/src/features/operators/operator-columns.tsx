@@ -32,11 +32,11 @@ export const operatorColumns = (sites: readonly Site[], me: number | undefined):
     ),
   },
   { id: "role", header: "Role", width: 110, cell: (one) => ROLES[one.role].label },
-  { id: "site_ids", header: "Sites", width: 200, grow: true, cell: (one) => <Clamp text={sitesInWords(one, sites)} /> },
+  { id: "site_ids", header: "Sites", width: 180, grow: true, cell: (one) => <Clamp text={sitesInWords(one, sites)} /> },
   {
     id: "denied_permissions",
     header: "May not",
-    width: 200,
+    width: 180,
     grow: true,
     cell: (one) => <Clamp text={one.denied_permissions.map((each) => permissionWords(each).label).join(", ") || null} />,
   },
