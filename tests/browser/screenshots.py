@@ -311,12 +311,6 @@ async def _draw(browser: Browser, set_up: SetUp, shots: list[Shot]) -> None:
                     await _take(browser, fleet, world, shot, f"{shot.name}-{look}", scheme, size)
 
 
-_IS_READ = (
-    "document.querySelector('#main, form') && "
-    "![...document.querySelectorAll('[role=status]')].some((one) => one.innerText.startsWith('Reading'))"
-)
-
-
 async def _take(
     browser: Browser, fleet: Fleet, world: World, shot: Shot, name: str, scheme: Scheme, size: tuple[int, int]
 ) -> None:
@@ -328,11 +322,10 @@ async def _take(
     await page.goto(shot.path.format(**world))
     await page.wait_for_load_state("load")
     # Not by a function of the page: its policy refuses what would be asked again and again.
+    await expect(page.locator("#main, form").first).to_be_visible()
     await expect(page.get_by_role("status").filter(has_text=re.compile("^Reading"))).to_have_count(0)
     await expect(page.locator("[aria-label^=Loading], [aria-label^=Reading]")).to_have_count(0)
     await asyncio.sleep(3.5 if shot.fails else 1.5)
-    while not await page.evaluate(_IS_READ):
-        await asyncio.sleep(0.2)
     await asyncio.sleep(0.4)
     if shot.do:
         await shot.do(page)

@@ -15,7 +15,7 @@ async def test_a_window_is_made_with_its_preview_and_taken_away(fleet: Fleet, pa
     await page.goto("/windows")
     await expect(page.get_by_text("There is no window yet.")).to_be_visible()
     await page.get_by_role("link", name="New Window").first.click()
-    await page.get_by_label("Name", exact=True).first.fill("Night of the berths")
+    await page.get_by_role("textbox", name=re.compile("^Name")).first.fill("Night of the berths")
     await page.get_by_role("radio", name=re.compile("^Maintenance window")).check()
     span = page.get_by_role("group", name="Stretch 1")
     await span.get_by_label("First time").fill("2026-01-04T02:00")
