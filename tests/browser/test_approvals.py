@@ -9,7 +9,7 @@ from tests.browser.stage import PHONE
 from tests.factories.machines import Machine
 from tests.flows.fleet import PASSWORD, Fleet
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def _ask(fleet: Fleet, hostname: str) -> None:

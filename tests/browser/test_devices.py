@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.flows.fleet import Fleet
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(300)
 
 _DAILY = {"type": "daily", "start": "2026-01-01T03:00"}
 

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.flows.fleet import Fleet
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def _choose(page: Page, label: str, option: str) -> None:

@@ -7,7 +7,7 @@ from tests.browser.stage import violations
 from tests.factories.machines import Machine
 from tests.flows.fleet import Fleet
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def test_axe_finds_nothing_in_the_inventory(fleet: Fleet, open_page: Page) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.flows.fleet import AGENT, Agent, Fleet
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def _enrolling(command: str, folder: Path) -> asyncio.subprocess.Process:
