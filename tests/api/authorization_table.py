@@ -357,7 +357,6 @@ JOB_ROWS = (
     Row(f"GET {JOB}/devices", READ, WORK, query=lambda _: {"limit": 500}),
     Row(f"GET {JOB}/devices", READ, WORK, query=lambda _: {"q": HIDDEN_NAME}),
     Row(f"GET {JOB}/devices/places", READ, WORK),
-    Row(f"GET {JOB}/devices/places", READ, WORK, query=lambda _: {"q": HIDDEN_NAME}),
     Row(f"GET {JOB}/devices/place", READ, WORK, query=lambda _: {"step": "next"}),
     Row(f"GET {OF_JOB}", READ, OCCURRENCE),
     Row(f"GET {OF_JOB}/diff/{{other}}", READ, OCCURRENCE, path_as=(("other", "held"),)),

@@ -154,7 +154,7 @@ const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
         <AppLink to={link} className={classes.sentence} title={one.sentence}>
           {one.sentence}
         </AppLink>
-        {hasRun && <CountsBar size="small" counts={one.counts} linkOf={(state) => paths.jobRun(one.job_id, one.id, { state })} />}
+        {hasRun && <CountsBar size="small" counts={one.counts} />}
       </span>
       <span className={classes.kind}>
         <span>{kindInWords(one.kind, null, one.origin_occurrence_id !== null)}</span>
