@@ -106,8 +106,7 @@ class Row:
 READ, RUN = (P.READ,), (P.JOBS_RUN,)
 START = (P.JOBS_RUN, P.RUN_AS_SYSTEM)
 _RELEASE = "POST /api/outages/{outage_id}/release"
-SAVE = (P.JOBS_WRITE, P.RUN_AS_SYSTEM)
-HELD = (("occurrence", "held"),)
+SAVE, HELD = (P.JOBS_WRITE, P.RUN_AS_SYSTEM), (("occurrence", "held"),)
 _BARE: Body = lambda _: {}  # noqa: E731 - one of many bodies
 JOBS, JOB = "/api/scheduled_jobs", "/api/scheduled_jobs/{job_id}"
 OF_JOB = f"{JOB}/occurrences/{{occurrence}}"
@@ -356,8 +355,7 @@ JOB_ROWS = (
     Row(f"DELETE {JOB}/runs", (P.JOBS_WRITE,), WORK, spans=403),
     Row(f"GET {JOB}/devices", READ, WORK, query=lambda _: {"limit": 500}),
     Row(f"GET {JOB}/devices", READ, WORK, query=lambda _: {"q": HIDDEN_NAME}),
-    Row(f"GET {JOB}/devices/places", READ, WORK),
-    Row(f"GET {JOB}/devices/place", READ, WORK, query=lambda _: {"step": "next"}),
+    *(Row(f"GET {JOB}/devices/{one}", READ, WORK) for one in ("places", "place")),
     Row(f"GET {OF_JOB}", READ, OCCURRENCE),
     Row(f"GET {OF_JOB}/diff/{{other}}", READ, OCCURRENCE, path_as=(("other", "held"),)),
     Row(

@@ -61,7 +61,8 @@ export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryL
     setAt(next.id);
     virtual.scrollToIndex(items.findIndex((one) => "row" in one && one.row.id === next.id));
   };
-  const toggle = (id: string): void => onChoose(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2));
+  const toggle = (id: string): void =>
+    onChoose(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2));
   useKeys([
     { keys: "j", does: "Next run", group: "List", run: () => walk(1) },
     { keys: "k", does: "Run before", group: "List", run: () => walk(-1) },
@@ -196,7 +197,15 @@ const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
 };
 
 /** What is chosen for comparing, and the way there. */
-export const CompareBar = ({ chosen, onCompare, onClear }: { chosen: readonly string[]; onCompare: () => void; onClear: () => void }) =>
+export const CompareBar = ({
+  chosen,
+  onCompare,
+  onClear,
+}: {
+  chosen: readonly string[];
+  onCompare: () => void;
+  onClear: () => void;
+}) =>
   chosen.length === 0 ? null : (
     <div className={`wb-panel ${classes.bar}`} role="toolbar" aria-label="Comparing">
       <strong>{chosen.length === 1 ? "Choose a second run to compare with." : "Two runs chosen."}</strong>
