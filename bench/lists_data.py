@@ -174,6 +174,8 @@ async def load(stage: common.Stage, sizes: Sizes, more: Sequence[str] = ()) -> i
         since = now - timedelta(days=max(sizes.rows / daily, 1))
         await _run(tx, _OCCURRENCES, {"since": since, "now": now})
         await _run(tx, _RUNS, {"first": FIRST_DAY, "components": values["frozen"]})
+        # Without, the joins of each week are planned for tables of no rows, and take minutes.
+        await _run(tx, "ANALYZE runs, occurrences, job_targets, bench_fleet, bench_jobs", {})
     for week in range(day_of(since) // WEEK, day_of(now) // WEEK + 1):
         await _load_week(stage, week, more)
     while await _retain(stage, now):
