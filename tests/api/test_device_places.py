@@ -93,7 +93,7 @@ async def test_an_occurrence_says_how_it_is_who_began_it_and_how_long_such_a_one
     async with db.begin() as tx:
         now = await clock.now(tx)
     for number in range(3):
-        await occurred(db, run["job"], now.replace(year=2025, month=1 + number))
+        await occurred(db, run["job"], now.replace(year=2025, month=1 + number, day=1))
     async with db.begin() as tx:
         long = text(
             "UPDATE occurrences SET closed_at = opened_at + interval '90 s' WHERE job_id = :job AND state = 'closed'"

@@ -26,10 +26,7 @@ export const followRun = (client: QueryClient, jobId: number, occurrenceId: stri
     if (isFirst) await client.invalidateQueries({ queryKey });
   };
   const head = createBeat(() => read(key("results", "one", jobId)), FACTS_MILLISECONDS);
-  const facts = createBeat(
-    () => Promise.all(FACTS.map((one) => read(key("results", one, occurrenceId)))),
-    FACTS_MILLISECONDS,
-  );
+  const facts = createBeat(() => Promise.all(FACTS.map((one) => read(key("results", one, occurrenceId)))), FACTS_MILLISECONDS);
   const groups = createBeat(() => read(key("results", "groups", occurrenceId)), GROUPS_MILLISECONDS);
   const quiet = onLive(["run.progress", "target.changed", "occurrence.changed"], (event, kind) => {
     if (event["job_id"] !== jobId) return;

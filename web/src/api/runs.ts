@@ -154,7 +154,8 @@ const readAgain = async (source: RowSource, before: readonly DeviceRow[], signal
 export const rowQuery = (jobId: number, occurrenceId: string, targetId: number | null) =>
   queryOptions({
     queryKey: key("results", "row", occurrenceId, targetId),
-    queryFn: async ({ signal }) => (targetId === null ? null : (await byName({ jobId, occurrenceId }, [targetId], signal))[0] ?? null),
+    queryFn: async ({ signal }) =>
+      targetId === null ? null : ((await byName({ jobId, occurrenceId }, [targetId], signal))[0] ?? null),
     enabled: targetId !== null,
   });
 
@@ -252,9 +253,7 @@ export const useStopOccurrence = () =>
   useApiMutation({
     refusal: "form",
     run: ({ jobId, occurrenceId }: Which) =>
-      unwrap(
-        api.POST("/api/scheduled_jobs/{job_id}/occurrences/{occurrence}/cancel", { params: path(jobId, occurrenceId) }),
-      ),
+      unwrap(api.POST("/api/scheduled_jobs/{job_id}/occurrences/{occurrence}/cancel", { params: path(jobId, occurrenceId) })),
     done: ({ withdrawn, asked }) => `Stopping: ${devices(asked)} asked, ${devices(withdrawn)} withdrawn.`,
     touches: TOUCHES,
   });

@@ -31,10 +31,12 @@ export const deviceNamesQuery = (q: string) =>
   queryOptions({
     queryKey: key("search", "devices", q),
     queryFn: async ({ signal }): Promise<Named[]> =>
-      (await unwrap(api.GET("/api/devices", { params: { query: { q: q || undefined, limit: 20 } }, signal }))).items.map((one) => ({
-        id: one.id,
-        name: one.hostname,
-      })),
+      (await unwrap(api.GET("/api/devices", { params: { query: { q: q || undefined, limit: 20 } }, signal }))).items.map(
+        (one) => ({
+          id: one.id,
+          name: one.hostname,
+        }),
+      ),
   });
 
 export const deviceNameQuery = (deviceId: string) =>

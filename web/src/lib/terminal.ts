@@ -54,7 +54,12 @@ export const createTerminal = (): Terminal => {
     } else {
       const blank = " ".repeat(Math.max(0, column - length));
       const before = cut(current, 0, column);
-      current = [...before, ...(blank ? [{ text: blank, look: null }] : []), { text, look }, ...cut(current, column + text.length)];
+      current = [
+        ...before,
+        ...(blank ? [{ text: blank, look: null }] : []),
+        { text, look },
+        ...cut(current, column + text.length),
+      ];
     }
     column += text.length;
     length = Math.max(length, column);
@@ -63,7 +68,12 @@ export const createTerminal = (): Terminal => {
     const first = Number.parseInt(parameters, 10) || 0;
     if (final === "m") look = lookAfter(look, parameters);
     else if (final === "K") {
-      current = first === 2 ? [] : first === 1 ? [{ text: " ".repeat(column), look: null }, ...cut(current, column)] : cut(current, 0, column);
+      current =
+        first === 2
+          ? []
+          : first === 1
+            ? [{ text: " ".repeat(column), look: null }, ...cut(current, column)]
+            : cut(current, 0, column);
       length = first === 1 ? Math.max(length, column) : first === 2 ? 0 : Math.min(length, column);
     } else if (final === "G") column = Math.max(0, first - 1);
     else if (final === "C") column += Math.min(first || 1, 1_000);

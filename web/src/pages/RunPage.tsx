@@ -29,8 +29,7 @@ const RunPage = () => {
         {job.error ? <ProblemAlert problem={job.error} onRetry={() => void job.refetch()} /> : <Reading />}
       </>
     );
-  if (one.data)
-    return <RunView key={one.data.id} job={job.data} one={one.data} state={state} setState={setState} />;
+  if (one.data) return <RunView key={one.data.id} job={job.data} one={one.data} state={state} setState={setState} />;
   return (
     <JobFrame job={job.data} tab="run">
       {one.error ? (
@@ -48,7 +47,9 @@ const RunPage = () => {
               </Button>
             }
           >
-            {job.data.next_due_at ? "Its run is shown here, live, when it is due." : "Its run is shown here, live, once it starts."}
+            {job.data.next_due_at
+              ? "Its run is shown here, live, when it is due."
+              : "Its run is shown here, live, once it starts."}
           </EmptyState>
         </div>
       )}

@@ -12,6 +12,13 @@ export interface AppLinkProps extends Omit<AnchorHTMLAttributes<HTMLAnchorElemen
 export const AppLink = ({ to, className, ...rest }: AppLinkProps) => {
   const [path, query] = to.split("?");
   return (
-    <Link to={path} search={parseSearch(query ?? "") as never} className={className ?? "wb-link"} preload="intent" activeOptions={{ exact: true }} {...rest} />
+    <Link
+      to={path}
+      search={parseSearch(query ?? "") as never}
+      className={className ?? "wb-link"}
+      preload="intent"
+      activeOptions={{ exact: true }}
+      {...rest}
+    />
   );
 };

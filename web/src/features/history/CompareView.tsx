@@ -127,7 +127,10 @@ const ComponentDiff = ({ one }: { one: ComparedComponent }) => {
       {one.isSame && <p className={classes.said}>The same content, revision {after?.revision}.</p>}
       {isChanged && <ContentDiff before={before} after={after} />}
       {values.length > 0 && (
-        <Changes caption="Values" rows={values.map((value) => [value.name, value.before ?? "not given", value.after ?? "not given"])} />
+        <Changes
+          caption="Values"
+          rows={values.map((value) => [value.name, value.before ?? "not given", value.after ?? "not given"])}
+        />
       )}
     </div>
   );
@@ -212,7 +215,8 @@ const Members = ({ before, after }: Both) => {
       {found.error && <ProblemAlert problem={found.error} />}
       {data && (
         <p className={classes.said}>
-          {data.stayed.toLocaleString("en")} are in both, {data.joined.toLocaleString("en")} joined, {data.left.toLocaleString("en")} left.
+          {data.stayed.toLocaleString("en")} are in both, {data.joined.toLocaleString("en")} joined,{" "}
+          {data.left.toLocaleString("en")} left.
         </p>
       )}
       {data && data.items.length > 0 && (

@@ -61,7 +61,8 @@ export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryL
     setAt(next.id);
     virtual.scrollToIndex(items.findIndex((one) => "row" in one && one.row.id === next.id));
   };
-  const toggle = (id: string): void => onChoose(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2));
+  const toggle = (id: string): void =>
+    onChoose(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2));
   useKeys([
     { keys: "j", does: "Next run", group: "List", run: () => walk(1) },
     { keys: "k", does: "Run before", group: "List", run: () => walk(-1) },
@@ -154,7 +155,7 @@ const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
         <AppLink to={link} className={classes.sentence} title={one.sentence}>
           {one.sentence}
         </AppLink>
-        {hasRun && <CountsBar size="small" counts={one.counts} linkOf={(state) => paths.jobRun(one.job_id, one.id, { state })} />}
+        {hasRun && <CountsBar size="small" counts={one.counts} />}
       </span>
       <span className={classes.kind}>
         <span>{kindInWords(one.kind, null, one.origin_occurrence_id !== null)}</span>
@@ -196,7 +197,15 @@ const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
 };
 
 /** What is chosen for comparing, and the way there. */
-export const CompareBar = ({ chosen, onCompare, onClear }: { chosen: readonly string[]; onCompare: () => void; onClear: () => void }) =>
+export const CompareBar = ({
+  chosen,
+  onCompare,
+  onClear,
+}: {
+  chosen: readonly string[];
+  onCompare: () => void;
+  onClear: () => void;
+}) =>
   chosen.length === 0 ? null : (
     <div className={`wb-panel ${classes.bar}`} role="toolbar" aria-label="Comparing">
       <strong>{chosen.length === 1 ? "Choose a second run to compare with." : "Two runs chosen."}</strong>

@@ -60,7 +60,5 @@ export const compareGroups = (before: readonly OutputGroup[], after: readonly Ou
     all.set(group.output, { name: group.output, group, before: known?.before ?? 0, after: group.devices });
   }
   const rank = (one: ComparedGroup): number => (one.before === 0 ? 0 : one.after === 0 ? 1 : 2);
-  return [...all.values()].sort(
-    (one, other) => rank(one) - rank(other) || other.before + other.after - (one.before + one.after),
-  );
+  return [...all.values()].sort((one, other) => rank(one) - rank(other) || other.before + other.after - (one.before + one.after));
 };

@@ -58,5 +58,6 @@ export const queryOf = (state: HistoryState): HistoryQuery => ({
   until: toInstant(state.to && `${state.to}T23:59:59.999`) ?? undefined,
 });
 
-export const isFiltered = (state: HistoryState): boolean => Boolean(state.what ?? state.kind) || state.from !== "" || state.to !== "";
+export const isFiltered = (state: HistoryState): boolean =>
+  Boolean(state.what ?? state.kind) || state.from !== "" || state.to !== "";
 export const NO_FILTER = { what: null, kind: null, from: "", to: "" } satisfies Partial<HistoryState>;

@@ -82,7 +82,11 @@ export const RetargetMenu = ({ job, occurrenceId, total, selected, may, onStarte
             disabled={selected.size === 0}
             rightSection={<Text size="xs">{selected.size.toLocaleString("en")}</Text>}
             onClick={() =>
-              setAsked({ targets: { device_ids: [...selected.keys()] }, number: selected.size, words: `that are selected: ${named}` })
+              setAsked({
+                targets: { device_ids: [...selected.keys()] },
+                number: selected.size,
+                words: `that are selected: ${named}`,
+              })
             }
           >
             Selected
@@ -101,8 +105,8 @@ export const RetargetMenu = ({ job, occurrenceId, total, selected, may, onStarte
             rerun.mutate({ jobId: job.id, jobName: job.name, occurrenceId, targets: asked.targets, expected: asked.number })
           }
         >
-          “{job.name}” runs now on the {asked.number === 1 ? "one device" : `${asked.number.toLocaleString("en")} devices`} {asked.words}.
-          The job runs as it is saved now; its schedule does not move.
+          “{job.name}” runs now on the {asked.number === 1 ? "one device" : `${asked.number.toLocaleString("en")} devices`}{" "}
+          {asked.words}. The job runs as it is saved now; its schedule does not move.
         </ConfirmDialog>
       )}
     </>

@@ -48,7 +48,8 @@ export const RunHead = ({ one, chosen, linkOf, verdictLinkOf, originLink, childr
         {one.kind === "schedule" ? "Due" : "Started"} <Instant at={one.scheduled_for_at} />
       </span>
       <span>
-        <Icon name={one.started_by_name ? "person" : "due"} size={13} /> {kindInWords(one.kind, one.started_by_name, originLink !== null)}
+        <Icon name={one.started_by_name ? "person" : "due"} size={13} />{" "}
+        {kindInWords(one.kind, one.started_by_name, originLink !== null)}
       </span>
       {originLink && (
         <AppLink to={originLink} style={{ textDecoration: "underline" }}>
@@ -56,8 +57,14 @@ export const RunHead = ({ one, chosen, linkOf, verdictLinkOf, originLink, childr
         </AppLink>
       )}
       <span>revision {one.job_revision}</span>
-      {one.runs[0] && <span>as {one.runs[0].execution_context === "system" ? "SYSTEM" : one.runs[0].execution_context.replaceAll("_", " ")}</span>}
-      {one.ignores_windows && <span className={classes.warn}>regardless of windows{one.start_reason ? `: ${one.start_reason}` : ""}</span>}
+      {one.runs[0] && (
+        <span>
+          as {one.runs[0].execution_context === "system" ? "SYSTEM" : one.runs[0].execution_context.replaceAll("_", " ")}
+        </span>
+      )}
+      {one.ignores_windows && (
+        <span className={classes.warn}>regardless of windows{one.start_reason ? `: ${one.start_reason}` : ""}</span>
+      )}
       {!one.ignores_windows && one.start_reason && <span>{one.start_reason}</span>}
     </div>
     {children}

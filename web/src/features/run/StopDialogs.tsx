@@ -49,9 +49,9 @@ const StopRun = ({ which, one, onClose }: { which: Which; one: Occurrence; onClo
       onClose={onClose}
       onConfirm={() => stop.mutate(which, { onSuccess: onClose })}
     >
-      This run of “{which.jobName}” is stopped: {running.toLocaleString("en")} running {running === 1 ? "device is" : "devices are"} asked to
-      stop and to say what became of it, {waiting.toLocaleString("en")} waiting {waiting === 1 ? "one is" : "ones are"} withdrawn. The
-      schedule goes on.
+      This run of “{which.jobName}” is stopped: {running.toLocaleString("en")} running{" "}
+      {running === 1 ? "device is" : "devices are"} asked to stop and to say what became of it, {waiting.toLocaleString("en")}{" "}
+      waiting {waiting === 1 ? "one is" : "ones are"} withdrawn. The schedule goes on.
     </ConfirmDialog>
   );
 };
@@ -94,8 +94,9 @@ const Brake = ({ which, one, onClose }: { which: Which; one: Occurrence; onClose
       }
     >
       <p style={{ marginTop: 0 }}>
-        “{which.jobName}” starts on nothing more: {waiting.toLocaleString("en")} {waiting === 1 ? "device that has" : "devices that have"} not
-        begun {waiting === 1 ? "is" : "are"} left out. This is not taken back; run it again for the rest.
+        “{which.jobName}” starts on nothing more: {waiting.toLocaleString("en")}{" "}
+        {waiting === 1 ? "device that has" : "devices that have"} not begun {waiting === 1 ? "is" : "are"} left out. This is not
+        taken back; run it again for the rest.
       </p>
       <Checkbox
         size="sm"

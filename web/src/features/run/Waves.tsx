@@ -19,7 +19,8 @@ interface WavesProps {
 export const Waves = ({ one, promote, brake, busy, onPromote, onBrake }: WavesProps) => {
   const { rollout, waves } = one;
   if (!rollout && waves.length === 0) return null;
-  const next = rollout && rollout.waves !== null && rollout.wave < rollout.waves && rollout.phase !== "braked" ? rollout.wave + 1 : null;
+  const next =
+    rollout && rollout.waves !== null && rollout.wave < rollout.waves && rollout.phase !== "braked" ? rollout.wave + 1 : null;
   const isOpen = one.state === "open";
   return (
     <div className={classes.waves}>

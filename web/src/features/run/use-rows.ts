@@ -38,8 +38,7 @@ export const useRows = (source: RowSource, range: Range): Rows => {
     client.getQueryData<DeviceRow[]>(rowsKey(source, which, Math.floor(place / every)))?.[place % every];
   return {
     total,
-    at: (place) =>
-      read.get(Math.floor(place / every))?.[place % every] ?? known(reading, place) ?? known(before, place),
+    at: (place) => read.get(Math.floor(place / every))?.[place % every] ?? known(reading, place) ?? known(before, place),
     isPending: places.isPending,
     error: places.error ?? found.find((one) => one.error)?.error ?? null,
     refetch: () => void places.refetch(),
@@ -57,7 +56,8 @@ const useBefore = (value: number): number => {
 const useRested = (wanted: readonly number[]): readonly number[] => {
   const [rested, setRested] = useState(wanted);
   const told = wanted.join();
-  const isNear = rested.length === 0 || wanted.some((page) => rested.includes(page) || rested.includes(page - 1) || rested.includes(page + 1));
+  const isNear =
+    rested.length === 0 || wanted.some((page) => rested.includes(page) || rested.includes(page - 1) || rested.includes(page + 1));
   useEffect(() => {
     const pages = told === "" ? [] : told.split(",").map(Number);
     const timer = setTimeout(() => setRested(pages), isNear ? 0 : REST_MILLISECONDS);

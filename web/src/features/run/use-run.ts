@@ -3,7 +3,17 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { showProblem } from "@/api/query";
 import { asProblem } from "@/api/problem";
-import { type DeviceRow, FAILED, findPlace, firstRowQuery, isMoving, type Occurrence, placeQuery, rowQuery, type RowSource } from "@/api/runs";
+import {
+  type DeviceRow,
+  FAILED,
+  findPlace,
+  firstRowQuery,
+  isMoving,
+  type Occurrence,
+  placeQuery,
+  rowQuery,
+  type RowSource,
+} from "@/api/runs";
 import { followRun } from "@/api/run-following";
 import { countNow, type Rows } from "./use-rows";
 

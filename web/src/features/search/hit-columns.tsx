@@ -50,7 +50,11 @@ export const HIT_COLUMNS: readonly Column<Hit>[] = [
     header: "Job",
     width: 200,
     cell: (hit) =>
-      hit.job_name === null ? <span className={classes.dim}>deleted</span> : <AppLink to={paths.jobHistory(hit.job_id)}>{hit.job_name}</AppLink>,
+      hit.job_name === null ? (
+        <span className={classes.dim}>deleted</span>
+      ) : (
+        <AppLink to={paths.jobHistory(hit.job_id)}>{hit.job_name}</AppLink>
+      ),
   },
   {
     id: "state",

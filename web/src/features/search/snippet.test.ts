@@ -10,6 +10,10 @@ it("cuts a stretch where the hit is, also behind signs of two halves", () => {
 });
 
 it("drops colours, and has nothing where no one place has it", () => {
-  expect(partsOf({ text: "\u001b[31mno\u001b[0m space", begins: 12, ends: 17 })).toEqual({ before: "no ", hit: "space", after: "" });
+  expect(partsOf({ text: "\u001b[31mno\u001b[0m space", begins: 12, ends: 17 })).toEqual({
+    before: "no ",
+    hit: "space",
+    after: "",
+  });
   expect(partsOf({ text: null, begins: null, ends: null })).toBeNull();
 });

@@ -13,7 +13,15 @@ const plain = (text: string): string => {
 };
 
 /** A stretch of output cut where the hit is. */
-export const partsOf = ({ text, begins, ends }: { text: string | null; begins: number | null; ends: number | null }): Parts | null => {
+export const partsOf = ({
+  text,
+  begins,
+  ends,
+}: {
+  text: string | null;
+  begins: number | null;
+  ends: number | null;
+}): Parts | null => {
   if (text === null || begins === null || ends === null) return null;
   // Places count characters; a text of JavaScript counts halves of some.
   const signs = Array.from(text);
