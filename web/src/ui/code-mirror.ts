@@ -23,6 +23,12 @@ const colours = HighlightStyle.define([
 
 const tint = (tone: string, percent: number): string => `color-mix(in srgb, var(--wb-${tone}) ${percent}%, transparent)`;
 
+const CHANGED = {
+  background: "none !important",
+  textDecoration: "underline 2px",
+  textUnderlineOffset: "3px",
+};
+
 const look = EditorView.theme({
   "&": { backgroundColor: "var(--wb-panel)", color: "var(--mantine-color-text)", fontSize: "0.8125rem", height: "100%" },
   ".cm-scroller": { fontFamily: "var(--mantine-font-family-monospace)", lineHeight: "1.5" },
@@ -31,11 +37,11 @@ const look = EditorView.theme({
   ".cm-cursor": { borderLeftColor: "var(--mantine-color-text)" },
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--wb-row-focus) !important" },
   ".cm-panels": { backgroundColor: "var(--wb-page)", color: "inherit" },
-  // The colours of differences are the console's own in both schemes: what is gone, what is new, and what both share.
-  "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: tint("bad", 10) },
-  "&.cm-merge-b .cm-changedLine": { backgroundColor: tint("good", 10) },
-  "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText": { background: `${tint("bad", 26)} !important` },
-  "&.cm-merge-b .cm-changedText": { background: `${tint("good", 26)} !important` },
+  // The colours of differences are the console's own in both schemes; faint enough that every colour of code is read on them.
+  "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: tint("bad", 6) },
+  "&.cm-merge-b .cm-changedLine": { backgroundColor: tint("good", 6) },
+  "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText": { ...CHANGED, textDecorationColor: "var(--wb-bad-bar)" },
+  "&.cm-merge-b .cm-changedText": { ...CHANGED, textDecorationColor: "var(--wb-good-bar)" },
   "&.cm-merge-a .cm-changedLineGutter, .cm-deletedLineGutter": { background: "var(--wb-bad-bar) !important" },
   "&.cm-merge-b .cm-changedLineGutter": { background: "var(--wb-good-bar) !important" },
   ".cm-collapsedLines": { color: "var(--wb-dim) !important", background: "var(--wb-row-hover) !important" },
