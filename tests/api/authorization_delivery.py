@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.api.authorization_files import ROWS as OTHERS
-from tests.api.authorization_table import DEVICE, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, Row
+from tests.api.authorization_table import DEVICE, FILTER, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, Row
 
 _SOON = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 _WAITING = "GET /api/waiting"
 DELIVERY = (
+    Row("GET /api/devices", READ, FILTER, query=lambda it: {"filter_id": it.filter_id}, is_in_path=False),
+    Row("GET /api/devices/{device_id}/jobs", READ, DEVICE),
     # Its run does not go in waves: whoever may say so is told.
     Row(f"POST {OF_JOB}/promote", START, OCCURRENCE, ok=409, spans=403),
     Row(f"POST {OF_JOB}/brake", RUN, OCCURRENCE, ok=409, spans=403),

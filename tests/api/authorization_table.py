@@ -227,7 +227,6 @@ PLACES = (
     _listed("GET /api/devices"),
     Row("GET /api/devices", READ, query=lambda _: {"q": HIDDEN_NAME, "sort": "-last_seen"}),
     _found(lambda it: {"site_id": it.site_id}, SITE, "GET /api/devices"),
-    Row("GET /api/devices", READ, FILTER, query=lambda it: {"filter_id": it.filter_id}, is_in_path=False),
     Row("GET /api/devices/{device_id}", READ, DEVICE),
     Row("PATCH /api/devices/{device_id}", (P.DEVICES_WRITE,), DEVICE, lambda _: {"description": "new"}),
     _in_body("PATCH /api/devices/{device_id}", _KEEP, SITE, lambda it: {"site_id": it.site_id}),
@@ -241,7 +240,6 @@ PLACES = (
         "PUT /api/devices/{device_id}/custom_values", (P.DEVICES_WRITE,), DEVICE, lambda _: {"values": {"rack": "B-12"}}
     ),
     Row("GET /api/devices/{device_id}/software", READ, DEVICE),
-    Row("GET /api/devices/{device_id}/jobs", READ, DEVICE),
     Row("GET /api/custom_fields", READ),
     Row("POST /api/custom_fields", (P.CUSTOM_FIELDS_WRITE,), body=lambda _: _field("floor"), ok=201),
     Row("GET /api/custom_fields/{field_id}", READ, COMMON),
