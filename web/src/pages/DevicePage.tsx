@@ -70,7 +70,7 @@ const TheDevice = ({ device }: { device: WholeDevice }) => {
       <SegmentedControl
         size="xs"
         mb="sm"
-        style={{ alignSelf: "flex-start" }}
+        style={{ alignSelf: "flex-start", flex: "none" }}
         aria-label="Part of the page"
         data={[...TABS]}
         value={state.tab}

@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { type FilterAim, previewQuery } from "@/api/filters";
+import { asProblem } from "@/api/problem";
 import { paths } from "@/lib/paths";
 import { AppLink } from "@/ui/AppLink";
 import { StateBadge } from "@/ui/StateBadge";
@@ -33,7 +34,7 @@ export const PreviewPanel = ({ preview, waitsFor }: PreviewPanelProps) => {
         {waitsFor !== null && <p className={classes.words}>{waitsFor}</p>}
         {preview.isError && waitsFor === null && (
           <p className={classes.words} role="alert">
-            This cannot be asked yet: {preview.error.message}
+            {refusal(preview.error)}
           </p>
         )}
         {first && <Found first={first} />}
@@ -72,6 +73,10 @@ export const PreviewPanel = ({ preview, waitsFor }: PreviewPanelProps) => {
     </TitledPanel>
   );
 };
+
+/** What is wrong with a criterion stands there; here only what belongs to none. */
+const refusal = (error: Error): string =>
+  asProblem(error).errors.length > 0 ? "This cannot be asked yet; what is wrong is said in its place." : error.message;
 
 const Found = ({ first }: { first: { in_words: string; devices: number; online: number; offline: number } }) => (
   <>

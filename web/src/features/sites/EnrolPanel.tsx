@@ -58,7 +58,7 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
       </ol>
       <Text size="xs" c="dimmed" mt="sm">
         The code is that of this site since <Instant at={site.enrolment_code_rotated_at} siteZone={site.timezone} />. Whoever has
-        it may ask to come in, as often as he likes.
+        it may ask to come in, as often as they like.
       </Text>
       {isRotating && (
         <ConfirmDialog
