@@ -12,7 +12,7 @@ from tests.browser.stage import enrolled, violations
 from tests.browser.wire import wire
 from tests.flows.fleet import Fleet, until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 
 FAR = {"type": "daily", "start": "2031-01-01T03:00"}
 LONG = (
