@@ -12,10 +12,12 @@ from tests.browser.stage import enrolled, violations
 from tests.browser.wire import wire
 from tests.flows.fleet import Fleet, until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 
 FAR = {"type": "daily", "start": "2031-01-01T03:00"}
-LONG = r"""printf '\033[32mready\033[0m\n'; n=0; while sleep 0.2; do n=$((n+1)); echo "step $n"; done"""
+LONG = (
+    r"""printf '\033[32mready\033[0m\n'; n=0; while [ $n -lt 900 ] && sleep 0.2; do n=$((n+1)); echo "step $n"; done"""
+)
 
 
 async def _start(fleet: Fleet, job: dict[str, Any]) -> dict[str, Any]:

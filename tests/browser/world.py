@@ -12,8 +12,8 @@ from tests.flows.fleet import Fleet, until
 #: Ids by the names that paths of pictures use.
 World = dict[str, Any]
 
-#: Writes for as long as anybody looks.
-_LONG = r"printf '\033[1mcopying\033[0m\n'; n=0; while sleep 0.3; do n=$((n+1)); printf '\033[32mok\033[0m file %s\n' $n; done"
+#: Writes for as long as anybody looks, and not for ever: it outlives an agent that is killed.
+_LONG = r"printf '\033[1mcopying\033[0m\n'; n=0; while [ $n -lt 900 ] && sleep 0.3; do n=$((n+1)); printf '\033[32mok\033[0m file %s\n' $n; done"
 _BAD = r"echo looking at 3 disks; printf '/srv \033[1;31mfull\033[0m\n'; echo disk full >&2; exit 3"
 _DAILY = {"type": "daily", "start": "2026-01-01T03:00", "timezone": "Europe/Berlin"}
 
