@@ -33,7 +33,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
-SIZE = {"width": 1360, "height": 820}
+WIDTH, HEIGHT = 1360, 820
 PATIENCE_MILLISECONDS = 120_000
 #: Targets of one transaction: what a gateway brings in one.
 BATCH = 200
@@ -106,7 +106,9 @@ class Console:
     @asynccontextmanager
     async def context(self) -> AsyncIterator[BrowserContext]:
         """One that knows nothing yet: nothing is in its cache."""
-        context = await self.browser.new_context(base_url=self.stage.api_url, viewport=SIZE)
+        context = await self.browser.new_context(
+            base_url=self.stage.api_url, viewport={"width": WIDTH, "height": HEIGHT}
+        )
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         await context.add_init_script(WATCH)
         await context.add_cookies(

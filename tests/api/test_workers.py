@@ -28,7 +28,9 @@ async def now(db: Database, clock: Clock) -> datetime:
         return found
 
 
-async def test_each_process_by_its_last_sign_of_life_and_what_it_holds(admin, db: Database, world, make_device, now):
+async def test_each_process_by_its_last_sign_of_life_and_what_it_holds(
+    admin, db: Database, world, make_device, now: datetime
+):
     def ago(**span: float) -> datetime:
         return now - timedelta(**span)
 

@@ -110,7 +110,7 @@ async def _rollout(fleet: Fleet, check: str, device_id: str) -> dict[str, Any]:
     }
     found = await fleet.http.post("/api/device_filters", json=aim)
     assert found.status_code == 201, found.text
-    body = {
+    body: dict[str, Any] = {
         "name": "Roll out updates",
         "description": "First the canaries, then the harbour, then everybody. Ask Ines.",
         "tags": ["updates", "weekly"],

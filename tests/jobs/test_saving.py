@@ -291,13 +291,13 @@ async def test_a_deleted_job_is_gone_for_everyone_and_never_due(tx, world, keys)
 async def test_an_assembly_in_use_names_its_jobs_and_stays(tx, world, keys):
     await create(tx, world, keys, name="Nightly")
     used_by = await jobs.using_assembly(tx, world.admin, world.assembly)
-    assert used_by == ["Nightly"]
+    assert [one.name for one in used_by] == ["Nightly"]
     await create(tx, world, keys, name="Foreign", targets=[device(world.lamp)])
     told = await jobs.using_assembly(tx, world.operator, world.assembly)
-    assert told == ["Nightly", "1 of sites that you do not see"]
+    assert [(one.name, one.is_visible) for one in told] == [("Foreign", False), ("Nightly", True)]
     before = await assemblies.lock(tx, world.admin, world.assembly)
     with pytest.raises(ConflictError):
-        await assemblies.archive(tx, world.admin, before, used_by=used_by, now=world.now)
+        await assemblies.archive(tx, world.admin, before, used_by=["Nightly"], now=world.now)
 
 
 async def test_devices_one_may_not_see_do_not_exist(tx, world: World, keys):
