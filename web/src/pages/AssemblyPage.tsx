@@ -1,12 +1,12 @@
 import { Loader } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
 import { assemblyQuery } from "@/api/assemblies";
 import { useMay } from "@/api/session";
 import { AssemblyEditor } from "@/features/assemblies/AssemblyEditor";
 import { draftOf } from "@/features/assemblies/draft";
 import { oneOfOr, wholeNumber } from "@/lib/search-params";
 import { useUrlState } from "@/lib/url-state";
+import { useTextParam } from "@/lib/use-id-param";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
@@ -14,7 +14,7 @@ const STATE = { tab: oneOfOr(["edit", "revisions", "jobs"], "edit"), from: whole
 
 /** Automation > Assemblies > one of them. */
 const AssemblyPage = () => {
-  const { assemblyId = "" } = useParams({ strict: false }) as { assemblyId?: string };
+  const assemblyId = useTextParam("assemblyId");
   const [state, setState] = useUrlState(STATE);
   const may = useMay("assemblies:write");
   const asked = useQuery(assemblyQuery(assemblyId));

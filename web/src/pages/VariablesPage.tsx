@@ -28,7 +28,7 @@ const VariablesPage = () => {
   const remove = useDeleteVariable();
   const query = queryOf(state);
   const list = useInfiniteQuery({ ...variablesQuery(query), placeholderData: keepPreviousData });
-  const isFiltered = Object.values(query).some((one) => one !== undefined);
+  const isFiltered = Object.values<unknown>(query).some((one) => one !== undefined);
   const clear = (): void => setState(readAll(VARIABLE_FILTERS, {}));
   const close = (): void => {
     remove.reset();

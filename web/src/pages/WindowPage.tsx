@@ -41,7 +41,7 @@ const WindowPage = () => {
   return <Editor key={data.id} before={data} />;
 };
 
-const ZONES = (): string[] => ["UTC", ...Intl.supportedValuesOf("timeZone").filter((one) => one !== "UTC")];
+const zoneNames = (): string[] => ["UTC", ...Intl.supportedValuesOf("timeZone").filter((one) => one !== "UTC")];
 const FIELDS = [...["name", "description", "kind", "zone_source", "when_closed", "cutoff_seconds", "spans", "attachments"]];
 
 const Editor = ({ before }: { before: Window | null }) => {
@@ -49,7 +49,7 @@ const Editor = ({ before }: { before: Window | null }) => {
   const create = useMay("windows:write");
   const [value, setValue] = useState(() => (before ? bodyOf(before) : newWindow(browserZone(), new Date())));
   const [isDeleting, setDeleting] = useState(false);
-  const zones = useMemo(ZONES, []);
+  const zones = useMemo(() => zoneNames(), []);
   const [asked] = useDebouncedValue(value, 400);
   const save = useSaveWindow(before);
   // The name is of no matter for when it is open, and changes with each key.

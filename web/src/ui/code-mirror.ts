@@ -74,9 +74,9 @@ export interface EditorHandle {
  */
 const typeOver = EditorView.domEventHandlers({
   beforeinput: (event, view) => {
-    const isTyped = event.inputType === "insertText" && !event.isComposing && event.data !== null;
-    if (!isTyped || view.state.selection.main.empty) return false;
-    view.dispatch({ ...view.state.replaceSelection(event.data ?? ""), userEvent: "input.type", scrollIntoView: true });
+    const typed = event.inputType === "insertText" && !event.isComposing ? event.data : null;
+    if (typed === null || view.state.selection.main.empty) return false;
+    view.dispatch({ ...view.state.replaceSelection(typed), userEvent: "input.type", scrollIntoView: true });
     return true;
   },
 });

@@ -35,7 +35,7 @@ export const ChannelsTab = ({ siteName }: { siteName: (id: number) => string }) 
           withCloseButton
           closeButtonLabel="Close"
           onClose={() => test.reset()}
-          title={test.variables ? `Test of “${test.variables.name}”` : "Test"}
+          title={`Test of “${test.variables.name}”`}
           role="status"
         >
           {test.data.sentence}
