@@ -23,6 +23,7 @@ export const actorsQuery = () =>
 /** Where the same rows are to be had as a file. */
 export const auditFile = (query: AuditQuery, format: "csv" | "jsonl"): string => {
   const told = new URLSearchParams({ format });
-  for (const [name, value] of Object.entries<unknown>(query)) if (value !== null && value !== undefined) told.set(name, String(value));
+  for (const [name, value] of Object.entries<string | number | null | undefined>(query))
+    if (value != null) told.set(name, String(value));
   return `/api/audit/export?${told.toString()}`;
 };
