@@ -58,11 +58,11 @@ async def test_what_was_is_counted_by_job_and_day_the_worst_told_first(admin, db
     )
     last = await occurred(db, fleet["both"], MAY + timedelta(hours=9), "failed", counts={(world.site_b, "failed"): 2})
     first, second = await read(admin, MAY, 2)
-    assert (first["jobs"], first["number"], first["counts"]) == (2, 9, {"success": 3, "missed": 5, "failed": 1})
+    assert (first["jobs"], first["number"], first["outcomes"]) == (2, 9, {"success": 3, "missed": 5, "failed": 1})
     assert [one["job_name"] for one in first["cells"]] == ["Watch disks", "Clean all"]
-    assert first["cells"][0]["counts"] == {"success": 3, "missed": 5}
+    assert first["cells"][0]["outcomes"] == {"success": 3, "missed": 5}
     assert first["cells"][1]["occurrence_id"] == str(last)
-    assert {one["site_id"]: (one["occurrences"], one["devices"]) for one in first["load"]} == {
+    assert {one["site_id"]: (one["occurrences"], one["starts"]) for one in first["load"]} == {
         world.site_a: (3, 3),
         world.site_b: (1, 2),
     }
@@ -70,7 +70,7 @@ async def test_what_was_is_counted_by_job_and_day_the_worst_told_first(admin, db
     (only, _) = await read(admin, MAY, 2, jobs=1)
     assert (only["jobs"], [one["job_name"] for one in only["cells"]]) == (2, ["Clean all"])  # the one that failed
     (nine, *_) = await read(admin, MAY + timedelta(hours=9), 0.5, step="hour", site_id=world.site_b)
-    assert (nine["number"], nine["load"][0]["devices"]) == (1, 2)
+    assert (nine["number"], nine["load"][0]["starts"]) == (1, 2)
 
 
 async def test_what_comes_often_is_counted_and_not_named(admin, fleet, world):
@@ -79,9 +79,9 @@ async def test_what_comes_often_is_counted_and_not_named(admin, fleet, world):
     assert len(stretches) == 30
     for one in stretches:
         often, both = sorted(one["cells"], key=lambda cell: cell["number"], reverse=True)
-        assert (often["number"], often["period_seconds"], often["counts"]) == (96, 900, {"planned": 96})
+        assert (often["number"], often["period_seconds"], often["outcomes"]) == (96, 900, {"planned": 96})
         assert (both["number"], both["period_seconds"], both["occurrence_id"]) == (1, None, None)
-        assert {one["site_id"]: one["devices"] for one in one["load"]} == {world.site_a: 97, world.site_b: 1}
+        assert {one["site_id"]: one["starts"] for one in one["load"]} == {world.site_a: 97, world.site_b: 1}
     hours = await read(admin, begin, 1, step="hour", job_id=fleet["often"])
     assert [one["number"] for one in hours] == [4] * 24
 
@@ -100,7 +100,7 @@ async def test_a_day_is_as_long_as_its_clocks_make_it(admin, fleet):
 async def test_nothing_is_told_of_other_sites(viewer, other, db: Database, fleet, world):
     await occurred(db, fleet["both"], MAY, counts={(world.site_a, "success"): 1, (world.site_b, "success"): 4})
     (mine,) = await read(viewer, MAY, 1)
-    assert mine["load"] == [{"site_id": world.site_a, "occurrences": 1, "devices": 1}]
+    assert mine["load"] == [{"site_id": world.site_a, "occurrences": 1, "starts": 1}]
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     (theirs, *_) = await read(other, tomorrow, 1)
     assert [one["job_name"] for one in theirs["cells"]] == ["Clean all"]

@@ -1,6 +1,7 @@
 """`/api/calendar`: past and future of all jobs on one axis, counted by hour or day, with the load of each site."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -38,7 +39,7 @@ class CalendarQuery(Model):
 
 
 class CalendarCell(Model):
-    """One job in one stretch. `counts`: how many by outcome, or by state where there is none; `planned` are to come.
+    """One job in one stretch. `outcomes`: how many by outcome, or by state where there is none; `planned` are to come.
 
     `occurrence_id`: the latest that is stored, null where there is none. `period_seconds`: from the first that is to come to the
     next one, null where there is one only.
@@ -47,7 +48,7 @@ class CalendarCell(Model):
     job_id: int
     job_name: str
     number: int
-    counts: dict[str, int]
+    outcomes: dict[str, int]
     first_at: Instant
     last_at: Instant
     is_late: bool
@@ -60,20 +61,20 @@ class SiteLoad(Model):
 
     site_id: int | None
     occurrences: int = Field(description="that have devices there")
-    devices: int = Field(description="starts on devices; one of two occurrences counts twice")
+    starts: int = Field(description="on devices; one of two occurrences counts twice")
 
 
 class CalendarStretch(Model):
     """An hour or a day; where the clocks change, a day has other than 24 hours.
 
-    `jobs`, `number` and `counts` are of all jobs, `cells` of those that are told: what went wrong before others, in order of time.
+    `jobs`, `number` and `outcomes` are of all jobs, `cells` of those that are told: what went wrong before others, in order of time.
     """
 
     starts_at: Instant
     ends_at: Instant
     jobs: int
     number: int
-    counts: dict[str, int]
+    outcomes: dict[str, int]
     cells: list[CalendarCell]
     load: list[SiteLoad]
 
@@ -94,6 +95,19 @@ async def get_calendar(caller: Caller, tx: Tx, now: Now, wanted: Annotated[Calen
     `GET /api/occurrences` with the same bounds tells them one by one.
     """
     caller.require(Permission.READ)
+    edges = _edges(wanted, now)
+    asked = LedgerFilter(job_id=wanted.job_id, site_id=wanted.site_id, q=wanted.q, until=edges[-1])
+    found = await calendar.overview(tx, caller.scope, asked, edges, most=wanted.jobs, now=now)
+    return CalendarReply(
+        timezone=wanted.timezone,
+        stretches=[_stretch(one) for one in found.stretches],
+        left_out=found.left_out,
+        unsized=found.unsized,
+    )
+
+
+def _edges(wanted: CalendarQuery, now: datetime) -> Sequence[datetime]:
+    """Where stretches begin and end; all that is wrong with the question is told at once."""
     zone = find_zone(wanted.timezone)
     problems = []
     if zone is None:
@@ -107,11 +121,7 @@ async def get_calendar(caller: Caller, tx: Tx, now: Now, wanted: Annotated[Calen
         problems.append(Problem("from", "out_of_range", "must not lie before 1970"))
     if zone is None or problems:
         raise InvalidError.of(problems, what="The query")
-    edges = calendar.edges_of(zone, wanted.step, wanted.from_, wanted.to)
-    asked = LedgerFilter(job_id=wanted.job_id, site_id=wanted.site_id, q=wanted.q, until=edges[-1])
-    found = await calendar.overview(tx, caller.scope, asked, edges, most=wanted.jobs, now=now)
-    stretches = [_stretch(one) for one in found.stretches]
-    return CalendarReply(timezone=wanted.timezone, stretches=stretches, left_out=found.left_out, unsized=found.unsized)
+    return calendar.edges_of(zone, wanted.step, wanted.from_, wanted.to)
 
 
 def _stretch(one: calendar.Stretch) -> CalendarStretch:
@@ -120,10 +130,10 @@ def _stretch(one: calendar.Stretch) -> CalendarStretch:
         ends_at=one.ends_at,
         jobs=one.jobs,
         number=one.number,
-        counts=dict(one.counts),
+        outcomes=dict(one.counts),
         cells=[_cell(cell) for cell in one.cells],
         load=[
-            SiteLoad(site_id=there.site_id or None, occurrences=there.occurrences, devices=there.devices)
+            SiteLoad(site_id=there.site_id or None, occurrences=there.occurrences, starts=there.devices)
             for there in one.load
         ],
     )
@@ -134,7 +144,7 @@ def _cell(one: calendar.Cell) -> CalendarCell:
         job_id=one.job_id,
         job_name=one.job_name,
         number=one.number,
-        counts=dict(one.counts),
+        outcomes=dict(one.counts),
         first_at=one.first_at,
         last_at=one.last_at,
         is_late=one.is_late,

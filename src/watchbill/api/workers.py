@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, queue
 from watchbill.api.auth import Caller
@@ -85,6 +86,10 @@ async def list_workers(tx: Tx, caller: Caller, now: Now) -> WorkersReply:
     caller.require(Permission.SERVICES_WRITE)
     if caller.scope != EVERY_SITE:
         raise ForbiddenError("Processes serve every site, and you do not see all of them.", code="every_site_needed")
+    return await _overview(tx, now)
+
+
+async def _overview(tx: AsyncConnection, now: datetime) -> WorkersReply:
     agents = await devices.presence.count_by_gateway(tx)
     leases = await queue.leases_by_worker(tx)
     found = await instances.recent(tx, now - _ENDED_WITHIN)

@@ -3323,16 +3323,12 @@ export interface components {
         };
         /**
          * CalendarCell
-         * @description One job in one stretch. `counts`: how many by outcome, or by state where there is none; `planned` are to come.
+         * @description One job in one stretch. `outcomes`: how many by outcome, or by state where there is none; `planned` are to come.
          *
          *     `occurrence_id`: the latest that is stored, null where there is none. `period_seconds`: from the first that is to come to the
          *     next one, null where there is one only.
          */
         CalendarCell: {
-            /** Counts */
-            counts: {
-                [key: string]: number;
-            };
             /** First At */
             first_at: string;
             /** Is Late */
@@ -3347,6 +3343,10 @@ export interface components {
             number: number;
             /** Occurrence Id */
             occurrence_id: string | null;
+            /** Outcomes */
+            outcomes: {
+                [key: string]: number;
+            };
             /** Period Seconds */
             period_seconds: number | null;
         };
@@ -3368,15 +3368,11 @@ export interface components {
          * CalendarStretch
          * @description An hour or a day; where the clocks change, a day has other than 24 hours.
          *
-         *     `jobs`, `number` and `counts` are of all jobs, `cells` of those that are told: what went wrong before others, in order of time.
+         *     `jobs`, `number` and `outcomes` are of all jobs, `cells` of those that are told: what went wrong before others, in order of time.
          */
         CalendarStretch: {
             /** Cells */
             cells: components["schemas"]["CalendarCell"][];
-            /** Counts */
-            counts: {
-                [key: string]: number;
-            };
             /** Ends At */
             ends_at: string;
             /** Jobs */
@@ -3385,6 +3381,10 @@ export interface components {
             load: components["schemas"]["SiteLoad"][];
             /** Number */
             number: number;
+            /** Outcomes */
+            outcomes: {
+                [key: string]: number;
+            };
             /** Starts At */
             starts_at: string;
         };
@@ -7567,17 +7567,17 @@ export interface components {
          */
         SiteLoad: {
             /**
-             * Devices
-             * @description starts on devices; one of two occurrences counts twice
-             */
-            devices: number;
-            /**
              * Occurrences
              * @description that have devices there
              */
             occurrences: number;
             /** Site Id */
             site_id: number | null;
+            /**
+             * Starts
+             * @description on devices; one of two occurrences counts twice
+             */
+            starts: number;
         };
         /**
          * SiteReply

@@ -18,11 +18,11 @@ interface CellChipProps {
 
 /** One job in a day or an hour: its worst state, when, and how often. Leads to its run, to its job, or to all of them. */
 export const CellChip = ({ cell, zone, all }: CellChipProps) => {
-  const state = worstOf(cell.counts);
+  const state = worstOf(cell.outcomes);
   const { icon, tone, word } = stateMark(state);
   const times = timesInWords(cell, clockIn(zone, cell.first_at));
   const single = cell.occurrence_id && hasRun(state) ? paths.jobRun(cell.job_id, cell.occurrence_id) : paths.job(cell.job_id);
-  const fate = `${cell.number === 1 ? word.toLowerCase() : countsInWords(cell.counts)}${cell.is_late ? ", late" : ""}`;
+  const fate = `${cell.number === 1 ? word.toLowerCase() : countsInWords(cell.outcomes)}${cell.is_late ? ", late" : ""}`;
   return (
     <AppLink
       to={cell.number === 1 ? single : all(cell.job_id)}

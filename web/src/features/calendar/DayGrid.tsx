@@ -44,7 +44,7 @@ export const DayGrid = ({ stretches, zone, today, month, filters }: DayGridProps
               </span>
             </AppLink>
             {one.number > 0 && (
-              <span className={classes.sum} title={countsInWords(one.counts)}>
+              <span className={classes.sum} title={countsInWords(one.outcomes)}>
                 {one.number.toLocaleString("en")}
               </span>
             )}

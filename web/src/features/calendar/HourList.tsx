@@ -22,7 +22,7 @@ export const HourList = ({ stretches, zone, date, now, filters }: HourListProps)
       {stretches.map((one) => {
         const begins = new Date(one.starts_at);
         const isNow = begins <= now && now < new Date(one.ends_at);
-        const devices = one.load.reduce((sum, there) => sum + there.devices, 0);
+        const devices = one.load.reduce((sum, there) => sum + there.starts, 0);
         const more = one.jobs - one.cells.length;
         return (
           <li key={one.starts_at} className={classes.hour} data-now={isNow}>
@@ -42,7 +42,7 @@ export const HourList = ({ stretches, zone, date, now, filters }: HourListProps)
               ))}
               {more > 0 && <span className={classes.more}>and {more.toLocaleString("en")} more jobs</span>}
             </span>
-            <span className={classes.sum} title={countsInWords(one.counts)}>
+            <span className={classes.sum} title={countsInWords(one.outcomes)}>
               {devices > 0 && `${devices.toLocaleString("en")} ${devices === 1 ? "device" : "devices"}`}
             </span>
           </li>

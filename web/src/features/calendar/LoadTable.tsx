@@ -23,7 +23,7 @@ export const LoadTable = ({ stretches, zone, step, siteId, siteName }: LoadTable
   const windows = useInfiniteQuery(windowsQuery({ enabled: true, site_id: siteId ?? undefined }));
   const some = (windows.data?.pages[0]?.items ?? []).slice(0, MOST_WINDOWS);
   const sites = [...new Set(stretches.flatMap((one) => one.load.map((there) => there.site_id)))];
-  const most = Math.max(0, ...stretches.flatMap((one) => one.load.map((there) => there.devices)));
+  const most = Math.max(0, ...stretches.flatMap((one) => one.load.map((there) => there.starts)));
   if (sites.length === 0 && some.length === 0) return null;
   const head = new Intl.DateTimeFormat("en-GB", {
     timeZone: zone,
@@ -60,11 +60,11 @@ export const LoadTable = ({ stretches, zone, step, siteId, siteName }: LoadTable
               {stretches.map((one) => {
                 const there = one.load.find((found) => found.site_id === site);
                 const said = there
-                  ? `${full.format(new Date(one.starts_at))}: ${there.devices.toLocaleString("en")} starts on devices, ${there.occurrences.toLocaleString("en")} occurrences`
+                  ? `${full.format(new Date(one.starts_at))}: ${there.starts.toLocaleString("en")} starts on devices, ${there.occurrences.toLocaleString("en")} occurrences`
                   : undefined;
                 return (
-                  <td key={one.starts_at} data-heat={heatOf(there?.devices ?? 0, most)} title={said}>
-                    {there?.devices ? short.format(there.devices) : ""}
+                  <td key={one.starts_at} data-heat={heatOf(there?.starts ?? 0, most)} title={said}>
+                    {there?.starts ? short.format(there.starts) : ""}
                   </td>
                 );
               })}
