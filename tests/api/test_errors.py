@@ -30,6 +30,7 @@ PUBLIC = {
 
 #: Streams hold no transaction while they last; they ask who is there themselves (and are asked below like all others).
 STREAMS = {
+    ("GET", "/api/audit/export"),
     ("GET", "/api/events"),
     ("POST", "/api/assembly_files"),
     ("GET", "/api/assemblies/{assembly_id}/files/{name}"),
