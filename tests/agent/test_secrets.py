@@ -22,8 +22,9 @@ def files_with(folder: Path, text: str) -> list[str]:
     found = []
     for where, _, names in os.walk(folder):  # which passes over what the agent removes meanwhile
         for name in names:
+            path = Path(where, name)
             with contextlib.suppress(FileNotFoundError):
-                if text.encode() in Path(where, name).read_bytes():
+                if path.is_file() and text.encode() in path.read_bytes():
                     found.append(name)
     return found
 
