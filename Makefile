@@ -32,7 +32,7 @@ demo: $(STAMP) $(CONSOLE) ## start an Engine on throwaway data, enrol this machi
 up: $(STAMP) $(CONSOLE) ## run the Engine of this machine until stopped; its data stays
 	@exec $(BIN)/watchbill up
 
-test: $(STAMP) $(CONSOLE) $(if $(ARGS),,web-check web-test) ## run every test: real PostgreSQL, real agents, a real browser, less than half an hour
+test: $(STAMP) $(CONSOLE) $(if $(ARGS),,web-check web-test) ## run every test: real PostgreSQL, real agents, a real browser; half an hour to an hour on two cores
 	@command -v chromium >/dev/null || { echo "The tests of the web console need chromium. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 

@@ -86,15 +86,32 @@ async def test_what_comes_often_is_counted_and_not_named(admin, fleet, world):
     assert [one["number"] for one in hours] == [4] * 24
 
 
+def _next_change(now: datetime) -> tuple[datetime, int]:
+    """Noon of the next day on which clocks in Berlin change, and how many hours it has."""
+    days = []
+    for year in (now.year, now.year + 1):
+        for month, hours in ((3, 23), (10, 25)):
+            last = datetime(year, month, 31, 12, tzinfo=UTC)
+            days.append((last - timedelta(days=(last.weekday() + 1) % 7), hours))  # its last Sunday
+    return min(one for one in days if one[0] > now + timedelta(days=1))
+
+
 async def test_a_day_is_as_long_as_its_clocks_make_it(admin, fleet):
-    next_year = datetime.now(UTC).year + 1
-    spring = datetime(next_year, 3, 31, 12, tzinfo=UTC)
-    spring -= timedelta(days=(spring.weekday() + 1) % 7)  # its last Sunday
-    if spring > datetime.now(UTC) + timedelta(days=360):
-        pytest.skip("it lies further ahead than is computed")
-    (day, *_) = await read(admin, spring, 1, timezone="Europe/Berlin", job_id=fleet["often"])
+    noon, hours = _next_change(datetime.now(UTC))
+    (day, *_) = await read(admin, noon, 1, timezone="Europe/Berlin", job_id=fleet["often"])
     begins, ends = (datetime.fromisoformat(day[name]) for name in ("starts_at", "ends_at"))
-    assert (ends - begins, day["number"]) == (timedelta(hours=23), 92)
+    assert (ends - begins, day["number"]) == (timedelta(hours=hours), 4 * hours)
+
+
+async def test_more_than_is_counted_is_told(admin, fleet, db: Database, world, monkeypatch):
+    for day in range(3):
+        await occurred(db, fleet["both"], MAY + timedelta(days=day), counts={(world.site_a, "success"): 1})
+    asked = {"from": MAY.isoformat(), "to": (MAY + timedelta(days=3)).isoformat()}
+    assert (await admin.get(PATH, params=asked)).json()["is_capped"] is False
+    monkeypatch.setattr(calendar, "MOST_ROWS", 2)
+    reply = (await admin.get(PATH, params=asked)).json()
+    assert reply["is_capped"] is True
+    assert [one["number"] for one in reply["stretches"]] == [1, 1, 0]
 
 
 async def test_nothing_is_told_of_other_sites(viewer, other, db: Database, fleet, world):

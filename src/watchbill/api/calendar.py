@@ -86,6 +86,9 @@ class CalendarReply(Model):
     stretches: list[CalendarStretch]
     left_out: int
     unsized: int
+    is_capped: bool = Field(
+        description="more has happened than is counted, and the latest of it is not in here: ask for less"
+    )
 
 
 @resource.get("")
@@ -103,6 +106,7 @@ async def get_calendar(caller: Caller, tx: Tx, now: Now, wanted: Annotated[Calen
         stretches=[_stretch(one) for one in found.stretches],
         left_out=found.left_out,
         unsized=found.unsized,
+        is_capped=found.is_capped,
     )
 
 

@@ -17,11 +17,12 @@ from watchbill.jobs.tables import jobs
 #: Further ones are not told.
 MOST: Final = 500
 
-# Each filter is asked once, and about this device alone.
+# Of the other devices that jobs name none is even kept; each filter is asked once, and about this device alone.
 _FIND = text("""
 WITH aimed AS MATERIALIZED (
   SELECT t.job_id, t.kind, t.is_exclusion, t.device_id, t.filter_id, t.site_id
   FROM job_targets t JOIN jobs j ON j.id = t.job_id AND j.deleted_at IS NULL
+  WHERE t.device_id = :device_id OR t.site_id = CAST(:site_id AS bigint) OR t.kind = 'all_devices' OR t.filter_id IS NOT NULL
 ), hit AS MATERIALIZED (
   SELECT f.filter_id FROM (SELECT DISTINCT filter_id FROM aimed WHERE filter_id IS NOT NULL) f
   CROSS JOIN LATERAL filter_members(f.filter_id, CAST(:now AS timestamptz), ARRAY[CAST(:device_id AS uuid)]) AS m(device_id)
@@ -29,8 +30,7 @@ WITH aimed AS MATERIALIZED (
 )
 SELECT a.job_id, bool_or(a.is_exclusion) AS is_excluded, array_agg(DISTINCT a.kind) FILTER (WHERE NOT a.is_exclusion) AS by
 FROM aimed a
-WHERE a.device_id = :device_id OR a.site_id = CAST(:site_id AS bigint) OR a.kind = 'all_devices'
-  OR a.filter_id IN (SELECT filter_id FROM hit)
+WHERE a.filter_id IS NULL OR a.filter_id IN (SELECT filter_id FROM hit)
 GROUP BY a.job_id HAVING bool_or(NOT a.is_exclusion)
 """)
 

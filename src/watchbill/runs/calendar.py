@@ -34,8 +34,8 @@ MOST_JOBS: Final = 3_000
 TALLYING_SECONDS: Final = 2.0
 #: Of so many of them the devices are found, for the load.
 MOST_SIZED: Final = 500
-#: Rows of counts from the database.
-_MOST_ROWS: Final = 50_000
+#: Rows of counts from the database: what one job had in one stretch, by how it ended.
+MOST_ROWS: Final = 50_000
 #: What is never left out for lack of room, the worst first.
 _WORST: Final = ("failed", "missed", "held", "warning", "skipped", "cancelled", "open")
 
@@ -89,11 +89,15 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`left_out` jobs have coming instants that were not counted, and of `unsized` jobs the devices were not."""
+    """`left_out` jobs have coming instants that were not counted, and of `unsized` jobs the devices were not.
+
+    `is_capped`: more is stored than is counted, and what lies latest is not in here.
+    """
 
     stretches: Sequence[Stretch]
     left_out: int
     unsized: int
+    is_capped: bool
 
 
 def edges_of(zone: Zone, step: Step, begin: datetime, end: datetime) -> list[datetime]:
@@ -124,7 +128,7 @@ async def overview(
     """What the jobs that are asked for have between the first and the last edge; of each stretch `most` jobs are told one by one."""
     cells: dict[tuple[int, int], Cell] = {}
     load: dict[tuple[int, int], Load] = {}
-    await _stored(tx, scope, wanted, edges, cells)
+    is_capped = await _stored(tx, scope, wanted, edges, cells)
     await _stored_load(tx, scope, wanted, edges, load)
     left_out = unsized = 0
     if edges[-1] > now:
@@ -132,7 +136,7 @@ async def overview(
         for one in tallies:
             _add_tally(cells, one, names[one.job_id])
         unsized = await _coming_load(tx, scope, wanted, tallies, load, now)
-    return Overview(_stretches(edges, cells, load, most), left_out, unsized)
+    return Overview(_stretches(edges, cells, load, most), left_out, unsized, is_capped)
 
 
 def _stretches(
@@ -171,7 +175,8 @@ async def _stored(
     wanted: LedgerFilter,
     edges: Sequence[datetime],
     cells: dict[tuple[int, int], Cell],
-) -> None:
+) -> bool:
+    """Whether there is more than was counted."""
     table = occurrences.c
     place, word = _place(edges).label("place"), func.coalesce(table.outcome, table.state).label("word")
     query = (
@@ -188,11 +193,14 @@ async def _stored(
         )
         .join_from(occurrences, jobs_table, jobs_table.c.id == table.job_id)
         .group_by(place, table.job_id, jobs_table.c.name, word)
-        .limit(_MOST_ROWS)
+        .order_by(place)
+        .limit(MOST_ROWS + 1)
     )
     query = of_jobs(_between(query, edges), scope, wanted, table.job_id)
-    for row in await tx.execute(query):
+    rows = (await tx.execute(query)).all()
+    for row in rows[:MOST_ROWS]:
         _add_stored(cells, row)
+    return len(rows) > MOST_ROWS
 
 
 _STAMP: Final = len("20260101000000000000")

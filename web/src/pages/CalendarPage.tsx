@@ -157,6 +157,9 @@ const Overview = ({ state, shown, zone, today, now, date, sites }: OverviewProps
           less, by a site or a name.
         </p>
       )}
+      {data.is_capped && (
+        <p className={classes.note}>More has happened than is counted here, and the latest of it is missing: look at less.</p>
+      )}
       {data.unsized > 0 && (
         <p className={classes.note}>The load lacks the coming devices of {data.unsized.toLocaleString("en")} jobs.</p>
       )}

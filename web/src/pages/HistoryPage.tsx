@@ -1,6 +1,6 @@
 import { Button, Loader } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useNavigate, useParams } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { historyQuery } from "@/api/history";
 import { jobQuery } from "@/api/jobs";
@@ -10,6 +10,7 @@ import { HistoryFilterBar } from "@/features/history/HistoryFilterBar";
 import classes from "@/features/history/history.module.css";
 import { CompareBar, HistoryList } from "@/features/history/HistoryList";
 import { paths } from "@/lib/paths";
+import { useIdParam } from "@/lib/use-id-param";
 import { useUrlState } from "@/lib/url-state";
 import { JobFrame } from "@/pages/JobFrame";
 import { EmptyState } from "@/ui/EmptyState";
@@ -19,8 +20,7 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 
 /** A job > Historical Runs: every occurrence by days, also those that did not run; two of them compared. */
 const HistoryPage = () => {
-  const params: { jobId?: string } = useParams({ strict: false });
-  const jobId = Number(params.jobId);
+  const jobId = useIdParam("jobId");
   const [state, setState] = useUrlState(HISTORY_FILTERS);
   const [chosen, setChosen] = useState<string[]>([]);
   const navigate = useNavigate();

@@ -1,6 +1,5 @@
 import { Loader, Menu } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
 import { useRef } from "react";
 import { exportAddress } from "@/api/job-editor";
 import { jobQuery, type JobReply } from "@/api/jobs";
@@ -9,6 +8,7 @@ import { EditJob } from "@/features/job-editor/EditJob";
 import { Revisions } from "@/features/job-editor/Revisions";
 import { JobFrame } from "@/pages/JobFrame";
 import { paths } from "@/lib/paths";
+import { useIdParam } from "@/lib/use-id-param";
 import { oneOf, texts } from "@/lib/search-params";
 import { useUrlState } from "@/lib/url-state";
 import { AppLink } from "@/ui/AppLink";
@@ -19,12 +19,11 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 
 /** `/jobs/:id`: the job itself, to be looked at and changed. */
 const JobPage = () => {
-  const { jobId }: { jobId?: string } = useParams({ strict: false });
-  const id = Number(jobId);
-  const job = useQuery({ ...jobQuery(id), enabled: Number.isInteger(id) });
+  const id = useIdParam("jobId");
+  const job = useQuery({ ...jobQuery(id), enabled: id > 0 });
   if (job.data) return <Loaded key={id} job={job.data} />;
   const problem = job.error ? asProblem(job.error) : null;
-  if (!Number.isInteger(id) || problem?.status === 404)
+  if (id === 0 || problem?.status === 404)
     return (
       <>
         <PageHeader title="No such job" />

@@ -1,10 +1,10 @@
 import { Button, Loader } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
 import { jobQuery, useRunJob } from "@/api/jobs";
 import { LATEST, occurrenceQuery } from "@/api/runs";
 import { RUN_FILTERS } from "@/features/run/run-filters";
 import { useFollowed } from "@/features/run/use-run";
+import { useIdParam } from "@/lib/use-id-param";
 import { useUrlState } from "@/lib/url-state";
 import { JobFrame } from "@/pages/JobFrame";
 import { RunView } from "@/pages/RunView";
@@ -14,8 +14,7 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 
 /** A job > Current Run: the last run, live while it runs, or any other by `?occurrence=`. */
 const RunPage = () => {
-  const params: { jobId?: string } = useParams({ strict: false });
-  const jobId = Number(params.jobId);
+  const jobId = useIdParam("jobId");
   const [state, setState] = useUrlState(RUN_FILTERS);
   const which = state.occurrence || LATEST;
   const job = useQuery(jobQuery(jobId));

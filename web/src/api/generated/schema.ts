@@ -3355,6 +3355,11 @@ export interface components {
          * @description `left_out`: jobs whose coming instants were not counted, as there are too many. `unsized`: jobs that are not in the coming load.
          */
         CalendarReply: {
+            /**
+             * Is Capped
+             * @description more has happened than is counted, and the latest of it is not in here: ask for less
+             */
+            is_capped: boolean;
             /** Left Out */
             left_out: number;
             /** Stretches */
