@@ -18,12 +18,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from watchbill_agent import as_user, clock, evidence, masking, platform_linux
+from watchbill_agent import as_user, clock, evidence, platform_linux
 from watchbill_agent import events as e
 from watchbill_agent.filecache import FileCache
 from watchbill_agent.sealing import UnopenedError, open_secrets
 from watchbill_agent.sessions import Account, Platform
 from watchbill_wire import EnvelopePayload, RefusalReason, Result, Stream
+from watchbill_wire.masking import patterns
 
 STREAMS: tuple[Stream, Stream] = ("stdout", "stderr")
 # The pipe closes a moment before the process can be waited for.
@@ -111,7 +112,7 @@ class Launcher:
         theirs = os.open(folder / "wake", os.O_WRONLY | os.O_CLOEXEC)
         control = os.open(folder / "control", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            order = evidence.order_text(payload, arguments, environment, masking.patterns(secrets.values()), account)
+            order = evidence.order_text(payload, arguments, environment, patterns(secrets.values()), account)
             self._children.append(platform_linux.start_supervisor(folder, order, theirs, control))
         except OSError:
             os.close(wake)

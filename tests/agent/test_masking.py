@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import watchbill_agent
-from watchbill_agent.masking import patterns
 from watchbill_agent.supervisor.watchbill_mask import Masker
+from watchbill_wire.masking import patterns
 
 SUPERVISOR = Path(watchbill_agent.__file__).with_name("supervisor")
 

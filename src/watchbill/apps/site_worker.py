@@ -5,38 +5,34 @@ One of the three places that may catch broadly: an executor's fault ends its ite
 
 import asyncio
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from watchbill import queue, runs
+from watchbill.apps.playbook_run import Access, Bell, PlaybookRun
 from watchbill.apps.wiring import Engine
 from watchbill.core.states import WorkItemState
-from watchbill.executors import EXECUTORS, LeaseLostError, WorkRequest
+from watchbill.executors import (
+    LeaseLostError,
+    Limits,
+    WorkRequest,
+    Workshop,
+    default_root,
+    executors,
+    wipe_leftovers,
+)
 from watchbill.kit import log
+from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, run_all, wait_any
 from watchbill.queue import Lane, Lease
 from watchbill.queue.worker import RetryError, SiteQueue
+from watchbill.runs import playbooks
 
-LANES = {Lane.SCHEDULED_JOB: 50}
+LANES = {Lane.SCHEDULED_JOB: 50, Lane.PLAYBOOKS: 50}
 RETRY_DELAY = timedelta(seconds=5)
 
 _logger = log.get("site_worker")
-
-
-@dataclass
-class _Run:
-    """The executor's port to its run: every step proves that the lease is still held, in the transaction of the step."""
-
-    engine: Engine
-    lease: Lease
-
-    async def release(self) -> int:
-        async with self.engine.db.begin() as tx:
-            if not await queue.holds(tx, self.lease):
-                raise LeaseLostError
-            now = await self.engine.clock.now(tx)
-            return await runs.release(tx, self.lease.run_id, self.lease.site_id, now)
 
 
 @dataclass
@@ -45,6 +41,11 @@ class Worker:
 
     engine: Engine
     id: uuid.UUID
+    access: Access
+    bell: Bell = field(default_factory=Bell)
+
+    def __post_init__(self) -> None:
+        self._executors = executors(workshop(self.engine))
 
     async def handle(self, item_id: int) -> None:
         """Claim, execute, settle. A repeat of a finished item does nothing.
@@ -76,7 +77,9 @@ class Worker:
 
     async def _execute(self, lease: Lease, request: WorkRequest) -> None:
         try:
-            await EXECUTORS[request.execution_context](request, _Run(self.engine, lease))
+            async with self.bell.listening() as stops:
+                run = PlaybookRun(self.engine, lease, self.access, stops)
+                await self._executors[request.execution_context](request, run)
         except LeaseLostError:
             _logger.warning("lease.lost", item=lease.item_id, term=lease.term)
         except Exception as error:
@@ -94,6 +97,14 @@ class Worker:
                 _logger.warning("lease.lost", item=lease.item_id, term=lease.term)
             elif state is WorkItemState.FAILED:
                 await runs.fail_unreleased(tx, lease.run_id, lease.site_id, error or "", now)
+                await playbooks.give_up(tx, lease.item_id, lease.run_id, lease.site_id, error or "", now)
+
+
+def workshop(engine: Engine) -> Workshop:
+    """What the playbooks of this process share."""
+    settings = engine.settings
+    limits = Limits(settings.output_head_bytes, settings.output_tail_bytes)
+    return Workshop(default_root(settings.data_dir), limits, asyncio.Semaphore(settings.playbooks_at_once))
 
 
 @dataclass
@@ -119,7 +130,10 @@ async def main(engine: Engine, site_id: int) -> None:
     """Serve one site until told to stop or idle for long enough."""
     done = asyncio.Event()
     heartbeat = Heartbeat(engine.db, engine.clock, "site_worker", site_id=site_id, should_stop=done)
-    worker = Worker(engine, heartbeat.id)
+    worker = Worker(engine, heartbeat.id, EngineAccess(engine))
+    listener = Listener(engine.db.conninfo)
+    listener.on(runs.PLAYBOOKS, worker.bell.ring)
+    wipe_leftovers(default_root(engine.settings.data_dir))
     work = SiteQueue(engine.db.conninfo, site_id, LANES, worker.handle)
-    services: list[Service] = [heartbeat, work, _Idle(work, engine.settings.site_worker_idle_seconds, done)]
+    services: list[Service] = [heartbeat, listener, work, _Idle(work, engine.settings.site_worker_idle_seconds, done)]
     await run_all(services, done)

@@ -17,7 +17,7 @@ def meaning(
     """The event that it is to a target that runs nothing else, and the reason."""
     match outcome:
         case "exited":
-            return _of_exit(exit_code, warning_exit_codes, signal)
+            return _of_exit(exit_code, warning_exit_codes, reason or (f"killed_by_signal_{signal}" if signal else None))
         case "timed_out":
             return TargetEvent.TIME_OUT, "tree_survived" if tree == "survived" else None
         case "cancelled":
@@ -34,13 +34,13 @@ def may_repeat(outcome: str, tree: str | None) -> bool:
 
 
 def _of_exit(
-    exit_code: int | None, warning_codes: Collection[int], signal: int | None
+    exit_code: int | None, warning_codes: Collection[int], reason: str | None
 ) -> tuple[TargetEvent, str | None]:
     if exit_code == 0:
         return TargetEvent.SUCCEED, None
     if exit_code in warning_codes:
         return TargetEvent.WARN, None
-    return TargetEvent.FAIL, f"killed_by_signal_{signal}" if signal else None
+    return TargetEvent.FAIL, reason
 
 
 def _of_refusal(reason: str | None) -> tuple[TargetEvent, str | None]:
@@ -50,7 +50,15 @@ def _of_refusal(reason: str | None) -> tuple[TargetEvent, str | None]:
             return TargetEvent.EXPIRE, "offline"
         case "cancelled":
             return TargetEvent.STOPPED, None
-        case "interpreter_missing" | "no_user_session":
+        case (
+            "interpreter_missing"
+            | "no_user_session"
+            | "credential_missing"
+            | "credential_locked"
+            | "credential_mismatch"
+        ):
+            return TargetEvent.SKIP, reason
+        case "wireguard_unavailable" | "wireguard_not_ready" | "preflight_failed":
             return TargetEvent.SKIP, reason
         case "offline":
             return TargetEvent.EXPIRE, "offline"

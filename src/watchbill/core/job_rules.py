@@ -25,6 +25,7 @@ from watchbill.core.job_rules_values import (
     CONTEXT_MATRIX,
     DEFAULT_CONTEXT,
     EXPIRES_AFTER_SECONDS,
+    INTERRUPTED,
     JOB_KINDS,
     MAX_COMPONENTS,
     NO_TARGETS,
@@ -44,6 +45,7 @@ from watchbill.core.job_rules_values import (
     Duration,
     ExecutionContext,
     Fit,
+    Interrupted,
     Job,
     JobDraft,
     NoTargets,
@@ -286,6 +288,7 @@ def _policies(fields: Fields) -> Policies:
         max_change_percent=fields.optional_integer("max_change_percent", *CHANGE_PERCENT),
         max_change_devices=fields.optional_integer("max_change_devices", *CHANGE_DEVICES),
         no_user_session=cast("NoUserSession", word("no_user_session", NO_USER_SESSIONS, "skip")),
+        interrupted=cast("Interrupted", word("interrupted", INTERRUPTED, "lost")),
     )
     fields.refuse_unknown("policies")
     return policies

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from watchbill.core.job_rules_steps import step_conflicts
-from watchbill.core.job_rules_values import ExecutionContext, JobDraft
+from watchbill.core.job_rules_values import REMOTE_CONTEXTS, ExecutionContext, JobDraft
 from watchbill.core.job_rules_waves import pacing_conflicts
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_calendar import CalendarUnit
@@ -31,6 +31,9 @@ def conflicts(draft: JobDraft) -> Iterator[Problem]:
     if draft.policies.no_user_session == "wait" and draft.execution_context is not ExecutionContext.CURRENT_USER:
         message = "must be skip: nobody is waited for by a job that does not run as who is signed in (current_user)"
         yield Problem("policies.no_user_session", "not_allowed", message)
+    if draft.policies.interrupted == "again" and draft.execution_context not in REMOTE_CONTEXTS:
+        message = "must be lost: only a playbook is run again after its worker died; a script goes on without one"
+        yield Problem("policies.interrupted", "not_allowed", message)
     yield from pacing_conflicts(draft, regular_gap(draft.schedule) if draft.schedule is not None else None)
     if draft.duration.time_limit_seconds is not None:
         yield from run_limit_fault(draft.duration.run_limit_seconds, draft.duration.time_limit_seconds)

@@ -20,6 +20,7 @@ OverlapScope = Literal["device", "job"]
 SplayMode = Literal["fixed", "per_occurrence"]
 CatchUp = Literal["skip", "latest", "all", "hold"]
 Offline = Literal["wait", "skip"]
+Interrupted = Literal["lost", "again"]
 NoTargets = Literal["skip", "fail"]
 NoUserSession = Literal["skip", "wait"]
 
@@ -50,6 +51,10 @@ class Fit(StrEnum):
 
 _K, _C = ComponentKind, ExecutionContext
 _REMOTE = (_C.SSH, _C.SSH_INDIVIDUAL, _C.WINRM, _C.WINRM_INDIVIDUAL)
+#: Where the Engine itself reaches into devices, over their network.
+REMOTE_CONTEXTS: Final = frozenset(_REMOTE)
+#: One run of a playbook for all devices of a site together, with Ansible's own parallel work.
+SHARED_CONTEXTS: Final = frozenset((_C.SSH, _C.WINRM))
 _LOCAL = (_C.SYSTEM, _C.CURRENT_USER)
 #: Which component runs in which context; every pair has its cell.
 CONTEXT_MATRIX: Final[Mapping[tuple[ComponentKind, ExecutionContext], Fit]] = {
@@ -71,6 +76,7 @@ CATCH_UPS: Final = Choice(("latest", "skip", "all", "hold"))
 SPLAY_MODES: Final = Choice(("fixed", "per_occurrence"))
 OFFLINES: Final = Choice(("wait", "skip"))
 NO_TARGETS: Final = Choice(("skip", "fail"))
+INTERRUPTED: Final = Choice(("lost", "again"))
 NO_USER_SESSIONS: Final = Choice(("skip", "wait"))
 
 MAX_COMPONENTS: Final = 20
@@ -159,6 +165,9 @@ class Policies:
     no_user_session: NoUserSession = "skip"
     #: What is tried again.
     retry_on: tuple[str, ...] = DEFAULT_RETRY_ON
+    #: A device on which a playbook was running when its worker died: its outcome is lost, or it runs again, which only a playbook
+    #: that may be repeated says.
+    interrupted: Interrupted = "lost"
 
     def step_rules(self) -> dict[str, object] | None:
         """What runs need to know when a component has ended; None = no retries, and a failure ends it."""
@@ -192,6 +201,7 @@ class Policies:
             "max_change_percent": self.max_change_percent,
             "max_change_devices": self.max_change_devices,
             "no_user_session": self.no_user_session,
+            "interrupted": self.interrupted,
         }
 
 

@@ -68,6 +68,7 @@ class TargetEvent(StrEnum):
     """
 
     WAIT = "wait"  # released, and its device is offline
+    CONNECT = "connect"  # its transport is being prepared
     DISPATCH = "dispatch"
     START = "start"  # also of each later component
     RETRY = "retry"  # it went wrong, and is tried again
@@ -156,9 +157,10 @@ _ANSWERS = {
 
 TARGET: Mapping[tuple[TargetState, TargetEvent], TargetState] = {
     (_S.PENDING, _E.WAIT): _S.WAITING_ONLINE,
-    **{(state, _E.DISPATCH): _S.DISPATCHED for state in _WAITING},
-    **{(state, _E.START): _S.RUNNING for state in (_S.DISPATCHED, _S.RUNNING)},
-    **{(state, _E.RETRY): _S.PENDING for state in (_S.DISPATCHED, _S.RUNNING)},
+    **{(state, _E.CONNECT): _S.CONNECTING for state in _WAITING},
+    **{(state, _E.DISPATCH): _S.DISPATCHED for state in (*_WAITING, _S.CONNECTING)},
+    **{(state, _E.START): _S.RUNNING for state in (_S.CONNECTING, _S.DISPATCHED, _S.RUNNING)},
+    **{(state, _E.RETRY): _S.PENDING for state in (_S.CONNECTING, _S.DISPATCHED, _S.RUNNING)},
     **{(state, _E.CANCEL): _S.CANCELLED for state in _WAITING},
     **{(state, _E.CANCEL): _S.CANCELLING for state in (_S.CONNECTING, _S.DISPATCHED, _S.RUNNING)},
     **{(state, _E.SUPERSEDE): _S.EXPIRED for state in _WAITING},

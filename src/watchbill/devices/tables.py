@@ -110,3 +110,12 @@ device_sessions = Table(
     Column("is_remote", Boolean, nullable=False),
     Column("since_at", DateTime(timezone=True)),
 )
+
+device_host_keys = Table(
+    "device_host_keys",
+    metadata,
+    Column("device_id", Uuid, primary_key=True),
+    # Type and key, as the public key file of an SSH server has it.
+    Column("key", Text, nullable=False),
+    Column("pinned_at", DateTime(timezone=True), nullable=False),
+)

@@ -5,9 +5,49 @@ A new context is one module here and one line in the registry.
 
 from collections.abc import Mapping
 
+from watchbill.core.job_rules_values import REMOTE_CONTEXTS
 from watchbill.executors import agent_script
-from watchbill.executors.base import Executor, LeaseLostError, RunPort, WorkRequest
+from watchbill.executors.base import (
+    Become,
+    End,
+    Executor,
+    Given,
+    LeaseLostError,
+    Login,
+    News,
+    Obstacle,
+    Playbook,
+    PlaybookPort,
+    RunPort,
+    Way,
+    WorkRequest,
+)
+from watchbill.executors.playbooks import MAIN, Limits, Workshop, default_root, wipe_leftovers
 
-EXECUTORS: Mapping[str, Executor] = {"system": agent_script.execute, "current_user": agent_script.execute}
+__all__ = [
+    "MAIN",
+    "Become",
+    "End",
+    "Executor",
+    "Given",
+    "LeaseLostError",
+    "Limits",
+    "Login",
+    "News",
+    "Obstacle",
+    "Playbook",
+    "PlaybookPort",
+    "RunPort",
+    "Way",
+    "WorkRequest",
+    "Workshop",
+    "default_root",
+    "executors",
+    "wipe_leftovers",
+]
 
-__all__ = ["EXECUTORS", "Executor", "LeaseLostError", "RunPort", "WorkRequest"]
+
+def executors(shop: Workshop) -> Mapping[str, Executor]:
+    """The registry of one process."""
+    scripts = {"system": agent_script.execute, "current_user": agent_script.execute}
+    return {**scripts, **{context.value: shop.execute for context in REMOTE_CONTEXTS}}

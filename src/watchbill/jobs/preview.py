@@ -52,6 +52,7 @@ class Who:
     needs_key: bool = False
     #: What a device does on which nobody is signed in: skip or wait. None = it is not asked who is.
     no_user_session: str | None = None
+    execution_context: str = "system"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,9 @@ class Settings:
     site_worker_idle_seconds: int = _setting(
         "300", _number(5, 86_400), "A site worker with no work ends after this long."
     )
+    playbooks_at_once: int = _setting(
+        "8", _number(1, 500), "Most runs of Ansible that one site worker has at once; each takes some 100 MB of memory."
+    )
     heartbeat_seconds: int = _setting("20", _number(5, 300), "How often an agent tells the gateway that it is there.")
     agent_token_seconds: int = _setting("3600", _number(60, 86_400), "How long an agent's token is good for.")
     session_hours: int = _setting("12", _number(1, 720), "How long a signed-in session lasts.")

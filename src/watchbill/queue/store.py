@@ -29,6 +29,7 @@ ATTEMPT_LIMIT = 5
 
 class Lane(StrEnum):
     SCHEDULED_JOB = "scheduled_job"
+    PLAYBOOKS = "playbooks"  # they take hours: nothing of what agents run waits behind them
     ONBOARDING = "onboarding"
     MAINTENANCE = "maintenance"
 
@@ -103,7 +104,7 @@ _SITES = text(
 _QUEUED = text("SELECT run_id, site_id FROM work_items WHERE run_id = ANY(:runs) AND state = 'queued'")
 _CANCEL = text(
     "UPDATE work_items SET state = 'cancelled', finished_at = :now"
-    " WHERE run_id = ANY(:runs) AND state IN ('queued', 'leased') RETURNING id"
+    " WHERE run_id = ANY(:runs) AND state = 'queued' RETURNING id"
 )
 
 
@@ -205,7 +206,7 @@ async def settle(
 
 
 async def cancel(tx: AsyncConnection, run_ids: Sequence[int], now: datetime) -> None:
-    """Withdraw the items of runs; a worker that holds one loses it at its next write."""
+    """Withdraw the items of runs that nobody has taken; who holds one ends it, and finds nothing to let go."""
     await tx.execute(_CANCEL, {"runs": list(run_ids), "now": now})
 
 

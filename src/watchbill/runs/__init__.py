@@ -77,7 +77,7 @@ from watchbill.runs.stopping import (
 )
 from watchbill.runs.taking import KILL_GRACE, LONGEST_REST, Delivery, Look, Taken, next_start, take
 from watchbill.runs.to_open import Opening, Wave
-from watchbill.runs.turns import BOUNDS, GATEWAYS, await_turn, devices_in, gateway_channel, job_in
+from watchbill.runs.turns import BOUNDS, GATEWAYS, PLAYBOOKS, await_turn, devices_in, gateway_channel, job_in
 from watchbill.runs.waiting import leave_revoked
 
 __all__ = [
@@ -88,6 +88,7 @@ __all__ = [
     "LONGEST_REST",
     "MISSED_SPAN",
     "NO_KEY",
+    "PLAYBOOKS",
     "Again",
     "Answers",
     "Around",

@@ -43,9 +43,10 @@ WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
     CAST(:reach AS bigint[]) AS reach_site_ids,
     CAST(:offline AS text) AS offline, {COUNTED_ONLY},
+    (SELECT j.definition->>'execution_context' FROM jobs j WHERE j.id = :job_id) AS execution_context,
     ARRAY(SELECT v.content->>'interpreter' FROM job_components c JOIN assemblies a ON a.id = c.assembly_id
       JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
-      WHERE c.job_id = :job_id ORDER BY c.position) AS interpreters
+      WHERE c.job_id = :job_id AND v.content->>'interpreter' IS NOT NULL ORDER BY c.position) AS interpreters
 ), aimed AS (
   SELECT s.id AS aim_id, t.kind, t.position, t.is_exclusion, t.device_id, t.filter_id, t.site_id
   FROM setting s JOIN job_targets t ON t.job_id = s.job_id

@@ -48,12 +48,12 @@ SELECT e.id, e.target_id, e.run_id, e.device_id, e.site_id, e.start_by_at, e.sta
   t.cancel_requested_at IS NOT NULL AS is_cancelled, t.occurrence_id, t.job_id,
   e.stdout_bytes, e.stderr_bytes, e.component, e.attempt, e.time_limit_seconds, e.session_id, e.session_user_name
 FROM executions e JOIN run_targets t ON t.run_id = e.run_id AND t.id = e.target_id
-WHERE e.device_id = ANY(:devices) AND e.state <> 'finished' AND t.term = e.term
+WHERE e.device_id = ANY(:devices) AND e.state <> 'finished' AND t.term = e.term AND e.item_id IS NULL
   AND (CAST(:before AS timestamptz) IS NULL OR (e.state = 'dispatched' AND e.dispatched_at < :before)) ORDER BY e.dispatched_at, e.id
 """)
 
 _RUN_CONTENT = text("""
-SELECT r.id, r.job_id, r.execution_context, r.components, r.time_limit_seconds, o.scheduled_for_at, o.local_time
+SELECT r.id, r.job_id, r.execution_context, r.components, r.time_limit_seconds, o.scheduled_for_at, o.local_time, r.forks
 FROM runs r JOIN occurrences o ON o.id = r.occurrence_id WHERE r.id = ANY(:runs)
 """)
 
@@ -84,6 +84,7 @@ class RunContent:
     time_limit_seconds: int
     scheduled_for_at: datetime
     local_time: datetime | None
+    forks: int | None = None
 
 
 async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime, *, limit: int = RELEASE_BATCH) -> int:
@@ -95,7 +96,7 @@ async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime,
     # A run that wants its job for itself lets older ones be released first.
     awaited = [(row.job_id, row.device_id) for row in rows if row.is_awaited]
     if awaited:
-        await turns.ring(tx, awaited)
+        await turns.ring(tx, awaited, now)
     if any(row.gateway_id is None for row in rows):
         # A device that connects right now is seen neither here nor by its gateway until this commits.
         await db.notify(tx, GATEWAYS, str(run_id))

@@ -218,7 +218,7 @@ async def settle(tx: AsyncConnection, moved: Sequence[Moved], now: datetime) -> 
         await publish_occurrences(tx, await rollouts.advance(tx, paced, now), now)
     freed = [(one.job_id, one.device_id) for one in moved if one.frees]
     if freed:
-        await turns.ring(tx, freed)
+        await turns.ring(tx, freed, now)
     await _publish(tx, moved, now)
 
 

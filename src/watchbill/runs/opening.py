@@ -16,13 +16,13 @@ from sqlalchemy.sql import bindparam
 from watchbill import jobs, queue
 from watchbill.core.states import OccurrenceReason
 from watchbill.jobs.aiming import SPEC
-from watchbill.queue import Lane, NewItem
+from watchbill.queue import NewItem
 from watchbill.runs import canaries, overlap, pacing
 from watchbill.runs.canaries import NotStarted
 from watchbill.runs.moves import publish_in_sites
 from watchbill.runs.not_run import publish_to_sites
 from watchbill.runs.resolving import RESOLVE, ZONE
-from watchbill.runs.to_open import COLUMNS, WAVE_ROWS, Opening, as_json, wave_columns
+from watchbill.runs.to_open import COLUMNS, WAVE_ROWS, Opening, as_json, lane_of, wave_columns
 
 _OVERLAP_DETAIL: Final = (
     "The run before was still active on at least one device, and only one run of this job goes at a time."
@@ -58,7 +58,7 @@ WITH given AS (
 ), begun AS (
   SELECT id, state FROM opened UNION ALL SELECT id, state FROM released
 ), content AS (
-  SELECT s.id, s.job_id, s.execution_context, s.no_user_session,
+  SELECT s.id, s.job_id, s.execution_context, s.no_user_session, s.forks, s.interrupted,
     CASE WHEN s.overlap = 'allow' THEN 'none' WHEN s.overlap_scope = 'job' THEN 'job' ELSE 'device' END AS exclusivity,
     jsonb_agg(jsonb_build_object('position', c.position, 'assembly_id', a.id, 'name', a.name, 'revision', v.revision,
       'content_sha256', v.content_sha256, 'interpreter', v.content->>'interpreter',
@@ -72,11 +72,12 @@ WITH given AS (
   JOIN job_components c ON c.job_id = s.job_id
   JOIN assemblies a ON a.id = c.assembly_id
   JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
-  GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope, s.execution_context, s.no_user_session
+  GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope, s.execution_context, s.no_user_session, s.forks, s.interrupted
 ), run AS (
   INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at,
-    step_rules, no_user_session, target_specs)
-  SELECT new_run_id(:now), id, job_id, 'script', execution_context, components, time_limit_seconds, exclusivity, :now, step_rules, no_user_session,
+    step_rules, no_user_session, forks, interrupted, target_specs)
+  SELECT new_run_id(:now), id, job_id, CASE WHEN execution_context IN ('system', 'current_user') THEN 'script' ELSE 'playbook' END,
+    execution_context, components, time_limit_seconds, exclusivity, :now, step_rules, no_user_session, forks, interrupted,
     -- The rules as they are now; who is named one by one is in the rows themselves.
     coalesce((SELECT jsonb_agg(jsonb_build_object('place', CASE WHEN t.is_exclusion THEN -1 - t.position ELSE t.position END,
         'kind', t.kind, 'filter_id', t.filter_id, 'site_id', t.site_id, 'name', coalesce(f.name, y.name), 'revision', f.revision)
@@ -84,7 +85,7 @@ WITH given AS (
       FROM job_targets t LEFT JOIN device_filters f ON f.id = t.filter_id LEFT JOIN sites y ON y.id = t.site_id
       WHERE t.job_id = content.job_id AND t.device_id IS NULL), '[]')
   FROM content
-  RETURNING id, occurrence_id, ARRAY(SELECT c->>'interpreter' FROM jsonb_array_elements(components) c) AS interpreters
+  RETURNING id, occurrence_id, ARRAY(SELECT c->>'interpreter' FROM jsonb_array_elements(components) c WHERE c->>'interpreter' IS NOT NULL) AS interpreters
 ), setting AS (
   SELECT s.*, r.id AS run_id, r.interpreters, CAST(:now AS timestamptz) AS opens_at FROM given s JOIN run r ON r.occurrence_id = s.id
 ), aimed AS (
@@ -159,8 +160,9 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     begun = {row.occurrence_id for row in eligible}
     await overlap.give_way(tx, [one for one in openings if one.id in begun], now)
     await pacing.put_into_waves(tx, [one for one in openings if one.id in begun], now)
-    items = sorted({(row.run_id, row.site_id) for row in eligible})
-    await queue.put(tx, [NewItem(run_id, site_id, Lane.SCHEDULED_JOB) for run_id, site_id in items], now)
+    lanes = {one.id: lane_of(one.execution_context) for one in openings}
+    items = sorted({(row.run_id, row.site_id, lanes[row.occurrence_id]) for row in eligible})
+    await queue.put(tx, [NewItem(*item) for item in items], now)
     empty = [occurrence for occurrence, state in new.items() if state == "open" and occurrence not in begun]
     if empty:
         unknown = {row.occurrence_id: _unknown(row.why) for row in rows if row.why is not None}

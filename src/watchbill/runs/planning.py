@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from watchbill.core.following import due_at, local_time, wave_start
+from watchbill.core.job_rules_values import SHARED_CONTEXTS
 from watchbill.core.occurrence import (
     CatchUp,
     CatchUpPolicy,
@@ -297,6 +298,7 @@ def opening(
     begin = max(instant, now) if is_late else instant
     stop_by = begin + timedelta(seconds=job.run_limit_seconds) if job.run_limit_seconds else None
     is_own = kind == "schedule"
+    is_shared = job.execution_context in SHARED_CONTEXTS
     waves = _waves(job, instant, now, zones, policy or _policy(job)) if is_own else ()
     return Opening(
         id=public_id(job.id, kind, instant, request_id),
@@ -320,7 +322,9 @@ def opening(
         overlap=job.policies.overlap,
         overlap_scope=job.policies.overlap_scope,
         waves_plan=job.policies.waves,
-        concurrency=job.policies.concurrency,
+        concurrency=None if is_shared else job.policies.concurrency,
+        forks=job.policies.concurrency if is_shared else None,
+        interrupted=job.policies.interrupted,
         site_concurrency=job.policies.site_concurrency,
         starts_from=begin,
         stop_by_at=stop_by,

@@ -40,6 +40,7 @@ _COUNT = text(f"""
 WITH setting AS (
   SELECT CAST(:id AS uuid) AS id, CAST(:job_id AS bigint) AS job_id, CAST(:allowed AS bigint[]) AS allowed_site_ids,
     CAST(:reach AS bigint[]) AS reach_site_ids, CAST(:interpreters AS text[]) AS interpreters, CAST(:offline AS text) AS offline,
+    CAST(:context AS text) AS execution_context,
     {COUNTED_ONLY}
 ), aimed AS ({_AIMED}
 ), first AS MATERIALIZED (
@@ -231,6 +232,7 @@ async def _count(tx: AsyncConnection, scope: SiteScope, who: Who, canary: Canary
         "job_id": who.job_id,
         "allowed": None if who.allowed_site_ids is None else list(who.allowed_site_ids),
         "interpreters": list(who.interpreters),
+        "context": who.execution_context,
         "offline": who.offline,
         "skipping": [who.job_id] if who.job_id and (who.overlap, who.overlap_scope) == ("skip", "device") else [],
         "known_zones": [],

@@ -37,6 +37,7 @@ _START = text("""
 UPDATE executions e SET state = 'running', started_at = s.started_at
 FROM unnest(CAST(:ids AS uuid[]), CAST(:devices AS uuid[]), CAST(:times AS timestamptz[])) AS s(id, device_id, started_at), runs r
 WHERE e.id = s.id AND e.device_id = s.device_id AND e.state IN ('dispatched', 'accepted') AND r.id = e.run_id
+  AND e.item_id IS NOT DISTINCT FROM CAST(:item_id AS bigint)
 RETURNING e.target_id, e.term, e.started_at, e.session_id, r.time_limit_seconds
 """)
 
@@ -53,6 +54,7 @@ FROM unnest(CAST(:execution_id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:out
   AS s(execution_id, device_id, outcome, exit_code, signal, reason, detail, tree, started_at, finished_at, stdout_bytes,
     stderr_bytes, truncated, last_line, added_bytes, output_hash), runs r
 WHERE e.id = s.execution_id AND e.device_id = s.device_id AND e.state <> 'finished' AND r.id = e.run_id
+  AND e.item_id IS NOT DISTINCT FROM CAST(:item_id AS bigint)
 RETURNING e.id, e.run_id, e.device_id, e.target_id, e.term, e.component, e.outcome, e.exit_code, e.signal, e.reason, e.detail,
   e.tree, e.started_at, e.finished_at, e.stdout_bytes, e.stored_bytes, e.session_id, s.last_line, nullif(r.components->e.component->'warning_exit_codes', '[]') AS warning_exit_codes,
   {HAS_STEPS} AS has_steps
@@ -124,12 +126,18 @@ async def accepted(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUI
         await tx.execute(_ACCEPT, {"ids": [e for e, _ in rows], "devices": [d for _, d in rows]})
 
 
-async def started(tx: AsyncConnection, rows: Sequence[tuple[uuid.UUID, uuid.UUID, datetime]], now: datetime) -> None:
-    """(execution, device, instant) of scripts that run now; from here their time limit counts."""
+async def started(
+    tx: AsyncConnection,
+    rows: Sequence[tuple[uuid.UUID, uuid.UUID, datetime]],
+    now: datetime,
+    *,
+    item_id: int | None = None,
+) -> None:
+    """(execution, device, instant) of what runs now; from here their time limit counts. `item_id`: who says so, if not the device."""
     if not rows:
         return
     columns = {"ids": [r[0] for r in rows], "devices": [r[1] for r in rows], "times": [min(r[2], now) for r in rows]}
-    found = (await tx.execute(_START, columns)).all()
+    found = (await tx.execute(_START, {**columns, "item_id": item_id})).all()
     moves = [
         Move(
             row.target_id,
@@ -168,15 +176,23 @@ class Outputs:
 _NONE = Outputs()
 
 
-async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime, outputs: Outputs = _NONE) -> Finished:
+async def finished(
+    tx: AsyncConnection,
+    reports: Sequence[Report],
+    now: datetime,
+    outputs: Outputs = _NONE,
+    *,
+    item_id: int | None = None,
+) -> Finished:
     """Store results. A repeat is ignored; one that comes after its target was settled is kept beside it as late.
 
     Their output is stored already. Where another component follows it is written down with the result of the one before.
+    `item_id`: the work item that says so, if not the device.
     """
     if not reports:
         return Finished()
     unique = {report.told: report for report in reports}
-    rows = await _finish(tx, list(unique.values()), outputs, now)
+    rows = await _finish(tx, list(unique.values()), outputs, item_id, now)
     ended = [Ended(row.run_id, row.id, row.stdout_bytes, row.stored_bytes) for row in rows if _is_success(row)]
     told = await script_values.told(tx, ended)
     notes = {row.target_id: told[row.id].note() for row in rows if row.id in told}
@@ -194,7 +210,7 @@ async def finished(tx: AsyncConnection, reports: Sequence[Report], now: datetime
 
 
 async def _finish(
-    tx: AsyncConnection, reports: Sequence[Report], outputs: Outputs, now: datetime
+    tx: AsyncConnection, reports: Sequence[Report], outputs: Outputs, item_id: int | None, now: datetime
 ) -> Sequence[Row[*tuple[Any, ...]]]:
     """Those that had not ended yet."""
     columns = {
@@ -202,7 +218,7 @@ async def _finish(
         "added_bytes": [outputs.added(one.execution_id) for one in reports],
         "output_hash": [outputs.hashes.get(one.told) for one in reports],
     }
-    rows = (await tx.execute(_FINISH, {**columns, "now": now})).all()
+    rows = (await tx.execute(_FINISH, {**columns, "item_id": item_id, "now": now})).all()
     counted = {row.id for row in rows}
     rest = {id_: one for id_, one in outputs.stored.items() if id_ not in counted}
     if rest:

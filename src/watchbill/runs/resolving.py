@@ -25,7 +25,7 @@ DELAY: Final = """SELECT (h.high * s.splay_seconds + ((h.low * s.splay_seconds) 
       LATERAL (SELECT ('x' || encode(substring(b.bytes FROM 1 FOR 4), 'hex'))::bit(32)::bigint AS high,
         ('x' || encode(substring(b.bytes FROM 5 FOR 4), 'hex'))::bit(32)::bigint AS low) AS h"""
 
-#: CTEs `considered`, `busy` and `resolved`. They read `spec` (jobs.aiming), `setting` (an opening's columns with `run_id`, `interpreters` and `opens_at`, which is now) and `wave`, and the parameters
+#: CTEs `considered`, `busy` and `resolved`. They read `spec` (jobs.aiming), `setting` (an opening's columns with `run_id`, `interpreters`, and `opens_at`, which is now) and `wave`, and the parameters
 #: `known_zones` and `skipping`: the jobs of which a device sits out while an earlier row of it is active. A rule finds nobody outside of
 #: the scope that the job was saved with. Order of the reasons: the strongest first.
 RESOLVE: Final = f"""
@@ -56,7 +56,8 @@ considered AS (
       WHEN c.is_excluded THEN 'excluded'
       WHEN d.status = 'revoked' THEN 'not_approved'
       WHEN d.status = 'disabled' THEN 'device_disabled'
-      WHEN 'batch' = ANY(s.interpreters) AND d.os_family <> 'windows' THEN 'os_mismatch'
+      WHEN ('batch' = ANY(s.interpreters) OR s.execution_context LIKE 'winrm%') AND d.os_family <> 'windows' THEN 'os_mismatch'
+      WHEN s.execution_context LIKE 'ssh%' AND d.os_family = 'windows' THEN 'os_mismatch'
       WHEN d.interpreters IS NOT NULL AND NOT s.interpreters <@ d.interpreters THEN 'interpreter_missing'
       WHEN w.reason IS NOT NULL THEN w.reason
       -- A wave that is still to come waits for its turn then: what is active now may have ended long before.

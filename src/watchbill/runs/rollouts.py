@@ -24,6 +24,7 @@ from watchbill.identity.audit import About
 from watchbill.kit import db
 from watchbill.kit.clock import rfc3339
 from watchbill.queue import Lane, NewItem
+from watchbill.runs.to_open import lane_of
 from watchbill.runs.turns import BOUNDS
 
 LOCK = text("""
@@ -40,7 +41,7 @@ WHERE run_id = ANY(:runs) AND is_paced AND released_at IS NOT NULL AND deadline_
 """)
 # Sites with something for a worker to do. A device that is away is first noted as such, and then waits without a place.
 _WORK = text("""
-SELECT r.run_id, s.site_id FROM rollouts r
+SELECT r.run_id, s.site_id, u.execution_context FROM rollouts r JOIN runs u ON u.id = r.run_id
 JOIN LATERAL (SELECT DISTINCT c.site_id FROM occurrence_counts c WHERE c.occurrence_id = r.occurrence_id AND c.number > 0
   AND (c.state IN ('pending', 'waiting_online') OR (r.phase = 'braked' AND r.cancels_running AND c.state IN ('dispatched', 'running')))) s ON true
 WHERE r.occurrence_id = ANY(:ids) AND (r.phase = 'braked' OR EXISTS (
@@ -203,11 +204,13 @@ async def _queue(tx: AsyncConnection, some: Sequence[Rollout], now: datetime) ->
     if not some:
         return
     sites: dict[int, list[int]] = defaultdict(list)
+    lanes: dict[int, Lane] = {}
     for row in await tx.execute(_WORK, {"ids": [one.occurrence_id for one in some], "now": now}):
         sites[row.run_id].append(row.site_id)
+        lanes[row.run_id] = lane_of(row.execution_context)
     busy = await busy_sites(tx, [one.run_id for one in some if one.is_limited and one.run_id in sites])
     items = [
-        NewItem(one.run_id, site_id, Lane.SCHEDULED_JOB)
+        NewItem(one.run_id, site_id, lanes[one.run_id])
         for one in some
         for site_id in _with_places(one, sites.get(one.run_id, ()), busy.get(one.run_id, {}))
     ]

@@ -18,7 +18,7 @@ from watchbill.runs import in_sessions
 from watchbill.runs.left_out import leave_rest_out
 from watchbill.runs.moves import Move, Moved, move, publish_occurrences
 from watchbill.runs.taking import KILL_GRACE, SILENCE
-from watchbill.runs.turns import gateway_channel
+from watchbill.runs.turns import PLAYBOOKS, gateway_channel
 
 _MARK = text(
     "UPDATE occurrences SET cancelled_by = :operator, cancel_requested_at = coalesce(cancel_requested_at, :now)"
@@ -40,6 +40,7 @@ WHERE occurrence_id = ANY(:ids) AND deadline_at IS NOT NULL AND state <> 'cancel
 _TO_CANCEL = text("""
 SELECT e.id, e.device_id FROM run_targets t
 JOIN executions e ON e.run_id = t.run_id AND e.target_id = t.id AND e.term = t.term AND e.state <> 'finished'
+  AND e.item_id IS NULL
 JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
 WHERE t.state = 'cancelling'
 """)
@@ -196,10 +197,11 @@ def _never_started(row: Row[*tuple[Any, ...]], *, waits_its_turn: bool) -> Move:
 
 
 async def pass_on(tx: AsyncConnection, target_ids: Sequence[int]) -> None:
-    """Ring for the gateways that hold the devices of targets that are to be stopped."""
+    """Ring for the gateways that hold the devices of targets that are to be stopped, and for workers that run playbooks on them."""
     if target_ids:
         for gateway_id in (await tx.execute(_GATEWAYS_OF, {"ids": list(target_ids)})).scalars().all():
             await db.notify(tx, gateway_channel(gateway_id), "cancel")
+        await db.notify(tx, PLAYBOOKS)
 
 
 async def next_deadline(tx: AsyncConnection) -> datetime | None:

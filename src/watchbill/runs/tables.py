@@ -118,6 +118,8 @@ runs = Table(
     Column("target_specs", JSONB, nullable=False),
     Column("step_rules", JSONB),
     Column("no_user_session", Text, nullable=False),
+    Column("forks", Integer),
+    Column("interrupted", Text, nullable=False),
 )
 
 run_targets = Table(
@@ -195,6 +197,9 @@ executions = Table(
     Column("last_line", Text),
     Column("variables", JSONB),
     Column("output_hash", LargeBinary),
+    # The work item that runs it, of a playbook; None = its device's agent does.
+    Column("item_id", BigInteger),
+    Column("recap", JSONB),
 )
 
 output_chunks = Table(

@@ -5,7 +5,7 @@ Where no window and no one-run-at-a-time has a say, one statement does it all. E
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,8 @@ from watchbill.runs.turns import BOUNDS
 KILL_GRACE = timedelta(seconds=30)
 #: How long beyond its limit a silent device is waited for.
 SILENCE = timedelta(minutes=2)
+#: How long a connection to a device may take to be made, before a playbook runs on it.
+CONNECTING = timedelta(minutes=2)
 #: No reaper looks away longer than this, whatever the next known bound is.
 LONGEST_REST = timedelta(seconds=30)
 #: Targets that are judged at a time: as many as are handed out, or, where windows are asked again, whole fleets that stay put off.
@@ -50,10 +52,13 @@ _AHEAD_IF = f"""
 _AHEAD = _AHEAD_IF.format(can_start=_CAN_START.format(x="b"))
 _STANDS_AHEAD = _AHEAD_IF.format(can_start=f"{_IN_TIME} AND {_BEGUN}".format(x="b"))
 
+# Who hands out: the gateway that holds the device, to its agent; or a worker of its site, which runs the playbook itself.
+_GATEWAY = "r.kind = 'script' JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id"
+_WORKER = """r.kind = 'playbook' AND t.site_id = :site_id
+  JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id IS NOT NULL"""
 _FROM = """
   FROM run_targets t
-  JOIN runs r ON r.id = t.run_id
-  JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
+  JOIN runs r ON r.id = t.run_id AND {holder}
   JOIN devices d ON d.id = t.device_id AND d.status = 'active'"""
 _WHERE = f"""
   WHERE t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL AND {_CAN_START.format(x="t")}
@@ -70,9 +75,10 @@ _HAS_WINDOWS = """EXISTS (SELECT FROM windows w WHERE w.enabled AND w.deleted_at
 
 # From `locked` (id, run_id, state, stop_at) to deliveries: one, or one in each session of who is signed in.
 _DELIVER = f"""taken AS (
-  UPDATE run_targets t SET state = 'dispatched', term = t.term + 1, attempt = t.attempt + 1, reason = NULL, detail = NULL,
-    retry_of = NULL, exit_code = NULL, last_line = NULL,
-    deadline_at = CAST(:now AS timestamptz) + r.time_limit_seconds * interval '1 second' + CAST(:silence AS interval),
+  UPDATE run_targets t SET state = CASE r.kind WHEN 'script' THEN 'dispatched' ELSE 'connecting' END, term = t.term + 1,
+    attempt = t.attempt + 1, reason = NULL, detail = NULL, retry_of = NULL, exit_code = NULL, last_line = NULL,
+    deadline_at = CAST(:now AS timestamptz) + CASE r.kind WHEN 'script'
+      THEN r.time_limit_seconds * interval '1 second' + CAST(:silence AS interval) ELSE CAST(:connecting AS interval) END,
     starts_at = CASE WHEN t.starts_at > :now THEN :now ELSE t.starts_at END,
     stop_by_at = least(t.stop_by_at, l.stop_at),
     stop_reason = CASE WHEN l.stop_at < coalesce(t.stop_by_at, 'infinity') THEN 'outside_window' ELSE t.stop_reason END
@@ -86,9 +92,9 @@ _DELIVER = f"""taken AS (
   FROM taken k LEFT JOIN {SESSIONS}
 ), delivered AS (
   INSERT INTO executions (id, target_id, run_id, device_id, site_id, component, attempt, term, state, start_by_at, dispatched_at,
-    session_id, session_user_name)
+    session_id, session_user_name, item_id)
   SELECT execution_id, target_id, run_id, device_id, site_id, component, attempt, term, 'dispatched', start_by_at, :now,
-    session_id, session_user_name FROM dealt
+    session_id, session_user_name, CAST(:item_id AS bigint) FROM dealt
 )"""
 _DELIVERED = """
 SELECT 'delivered' AS what, execution_id, target_id, run_id, occurrence_id, job_id, device_id, site_id, wave, before, start_by_at,
@@ -121,22 +127,24 @@ FROM (
     SELECT FROM run_targets WHERE state IN ('pending', 'waiting_online') AND starts_at > :now)
 ) notes
 """
-_TAKE_OF_RUN = text(_TAKE.format(which="t.run_id = :run_id"))
-_TAKE_OF_JOB = text(_TAKE.format(which="t.job_id = :job_id AND t.deadline_at IS NOT NULL"))
-_TAKE_OF_DEVICES = text(_TAKE.format(which="t.device_id = ANY(:devices)"))
-_TAKE_STARTING = text(_TAKE.format(which="t.starts_at BETWEEN :since AND :now"))
+_WHICH = {
+    "run_id": "t.run_id = :run_id",
+    "job_id": "t.job_id = :job_id AND t.deadline_at IS NOT NULL",
+    "devices": "t.device_id = ANY(:devices)",
+    "since": "t.starts_at BETWEEN :since AND :now",
+}
 
 # What is left although it could start: it waits for a turn on its device, or for that of its run.
-_LEFT = text(f"""
+_LEFT = f"""
 SELECT DISTINCT r.exclusivity = 'job' AS is_lone,
   CASE WHEN r.exclusivity = 'device' OR CAST(:of_lone AS boolean) THEN ({_STANDS_AHEAD} LIMIT 1) END AS behind_id
 {_MINE} AND {_ANY_LOOK} AND r.exclusivity <> 'none'
-""")
-_LONE = text(f"""
+"""
+_LONE = f"""
 SELECT r.job_id, r.id AS run_id, min(t.id) AS target_id, o.kind = 'backfill' AS is_backfill
 {_FROM} JOIN occurrences o ON o.id = t.occurrence_id {_WHERE} AND {_ANY_LOOK} AND r.exclusivity = 'job'
 GROUP BY r.job_id, r.id, o.kind
-""")
+"""
 # Two gateways that look at two runs of one job do it one after the other.
 _LOCK_JOBS = text(
     "SELECT pg_advisory_xact_lock(hashtextextended('watchbill turn of a job', job_id))"
@@ -149,14 +157,14 @@ FROM run_targets b JOIN occurrences o ON o.id = b.occurrence_id
 WHERE b.job_id = ANY(:jobs) AND b.deadline_at IS NOT NULL AND (b.state IN {_ACTIVE} OR b.released_at IS NULL)
 GROUP BY b.job_id, b.run_id, o.kind
 """)
-_CANDIDATES = text(f"""
+_CANDIDATES = f"""
 SELECT t.id, t.run_id, t.job_id, t.device_id, t.expires_at, t.starts_at, t.reason, t.detail, o.ignores_windows,
   coalesce(s.timezone, 'UTC') AS zone
 {_FROM} JOIN occurrences o ON o.id = t.occurrence_id LEFT JOIN sites s ON s.id = d.site_id {_WHERE} AND {_ANY_LOOK}
   AND NOT t.id = ANY(:seen) AND (r.exclusivity <> 'job' OR t.run_id = ANY(:turns))
   AND (r.exclusivity = 'none' OR NOT EXISTS ({_AHEAD}))
 LIMIT :page
-""")
+"""
 _LOCK_TARGETS = text(
     "SELECT id FROM run_targets WHERE id = ANY(:ids) AND state IN ('pending', 'waiting_online') ORDER BY id FOR UPDATE SKIP LOCKED"
 )
@@ -181,9 +189,28 @@ _NEXT_START = text("""
 SELECT t.starts_at FROM run_targets t
 JOIN device_presence p ON p.device_id = t.device_id AND p.gateway_id = :gateway_id
 JOIN devices d ON d.id = t.device_id AND d.status = 'active'
+JOIN runs r ON r.id = t.run_id AND r.kind = 'script'
 WHERE t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL AND t.starts_at > :since
 ORDER BY t.starts_at LIMIT 1
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The statements of one kind of holder. `take` by what of a look is said."""
+
+    take: Mapping[str, TextClause]
+    left: TextClause
+    lone: TextClause
+    candidates: TextClause
+
+
+def _statements(holder: str) -> _Statements:
+    take = {name: text(_TAKE.format(which=which, holder=holder)) for name, which in _WHICH.items()}
+    return _Statements(take, *(text(one.format(holder=holder)) for one in (_LEFT, _LONE, _CANDIDATES)))
+
+
+_OF_GATEWAY, _OF_WORKER = _statements(_GATEWAY), _statements(_WORKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +246,15 @@ class Look:
     since: datetime | None = None
     again: bool = False
 
+    @property
+    def by(self) -> str:
+        """Which of them it is, as the parameter of its statement is called."""
+        if self.run_id is not None:
+            return "run_id"
+        if self.job_id is not None:
+            return "job_id"
+        return "devices" if self.since is None else "since"
+
 
 @dataclass
 class Taken:
@@ -242,8 +278,35 @@ async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: 
 
     Some `limit` targets at most; fewer mean that there are no more of them.
     """
+    return await _take(tx, _Holder(_OF_GATEWAY, {"gateway_id": gateway_id}), now, look, limit)
+
+
+async def take_for_item(
+    tx: AsyncConnection, run_id: int, site_id: int, item_id: int, now: datetime, *, limit: int
+) -> Taken:
+    """Hand ready targets of a playbook's run and site to the work item that runs them; their connection is to be made now."""
+    holder = _Holder(_OF_WORKER, {"site_id": site_id}, item_id)
+    return await _take(tx, holder, now, Look(run_id=run_id), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    statements: _Statements
+    who: Mapping[str, object]
+    item_id: int | None = None
+
+    @property
+    def taking(self) -> dict[str, object]:
+        return {"item_id": self.item_id, "silence": KILL_GRACE + SILENCE, "connecting": CONNECTING}
+
+    @property
+    def after(self) -> TargetState:
+        return TargetState.DISPATCHED if self.item_id is None else TargetState.CONNECTING
+
+
+async def _take(tx: AsyncConnection, holder: _Holder, now: datetime, look: Look, limit: int) -> Taken:
     values = {
-        "gateway_id": gateway_id,
+        **holder.who,
         "now": now,
         "again": look.again,
         "run_id": look.run_id,
@@ -251,37 +314,25 @@ async def take(tx: AsyncConnection, gateway_id: uuid.UUID, now: datetime, look: 
         "devices": None if look.device_ids is None else list(look.device_ids),
         "since": look.since,
     }
-    statement, which = _statement(look)
-    used = {name: values[name] for name in ("gateway_id", "now", "again", which)}
-    rows = await tx.execute(statement, {**used, "limit": limit, **_SILENCE})
+    which = look.by
+    used = {name: values[name] for name in (*holder.who, "now", "again", which)}
+    rows = await tx.execute(holder.statements.take[which], {**used, "limit": limit, **holder.taking})
     taken, moved, notes = Taken(), list[Moved](), set[str]()
     for row in rows:
         if row.what in ("delivered", "nobody"):
-            _add(taken, moved, row)
+            _add(taken, moved, row, holder.after)
         else:
             notes.add(row.what)
     taken.has_later = "later" in notes
     if "left" in notes:
-        is_lone = await _left(tx, values, taken)
+        is_lone = await _left(tx, holder, values, taken)
         if is_lone or "windows" in notes:
-            await _look_closely(tx, values, taken, moved, limit, is_lone=is_lone, has_windows="windows" in notes)
+            closer = _Closer(tx, holder, values, taken, moved, limit)
+            await closer.look(is_lone=is_lone, has_windows="windows" in notes)
     moved += await _leave_alone(tx, taken, now)
     await settle(tx, moved, now)
     taken.deliveries.sort(key=lambda one: (one.target_id, one.session_id or ""))
     return taken
-
-
-_SILENCE = {"silence": KILL_GRACE + SILENCE}
-
-
-def _statement(look: Look) -> tuple[TextClause, str]:
-    if look.run_id is not None:
-        return _TAKE_OF_RUN, "run_id"
-    if look.job_id is not None:
-        return _TAKE_OF_JOB, "job_id"
-    if look.since is not None:
-        return _TAKE_STARTING, "since"
-    return _TAKE_OF_DEVICES, "devices"
 
 
 _TAKEN = (
@@ -289,7 +340,7 @@ _TAKEN = (
 )  # fmt: skip
 
 
-def _add(taken: Taken, moved: list[Moved], row: Row[*tuple[Any, ...]]) -> None:
+def _add(taken: Taken, moved: list[Moved], row: Row[*tuple[Any, ...]], after: TargetState) -> None:
     if row.what == "nobody":
         taken.nobody.add(row.target_id)
         return
@@ -298,7 +349,7 @@ def _add(taken: Taken, moved: list[Moved], row: Row[*tuple[Any, ...]]) -> None:
     )
     taken.deliveries.append(one)
     if row.is_first:
-        moved.append(changed(row, row.before, TargetState.DISPATCHED))
+        moved.append(changed(row, row.before, after))
 
 
 async def _leave_alone(tx: AsyncConnection, taken: Taken, now: datetime) -> list[Moved]:
@@ -313,74 +364,82 @@ async def next_start(tx: AsyncConnection, gateway_id: uuid.UUID, since: datetime
     return found
 
 
-async def _left(tx: AsyncConnection, look: dict[str, Any], taken: Taken, *, of_lone: bool = False) -> bool:
+async def _left(
+    tx: AsyncConnection, holder: _Holder, look: dict[str, Any], taken: Taken, *, of_lone: bool = False
+) -> bool:
     """Whom the rest waits for on its devices; whether some of it wants its job for itself."""
-    left = (await tx.execute(_LEFT, {**look, "of_lone": of_lone})).all()
+    left = (await tx.execute(holder.statements.left, {**look, "of_lone": of_lone})).all()
     taken.behind = {row.behind_id for row in left if row.behind_id is not None}
     # It was left because something was ahead of it: that has gone since.
     taken.has_turn = any(row.behind_id is None and not row.is_lone for row in left)
     return any(row.is_lone for row in left)
 
 
-async def _look_closely(
-    tx: AsyncConnection,
-    look: dict[str, Any],
-    taken: Taken,
-    moved: list[Moved],
-    limit: int,
-    *,
-    is_lone: bool,
-    has_windows: bool,
-) -> None:
-    """Candidates one by one. Each of them is judged once; what one that is put off held up is a candidate then."""
-    shut = await windows.load(tx) if has_windows else windows.WindowSet()
-    seen: list[int] = []
-    taken.behind, taken.has_turn = set(), False
-    for again in sorted({bool(look["again"]), False}, reverse=True):
-        values = {**look, "again": again}
-        turn, behind = await _turns(tx, values) if is_lone else ([], [])
-        while len(taken.deliveries) < limit:
-            page = {"turns": turn, "seen": seen, "page": _PAGE_AGAIN if again else _PAGE}
-            some = [Candidate(*row) for row in await tx.execute(_CANDIDATES, {**values, **page})]
-            if not some:
-                await _left(tx, values, taken, of_lone=True)
-                taken.behind.update(behind)
-                break
-            seen += [one.id for one in some]
-            pairs = () if shut.is_empty else [(one.job_id, one.device_id) for one in some]
-            covering = await windows.covering_devices(tx, pairs, look["now"])
-            judged = fates(some, shut, covering, look["now"])
-            del judged.going[max(limit - len(taken.deliveries), _PAGE) :]
-            await _carry_out(tx, judged, taken, moved, look["now"])
+@dataclass
+class _Closer:
+    """A look at candidates one by one. Each of them is judged once; what one that is put off held up is a candidate then."""
 
+    tx: AsyncConnection
+    holder: _Holder
+    values: dict[str, Any]
+    taken: Taken
+    moved: list[Moved]
+    limit: int
 
-async def _turns(tx: AsyncConnection, look: dict[str, Any]) -> tuple[list[int], list[int]]:
-    """Runs that want their job for themselves and may have it, until this transaction ends; targets the others wait for."""
-    lone = [Lone(*row) for row in await tx.execute(_LONE, look)]
-    jobs = {"jobs": sorted({one.job_id for one in lone})}
-    await tx.execute(_LOCK_JOBS, jobs)
-    return whose_turn(lone, [Busy(*row) for row in await tx.execute(_BUSY, jobs)])
+    async def look(self, *, is_lone: bool, has_windows: bool) -> None:
+        shut = await windows.load(self.tx) if has_windows else windows.WindowSet()
+        seen: list[int] = []
+        self.taken.behind, self.taken.has_turn = set(), False
+        for again in sorted({bool(self.values["again"]), False}, reverse=True):
+            values = {**self.values, "again": again}
+            turn, behind = await self._turns(values) if is_lone else ([], [])
+            while len(self.taken.deliveries) < self.limit:
+                page = {"turns": turn, "seen": seen, "page": _PAGE_AGAIN if again else _PAGE}
+                found = await self.tx.execute(self.holder.statements.candidates, {**values, **page})
+                some = [Candidate(*row) for row in found]
+                if not some:
+                    await _left(self.tx, self.holder, values, self.taken, of_lone=True)
+                    self.taken.behind.update(behind)
+                    break
+                seen += [one.id for one in some]
+                await self._judge(some, shut)
 
+    async def _judge(self, some: Sequence[Candidate], shut: windows.WindowSet) -> None:
+        now = self.values["now"]
+        pairs = () if shut.is_empty else [(one.job_id, one.device_id) for one in some]
+        judged = fates(some, shut, await windows.covering_devices(self.tx, pairs, now), now)
+        del judged.going[max(self.limit - len(self.taken.deliveries), _PAGE) :]
+        await self._carry_out(judged, now)
 
-async def _carry_out(tx: AsyncConnection, judged: Fates, taken: Taken, moved: list[Moved], now: datetime) -> None:
-    """Do it to those that nobody else is at."""
-    locked = (await tx.execute(_LOCK_TARGETS, {"ids": judged.target_ids})).scalars().all()
-    mine = judged.only(locked)
-    if mine.going:
-        ids, run_ids, stops = zip(*mine.going, strict=True)
-        values = {"ids": list(ids), "runs": list(run_ids), "stops": list(stops), "now": now, **_SILENCE}
-        for row in await tx.execute(_TAKE_CHOSEN, values):
-            _add(taken, moved, row)
+    async def _turns(self, look: dict[str, Any]) -> tuple[list[int], list[int]]:
+        """Runs that want their job for themselves and may have it, until this transaction ends; targets the others wait for."""
+        lone = [Lone(*row) for row in await self.tx.execute(self.holder.statements.lone, look)]
+        jobs = {"jobs": sorted({one.job_id for one in lone})}
+        await self.tx.execute(_LOCK_JOBS, jobs)
+        return whose_turn(lone, [Busy(*row) for row in await self.tx.execute(_BUSY, jobs)])
+
+    async def _carry_out(self, judged: Fates, now: datetime) -> None:
+        """Do it to those that nobody else is at."""
+        locked = (await self.tx.execute(_LOCK_TARGETS, {"ids": judged.target_ids})).scalars().all()
+        mine = judged.only(locked)
+        if mine.going:
+            await self._hand_out(mine.going, now)
+        if mine.left_out:
+            self.moved += await apply(self.tx, mine.left_out, now)
+        if mine.put_off:
+            self.taken.has_later = True
+            self.moved += [
+                changed(row, row.state, row.state, row.reason, frees=row.is_awaited)
+                for row in await self.tx.execute(_PUT_OFF, _columns(mine.put_off))
+            ]
+
+    async def _hand_out(self, going: Sequence[tuple[int, int, datetime | None]], now: datetime) -> None:
+        ids, run_ids, stops = zip(*going, strict=True)
+        values = {"ids": list(ids), "runs": list(run_ids), "stops": list(stops), "now": now, **self.holder.taking}
+        for row in await self.tx.execute(_TAKE_CHOSEN, values):
+            _add(self.taken, self.moved, row, self.holder.after)
         if any(stop is not None and stop < now + LONGEST_REST for stop in stops):
-            await db.notify(tx, BOUNDS)
-    if mine.left_out:
-        moved += await apply(tx, mine.left_out, now)
-    if mine.put_off:
-        taken.has_later = True
-        moved += [
-            changed(row, row.state, row.state, row.reason, frees=row.is_awaited)
-            for row in await tx.execute(_PUT_OFF, _columns(mine.put_off))
-        ]
+            await db.notify(self.tx, BOUNDS)
 
 
 def _columns(put_off: Sequence[PutOff]) -> dict[str, list[Any]]:

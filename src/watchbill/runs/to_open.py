@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from watchbill.core.job_rules_values import REMOTE_CONTEXTS
 from watchbill.core.waves import WavePlan
 from watchbill.kit.clock import rfc3339
+from watchbill.queue import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,21 @@ class Opening:
     waves_plan: WavePlan | None = None
     concurrency: int | None = None
     site_concurrency: int | None = None
+    #: Of a playbook on many devices at once: on how many of them it works at the same time. None = as many as Ansible likes.
+    forks: int | None = None
+    #: What becomes of a device on which a playbook was running when its worker died: `lost`, or it runs `again`.
+    interrupted: str = "lost"
 
     @property
     def is_paced(self) -> bool:
-        return self.waves_plan is not None or self.concurrency is not None or self.site_concurrency is not None
+        """Whether it goes in waves or with a limit. Playbooks always do: what moves waves on also tells their workers when to look."""
+        is_limited = self.concurrency is not None or self.site_concurrency is not None
+        return self.waves_plan is not None or is_limited or self.execution_context in REMOTE_CONTEXTS
+
+
+def lane_of(execution_context: str) -> Lane:
+    """The lane of the work that a run in this context makes."""
+    return Lane.PLAYBOOKS if execution_context in REMOTE_CONTEXTS else Lane.SCHEDULED_JOB
 
 
 #: The opening as columns of a JSON record set; `as_json` makes such records.
@@ -87,7 +100,7 @@ COLUMNS: Final = """AS s(id uuid, job_id bigint, job_revision integer, kind text
     offline text, overlap text, overlap_scope text, device_ids uuid[], origin uuid, started_by bigint, starts_from timestamptz,
     stop_by_at timestamptz, splay_seconds integer, splay_salt text, zone_source text, local_time timestamp, start_reason text,
     ignores_windows boolean, is_release boolean, reach_site_ids bigint[], execution_context text,
-    no_user_session text)"""
+    no_user_session text, forks integer, interrupted text)"""
 
 #: Waves as rows of arrays. Arrays, not JSON: the planner sees their length.
 WAVE_ROWS: Final = """unnest(CAST(:wave_occurrences AS uuid[]), CAST(:wave_zones AS text[]), CAST(:wave_starts AS timestamptz[]),
@@ -98,7 +111,7 @@ WAVE_ROWS: Final = """unnest(CAST(:wave_occurrences AS uuid[]), CAST(:wave_zones
 _PLAIN: Final = (
     "job_id", "job_revision", "kind", "request_id", "is_late", "failure_threshold_percent", "time_limit_seconds", "offline",
     "overlap", "overlap_scope", "started_by", "splay_seconds", "splay_salt", "start_reason", "ignores_windows", "is_release",
-    "execution_context", "no_user_session",
+    "execution_context", "no_user_session", "forks", "interrupted",
 )  # fmt: skip
 
 

@@ -12,8 +12,13 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill import queue
+from watchbill.queue import Lane, NewItem
+
 #: NOTIFY channel of all gateways, for what may have become ready on any of them; the payload is a run id, a job, or "" = everything.
 GATEWAYS = "watchbill_gateways"
+#: NOTIFY channel of the site workers that run playbooks: something of theirs is to be stopped.
+PLAYBOOKS = "watchbill_playbooks"
 #: NOTIFY channel of the reapers, for a bound that comes soon.
 BOUNDS = "watchbill_bounds"
 
@@ -42,6 +47,11 @@ SELECT NULL, NULL, j.job_id FROM unnest(CAST(:jobs AS bigint[])) AS j(job_id)
 WHERE EXISTS (SELECT FROM occurrences o JOIN runs r ON r.occurrence_id = o.id AND r.exclusivity = 'job'
   WHERE o.job_id = j.job_id AND o.state = 'open')
 ORDER BY 1, 2, 3
+""")
+_PLAYBOOKS_BEHIND = text("""
+SELECT DISTINCT t.run_id, t.site_id FROM run_targets t JOIN runs r ON r.id = t.run_id AND r.kind = 'playbook'
+WHERE t.job_id = ANY(:jobs) AND t.deadline_at IS NOT NULL AND t.state IN ('pending', 'waiting_online') AND t.released_at IS NOT NULL
+ORDER BY 1, 2
 """)
 _RING = text(
     "SELECT pg_notify(channel, payload) FROM unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS r(channel, payload)"
@@ -76,9 +86,10 @@ async def await_turn(tx: AsyncConnection, target_ids: Collection[int], now: date
     return standing == len(ids)
 
 
-async def ring(tx: AsyncConnection, freed: Sequence[tuple[int, uuid.UUID]]) -> None:
+async def ring(tx: AsyncConnection, freed: Sequence[tuple[int, uuid.UUID]], now: datetime) -> None:
     """Rows of these (job, device) pairs got out of the way: wake the gateways where something may wait behind them."""
-    values = {"jobs": sorted({job for job, _ in freed}), "devices": sorted({device for _, device in freed})}
+    jobs = sorted({job for job, _ in freed})
+    values = {"jobs": jobs, "devices": sorted({device for _, device in freed})}
     devices: dict[uuid.UUID, list[uuid.UUID]] = {}
     told: list[tuple[str, str]] = []
     for row in await tx.execute(_WHO_WAITS, values):
@@ -87,6 +98,13 @@ async def ring(tx: AsyncConnection, freed: Sequence[tuple[int, uuid.UUID]]) -> N
         else:
             told.append((GATEWAYS, f"{_JOB}{row.job_id}"))
     await _tell(tx, [*told, *_in_payloads(devices)])
+    await _queue(tx, jobs, now)
+
+
+async def _queue(tx: AsyncConnection, job_ids: Sequence[int], now: datetime) -> None:
+    """Playbooks that wait behind others have nobody who waits with them: their work is queued again."""
+    rows = await tx.execute(_PLAYBOOKS_BEHIND, {"jobs": job_ids})
+    await queue.put_unless_queued(tx, [NewItem(row.run_id, row.site_id, Lane.PLAYBOOKS) for row in rows], now)
 
 
 async def ring_devices(tx: AsyncConnection, held: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> None:

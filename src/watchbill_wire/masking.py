@@ -1,6 +1,7 @@
 """In which forms a secret may show up in a script's output: as it is, and as scripts and tools commonly write it.
 
-Only the forms are made here; the supervisor takes them out of what the script writes, before anything of it is stored.
+Only the forms are made here. Whoever runs something takes them out of what it writes before anything of it is stored: on a device
+the supervisor of its agent, in the Engine the worker that runs a playbook.
 """
 
 from __future__ import annotations

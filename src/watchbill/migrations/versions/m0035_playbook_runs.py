@@ -1,0 +1,22 @@
+"""Playbooks: run by the work item of a site, which each of their executions names, with a recap."""
+
+from alembic import op
+
+revision = "0035"
+down_revision = "0030"
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE runs ADD COLUMN forks integer, ADD COLUMN interrupted text NOT NULL DEFAULT 'lost'")
+    op.execute("ALTER TABLE executions ADD COLUMN item_id bigint, ADD COLUMN recap jsonb")
+    op.execute(
+        "CREATE INDEX executions_of_items ON executions (item_id) WHERE item_id IS NOT NULL AND state <> 'finished'"
+    )
+    op.execute("""
+        CREATE TABLE device_host_keys (
+          device_id uuid PRIMARY KEY REFERENCES devices ON DELETE CASCADE, key text NOT NULL, pinned_at timestamptz NOT NULL)
+    """)
+    op.execute("""
+        ALTER TABLE work_items DROP CONSTRAINT work_items_lane_check,
+          ADD CONSTRAINT work_items_lane_check CHECK (lane IN ('scheduled_job', 'playbooks', 'onboarding', 'maintenance'))
+    """)
