@@ -203,14 +203,22 @@ _MOVE_VALUES: Mapping[str, Any] = {
     ("statement", "values"),
     [
         (
-            taking._TAKE_OF_DEVICES,
-            {"gateway_id": GATEWAY, "limit": 1, "silence": WEEK, "devices": [GATEWAY], "again": False},
+            taking._OF_GATEWAY.take["devices"],
+            {
+                "gateway_id": GATEWAY,
+                "limit": 1,
+                "silence": WEEK,
+                "connecting": WEEK,
+                "item_id": None,
+                "devices": [GATEWAY],
+                "again": False,
+            },
         ),
         (stopping._OVERDUE, {"limit": 1}),
         (stopping._NEXT_DEADLINE, {}),
         (moves._BOUNDED[0], {"ids": [1]}),
         (moves._BOUNDED[1], _MOVE_VALUES),
-        (record._START, {"ids": [GATEWAY], "devices": [GATEWAY], "times": [retention.FIRST_DAY]}),
+        (record._START, {"ids": [GATEWAY], "devices": [GATEWAY], "times": [retention.FIRST_DAY], "item_id": None}),
         (record._NEVER_CAME, {"ids": [GATEWAY], "reason": "x"}),
     ],
 )

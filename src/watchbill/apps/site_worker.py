@@ -104,7 +104,7 @@ def workshop(engine: Engine) -> Workshop:
     """What the playbooks of this process share."""
     settings = engine.settings
     limits = Limits(settings.output_head_bytes, settings.output_tail_bytes)
-    return Workshop(default_root(settings.data_dir), limits, asyncio.Semaphore(settings.playbooks_at_once))
+    return Workshop(default_root(), limits, asyncio.Semaphore(settings.playbooks_at_once))
 
 
 @dataclass
@@ -133,7 +133,7 @@ async def main(engine: Engine, site_id: int) -> None:
     worker = Worker(engine, heartbeat.id, EngineAccess(engine))
     listener = Listener(engine.db.conninfo)
     listener.on(runs.PLAYBOOKS, worker.bell.ring)
-    wipe_leftovers(default_root(engine.settings.data_dir))
+    wipe_leftovers(default_root())
     work = SiteQueue(engine.db.conninfo, site_id, LANES, worker.handle)
     services: list[Service] = [heartbeat, listener, work, _Idle(work, engine.settings.site_worker_idle_seconds, done)]
     await run_all(services, done)

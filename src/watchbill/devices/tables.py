@@ -114,7 +114,7 @@ device_sessions = Table(
 device_host_keys = Table(
     "device_host_keys",
     metadata,
-    Column("device_id", Uuid, primary_key=True),
+    Column("device_id", UUID(as_uuid=True), primary_key=True),
     # Type and key, as the public key file of an SSH server has it.
     Column("key", Text, nullable=False),
     Column("pinned_at", DateTime(timezone=True), nullable=False),

@@ -85,10 +85,10 @@ def wipe_leftovers(root: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def default_root(data_dir: Path) -> Path:
-    """In memory where that can be."""
+def default_root() -> Path:
+    """In memory where that can be. Short in any case: the path of a socket has a hundred bytes."""
     shared = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp, with their owner's rights alone
-    return shared if shared.is_dir() and os.access(shared, os.W_OK) else data_dir
+    return shared if shared.is_dir() and os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def fill(folder: Path, hosts: Sequence[Host], *, main: str, is_windows: bool) -> None:
