@@ -30,6 +30,7 @@ from watchbill.api import (
     outages,
     output,
     pages,
+    playbook_zips,
     rollouts,
     runs,
     scheduled_jobs,
@@ -46,6 +47,7 @@ from watchbill.api import (
 from watchbill.api.addresses import is_secure
 from watchbill.api.common import Deps, install_error_handlers, problem_schemas
 from watchbill.api.middleware import Guarded, Observed
+from watchbill.playbooks import MAX_ZIP_BYTES, CollectionCache, SyntaxChecks
 
 #: A new resource is a line here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -67,6 +69,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     assemblies.resource,
     assembly_files.resource,
     assembly_files.streams,
+    playbook_zips.streams,
     bulk_jobs.resource,
     scheduled_jobs.resource,
     occurrences.resource,
@@ -120,10 +123,11 @@ def create_app(deps: Deps) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.deps = deps
+    app.state.checks = SyntaxChecks(CollectionCache.of(deps.settings))
     install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    larger = {assembly_files.UPLOADS: deps.settings.file_limit_bytes}
+    larger = {assembly_files.UPLOADS: deps.settings.file_limit_bytes, playbook_zips.IMPORT: MAX_ZIP_BYTES}
     app.add_middleware(Guarded, is_tls=is_secure(deps), larger=larger)
     app.add_middleware(Observed)  # added last = outermost
     return app

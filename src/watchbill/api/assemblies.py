@@ -1,4 +1,4 @@
-"""`/api/assemblies`: scripts with their declared variables; every save that changes something is a new revision."""
+"""`/api/assemblies`: scripts and playbooks with their declared variables; every save that changes something is a new revision."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -9,21 +9,24 @@ from pydantic import Field
 
 from watchbill import assemblies, jobs
 from watchbill.api.auth import Caller
-from watchbill.api.common import Instant, Model, Now, PageOf, PageQuery, SearchQuery, Tx, check_if_match, etag, router
+from watchbill.api.common import FieldProblem, Instant, Model, Now, PageOf, PageQuery, SearchQuery, Tx, check_if_match, etag
 from watchbill.api.documented import Documented
+from watchbill.api.playbook_checks import TheVerdicts, checked_router
 from watchbill.assemblies import Assembly, AssemblyBrief, AssemblyFilter, Revision
 from watchbill.core.assembly_rules import (
     DEFAULT_TIME_LIMIT_SECONDS,
     MAX_CONTENT_CHARACTERS,
     MAX_TIME_LIMIT_SECONDS,
     MAX_VARIABLES,
+    AssemblyKind,
     Interpreter,
     VariableType,
 )
-from watchbill.core.file_rules import MAX_FILE_BYTES, MAX_FILES
+from watchbill.core.file_rules import MAX_FILE_BYTES
+from watchbill.core.playbook_rules import MAX_COLLECTIONS, MAX_TREE_FILES
 from watchbill.jobs import AssemblyUse, JobState
 
-resource = router(prefix="/api/assemblies", tags=["assemblies"])
+resource = checked_router(prefix="/api/assemblies", tags=["assemblies"])
 
 IfMatch = Annotated[str | None, Header(description="ETag of the revision that the change is based on")]
 YAML = "text/yaml"
@@ -32,7 +35,7 @@ RevisionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 class VariableBody(Model):
-    """A variable that a job gives to the script through its environment."""
+    """A variable that a job gives to the script through its environment, or to the playbook for each host."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
     type: VariableType
@@ -43,32 +46,58 @@ class VariableBody(Model):
 
 
 class FileBody(Model):
-    """A file that lies in the script's folder when it starts. Its content is stored before: `POST /api/assembly_files`."""
+    """A file that lies in the script's folder when it starts, or in the playbook's tree. Its content is stored before: `POST
+    /api/assembly_files`.
+    """
 
-    name: Annotated[str, Field(min_length=1, max_length=255, description="a plain name that every system takes")]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=255,
+            description="a plain name that every system takes; for a playbook a path below it such as roles/web/tasks/main.yml",
+        ),
+    ]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="of a stored content")]
     size: Annotated[int, Field(ge=0, le=MAX_FILE_BYTES, description="in bytes; 0 or left out = as it is stored")] = 0
+
+
+class CollectionBody(Model):
+    """A collection that a playbook takes something from. The Engine has it, or installs it from its configured source."""
+
+    name: Annotated[str, Field(min_length=1, max_length=129, description="such as ansible.posix")]
+    version: Annotated[str, Field(max_length=200, description="which will do, such as 1.5.4 or >=1.5,<2")] = "*"
 
 
 class _Settings(Model):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
-    kind: Literal["script"] = "script"
-    interpreter: Interpreter
+    kind: AssemblyKind = Field(default=AssemblyKind.SCRIPT, description="stays what it is")
+    interpreter: Interpreter | None = Field(default=None, description="of a script, which needs one")
     variables: list[VariableBody] = Field(default_factory=list, max_length=MAX_VARIABLES)
     time_limit_seconds: Annotated[int, Field(ge=1, le=MAX_TIME_LIMIT_SECONDS)] = DEFAULT_TIME_LIMIT_SECONDS
     warning_exit_codes: list[ExitCode] = Field(default_factory=list, max_length=255)
     files: list[FileBody] = Field(
         default_factory=list,
-        max_length=MAX_FILES,
-        description="where a saved assembly is changed, they stay when this is left out",
+        max_length=MAX_TREE_FILES,
+        description="where a saved assembly is changed, they stay when this is left out; at most 50 for a script",
+    )
+    collections: list[CollectionBody] = Field(
+        default_factory=list, max_length=MAX_COLLECTIONS, description="for a playbook only"
     )
 
 
 class AssemblyBody(_Settings):
-    """A script and how it is run."""
+    """A script or a playbook, and how it is run."""
 
-    content: Annotated[str, Field(min_length=1, max_length=MAX_CONTENT_CHARACTERS, description="the script itself")]
+    content: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_CONTENT_CHARACTERS,
+            description="the script itself, or the playbook's YAML, which lies as playbook.yml in its tree",
+        ),
+    ]
 
 
 class _Origin(Model):
@@ -119,7 +148,14 @@ class AssemblyUsageReply(Model):
     unseen_jobs: int
 
 
+class AssemblyCheck(Model):
+    """What a save would find, every problem at once; those of YAML and of Ansible begin with their line and column."""
+
+    problems: list[FieldProblem]
+
+
 class AssemblyQuery(SearchQuery):
+    kind: AssemblyKind | None = None
     interpreter: Interpreter | None = None
     archived: Literal["false", "true", "all"] = "false"
 
@@ -170,28 +206,46 @@ def _revision(one: Revision) -> RevisionReply:
 async def list_assemblies(tx: Tx, caller: Caller, query: Annotated[AssemblyQuery, Query()]) -> PageOf[AssemblyListItem]:
     """Assemblies by name; archived ones only when asked for."""
     archived = {"false": False, "true": True, "all": None}[query.archived]
-    wanted = AssemblyFilter(query.q, query.interpreter, archived)
+    wanted = AssemblyFilter(query.q, query.kind, query.interpreter, archived)
     page = await assemblies.list_assemblies(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
     users = await jobs.count_users(tx, [one.id for one in page.items])
     return PageOf[AssemblyListItem].of(page, lambda one: _item(one, users.get(one.id, 0)))
 
 
 @resource.post("", status_code=201)
-async def create_assembly(body: AnyAssembly, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
-    """Save a new assembly."""
-    made = await assemblies.create(tx, caller, body, now=now)
+async def create_assembly(
+    body: AnyAssembly, tx: Tx, caller: Caller, now: Now, response: Response, verdicts: TheVerdicts
+) -> AssemblyReply:
+    """Save a new assembly. The syntax of a playbook is checked before, which takes some seconds."""
+    made = await assemblies.create(tx, caller, body, now=now, verdicts=verdicts)
     response.headers["Location"] = f"/api/assemblies/{made.id}"
     return assembly_reply(made, response)
 
 
 @resource.post("/import")
-async def import_assembly(body: YamlFile, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
+async def import_assembly(
+    body: YamlFile, tx: Tx, caller: Caller, now: Now, response: Response, verdicts: TheVerdicts
+) -> AssemblyReply:
     """Save the assembly of a YAML file: a new one (201), or a new revision of the one with that name (200)."""
-    saved = await assemblies.import_file(tx, caller, body, now=now)
+    saved = await assemblies.import_file(tx, caller, body, now=now, verdicts=verdicts)
     if saved.is_changed and not saved.is_new:
         await jobs.require_followers(tx, caller, saved.assembly.id)
     response.status_code = 201 if saved.is_new else 200
     return assembly_reply(saved.assembly, response)
+
+
+@resource.post("/check")
+async def check_assembly(
+    body: AnyAssembly,
+    tx: Tx,
+    caller: Caller,
+    verdicts: TheVerdicts,
+    assembly_id: Annotated[UUID | None, Query(description="the assembly that is to be changed; none for a new one")] = None,
+) -> AssemblyCheck:
+    """Everything that a save would check, the syntax of a playbook among it, and nothing saved."""
+    before = await assemblies.get(tx, caller, assembly_id) if assembly_id is not None else None
+    _, problems = await assemblies.judge(tx, caller, body, before, verdicts)
+    return AssemblyCheck.model_validate({"problems": problems})
 
 
 @resource.get("/{assembly_id}")
@@ -208,12 +262,13 @@ async def update_assembly(
     caller: Caller,
     now: Now,
     response: Response,
+    verdicts: TheVerdicts,
     if_match: IfMatch = None,
 ) -> AssemblyReply:
     """Save an assembly anew; what changes nothing makes no revision."""
     before = await assemblies.lock(tx, caller, assembly_id)
     check_if_match(if_match, before.revision)
-    after = await assemblies.update(tx, caller, before, body, now=now)
+    after = await assemblies.update(tx, caller, before, body, now=now, verdicts=verdicts)
     if after.revision != before.revision:
         await jobs.require_followers(tx, caller, assembly_id)
     return assembly_reply(after, response)

@@ -16,7 +16,8 @@ from pydantic import Field, StringConstraints
 from watchbill import assemblies, jobs
 from watchbill.api.assemblies import AssemblyReply, IfMatch, assembly_reply
 from watchbill.api.auth import Caller, sign_in_of
-from watchbill.api.common import PROBLEMS, Deps, Model, Now, ProblemDetails, TheDeps, Tx, check_if_match, router
+from watchbill.api.common import PROBLEMS, Deps, Model, Now, ProblemDetails, TheDeps, Tx, check_if_match
+from watchbill.api.playbook_checks import TheVerdicts, checked_router
 from watchbill.assemblies import Assembly, Upload
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.file_rules import File
@@ -24,7 +25,7 @@ from watchbill.identity import Actor
 
 UPLOADS = "/api/assembly_files"
 
-resource = router(prefix="/api/assemblies", tags=["assemblies"])
+resource = checked_router(prefix="/api/assemblies", tags=["assemblies"])
 streams = APIRouter(tags=["assemblies"], responses=PROBLEMS)
 
 FileName = Annotated[str, Path(min_length=1, max_length=255, description="case does not count")]
@@ -116,7 +117,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
 
 
 @streams.get(
-    "/api/assemblies/{assembly_id}/files/{name}",
+    "/api/assemblies/{assembly_id}/files/{name:path}",
     response_class=StreamingResponse,
     responses={200: {"content": _BINARY}},
 )
@@ -130,14 +131,15 @@ async def download_file(
         file = assemblies.find_file(draft, name)
         await assemblies.read_part(tx, file.sha256, 0)  # what is not there is refused before the reply begins
     headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name.rpartition('/')[2], safe='')}",
         "Content-Length": str(file.size),
         "ETag": f'"{file.sha256}"',
     }
-    return StreamingResponse(_content(deps, file), media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(content_of(deps, file), media_type="application/octet-stream", headers=headers)
 
 
-async def _content(deps: Deps, file: File) -> AsyncIterator[bytes]:
+async def content_of(deps: Deps, file: File) -> AsyncIterator[bytes]:
+    """The content of a file, in parts, each read in a transaction of its own."""
     offset = 0
     while offset < file.size:
         async with deps.db.begin() as tx:
@@ -168,7 +170,7 @@ async def list_assembly_files(assembly_id: UUID, tx: Tx, caller: Caller, revisio
     return FilesReply(assembly_id=assembly_id, revision=number, items=items)
 
 
-@resource.put("/{assembly_id}/files/{name}")
+@resource.put("/{assembly_id}/files/{name:path}")
 async def attach_file(
     assembly_id: UUID,
     name: FileName,
@@ -177,21 +179,32 @@ async def attach_file(
     caller: Caller,
     now: Now,
     response: Response,
+    verdicts: TheVerdicts,
     if_match: IfMatch = None,
 ) -> AssemblyReply:
     """Attach a stored content under a name, in place of what has that name: a new revision. Runs of earlier revisions get theirs."""
     before = await _locked(tx, caller, assembly_id, if_match)
     definition = await assemblies.with_file(tx, before.draft, name, body.sha256)
-    return await _saved(tx, caller, before, definition, now, response)
+    after = await assemblies.update(tx, caller, before, definition, now=now, verdicts=verdicts)
+    return await _saved(tx, caller, before, after, response)
 
 
-@resource.delete("/{assembly_id}/files/{name}")
+@resource.delete("/{assembly_id}/files/{name:path}")
 async def detach_file(
-    assembly_id: UUID, name: FileName, tx: Tx, caller: Caller, now: Now, response: Response, if_match: IfMatch = None
+    assembly_id: UUID,
+    name: FileName,
+    tx: Tx,
+    caller: Caller,
+    now: Now,
+    response: Response,
+    verdicts: TheVerdicts,
+    if_match: IfMatch = None,
 ) -> AssemblyReply:
     """Carry a file no longer: a new revision."""
     before = await _locked(tx, caller, assembly_id, if_match)
-    return await _saved(tx, caller, before, assemblies.without_file(before.draft, name), now, response)
+    definition = assemblies.without_file(before.draft, name)
+    after = await assemblies.update(tx, caller, before, definition, now=now, verdicts=verdicts)
+    return await _saved(tx, caller, before, after, response)
 
 
 async def _locked(tx: Tx, caller: Actor, assembly_id: UUID, if_match: str | None) -> Assembly:
@@ -200,10 +213,7 @@ async def _locked(tx: Tx, caller: Actor, assembly_id: UUID, if_match: str | None
     return before
 
 
-async def _saved(
-    tx: Tx, caller: Actor, before: Assembly, definition: dict[str, object], now: Now, response: Response
-) -> AssemblyReply:
-    after = await assemblies.update(tx, caller, before, definition, now=now)
+async def _saved(tx: Tx, caller: Actor, before: Assembly, after: Assembly, response: Response) -> AssemblyReply:
     if after.revision != before.revision:
         await jobs.require_followers(tx, caller, before.id)
     return assembly_reply(after, response)

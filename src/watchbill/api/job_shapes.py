@@ -50,10 +50,12 @@ JobTag = Annotated[str, Field(pattern=TAG)]
 
 
 class JobComponent(Model):
-    """One script with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that."""
+    """One script or playbook with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that."""
 
     assembly_id: UUID
-    kind: Literal["script"] = "script"
+    kind: Literal["script", "playbook"] = Field(
+        default="script", description="what the assembly is; a job has scripts or playbooks, not both"
+    )
     variables: dict[str, Any] = Field(default_factory=dict)
     revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["latest"] = "latest"
     role: Literal["run", "check"] = Field(
@@ -201,10 +203,12 @@ class _Named(Model):
         list[JobComponent],
         Field(min_length=1, max_length=MAX_COMPONENTS, description="run in order on each device, one after the other"),
     ]
-    execution_context: Literal["system", "current_user"] = Field(
+    execution_context: Literal["system", "current_user", "ssh", "ssh_individual", "winrm", "winrm_individual"] = Field(
         default="system",
-        description="whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in "
-        "each session; never the agent's, also where nobody is signed in",
+        description="for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the "
+        "device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the "
+        "devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, "
+        "winrm_individual)",
     )
     credential_id: None = None
     use_service_account: Literal[False] = False

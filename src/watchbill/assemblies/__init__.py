@@ -1,4 +1,4 @@
-"""The catalogue: scripts with declared variables, every save an immutable revision. Knows nothing of jobs."""
+"""The catalogue: scripts and playbooks with declared variables, every save an immutable revision. Knows nothing of jobs."""
 
 from watchbill.assemblies.catalogue import (
     Saved,
@@ -8,11 +8,13 @@ from watchbill.assemblies.catalogue import (
     get,
     get_revision,
     import_file,
+    judge,
     list_assemblies,
     list_revisions,
     load_revisions,
     lock,
     restore,
+    save_named,
     update,
 )
 from watchbill.assemblies.file_store import PIECE_BYTES, Part
@@ -36,9 +38,18 @@ from watchbill.assemblies.files import (
 from watchbill.assemblies.files import (
     kept as kept_files,
 )
+from watchbill.assemblies.playbooks import (
+    NO_VERDICTS,
+    SyntaxUnknownError,
+    Verdicts,
+    tree_digest,
+    write_draft,
+    write_tree,
+)
 from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, Revision, find_named, hold_many
 
 __all__ = [
+    "NO_VERDICTS",
     "PIECE_BYTES",
     "UNUSED_FOR",
     "Assembly",
@@ -47,7 +58,9 @@ __all__ = [
     "Part",
     "Revision",
     "Saved",
+    "SyntaxUnknownError",
     "Upload",
+    "Verdicts",
     "archive",
     "begin_upload",
     "create",
@@ -62,6 +75,7 @@ __all__ = [
     "hold_files",
     "hold_many",
     "import_file",
+    "judge",
     "kept_files",
     "list_assemblies",
     "list_revisions",
@@ -71,7 +85,11 @@ __all__ = [
     "read_parts",
     "remove_unused",
     "restore",
+    "save_named",
+    "tree_digest",
     "update",
     "with_file",
     "without_file",
+    "write_draft",
+    "write_tree",
 ]

@@ -5,13 +5,14 @@ Whether a job still uses an assembly is known above; `archive` is told.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.assemblies import file_store, files, store
+from watchbill.assemblies.playbooks import NO_VERDICTS, Verdicts, syntax_problems
 from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, NewRevision, Revision
 from watchbill.core.assembly_rules import AssemblyDraft, check
 from watchbill.core.problems import Problem
@@ -62,12 +63,33 @@ async def load_revisions(tx: AsyncConnection, wanted: Sequence[tuple[UUID, int]]
     return {(one.assembly_id, one.revision): one for one in await store.load_revisions(tx, wanted)}
 
 
-async def create(tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime) -> Assembly:
-    """Save a new assembly; InvalidError lists everything that is wrong with it."""
+async def judge(
+    tx: AsyncConnection, actor: Actor, definition: object, before: Assembly | None, verdicts: Verdicts = NO_VERDICTS
+) -> tuple[AssemblyDraft, list[Problem]]:
+    """Everything that a save would check, and nothing saved. `before`: the assembly that is to be changed, None for a new one."""
     actor.require(Permission.ASSEMBLIES_WRITE)
-    checked = check(definition)
+    checked = check(_with_old_files(definition, before) if before is not None else definition)
     draft, wrong_files = await files.settled(tx, checked.draft)
-    problems = [*checked.problems, *wrong_files, *await _name_problems(tx, draft.name, None)]
+    own_id = before.id if before is not None else None
+    problems = [*checked.problems, *wrong_files, *await _name_problems(tx, draft.name, own_id)]
+    return draft, _judged(draft, before, problems, verdicts)
+
+
+def _judged(
+    draft: AssemblyDraft, before: Assembly | None, problems: list[Problem], verdicts: Verdicts
+) -> list[Problem]:
+    if before is not None and before.draft.kind is not draft.kind:
+        message = f"must stay {before.draft.kind}: jobs have it as what it is; save another assembly"
+        problems.append(Problem("kind", "not_allowed", message))
+    problems += syntax_problems(draft, before.draft if before is not None else None, problems, verdicts)
+    return problems
+
+
+async def create(
+    tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime, verdicts: Verdicts = NO_VERDICTS
+) -> Assembly:
+    """Save a new assembly; InvalidError lists everything that is wrong with it. A playbook needs a verdict on its syntax."""
+    draft, problems = await judge(tx, actor, definition, None, verdicts)
     if problems:
         raise InvalidError.of(problems, what="The assembly")
     return await _create(tx, actor, draft, now)
@@ -80,14 +102,20 @@ async def lock(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> Assembly
     return found
 
 
-async def update(tx: AsyncConnection, actor: Actor, before: Assembly, definition: object, *, now: datetime) -> Assembly:
+async def update(
+    tx: AsyncConnection,
+    actor: Actor,
+    before: Assembly,
+    definition: object,
+    *,
+    now: datetime,
+    verdicts: Verdicts = NO_VERDICTS,
+) -> Assembly:
     """Save a locked assembly anew. What changes nothing makes no revision; files that it does not speak of stay."""
     actor.require(Permission.ASSEMBLIES_WRITE)
     if before.archived_at is not None:
         raise ConflictError("An archived assembly cannot be changed; bring it back first.", code="assembly_archived")
-    checked = check(_with_old_files(definition, before))
-    draft, wrong_files = await files.settled(tx, checked.draft)
-    problems = [*checked.problems, *wrong_files, *await _name_problems(tx, draft.name, before.id)]
+    draft, problems = await judge(tx, actor, definition, before, verdicts)
     if problems:
         raise InvalidError.of(problems, what="The assembly")
     return await _update(tx, actor, before, draft, now)
@@ -128,21 +156,46 @@ async def restore(tx: AsyncConnection, actor: Actor, before: Assembly, *, now: d
     return _there(await store.find(tx, before.id))
 
 
-async def import_file(tx: AsyncConnection, actor: Actor, text: str, *, now: datetime) -> Saved:
+async def import_file(
+    tx: AsyncConnection, actor: Actor, text: str, *, now: datetime, verdicts: Verdicts = NO_VERDICTS
+) -> Saved:
     """Save the assembly that a YAML file holds: a new one, or a new revision of the one with that name."""
     actor.require(Permission.ASSEMBLIES_WRITE)
     document = yaml_file.read(text)
-    checked = check(document.value)
-    draft, wrong_files = await files.settled(tx, checked.draft)
-    if problems := [*checked.problems, *wrong_files]:
+    name = check(document.value).draft.name
+    before = await _find_to_change(tx, name)
+    draft, problems = await judge(tx, actor, document.value, before, verdicts)
+    if problems:
         raise InvalidError.of(document.placed(problems), what="The file")
-    await store.hold_name(tx, draft.name)
-    there = await store.find_named(tx, [draft.name])
-    if not there:
+    return await _save(tx, actor, before, draft, now)
+
+
+async def save_named(
+    tx: AsyncConnection, actor: Actor, definition: Mapping[str, object], *, now: datetime, verdicts: Verdicts = NO_VERDICTS
+) -> Saved:
+    """Save what came from outside: a new assembly, or a new revision of the one with its name."""
+    actor.require(Permission.ASSEMBLIES_WRITE)
+    before = await _find_to_change(tx, check(definition).draft.name)
+    draft, problems = await judge(tx, actor, definition, before, verdicts)
+    if problems:
+        raise InvalidError.of(problems, what="The assembly")
+    return await _save(tx, actor, before, draft, now)
+
+
+async def _find_to_change(tx: AsyncConnection, name: str) -> Assembly | None:
+    """The assembly in use with this name, locked."""
+    if not name:
+        return None
+    await store.hold_name(tx, name)
+    there = await store.find_named(tx, [name])
+    return _there(await store.find(tx, there[0].id, for_update=True)) if there else None
+
+
+async def _save(
+    tx: AsyncConnection, actor: Actor, before: Assembly | None, draft: AssemblyDraft, now: datetime
+) -> Saved:
+    if before is None:
         return Saved(await _create(tx, actor, draft, now), is_new=True, is_changed=True)
-    before = _there(await store.find(tx, there[0].id, for_update=True))
-    if isinstance(document.value, Mapping) and "files" not in document.value:
-        draft = replace(draft, files=before.draft.files)
     after = await _update(tx, actor, before, draft, now)
     return Saved(after, is_new=False, is_changed=after.revision != before.revision)
 

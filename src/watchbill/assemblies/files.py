@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.assemblies import file_store
 from watchbill.assemblies.file_store import PIECE_BYTES, Part
 from watchbill.core.assembly_rules import AssemblyDraft
-from watchbill.core.file_rules import File, is_digest, name_problem, same_name, size_problem
+from watchbill.core.file_rules import File, is_digest, same_name, size_problems
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit.errors import ConflictError, InvalidError, NotFoundError
@@ -79,8 +79,7 @@ async def settled(tx: AsyncConnection, draft: AssemblyDraft) -> tuple[AssemblyDr
         if (problem := _unlike(one, sizes, f"files.{place}")) is not None
     ]
     files = tuple(replace(one, size=sizes.get(one.sha256, one.size)) for one in draft.files)
-    if (problem := size_problem(files)) is not None:
-        problems.append(problem)
+    problems += size_problems(files, draft.file_rules)
     return replace(draft, files=files), problems
 
 
@@ -98,7 +97,7 @@ def _unlike(file: File, sizes: Mapping[str, int], path: str) -> Problem | None:
 
 async def with_file(tx: AsyncConnection, draft: AssemblyDraft, name: str, sha256: str) -> dict[str, object]:
     """The definition of an assembly with one file more, or another content for the one of that name."""
-    problems = [Problem("name", *fault)] if (fault := name_problem(name)) else []
+    problems = [Problem("name", *fault)] if (fault := draft.file_rules.name_problem(name)) else []
     if not is_digest(sha256) or not await file_store.stored(tx, [sha256]):
         message = "must be the SHA-256 of a stored file in 64 lowercase hex digits: store it first"
         problems.append(Problem("sha256", "file_not_found", message))

@@ -62,6 +62,7 @@ class AssemblyFilter:
     """Which assemblies a list shows: `q` is found in name or description, `archived` None = both."""
 
     q: str | None = None
+    kind: str | None = None
     interpreter: str | None = None
     archived: bool | None = False
 
@@ -169,6 +170,8 @@ def _filtered(query: Select[Any], wanted: AssemblyFilter) -> Select[Any]:
     if wanted.q:
         found = assemblies.c.name.icontains(wanted.q, autoescape=True)
         query = query.where(found | assemblies.c.description.icontains(wanted.q, autoescape=True))
+    if wanted.kind is not None:
+        query = query.where(assemblies.c.kind == wanted.kind)
     if wanted.interpreter is not None:
         query = query.where(assembly_revisions.c.content["interpreter"].astext == wanted.interpreter)
     if wanted.archived is not None:

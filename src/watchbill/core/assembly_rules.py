@@ -1,4 +1,4 @@
-"""What an assembly may be: its script, the variables it declares, and which values these take. Pure: knows no store and no clock.
+"""What an assembly may be: its script or playbook, the variables it declares, and which values these take. Pure: knows no store and no clock.
 
 `check` reads an assembly as the API or a file gives it and names every fault at once; jobs judge their variables by
 `value_problem`, the same rule that judges a declared default.
@@ -7,13 +7,14 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Final, assert_never
 
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown, text_fault
-from watchbill.core.file_rules import File, read_files
+from watchbill.core.file_rules import BESIDE, File, FileRules, read_files
+from watchbill.core.playbook_rules import TREE, Collection, read_collections, refuse_clashes, variable_name_problem
 from watchbill.core.problems import Problem
 
 
@@ -23,6 +24,11 @@ class Interpreter(StrEnum):
     PYTHON = "python"
     POWERSHELL = "powershell"
     BATCH = "batch"
+
+
+class AssemblyKind(StrEnum):
+    SCRIPT = "script"
+    PLAYBOOK = "playbook"
 
 
 class VariableType(StrEnum):
@@ -35,7 +41,7 @@ class VariableType(StrEnum):
 
 Value = str | int | float | bool
 
-KINDS: Final = Choice(("script",), ("playbook", "workflow"))
+KINDS: Final = Choice(tuple(AssemblyKind), ("workflow",))
 INTERPRETERS: Final = Choice(tuple(Interpreter))
 VARIABLE_TYPES: Final = Choice(tuple(VariableType))
 
@@ -62,7 +68,7 @@ _RESERVED_PREFIXES: Final = ("LD_", "DYLD_", "PYTHON", "BASH_", "WATCHBILL_")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One declared variable of a script."""
+    """One declared variable of a script or a playbook."""
 
     name: str
     type: VariableType
@@ -88,29 +94,42 @@ class AssemblyDraft:
 
     name: str
     description: str
-    kind: str
-    interpreter: Interpreter
+    kind: AssemblyKind
+    #: None for a playbook.
+    interpreter: Interpreter | None
     content: str
     variables: tuple[Variable, ...]
     time_limit_seconds: int
     warning_exit_codes: tuple[int, ...]
     files: tuple[File, ...] = ()
+    #: Of a playbook.
+    collections: tuple[Collection, ...] = ()
+
+    @property
+    def is_playbook(self) -> bool:
+        return self.kind is AssemblyKind.PLAYBOOK
+
+    @property
+    def file_rules(self) -> FileRules:
+        return TREE if self.is_playbook else BESIDE
 
     def variable(self, name: str) -> Variable | None:
         return next((variable for variable in self.variables if variable.name == name), None)
 
     def to_json(self) -> dict[str, object]:
         """The assembly as the API and a file show it; `check` reads it back to an equal draft."""
+        of_playbook = {"collections": [one.to_json() for one in self.collections]} if self.is_playbook else {}
         return {
             "name": self.name,
             "description": self.description,
-            "kind": self.kind,
-            "interpreter": self.interpreter.value,
+            "kind": self.kind.value,
+            "interpreter": self.interpreter.value if self.interpreter else None,
             "content": self.content,
             "variables": [variable.to_json() for variable in self.variables],
             "time_limit_seconds": self.time_limit_seconds,
             "warning_exit_codes": list(self.warning_exit_codes),
             "files": [file.to_json() for file in self.files],
+            **of_playbook,
         }
 
 
@@ -126,21 +145,40 @@ def check(value: object) -> CheckedAssembly:
     """Read an assembly and name everything that is wrong with it."""
     problems: list[Problem] = []
     fields = Fields.of(value, problems)
+    kind = AssemblyKind(fields.choice("kind", KINDS, default=AssemblyKind.SCRIPT) or AssemblyKind.SCRIPT)
+    is_playbook = kind is AssemblyKind.PLAYBOOK
     draft = AssemblyDraft(
         name=fields.name(),
         description=fields.text("description", most=10_000, default=""),
-        kind=fields.choice("kind", KINDS, default="script") or "script",
-        interpreter=Interpreter(fields.choice("interpreter", INTERPRETERS) or Interpreter.BASH),
-        content=_content(fields),
-        variables=_variables(fields),
+        kind=kind,
+        interpreter=None if is_playbook else _interpreter(fields),
+        content=_content(fields, is_playbook=is_playbook),
+        variables=_variables(fields, variable_name_problem if is_playbook else name_problem),
         time_limit_seconds=fields.integer(
             "time_limit_seconds", 1, MAX_TIME_LIMIT_SECONDS, default=DEFAULT_TIME_LIMIT_SECONDS
         ),
-        warning_exit_codes=_exit_codes(fields),
-        files=read_files(fields),
+        warning_exit_codes=() if is_playbook else _exit_codes(fields),
+        files=read_files(fields, TREE if is_playbook else BESIDE),
+        collections=read_collections(fields) if is_playbook else (),
     )
+    if is_playbook:
+        refuse_clashes(fields, draft.files)
+    for name, message in (_NOT_OF_PLAYBOOKS if is_playbook else _NOT_OF_SCRIPTS).items():
+        if fields.take(name):
+            fields.refuse(name, "not_allowed", message)
     fields.refuse_unknown("an assembly", READ_ONLY)
     return CheckedAssembly(draft, tuple(problems))
+
+
+_NOT_OF_PLAYBOOKS: Final = {
+    "interpreter": "must be null: a playbook is run by Ansible",
+    "warning_exit_codes": "must be empty: Ansible says by itself what failed on which device",
+}
+_NOT_OF_SCRIPTS: Final = {"collections": "must be empty: only a playbook takes something from collections"}
+
+
+def _interpreter(fields: Fields) -> Interpreter:
+    return Interpreter(fields.choice("interpreter", INTERPRETERS) or Interpreter.BASH)
 
 
 #: What a reply adds to an assembly.
@@ -163,11 +201,12 @@ def carried_bytes(text: str) -> int:
     return len(json.dumps(inner, ensure_ascii=False).encode(errors="replace"))
 
 
-def _content(fields: Fields) -> str:
+def _content(fields: Fields, *, is_playbook: bool) -> str:
     content = fields.text("content", most=MAX_CONTENT_CHARACTERS, least=1)
     if content and not content.strip():
-        fields.refuse("content", "required", "must hold a script, not only white space")
-    elif carried_bytes(content) > MAX_CARRIED_CONTENT_BYTES:
+        what = "plays" if is_playbook else "a script"
+        fields.refuse("content", "required", f"must hold {what}, not only white space")
+    elif not is_playbook and carried_bytes(content) > MAX_CARRIED_CONTENT_BYTES:
         most = MAX_CARRIED_CONTENT_BYTES // 1024
         fields.refuse("content", "length", f"is too large for one message to a device: at most {most} KiB when escaped")
     return content
@@ -184,21 +223,24 @@ def _exit_codes(fields: Fields) -> tuple[int, ...]:
     return tuple(sorted({code for code in codes if is_integer(code)}))
 
 
-def _variables(fields: Fields) -> tuple[Variable, ...]:
+NameRule = Callable[[str], tuple[str, str] | None]
+
+
+def _variables(fields: Fields, rule: NameRule) -> tuple[Variable, ...]:
     read: list[Variable] = []
     for position, item in enumerate(fields.items("variables", most=MAX_VARIABLES)):
         variable_fields = Fields.of(item, fields.problems, join(fields.path, f"variables.{position}"))
-        variable = _variable(variable_fields)
+        variable = _variable(variable_fields, rule)
         if variable.name and any(variable.name.upper() == other.name.upper() for other in read):
             variable_fields.refuse("name", "duplicate", f"{variable.name} is declared twice (case does not count)")
         read.append(variable)
     return tuple(read)
 
 
-def _variable(fields: Fields) -> Variable:
+def _variable(fields: Fields, rule: NameRule) -> Variable:
     kind = fields.choice("type", VARIABLE_TYPES)
     variable = Variable(
-        name=_variable_name(fields),
+        name=_variable_name(fields, rule),
         type=VariableType(kind or VariableType.STRING),
         is_required=fields.boolean("required", default=False),
         choices=_choices(fields) if kind else (),
@@ -225,11 +267,11 @@ def _with_default(fields: Fields, variable: Variable, default: object) -> Variab
     return replace(variable, default=default)
 
 
-def _variable_name(fields: Fields) -> str:
+def _variable_name(fields: Fields, rule: NameRule) -> str:
     name = fields.text("name", most=64, least=1)
     if not name:
         return name
-    fault = name_problem(name)
+    fault = rule(name)
     if fault:
         fields.refuse("name", *fault)
     return name

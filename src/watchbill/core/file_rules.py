@@ -4,7 +4,7 @@ A name must do on every system that an agent may run on, so that an assembly doe
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,16 @@ class File:
         return {"name": self.name, "sha256": self.sha256, "size": self.size}
 
 
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """What a kind of assembly allows of its files: how many, how large each and together, and what they may be called."""
+
+    most: int
+    file_bytes: int
+    bytes: int
+    name_problem: Callable[[str], tuple[str, str] | None]
+
+
 def name_problem(name: str) -> tuple[str, str] | None:
     """Why a file cannot have this name, as a code and a sentence; None when it can."""
     if not name or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
@@ -53,31 +63,37 @@ def name_problem(name: str) -> tuple[str, str] | None:
     return None
 
 
+#: The files beside a script.
+BESIDE: Final = FileRules(MAX_FILES, MAX_FILE_BYTES, MAX_FILES_BYTES, name_problem)
+
+
 def is_digest(text: object) -> bool:
     """Whether it is a SHA-256 in lowercase hex."""
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
-def read_files(fields: Fields) -> tuple[File, ...]:
+def read_files(fields: Fields, rules: FileRules = BESIDE) -> tuple[File, ...]:
     """The field `files` of an assembly. The size may be left out, and is 0 then, for whoever knows the contents to fill in."""
     read: list[File] = []
-    for position, item in enumerate(fields.items("files", most=MAX_FILES)):
+    taken: set[str] = set()
+    for position, item in enumerate(fields.items("files", most=rules.most)):
         inner = Fields.of(item, fields.problems, join(fields.path, f"files.{position}"))
-        file = _file(inner)
-        if file.name and same_name(read, file.name) is not None:
+        file = _file(inner, rules)
+        if file.name and file.name.casefold() in taken:
             inner.refuse("name", "duplicate", f"{file.name} is there twice (case does not count)")
+        taken.add(file.name.casefold())
         read.append(file)
     return tuple(read)
 
 
-def _file(fields: Fields) -> File:
+def _file(fields: Fields, rules: FileRules) -> File:
     name = fields.text("name", most=MAX_NAME_BYTES, least=1)
-    if name and (fault := name_problem(name)):
+    if name and (fault := rules.name_problem(name)):
         fields.refuse("name", *fault)
     digest = fields.take("sha256")
     if not is_digest(digest):
         fields.refuse("sha256", "wrong_type", "must be the SHA-256 of a stored file: 64 lowercase hex digits")
-    size = fields.integer("size", 0, MAX_FILE_BYTES, default=0)
+    size = fields.integer("size", 0, rules.file_bytes, default=0)
     fields.refuse_unknown("a file")
     return File(name, str(digest), size)
 
@@ -87,11 +103,16 @@ def same_name(files: Sequence[File], name: str) -> File | None:
     return next((one for one in files if one.name.casefold() == name.casefold()), None)
 
 
-def size_problem(files: Sequence[File]) -> Problem | None:
-    """Why these files are too many bytes together, None when they are not."""
+def size_problems(files: Sequence[File], rules: FileRules = BESIDE) -> list[Problem]:
+    """What is too large of these files, each by itself and all together."""
+    message = "has {} bytes; one file may have at most {}"
+    found = [
+        Problem(f"files.{place}.size", "too_large", message.format(one.size, rules.file_bytes))
+        for place, one in enumerate(files)
+        if one.size > rules.file_bytes
+    ]
     total = sum(one.size for one in files)
-    if total <= MAX_FILES_BYTES:
-        return None
-    return Problem(
-        "files", "too_large", f"have {total} bytes together; an assembly may carry at most {MAX_FILES_BYTES} bytes"
-    )
+    if total > rules.bytes:
+        message = f"have {total} bytes together; an assembly may carry at most {rules.bytes} bytes"
+        found.append(Problem("files", "too_large", message))
+    return found

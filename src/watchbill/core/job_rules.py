@@ -14,6 +14,7 @@ from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
 from watchbill.core.job_rules_conflicts import conflicts, run_limit_fault
+from watchbill.core.job_rules_kinds import kind_conflicts, kind_fault, read_context
 from watchbill.core.job_rules_steps import retry_policies, role_of
 from watchbill.core.job_rules_tags import tags
 from watchbill.core.job_rules_values import (
@@ -22,8 +23,6 @@ from watchbill.core.job_rules_values import (
     CHANGE_DEVICES,
     CHANGE_PERCENT,
     COMPONENT_KINDS,
-    CONTEXT_MATRIX,
-    DEFAULT_CONTEXT,
     EXPIRES_AFTER_SECONDS,
     INTERRUPTED,
     JOB_KINDS,
@@ -43,8 +42,6 @@ from watchbill.core.job_rules_values import (
     ComponentDraft,
     ComponentKind,
     Duration,
-    ExecutionContext,
-    Fit,
     Interrupted,
     Job,
     JobDraft,
@@ -130,7 +127,7 @@ def read(definition: object) -> ReadJob:
         targets=read_targets(fields, "targets", TARGET_KINDS, least=1),
         exclusions=read_targets(fields, "exclusions", EXCLUSION_KINDS, least=0),
         schedule=_schedule(fields),
-        execution_context=_context(fields, components),
+        execution_context=read_context(fields, components),
         duration=_duration(fields.object("duration")),
         policies=_policies(fields.object("policies")),
         enabled=fields.optional_boolean("enabled"),
@@ -138,6 +135,7 @@ def read(definition: object) -> ReadJob:
     )
     fields.only("credential_id", "must be null: a script runs with the agent's rights and takes no credential")
     fields.only("use_service_account", "must be false: service accounts are for playbooks", allowed=False)
+    problems += kind_conflicts(components)
     problems += conflicts(draft)
     if nothing_is_left(draft.targets, draft.exclusions):
         fields.refuse("exclusions", "nothing_left", "exclude every target: nothing is left to run on")
@@ -245,20 +243,6 @@ def _ours(problems: Sequence[calendar.Problem]) -> list[Problem]:
     return [Problem(problem.field, problem.code, problem.message) for problem in problems]
 
 
-def _context(fields: Fields, components: Sequence[ComponentDraft]) -> ExecutionContext:
-    kind = components[0].kind if components else ComponentKind.SCRIPT
-    value = fields.choice("execution_context", contexts_of(kind), default=DEFAULT_CONTEXT)
-    return ExecutionContext(value or DEFAULT_CONTEXT)
-
-
-def contexts_of(kind: ComponentKind) -> Choice:
-    """The execution contexts that a kind of component may name, now and later."""
-    fits = {context: CONTEXT_MATRIX[kind, context] for context in ExecutionContext}
-    now = tuple(context.value for context, fit in fits.items() if fit is Fit.YES)
-    later = tuple(context.value for context, fit in fits.items() if fit is Fit.LATER)
-    return Choice(now, later)
-
-
 def _duration(fields: Fields) -> Duration:
     duration = Duration(
         time_limit_seconds=fields.optional_integer("time_limit_seconds", *TIME_LIMIT_SECONDS),
@@ -305,6 +289,7 @@ def _settle_component(position: int, facts: Facts, draft: JobDraft, problems: li
     declared = _find_declared(component, facts.assemblies.get(component.assembly_id), path, problems)
     if declared is None:
         return None
+    problems += kind_fault(component.kind, declared, path)
     variables = settle_variables(
         declared,
         component.variables,

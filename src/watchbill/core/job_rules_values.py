@@ -62,14 +62,17 @@ CONTEXT_MATRIX: Final[Mapping[tuple[ComponentKind, ExecutionContext], Fit]] = {
     (_K.SCRIPT, _C.CURRENT_USER): Fit.YES,
     **{(_K.SCRIPT, context): Fit.NEVER for context in _REMOTE},
     **{(_K.PLAYBOOK, context): Fit.NEVER for context in _LOCAL},
-    **{(_K.PLAYBOOK, context): Fit.LATER for context in _REMOTE},
+    **{(_K.PLAYBOOK, context): Fit.YES for context in _REMOTE},
     **{(kind, context): Fit.NEVER for kind in (_K.WORKFLOW, _K.DEVICE_ONBOARDING) for context in _C},
 }
 #: The context of a job that names none.
-DEFAULT_CONTEXT: Final = _C.SYSTEM
+DEFAULT_CONTEXTS: Final[Mapping[ComponentKind, ExecutionContext]] = {
+    _K.SCRIPT: _C.SYSTEM,
+    _K.PLAYBOOK: _C.SSH_INDIVIDUAL,
+}
 
 JOB_KINDS: Final = Choice(("automation",), ("onboarding", "agent_maintenance"))
-COMPONENT_KINDS: Final = Choice((_K.SCRIPT,), (_K.PLAYBOOK, _K.WORKFLOW, _K.DEVICE_ONBOARDING))
+COMPONENT_KINDS: Final = Choice((_K.SCRIPT, _K.PLAYBOOK), (_K.WORKFLOW, _K.DEVICE_ONBOARDING))
 OVERLAPS: Final = Choice(("skip", "queue_one", "replace", "allow"))
 OVERLAP_SCOPES: Final = Choice(("device", "job"))
 CATCH_UPS: Final = Choice(("latest", "skip", "all", "hold"))

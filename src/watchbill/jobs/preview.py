@@ -228,5 +228,5 @@ async def _needs(
     parts = [(loaded[which].draft, said) for which, said in given if which in loaded]
     names = sorted({name for declared, said in parts for name in required(declared, said)})
     has_secrets = any(carries_secrets(declared, said) for declared, said in parts)
-    interpreters = sorted({declared.interpreter.value for declared, _ in parts})
+    interpreters = sorted({declared.interpreter.value for declared, _ in parts if declared.interpreter})
     return _Needs(interpreters, names, has_secrets, {one.id: one.draft.name for one in found})

@@ -137,9 +137,9 @@ NEEDED: Final[Mapping[str, Sequence[Permission]]] = {
 
 
 def needed_for(job: SavedJob, needed: Sequence[Permission]) -> list[Permission]:
-    """Of these permissions, those that this job asks for: only what runs as SYSTEM needs the right to that."""
-    is_system = job.definition["execution_context"] == ExecutionContext.SYSTEM.value
-    return [one for one in needed if is_system or one is not Permission.RUN_AS_SYSTEM]
+    """Of these permissions, those that this job asks for: what runs as who is signed in needs no right to run as SYSTEM."""
+    is_user = job.definition["execution_context"] == ExecutionContext.CURRENT_USER.value
+    return [one for one in needed if not is_user or one is not Permission.RUN_AS_SYSTEM]
 
 
 def allowed_actions(actor: Actor, job: SavedJob, *, has_run: bool = True) -> list[Action]:
@@ -374,12 +374,9 @@ def _not_there() -> NotFoundError:
 
 
 def require_context(actor: Actor, job: Job | JobDraft) -> None:
-    """Whoever saves a job may run it in its context."""
-    match job.execution_context:
-        case ExecutionContext.SYSTEM:
-            actor.require(Permission.RUN_AS_SYSTEM)
-        case _:
-            return
+    """Whoever saves a job may run it in its context: what runs from the Engine with a credential is no less than SYSTEM."""
+    if job.execution_context is not ExecutionContext.CURRENT_USER:
+        actor.require(Permission.RUN_AS_SYSTEM)
 
 
 async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: datetime, before: SavedJob | None) -> Facts:

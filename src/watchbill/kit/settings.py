@@ -94,6 +94,20 @@ def _database_url(text: str) -> str:
     return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", text)
 
 
+def _galaxy(text: str) -> str:
+    if text.startswith(("http://", "https://")):
+        return _http_url(text)
+    if not re.fullmatch(r"/[^\x00-\x1f]*", text):
+        raise ValueError("must be a folder such as /srv/collections, or a URL such as https://galaxy.example.org")
+    return text
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("must be one line of visible ASCII characters")
+    return text
+
+
 def _number(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"-?\d{1,12}", text) or not low <= int(text) <= high:
@@ -163,6 +177,12 @@ class Settings:
     file_limit_bytes: int = _setting(
         "268435456", _number(1024, 1 << 29), "Bytes that a file attached to an assembly may have."
     )
+    galaxy_source: str | None = _setting(
+        None,
+        _galaxy,
+        "Where collections of playbooks are installed from: a folder of their archives, or the URL of a server.",
+    )
+    galaxy_token: str | None = _setting(None, _token, "The token of that server, when it wants one.", is_secret=True)
     event_log_minutes: int = _setting("60", _number(5, 1440), "How far back a live view can resume.")
     retention_days: int = _setting(
         "90", _number(8, 3650), "Days that runs are kept, results and output with them; they go by whole weeks."
@@ -251,6 +271,8 @@ def _together(settings: Settings) -> list[Problem]:
     problems = []
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         problems.append(Problem("WATCHBILL_TLS_KEY", "invalid", "certificate and key are given together or not at all"))
+    if settings.galaxy_token is not None and not (settings.galaxy_source or "").startswith("http"):
+        problems.append(Problem("WATCHBILL_GALAXY_TOKEN", "invalid", "is for a server: WATCHBILL_GALAXY_SOURCE is no URL"))
     if (settings.smtp_user is None) != (settings.smtp_password is None):
         problems.append(
             Problem("WATCHBILL_SMTP_PASSWORD", "invalid", "user and password are given together or not at all")

@@ -92,6 +92,7 @@ class Envelopes:
     def _payload(self, delivery: Delivery, package: Package, now: datetime) -> wire.EnvelopePayload:
         content = self._runs[delivery.run_id]
         script = self._scripts[_revision(self._part(delivery))].draft
+        assert script.interpreter is not None  # agents are sent scripts alone
         settings = self._engine.settings
         return wire.EnvelopePayload(
             execution_id=str(delivery.execution_id),
