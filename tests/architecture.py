@@ -59,6 +59,7 @@ SQL_PLACES = {
     "sites": {"store"},
     "variables": {"store", "giving"},
     "views": {"store"},
+    "vpn": {"store", "reading"},
     "windows": {"store", "covering"},
 }
 #: A lock time-out of our own, and the table of the doctor's checks.

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field, StringConstraints
 
-from watchbill import agents, runs
+from watchbill import agents, runs, vpn
 from watchbill.agents import Conflict, Decided, Decision, Request, RequestState, Resolution
 from watchbill.api.auth import Caller
 from watchbill.api.common import Id, Instant, Model, Now, PageOf, PageQuery, Tx, router
@@ -136,7 +136,9 @@ async def approve_device(
     resolve = body.resolve if body else None
     approved = await agents.approve(tx, caller, approval_id, resolve=resolve, now=now)
     if resolve is not None and approved.conflict_device_id is not None:
-        await runs.leave_revoked(tx, [approved.conflict_device_id], now)  # where the choice has revoked it
+        # Where the choice has revoked it.
+        await runs.leave_revoked(tx, [approved.conflict_device_id], now)
+        await vpn.remove(tx, [approved.conflict_device_id], now)
     return _shape(approved, now)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, StringConstraints
 
-from watchbill import devices, filters, jobs, runs
+from watchbill import devices, filters, jobs, runs, vpn
 from watchbill.api.auth import Caller
 from watchbill.api.common import (
     Description,
@@ -23,6 +23,7 @@ from watchbill.api.common import (
     etag,
     router,
 )
+from watchbill.api.tunnel_shapes import TunnelReply, tunnel_reply
 from watchbill.core.custom_field_rules import MAX_FIELDS, FieldType
 from watchbill.core.tag_rules import MAX_TAGS
 from watchbill.devices import (
@@ -104,10 +105,11 @@ class UserSessionReply(Model):
 
 
 class DeviceWithInventory(DeviceReply):
-    """`sessions`: who is signed in, or was when it went offline; null = its agent does not tell."""
+    """`sessions`: who is signed in, or was when it went offline; null = its agent does not tell. `tunnel` null = it has told of none."""
 
     inventory: dict[str, Any]
     sessions: list[UserSessionReply] | None
+    tunnel: TunnelReply | None
 
 
 class DeviceUpdate(Model):
@@ -197,14 +199,17 @@ async def change_tags(body: TagsChange, tx: Tx, caller: Caller, now: Now) -> Tag
 
 
 @resource.get("/{device_id}")
-async def get_device(device_id: UUID, tx: Tx, caller: Caller, response: Response) -> DeviceWithInventory:
-    """One device with its inventory, and who is signed in on it."""
+async def get_device(device_id: UUID, tx: Tx, caller: Caller, now: Now, response: Response) -> DeviceWithInventory:
+    """One device with its inventory, who is signed in on it, and its tunnel."""
     device, inventory = await devices.get_device_with_inventory(tx, caller, device_id)
     found = await devices.sessions_of(tx, device_id)
     response.headers["ETag"] = etag(device.inventory_revision)
     sessions = None if found is None else [UserSessionReply(**asdict(one)) for one in found]
+    tunnel = await vpn.find_tunnel(tx, device_id, now)
     shown = DeviceReply.model_validate(device).model_dump()
-    return DeviceWithInventory(**shown, inventory=inventory, sessions=sessions)
+    return DeviceWithInventory(
+        **shown, inventory=inventory, sessions=sessions, tunnel=tunnel_reply(tunnel) if tunnel else None
+    )
 
 
 def _changed(device: Device, response: Response) -> DeviceReply:
@@ -288,4 +293,5 @@ async def revoke_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> De
     """Withdraw a device's key for ever; the machine may enrol again with a person's approval. What waits for it is left out."""
     revoked = await _set(DeviceStatus.REVOKED, device_id, tx, caller, now)
     await runs.leave_revoked(tx, [device_id], now)
+    await vpn.remove(tx, [device_id], now)
     return revoked

@@ -21,7 +21,7 @@ from watchbill.apps.supervisor import Child, ChildEvent, Event, Supervisor, post
 from watchbill.kit import postgres_host
 from watchbill.kit.postgres import EmbeddedPostgres
 from watchbill.kit.postgres_host import DataDirectoryLock
-from watchbill.kit.processes import tied_to_parent
+from watchbill.kit.processes import tied_to_parent, without_network_rights
 from watchbill.kit.settings import Listen, Settings
 
 DATABASE = "watchbill"
@@ -207,13 +207,17 @@ def _make_certificate(config: Settings) -> None:
 
 def _children(config: Settings, environment: Mapping[str, str]) -> list[Child]:
     def child(name: str, ready: Callable[[], Awaitable[bool]] | None = None) -> Child:
-        return Child(name=name, argv=command(name), env=environment, ready=ready, ready_timeout_seconds=_READY_SECONDS)
+        argv = without_network_rights(command(name))
+        return Child(name=name, argv=argv, env=environment, ready=ready, ready_timeout_seconds=_READY_SECONDS)
 
-    return [
+    children = [
         child("api", lambda: answers(config.api_listen, "/readyz", is_tls=config.is_tls)),
         child("gateway", lambda: answers(config.gateway_listen, "/healthz", is_tls=config.is_tls)),
         child("scheduler"),
     ]
+    # The only one that may change the network. What it lacks it says where tunnels are shown: nothing else waits for it.
+    hub = [Child(name="vpn", argv=command("vpn"), env=environment)] if config.vpn == "on" else []
+    return children + hub
 
 
 async def answers(listen: Listen, path: str, *, is_tls: bool) -> bool:

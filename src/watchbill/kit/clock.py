@@ -35,8 +35,13 @@ class Clock:
         return before + (after - before) / 2 - read, (after - before) / 2
 
 
+def host_seconds() -> float:
+    """Seconds since 1970 by this host's clock: for the age of what this host itself has dated, and nothing else."""
+    return time.clock_gettime(time.CLOCK_REALTIME)
+
+
 def _host_now() -> datetime:
-    return datetime.fromtimestamp(time.clock_gettime(time.CLOCK_REALTIME), UTC)
+    return datetime.fromtimestamp(host_seconds(), UTC)
 
 
 def rfc3339(instant: datetime) -> str:

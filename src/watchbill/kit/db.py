@@ -27,6 +27,7 @@ KEPT_CONNECTIONS = 2
 #: The first key of every advisory lock of ours; the second says which.
 LOCK_SPACE = 0x5742
 MIGRATION_LOCK = 1
+HUB_LOCK = 35
 
 # Statements are many and short: neither compiling one nor starting workers for it pays, and the planner, which guesses high where
 # a table has many partitions, would do both.
@@ -34,7 +35,8 @@ _OPTIONS = "-c timezone=UTC -c jit=off -c max_parallel_workers_per_gather=0"
 # Of a host that lost its power or its network nobody says goodbye: without these the server would keep its transaction, and the rows
 # it has locked, for hours. No transaction of ours rests for a minute.
 _OPTIONS += " -c idle_in_transaction_session_timeout=60s"
-_OPTIONS += " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+_KEEPALIVES = " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+_OPTIONS += _KEEPALIVES
 
 _logger = log.get("db")
 
@@ -173,6 +175,44 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+@dataclass
+class SoleLock:
+    """An advisory lock that one process at a time holds, as long as a connection of its own lives: who dies lets go of it."""
+
+    conninfo: str
+    lock: int
+    _connection: psycopg.AsyncConnection | None = None
+
+    async def take(self, stop: asyncio.Event, *, again_seconds: float = 2) -> bool:
+        """Wait until it is ours; False when `stop` came first."""
+        while not stop.is_set() and not await self._try():
+            await _pause(stop, again_seconds)
+        return not stop.is_set()
+
+    async def _try(self) -> bool:
+        if self._connection is None:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self.conninfo, autocommit=True, application_name="watchbill-lock", options=_KEEPALIVES.strip()
+            )
+        row = await self._connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (LOCK_SPACE, self.lock))
+        (is_ours,) = await row.fetchone() or (False,)
+        return bool(is_ours)
+
+    async def is_held(self) -> bool:
+        """Whether the connection lives, after it was taken."""
+        try:
+            assert self._connection is not None
+            await self._connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    async def release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
 
 def migrate(url: str, *, lock_timeout_seconds: int = 60) -> str:

@@ -21,7 +21,7 @@ from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
 from watchbill.kit.service import Wake, wait_any
 
-Kind = Literal["api", "gateway", "scheduler", "site_worker"]
+Kind = Literal["api", "gateway", "scheduler", "site_worker", "vpn"]
 
 BEAT = timedelta(seconds=10)
 STALE = timedelta(seconds=35)

@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 
@@ -50,11 +51,37 @@ def tied_to_parent(argv: Sequence[str], death_signal: signal.Signals) -> list[st
     Start it from a thread that lives as long as the process should, the main thread as a rule. `setpriv` is used and
     not a `preexec_fn`, because Python code between fork and exec may deadlock when there are other threads.
     """
+    tie = [_setpriv(), "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
+    return [*tie, "/bin/sh", "-c", _START_UNLESS_ORPHANED, str(os.getpid()), *argv]
+
+
+def _setpriv() -> str:
     setpriv = shutil.which("setpriv", path=os.environ.get("PATH", os.defpath) + ":/usr/bin:/bin")
     if setpriv is None:
         raise FileNotFoundError("the program `setpriv` (Debian package util-linux) is missing on this host")
-    tie = [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"]
-    return [*tie, "/bin/sh", "-c", _START_UNLESS_ORPHANED, str(os.getpid()), *argv]
+    return setpriv
+
+
+#: Numbers of capabilities, from linux/capability.h.
+_SETPCAP, _NET_ADMIN = 8, 12
+
+
+def without_network_rights(argv: Sequence[str]) -> list[str]:
+    """`argv`, made to run without the right to change this host's network, and without a way to get it back.
+
+    As it is where this process has no such right, or may not give it up.
+    """
+    effective = _effective_capabilities()
+    if not (effective >> _NET_ADMIN & 1 and effective >> _SETPCAP & 1):
+        return list(argv)
+    return [_setpriv(), "--inh-caps=-net_admin", "--bounding-set=-net_admin", "--", *argv]
+
+
+def _effective_capabilities() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
 
 
 class ProcessHandle:

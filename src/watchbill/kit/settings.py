@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,6 +106,23 @@ def _galaxy(text: str) -> str:
 def _token(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError("must be one line of visible ASCII characters")
+    return text
+
+
+def _subnet(text: str) -> IPv4Network:
+    try:
+        subnet = IPv4Network(text)
+    except ValueError:
+        raise ValueError("must be an IPv4 network such as 100.96.0.0/12") from None
+    if not 8 <= subnet.prefixlen <= 29:
+        raise ValueError("must be an IPv4 network from /8 to /29, so that there are addresses for devices")
+    return subnet
+
+
+def _interface(text: str) -> str:
+    # 15 characters are the kernel's limit.
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,14}", text):
+        raise ValueError("must be a name of at most 15 small letters, digits, - and _, such as wbhub")
     return text
 
 
@@ -209,6 +227,23 @@ class Settings:
         is_secret=True,
     )
     outbound_heartbeat_minutes: int = _setting("5", _number(1, 1440), "How often that URL is asked for.")
+    vpn: Literal["on", "off"] = _setting(
+        "off",
+        _one_of("on", "off"),
+        "Whether `watchbill up` runs the WireGuard hub, which wants root or CAP_NET_ADMIN. Without it nothing goes by SSH or WinRM.",
+    )
+    vpn_endpoint: Listen | None = _setting(None, _listen, "Where devices reach the hub, by UDP; the hub needs it.")
+    vpn_listen_port: int = _setting("51820", _number(1, 65_535), "The UDP port that the hub listens on.")
+    vpn_subnet: IPv4Network = _setting(
+        "100.96.0.0/12",
+        _subnet,
+        "Addresses for the hub and the devices, one each. The default is of the shared address space (RFC 6598), which no office"
+        " network uses, and has room for a million.",
+    )
+    vpn_interface: str = _setting("wbhub", _interface, "Name of the hub's network interface.")
+    vpn_keepalive_seconds: int = _setting(
+        "25", _number(1, 120), "How often a device with an open tunnel shows that it is there; keeps NAT open."
+    )
     clock_offset_seconds: int = _setting(
         "0", _number(-(10**10), 10**10), "Shifts the Engine's clock, for rehearsals. Never in production."
     )
@@ -283,6 +318,10 @@ def _together(settings: Settings) -> list[Problem]:
         )
     if (settings.smtp_host is None) != (settings.smtp_from is None):
         problems.append(Problem("WATCHBILL_SMTP_FROM", "invalid", "server and sender are given together or not at all"))
+    if settings.vpn == "on" and settings.vpn_endpoint is None:
+        problems.append(
+            Problem("WATCHBILL_VPN_ENDPOINT", "required", "with the VPN on, devices must be told where it is")
+        )
     if settings.tls == "off" and not (settings.api_listen.is_loopback and settings.gateway_listen.is_loopback):
         problems.append(Problem("WATCHBILL_TLS", "invalid", "off is allowed only when both listeners are on loopback"))
     return problems

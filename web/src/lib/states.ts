@@ -76,6 +76,10 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   denied: mark("Denied", "cancelled", "bad"),
   waiting: mark("Waiting", "waiting", "warn"),
   archived: mark("Archived", "held", "idle"),
+  // tunnels to devices
+  tunnel_ready: mark("Ready", "success", "good"),
+  tunnel_not_ready: mark("Not ready", "waiting", "idle"),
+  tunnel_unavailable: mark("Not available", "failed", "warn"),
   // verdicts of checks
   compliant: mark("Compliant", "success", "good"),
   fixed: mark("Fixed", "success", "good"),

@@ -14,6 +14,7 @@ import { RecentPanel } from "@/features/devices/RecentPanel";
 import { SessionsPanel } from "@/features/devices/SessionsPanel";
 import { SoftwareTab } from "@/features/devices/SoftwareTab";
 import { TargetingPanel } from "@/features/devices/TargetingPanel";
+import { TunnelPanel } from "@/features/devices/TunnelPanel";
 import { WaitingPanel } from "@/features/devices/WaitingPanel";
 import { oneOfOr, text } from "@/lib/search-params";
 import { useUrlState } from "@/lib/url-state";
@@ -87,6 +88,7 @@ const TheDevice = ({ device }: { device: WholeDevice }) => {
             <FactsPanel device={device} siteZone={siteZone} />
             <LabelsPanel device={device} reason={write.reason} />
             <SessionsPanel device={device} />
+            <TunnelPanel device={device} />
           </PanelColumn>
         </Panels>
       )}

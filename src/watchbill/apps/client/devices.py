@@ -72,6 +72,7 @@ def show(session: Session, device: Device) -> None:
             "Domain": found["domain"],
             "Last user": found["last_user"],
             "Signed in": _signed_in(found["sessions"]),
+            "Tunnel": _tunnel(found["tunnel"]),
             "Addresses": found["internal_addresses"],
             "Connects from": found["external_address"],
             "Tags": found["tags"] or None,
@@ -89,6 +90,14 @@ def _signed_in(sessions: list[dict[str, Any]] | None) -> list[str] | str | None:
     if sessions is None:
         return None
     return [f"{one['user']} ({one['place']})" if one["place"] else one["user"] for one in sessions] or "nobody"
+
+
+def _tunnel(tunnel: Mapping[str, Any] | None) -> str | None:
+    if tunnel is None:
+        return None
+    return ": ".join(
+        filter(None, (tunnel["address"] or "no address", tunnel["state"].replace("_", " "), tunnel["detail"]))
+    )
 
 
 def _size(number: int | None) -> str | None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agents, identity, jobs, notifications, queue, runs, sites, variables
+from watchbill import agents, identity, jobs, notifications, queue, runs, sites, variables, vpn
 from watchbill.apps import wiring
 from watchbill.apps.commands import schema_mark
 from watchbill.apps.commands.exits import CliError
@@ -81,7 +81,7 @@ async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
     """Seal all that is kept under the active key; returns how many rows were sealed anew. A ring of one key has nothing older."""
     if len(keys.keys) == 1:
         return 0
-    return sum([await owner.reseal(tx, keys) for owner in (agents, sites, variables, jobs, runs, notifications)])
+    return sum([await owner.reseal(tx, keys) for owner in (agents, sites, variables, jobs, runs, notifications, vpn)])
 
 
 async def _first_rows(config: Settings) -> Secret | None:

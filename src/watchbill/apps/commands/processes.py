@@ -1,4 +1,4 @@
-"""`watchbill api | gateway | scheduler | site-worker`: one process of the Engine each, for supervisors of any kind.
+"""`watchbill api | gateway | scheduler | site-worker | vpn`: one process of the Engine each, for supervisors of any kind.
 
 Everything is imported inside the command, so that a process loads only what it runs.
 """
@@ -49,6 +49,16 @@ def site_worker(
     from watchbill.apps import site_worker as process
 
     _run("site_worker", lambda engine: process.main(engine, site))
+
+
+def vpn() -> None:
+    """Own the WireGuard hub that SSH and WinRM go to devices through. Needs root or CAP_NET_ADMIN; a second one stands by."""
+    from watchbill.apps import vpn as process
+
+    if settings_of("vpn").vpn_endpoint is None:
+        message = "WATCHBILL_VPN_ENDPOINT must say where devices reach the hub, such as engine.example.org:51820."
+        raise CliError(message, ExitCode.USAGE)
+    _run("vpn", process.main)
 
 
 def settings_of(name: str) -> "Settings":

@@ -6,6 +6,7 @@ export const KINDS: Readonly<Record<EngineProcess["kind"], string>> = {
   gateway: "Gateway",
   scheduler: "Scheduler",
   site_worker: "Site worker",
+  vpn: "VPN hub",
 };
 
 export const LANES: Readonly<Record<string, string>> = {
