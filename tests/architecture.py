@@ -24,8 +24,9 @@ MAY_BEGIN = ("watchbill.api.", "watchbill.apps.", "watchbill.kit.", "watchbill_a
 #: Where SQL is written: one place a feature, split by topic where one would be too long. A new place is a line here.
 SQL_PLACES = {
     "agents": {"store", "keys"},
-    "apps": {"doctor"},
+    "apps": {"doctor", "sealed"},
     "assemblies": {"store", "file_store"},
+    "credentials": {"store"},
     "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags", "sessions"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"finding", "store", "visible"},

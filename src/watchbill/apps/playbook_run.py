@@ -20,6 +20,7 @@ from watchbill.core.states import SkipReason
 from watchbill.devices import host_keys
 from watchbill.executors import End, Given, LeaseLostError, Login, News, Obstacle, Playbook, Way
 from watchbill.kit import log
+from watchbill.playbooks import CollectionCache
 from watchbill.queue import Lease
 from watchbill.runs import Chunk, Delivery, Report, RunContent, playbooks
 from watchbill.runs.steps import Followed
@@ -72,6 +73,7 @@ class PlaybookRun:
     engine: Engine
     lease: Lease
     access: Access
+    collections: CollectionCache
     stops: asyncio.Event
     _content: RunContent | None = None
     _drafts: dict[tuple[uuid.UUID, int], AssemblyDraft] = field(default_factory=dict)
@@ -126,9 +128,10 @@ class PlaybookRun:
 
     async def lay_out(self, playbook: Playbook, folder: Path) -> Sequence[Path]:
         async with self._step() as (tx, _):
-            return await assemblies.write_tree(
-                tx, self.engine.settings, playbook.assembly_id, playbook.revision, folder
-            )
+            await assemblies.write_tree(tx, playbook.assembly_id, playbook.revision, folder)
+        declared = self._drafts[playbook.assembly_id, playbook.revision].collections
+        path = await self.collections.path(declared)
+        return [path] if path else []
 
     async def to_stop(self) -> set[uuid.UUID]:
         async with self._step() as (tx, _):

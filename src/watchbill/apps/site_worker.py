@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from watchbill import queue, runs
+from watchbill.apps.playbook_access import EngineAccess
 from watchbill.apps.playbook_run import Access, Bell, PlaybookRun
 from watchbill.apps.wiring import Engine
 from watchbill.core.states import WorkItemState
@@ -25,6 +26,7 @@ from watchbill.kit import log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, run_all, wait_any
+from watchbill.playbooks import CollectionCache
 from watchbill.queue import Lane, Lease
 from watchbill.queue.worker import RetryError, SiteQueue
 from watchbill.runs import playbooks
@@ -46,6 +48,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._executors = executors(workshop(self.engine))
+        self._collections = CollectionCache.of(self.engine.settings)
 
     async def handle(self, item_id: int) -> None:
         """Claim, execute, settle. A repeat of a finished item does nothing.
@@ -78,7 +81,7 @@ class Worker:
     async def _execute(self, lease: Lease, request: WorkRequest) -> None:
         try:
             async with self.bell.listening() as stops:
-                run = PlaybookRun(self.engine, lease, self.access, stops)
+                run = PlaybookRun(self.engine, lease, self.access, self._collections, stops)
                 await self._executors[request.execution_context](request, run)
         except LeaseLostError:
             _logger.warning("lease.lost", item=lease.item_id, term=lease.term)

@@ -44,17 +44,18 @@ class Become:
 class Login:
     """As whom a device is entered: by a stored credential, or by the account that its agent keeps for the Engine."""
 
+    #: With its domain, where it has one.
     username: str
+    port: int
     password: Secret | None = None
     private_key: Secret | None = None
     passphrase: Secret | None = None
     become: Become | None = None
-    domain: str | None = None
-    #: Of WinRM.
-    transport: str | None = None
+    #: Of WinRM. With the transport `certificate`, the private key is the certificate's.
+    transport: str = "ntlm"
+    is_tls: bool = True
     validates_certificates: bool = True
     certificate: str | None = None
-    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Permission(StrEnum):
     CHANNELS_WRITE = "channels:write"
     #: Values of variables for sites and devices; for everything, with every site in sight.
     VARIABLES_WRITE = "variables:write"
+    #: Credentials of sites; those for every site, with every site in sight.
+    CREDENTIALS_WRITE = "credentials:write"
     #: Start work by hand although a window is closed; the reason is kept.
     WINDOWS_OVERRIDE = "windows:override"
 
@@ -57,6 +59,7 @@ _OPERATOR = frozenset(
         Permission.FILTERS_WRITE,
         Permission.NOTIFICATIONS_WRITE,
         Permission.VARIABLES_WRITE,
+        Permission.CREDENTIALS_WRITE,
     }
 )
 ROLE_PERMISSIONS = {

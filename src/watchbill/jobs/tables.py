@@ -34,6 +34,8 @@ jobs = Table(
     Column("tags", ARRAY(Text), nullable=False),
     Column("last_run_at", DateTime(timezone=True)),
     Column("step_rules", JSONB(none_as_null=True)),
+    Column("credential_id", BigInteger),
+    Column("use_service_account", Boolean, nullable=False),
 )
 
 job_revisions = Table(

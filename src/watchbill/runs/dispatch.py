@@ -53,7 +53,8 @@ WHERE e.device_id = ANY(:devices) AND e.state <> 'finished' AND t.term = e.term 
 """)
 
 _RUN_CONTENT = text("""
-SELECT r.id, r.job_id, r.execution_context, r.components, r.time_limit_seconds, o.scheduled_for_at, o.local_time, r.forks
+SELECT r.id, r.job_id, r.execution_context, r.components, r.time_limit_seconds, o.scheduled_for_at, o.local_time, r.forks,
+  r.credential_id, r.use_service_account
 FROM runs r JOIN occurrences o ON o.id = r.occurrence_id WHERE r.id = ANY(:runs)
 """)
 
@@ -85,6 +86,8 @@ class RunContent:
     scheduled_for_at: datetime
     local_time: datetime | None
     forks: int | None = None
+    credential_id: int | None = None
+    use_service_account: bool = False
 
 
 async def release(tx: AsyncConnection, run_id: int, site_id: int, now: datetime, *, limit: int = RELEASE_BATCH) -> int:

@@ -65,7 +65,7 @@ WITH given AS (
       'warning_exit_codes', coalesce(v.content->'warning_exit_codes', '[]'), 'variables', c.variables,
       'role', c.role, 'not_compliant_exit_codes', c.not_compliant_exit_codes) ORDER BY c.position) AS components,
     coalesce(s.time_limit_seconds, least(sum((v.content->>'time_limit_seconds')::integer), 604800)::integer, 3600) AS time_limit_seconds,
-    (array_agg(j.step_rules))[1] AS step_rules
+    (array_agg(j.step_rules))[1] AS step_rules, min(j.credential_id) AS credential_id, bool_or(j.use_service_account) AS use_service_account
   FROM given s
   JOIN begun o ON o.id = s.id AND o.state = 'open'
   JOIN jobs j ON j.id = s.job_id
@@ -75,9 +75,10 @@ WITH given AS (
   GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope, s.execution_context, s.no_user_session, s.forks, s.interrupted
 ), run AS (
   INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at,
-    step_rules, no_user_session, forks, interrupted, target_specs)
+    step_rules, no_user_session, forks, interrupted, credential_id, use_service_account, target_specs)
   SELECT new_run_id(:now), id, job_id, CASE WHEN execution_context IN ('system', 'current_user') THEN 'script' ELSE 'playbook' END,
     execution_context, components, time_limit_seconds, exclusivity, :now, step_rules, no_user_session, forks, interrupted,
+    credential_id, use_service_account,
     -- The rules as they are now; who is named one by one is in the rows themselves.
     coalesce((SELECT jsonb_agg(jsonb_build_object('place', CASE WHEN t.is_exclusion THEN -1 - t.position ELSE t.position END,
         'kind', t.kind, 'filter_id', t.filter_id, 'site_id', t.site_id, 'name', coalesce(f.name, y.name), 'revision', f.revision)

@@ -70,6 +70,8 @@ SELECT d.id, d.hostname, coalesce(s.name, '') AS site, coalesce(d.os_family, '')
 FROM devices d LEFT JOIN sites s ON s.id = d.site_id WHERE d.id = ANY(:ids)
 """)
 
+_SITES = text("SELECT id, site_id FROM devices WHERE id = ANY(:ids)")
+
 take = take_for_item
 
 
@@ -81,6 +83,11 @@ async def facts_of(tx: AsyncConnection, device_ids: Sequence[uuid.UUID]) -> dict
         row.id: {"watchbill_device_id": str(row.id), **{f"watchbill_{name}": getattr(row, name) for name in names}}
         for row in rows
     }
+
+
+async def sites_of(tx: AsyncConnection, device_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int | None]:
+    """Where these devices are now."""
+    return {row.id: row.site_id for row in await tx.execute(_SITES, {"ids": sorted(device_ids)})}
 
 
 async def take_up(tx: AsyncConnection, item_id: int, now: datetime) -> None:

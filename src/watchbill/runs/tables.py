@@ -119,6 +119,8 @@ runs = Table(
     Column("step_rules", JSONB),
     Column("no_user_session", Text, nullable=False),
     Column("forks", Integer),
+    Column("credential_id", BigInteger),
+    Column("use_service_account", Boolean, nullable=False),
     Column("interrupted", Text, nullable=False),
 )
 

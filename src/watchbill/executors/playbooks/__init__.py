@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from watchbill.core.job_rules_values import SHARED_CONTEXTS, ExecutionContext
+from watchbill.core.playbook_rules import MAIN
 from watchbill.core.states import SkipReason
 from watchbill.executors.base import End, Given, LeaseLostError, News, Obstacle, PlaybookPort, Way, WorkRequest
 from watchbill.executors.playbooks.folder import Host, aliases, default_root, fill, run_folder, wipe_leftovers
@@ -25,7 +26,6 @@ _ENTERING: Final = 20
 #: Seconds that a device's tunnel has to come up: less than the bound of the state `connecting`.
 _CONNECT_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
-MAIN: Final = "playbook.yml"
 
 __all__ = ["MAIN", "Limits", "Workshop", "default_root", "wipe_leftovers"]
 
@@ -194,7 +194,7 @@ class _Work:
         assert given.login is not None
         async with self.shop.entering:
             if self._is_windows:
-                failed = await reach.knock(way.address, given.login.port or 5986)
+                failed = await reach.knock(way.address, given.login.port)
                 return failed or Host(alias, given, way.address, given.login)
             entered = await reach.enter(
                 way.address, given.login, lambda key: self.run.check_host_key(given.device_id, key)

@@ -15,6 +15,13 @@ from typing import Any, Final
 
 import psutil
 import yaml
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
 
 from watchbill.executors.base import Given, Login
 
@@ -109,7 +116,7 @@ def fill(folder: Path, hosts: Sequence[Host], *, main: str, is_windows: bool) ->
 def _host_variables(folder: Path, place: int, host: Host, *, is_windows: bool) -> dict[str, Any]:
     login = host.login
     found: dict[str, Any] = {**host.given.facts, **host.given.own, "ansible_host": host.address}
-    found["ansible_user"] = f"{login.username}@{login.domain}" if login.domain and is_windows else login.username
+    found["ansible_user"] = login.username
     if login.password is not None:
         found["ansible_password"] = login.password.reveal()
     if login.become is not None:
@@ -121,21 +128,32 @@ def _host_variables(folder: Path, place: int, host: Host, *, is_windows: bool) -
 
 
 def _ssh(folder: Path, place: int, login: Login) -> dict[str, Any]:
-    found: dict[str, Any] = {"ansible_connection": "ssh", "ansible_port": login.port or 22}
+    found: dict[str, Any] = {"ansible_connection": "ssh", "ansible_port": login.port}
     if login.private_key is not None:
         path = folder / "keys" / str(place)
-        _write(path, login.private_key.reveal())
+        _write(path, _without_passphrase(login))
         found["ansible_ssh_private_key_file"] = str(path)
     return found
 
 
+def _without_passphrase(login: Login) -> str:
+    """The key as it lies in the folder of its run: with nobody there who could type its passphrase."""
+    assert login.private_key is not None
+    text = login.private_key.reveal()
+    if login.passphrase is None:
+        return text if text.endswith("\n") else f"{text}\n"
+    passphrase = login.passphrase.reveal().encode()
+    load = load_ssh_private_key if "BEGIN OPENSSH PRIVATE KEY" in text else load_pem_private_key
+    key = load(text.encode(), passphrase)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+
+
 def _winrm(folder: Path, place: int, login: Login) -> dict[str, Any]:
-    is_plain = login.port == 5985
     found: dict[str, Any] = {
         "ansible_connection": "winrm",
-        "ansible_port": login.port or 5986,
-        "ansible_winrm_scheme": "http" if is_plain else "https",
-        "ansible_winrm_transport": login.transport or "ntlm",
+        "ansible_port": login.port,
+        "ansible_winrm_scheme": "https" if login.is_tls else "http",
+        "ansible_winrm_transport": login.transport,
         "ansible_winrm_server_cert_validation": "validate" if login.validates_certificates else "ignore",
     }
     if login.certificate is not None and login.private_key is not None:

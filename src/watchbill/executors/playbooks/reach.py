@@ -33,7 +33,7 @@ def _refused(detail: str) -> Obstacle:
 
 async def enter(address: str, login: Login, is_trusted: CheckKey) -> Entered | Obstacle:
     """Try to log in by SSH. `is_trusted` is asked about the host key and answers with why not, or None."""
-    port = login.port or 22
+    port = login.port
     place = f"{address} port {port}"
     try:
         async with asyncio.timeout(PATIENCE):
@@ -87,7 +87,7 @@ def _ways(login: Login) -> list[tuple[str, Login]]:
 async def _try(address: str, port: int, login: Login, key: str) -> None:
     """Raises asyncssh.PermissionDenied when it is not accepted."""
     known = asyncssh.import_known_hosts(f"{_known(address, port)} {key}\n")
-    keys = [] if login.private_key is None else [asyncssh.import_private_key(login.private_key.reveal())]
+    keys = [] if login.private_key is None else [asyncssh.import_private_key(login.private_key.reveal(), login.passphrase.reveal() if login.passphrase else None)]
     options = {
         "username": login.username,
         "known_hosts": known,

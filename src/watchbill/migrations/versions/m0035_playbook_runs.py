@@ -7,7 +7,8 @@ down_revision = "0030"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE runs ADD COLUMN forks integer, ADD COLUMN interrupted text NOT NULL DEFAULT 'lost'")
+    op.execute("ALTER TABLE runs ADD COLUMN forks integer, ADD COLUMN interrupted text NOT NULL DEFAULT 'lost',"
+        " ADD COLUMN credential_id bigint, ADD COLUMN use_service_account boolean NOT NULL DEFAULT false")
     op.execute("ALTER TABLE executions ADD COLUMN item_id bigint, ADD COLUMN recap jsonb")
     op.execute(
         "CREATE INDEX executions_of_items ON executions (item_id) WHERE item_id IS NOT NULL AND state <> 'finished'"
