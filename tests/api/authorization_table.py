@@ -369,6 +369,7 @@ JOB_ROWS = (
     Row(f"POST {OF_JOB}/release", START, OCCURRENCE, ok=202, spans=403, path_as=HELD),
     Row(f"POST {OF_JOB}/skip", RUN, OCCURRENCE, spans=403, path_as=HELD),
     Row("GET /api/runs/{run_id}", READ, WORK),
+    Row("GET /api/runs/{run_id}/recap", READ, WORK),
     Row("GET /api/executions/{execution_id}/output", READ, WORK),
     Row("GET /api/executions/{execution_id}/variables", READ, WORK),
     Row("GET /api/executions/{execution_id}/output/download", READ, WORK),

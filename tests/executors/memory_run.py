@@ -27,7 +27,7 @@ def given(hostname: str, login: Login | None, **more: object) -> Given:
 
 
 def login(user: str, key: str, port: int) -> Login:
-    return Login(user, private_key=Secret(key), port=port)
+    return Login(user, port, private_key=Secret(key))
 
 
 @dataclass

@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 @pytest.fixture
 def root() -> Iterator[Path]:
     """Short, as the sockets in it need it."""
-    with tempfile.TemporaryDirectory(prefix="wbt", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="wbt", dir="/tmp") as folder:
         yield Path(folder)
 
 
@@ -90,8 +90,15 @@ async def test_a_shared_run_shows_each_row_its_own_part(server: Sshd, shop: Work
 async def test_what_is_secret_is_masked_and_leaves_no_trace(server: Sshd, shop: Workshop, root: Path) -> None:
     secret = "p4ss 'with' \"quotes\" {{ braces }}"
     one = _host(server, "alpha", common={"token": secret}, secrets=[secret])
-    say = "ansible.builtin.shell: {cmd: 'printf %s \"$T\"; grep -a -c -F -e \"$T\" /proc/[0-9]*/cmdline || true', stdin: x}"
-    run = MemoryRun([one], _plays(say + "\n      environment: {T: '{{ token }}'}\n      register: r", "ansible.builtin.debug: {var: r.stdout}"))
+    say = (
+        'ansible.builtin.shell: {cmd: \'printf %s "$T"; grep -a -c -F -e "$T" /proc/[0-9]*/cmdline || true\', stdin: x}'
+    )
+    run = MemoryRun(
+        [one],
+        _plays(
+            say + "\n      environment: {T: '{{ token }}'}\n      register: r", "ansible.builtin.debug: {var: r.stdout}"
+        ),
+    )
     await _do(shop, run)
     assert run.ends[one.execution_id].exit_code == 0, run.text(one)
     assert secret not in run.text(one)
@@ -179,7 +186,7 @@ async def test_typed_values_and_passwords_that_look_like_templates(server: Sshd,
         _host(server, "alpha", common={"count": 3, "flag": True, "text": "{{ 1 + 1 }}"}),
         login=replace(_login(server), become=None, passphrase=Secret("unused")),
     )
-    said = "ansible.builtin.debug: {msg: '{{ count + 1 }} {{ flag | ternary(\"yes\", \"no\") }} {{ text }}'}"
+    said = 'ansible.builtin.debug: {msg: \'{{ count + 1 }} {{ flag | ternary("yes", "no") }} {{ text }}\'}'
     run = MemoryRun([one], _plays(said))
     await _do(shop, run)
     assert "4 yes {{ 1 + 1 }}" in run.text(one)

@@ -5,24 +5,30 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from watchbill import agents, identity
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import agents, identity, runs
 from watchbill.apps import api, gateway, scheduler, site_worker, tls
 from watchbill.apps.wiring import Engine
+from watchbill.core.states import SkipReason
+from watchbill.executors import Login, Obstacle, Way
 from watchbill.kit.clock import Clock
-from watchbill.kit.db import Database
+from watchbill.kit.db import Database, Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.secrets import KeyRing
 from watchbill.kit.service import Service, run_together
 from watchbill.kit.settings import load
 from watchbill.queue.worker import SiteQueue
+from watchbill.runs import RunContent
 
 PATIENCE = 30.0
 PASSWORD = "correct horse battery staple"
@@ -108,6 +114,8 @@ class Fleet:
     heartbeats: list[Heartbeat] = field(default_factory=list)
     #: Where devices dial.
     gateways: list[str] = field(default_factory=list)
+    #: How playbooks enter devices: as the Engine does it, unless a test has a server of its own.
+    access: "DirectAccess" = field(default_factory=lambda: DirectAccess())
     db: Database = field(init=False)
     schedulers: Crew = field(init=False)
 
@@ -161,6 +169,12 @@ class Fleet:
 
     async def script(self, content: str, **more: Any) -> str:
         body = {"name": f"script {os.urandom(4).hex()}", "kind": "script", "interpreter": "bash", "content": content}
+        reply = await self.http.post("/api/assemblies", json={**body, **more})
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["id"])
+
+    async def playbook(self, content: str, **more: Any) -> str:
+        body = {"name": f"playbook {os.urandom(4).hex()}", "kind": "playbook", "content": content}
         reply = await self.http.post("/api/assemblies", json={**body, **more})
         assert reply.status_code == 201, reply.text
         return str(reply.json()["id"])
@@ -262,8 +276,8 @@ async def running(
             try:
                 await sign_in(fleet)
                 fleet.site = await _site(fleet)
-                workers = [_worker(engine, fleet.site["id"]) for engine in engines[4:]]
-                group.create_task(run_together(workers, stop))
+                workers = [_worker(engine, fleet.site["id"], fleet.access) for engine in engines[4:]]
+                group.create_task(run_together([one for each in workers for one in each], stop))
                 yield fleet
             finally:
                 for agent in fleet.agents:
@@ -293,9 +307,31 @@ def _schedulers(engines: Sequence[Engine]) -> list[Service]:
     return [service for engine in engines for service in scheduler.services(engine)[0]]
 
 
-def _worker(engine: Engine, site_id: int) -> SiteQueue:
-    worker = site_worker.Worker(engine, uuid.uuid4())
-    return SiteQueue(engine.db.conninfo, site_id, site_worker.LANES, worker.handle)
+@dataclass
+class DirectAccess:
+    """Ways into devices that need no tunnel: a server of a test's own. What has none is left out."""
+
+    login: Login | None = None
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    async def logins(
+        self, _tx: AsyncConnection, _content: RunContent, device_ids: Collection[uuid.UUID]
+    ) -> Mapping[uuid.UUID, Login | Obstacle]:
+        missing = Obstacle(SkipReason.CREDENTIAL_MISSING, "There is none.")
+        return dict.fromkeys(device_ids, self.login or missing)
+
+    async def ways(
+        self, _tx: AsyncConnection, device_ids: Collection[uuid.UUID], _now: datetime, *, until: datetime | None
+    ) -> Mapping[uuid.UUID, Way]:
+        found = {one: self.addresses.get(str(one)) for one in device_ids}
+        return {one: Way(at, "It has no tunnel.", is_final=True) for one, at in found.items()}
+
+
+def _worker(engine: Engine, site_id: int, access: DirectAccess) -> list[Service]:
+    worker = site_worker.Worker(engine, uuid.uuid4(), access)
+    listener = Listener(engine.db.conninfo)
+    listener.on(runs.PLAYBOOKS, worker.bell.ring)
+    return [listener, SiteQueue(engine.db.conninfo, site_id, site_worker.LANES, worker.handle)]
 
 
 async def _site(fleet: Fleet) -> dict[str, Any]:

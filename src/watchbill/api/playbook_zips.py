@@ -38,14 +38,19 @@ _CHUNK = 256 * 1024
 
 @streams.post(
     IMPORT,
-    responses={413: {"model": ProblemDetails, "description": "Too large"}, 201: {"model": AssemblyReply, "description": "A new one"}},
+    responses={
+        413: {"model": ProblemDetails, "description": "Too large"},
+        201: {"model": AssemblyReply, "description": "A new one"},
+    },
     openapi_extra={"requestBody": {"required": True, "content": _BODY}},
 )
 async def import_playbook(
     request: Request,
     deps: TheDeps,
     response: Response,
-    name: Annotated[str | None, Query(max_length=200, description="of the assembly, where the archive does not say it")] = None,
+    name: Annotated[
+        str | None, Query(max_length=200, description="of the assembly, where the archive does not say it")
+    ] = None,
     main: Annotated[str | None, Query(max_length=255, description="the playbook in the archive's first folder")] = None,
 ) -> AssemblyReply:
     """Save the playbook of a zip archive, of at most 32 MiB: a new one (201), or a new revision of the one with that name (200).

@@ -151,6 +151,21 @@ class ExecutionReply(Model):
     output: str | None = Field(
         description="the same for all devices of an occurrence that wrote the same and ended the same way"
     )
+    recap: "RecapReply | None" = Field(
+        description="of a playbook; null of a script, and before the first task has ended"
+    )
+
+
+class RecapReply(Model):
+    """How many tasks of a playbook came out how on a device, as Ansible counts: `ok` has those too that changed something."""
+
+    ok: int
+    changed: int
+    unreachable: int
+    failed: int
+    skipped: int
+    rescued: int
+    ignored: int
 
 
 class DeviceBriefly(Model):
@@ -194,7 +209,7 @@ class DeviceRowReply(Model):
     starts_at: Instant | None
     exit_code: int | None
     last_line: str | None
-    recap: None
+    recap: RecapReply | None = Field(description="of all its playbooks together; null of scripts")
     late_result: dict[str, Any] | None
     inventory_revision: int | None = Field(
         description="which state of the device's inventory was looked at when it was frozen"
@@ -383,7 +398,7 @@ def device_row(row: DeviceRow) -> DeviceRowReply:
             online=row.is_online,
             os=row.os,
         ),
-        recap=None,
+        recap=RecapReply(**row.recap.to_json()) if row.recap else None,
         rerun_as=RerunAsReply.model_validate(row.rerun_as) if row.rerun_as else None,
         late_result=dict(row.late_result) if row.late_result else None,
         executions=[execution_reply(one) for one in row.executions],

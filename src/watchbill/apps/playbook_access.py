@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,10 +17,9 @@ from watchbill.credentials import OpenCredential
 from watchbill.executors import Become, Login, Obstacle, Way
 from watchbill.runs import RunContent, playbooks
 
-#: Beyond a run's time limit, its tunnels stay open for so long.
-_LONGER: Final = timedelta(minutes=10)
 _WINRM: Final = frozenset((ExecutionContext.WINRM.value, ExecutionContext.WINRM_INDIVIDUAL.value))
-_WINRM_PORT: Final, _SSH_PORT: Final = 5986, 22
+_WINRM_PORT: Final = 5986
+_SSH_PORT: Final = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +62,12 @@ class EngineAccess:
         }
 
     async def ways(
-        self, tx: AsyncConnection, device_ids: Collection[uuid.UUID], now: datetime, *, is_first: bool
+        self, tx: AsyncConnection, device_ids: Collection[uuid.UUID], now: datetime, *, until: datetime | None
     ) -> Mapping[uuid.UUID, Way]:
         """For each device its address in the VPN, or why there is none yet."""
         ids = sorted(device_ids)
-        if is_first:
-            await vpn.prepare(tx, ids, now + _LONGER, now)
+        if until is not None:
+            await vpn.prepare(tx, ids, until, now)
         found = await vpn.readiness(tx, ids, now)
         return {
             one: Way(

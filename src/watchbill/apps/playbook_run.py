@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -28,6 +28,8 @@ from watchbill.variables import Giver
 
 #: Between two tries to reach the database.
 _PAUSE_SECONDS: Final = 0.5
+#: Beyond a run's time limit, its tunnels stay open for so long.
+_LONGER: Final = timedelta(minutes=10)
 
 _logger = log.get("site_worker")
 
@@ -41,9 +43,9 @@ class Access(Protocol):
         """For each device a login, or why there is none."""
 
     async def ways(
-        self, tx: AsyncConnection, device_ids: Collection[uuid.UUID], now: datetime, *, is_first: bool
+        self, tx: AsyncConnection, device_ids: Collection[uuid.UUID], now: datetime, *, until: datetime | None
     ) -> Mapping[uuid.UUID, Way]:
-        """For each device its address, or why there is none yet."""
+        """For each device its address, or why there is none yet. `until`: open their tunnels for so long."""
 
 
 class Bell:
@@ -111,7 +113,9 @@ class PlaybookRun:
 
     async def ways(self, device_ids: Collection[uuid.UUID], *, is_first: bool) -> Mapping[uuid.UUID, Way]:
         async with self._step() as (tx, now):
-            return await self.access.ways(tx, device_ids, now, is_first=is_first)
+            content = await self._contents(tx)
+            until = now + timedelta(seconds=content.time_limit_seconds) + _LONGER if is_first else None
+            return await self.access.ways(tx, device_ids, now, until=until)
 
     async def check_host_key(self, device_id: uuid.UUID, offered: str) -> str | None:
         async with self._step() as (tx, now):

@@ -19,7 +19,9 @@ MAX_ALIASES: Final = 1000
 MAX_PROBLEMS: Final = 50
 
 _VAULTED: Final = "$ANSIBLE_VAULT;"
-_NO_VAULT: Final = "is encrypted by Ansible Vault, whose password the Engine does not have: declare a variable of type secret instead"
+_NO_VAULT: Final = (
+    "is encrypted by Ansible Vault, whose password the Engine does not have: declare a variable of type secret instead"
+)
 _TAGS: Final = frozenset(("!unsafe", "!"))
 _PLAY_KEYS: Final = frozenset(("hosts", "import_playbook", "ansible.builtin.import_playbook"))
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -114,7 +114,9 @@ def _unfinished(code: int | None, limits: Limits) -> Problem:
     if code is None:
         message = f"could not be checked within {limits.seconds:.0f} seconds"
         return Problem("content", "check_timed_out", message)
-    message = f"could not be checked: Ansible ended by itself or needed more than {limits.memory_bytes >> 20} MiB of memory"
+    message = (
+        f"could not be checked: Ansible ended by itself or needed more than {limits.memory_bytes >> 20} MiB of memory"
+    )
     return Problem("content", "check_failed", message)
 
 

@@ -57,6 +57,7 @@ from watchbill.runs.pacing import devices_came, drive_due, release
 from watchbill.runs.planning import Around, Plan, plan, plan_around
 from watchbill.runs.preflight import NO_KEY
 from watchbill.runs.preview import Blocked, Coming, Preview, TargetCounts, preview
+from watchbill.runs.recaps import RecapRow, RecapTotal, recaps_of, total_recap
 from watchbill.runs.record import Outputs, Report, accepted, cancel_answered, finished, never_came, started
 from watchbill.runs.resealing import reseal
 from watchbill.runs.retargeting import count_meant
@@ -126,6 +127,8 @@ __all__ = [
     "Preview",
     "Ran",
     "Range",
+    "RecapRow",
+    "RecapTotal",
     "Recent",
     "Report",
     "RowFilter",
@@ -202,6 +205,7 @@ __all__ = [
     "promote",
     "read_output",
     "reap",
+    "recaps_of",
     "record_held",
     "record_missed",
     "record_skipped",
@@ -227,6 +231,7 @@ __all__ = [
     "take",
     "text_of",
     "to_cancel",
+    "total_recap",
     "warnings",
     "with_health",
     "with_waves",

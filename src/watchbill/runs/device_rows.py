@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill.core.recap import Recap, from_json, total
 from watchbill.core.states import TargetState
 from watchbill.core.stop_answers import NOT_HANDED_OUT, StopAnswer, answer_of, stop_sentence
 from watchbill.devices.tables import device_presence, devices
@@ -80,6 +81,8 @@ class DeviceRow:
     #: The row of an earlier occurrence that this one repeats, and the newest one that repeats this.
     origin_target_id: int | None = None
     rerun_as: "RerunAs | None" = None
+    #: The counters of all its playbooks together, the last try of each.
+    recap: Recap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class Execution:
     tree: str | None
     #: The same for all of a run that wrote the same and ended the same way. None = not ended, or before that was kept.
     output_hash: bytes | None
+    #: Of a playbook: Ansible's counters.
+    recap: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +313,14 @@ def _device_row(row: Row[*tuple[Any, ...]], rules: Mapping[int, str], done: Sequ
         os=f"{row.os_name} {row.os_version}".strip(),
         state=TargetState(row.state),
         executions=done,
+        recap=_recap(done),
         **{name: getattr(row, name) for name in _PLAIN},
     )
+
+
+def _recap(done: Sequence[Execution]) -> Recap | None:
+    last = {one.component: one.recap for one in done if one.recap is not None}
+    return total(from_json(one) for one in last.values()) if last else None
 
 
 def _answer(row: Row[*tuple[Any, ...]], done: Sequence[Execution]) -> StopAnswer | None:

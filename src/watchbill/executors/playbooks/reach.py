@@ -87,7 +87,15 @@ def _ways(login: Login) -> list[tuple[str, Login]]:
 async def _try(address: str, port: int, login: Login, key: str) -> None:
     """Raises asyncssh.PermissionDenied when it is not accepted."""
     known = asyncssh.import_known_hosts(f"{_known(address, port)} {key}\n")
-    keys = [] if login.private_key is None else [asyncssh.import_private_key(login.private_key.reveal(), login.passphrase.reveal() if login.passphrase else None)]
+    keys = (
+        []
+        if login.private_key is None
+        else [
+            asyncssh.import_private_key(
+                login.private_key.reveal(), login.passphrase.reveal() if login.passphrase else None
+            )
+        ]
+    )
     options = {
         "username": login.username,
         "known_hosts": known,

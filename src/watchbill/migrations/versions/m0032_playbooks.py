@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0032"
-down_revision = "0030"
+down_revision = "0031"
 
 UP = """
 ALTER TABLE assemblies DROP CONSTRAINT assemblies_kind_check;

@@ -3,12 +3,14 @@
 from alembic import op
 
 revision = "0035"
-down_revision = "0030"
+down_revision = "0034"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE runs ADD COLUMN forks integer, ADD COLUMN interrupted text NOT NULL DEFAULT 'lost',"
-        " ADD COLUMN credential_id bigint, ADD COLUMN use_service_account boolean NOT NULL DEFAULT false")
+    op.execute(
+        "ALTER TABLE runs ADD COLUMN forks integer, ADD COLUMN interrupted text NOT NULL DEFAULT 'lost',"
+        " ADD COLUMN credential_id bigint, ADD COLUMN use_service_account boolean NOT NULL DEFAULT false"
+    )
     op.execute("ALTER TABLE executions ADD COLUMN item_id bigint, ADD COLUMN recap jsonb")
     op.execute(
         "CREATE INDEX executions_of_items ON executions (item_id) WHERE item_id IS NOT NULL AND state <> 'finished'"
@@ -21,3 +23,7 @@ def upgrade() -> None:
         ALTER TABLE work_items DROP CONSTRAINT work_items_lane_check,
           ADD CONSTRAINT work_items_lane_check CHECK (lane IN ('scheduled_job', 'playbooks', 'onboarding', 'maintenance'))
     """)
+    op.execute(
+        "ALTER TABLE jobs ADD COLUMN IF NOT EXISTS credential_id bigint,"
+        " ADD COLUMN IF NOT EXISTS use_service_account boolean NOT NULL DEFAULT false"
+    )
