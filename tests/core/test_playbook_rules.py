@@ -5,13 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchbill.core.assembly_rules import AssemblyKind, check, from_json
-from watchbill.core.file_rules import size_problems
+from watchbill.core.file_rules import File, size_problems
 from watchbill.core.playbook_rules import (
     MAX_TREE_BYTES,
     MAX_TREE_FILE_BYTES,
     MAX_TREE_FILES,
     TREE,
-    File,
     clashes,
     path_problem,
     variable_name_problem,
@@ -43,7 +42,10 @@ def test_a_playbook_comes_back_from_its_json():
     assert not checked.problems
     draft = checked.draft
     assert (draft.kind, draft.interpreter, draft.warning_exit_codes) == (AssemblyKind.PLAYBOOK, None, ())
-    assert [(one.name, one.version) for one in draft.collections] == [("ansible.posix", ">=1.5"), ("community.general", "*")]
+    assert [(one.name, one.version) for one in draft.collections] == [
+        ("ansible.posix", ">=1.5"),
+        ("community.general", "*"),
+    ]
     assert from_json(draft.to_json()) == draft
 
 
@@ -59,7 +61,9 @@ def test_what_a_script_has_a_playbook_has_not_and_the_other_way_round():
     assert (problem.field, problem.code) == ("collections", "not_allowed")
 
 
-@pytest.mark.parametrize("path", ["a", "roles/web/tasks/main.yml", "group_vars/all", "templates/a b.j2", "library/own.py", "x/playbook.yml"])
+@pytest.mark.parametrize(
+    "path", ["a", "roles/web/tasks/main.yml", "group_vars/all", "templates/a b.j2", "library/own.py", "x/playbook.yml"]
+)
 def test_a_path_below_the_playbook_is_taken(path):
     assert path_problem(path) is None
 
@@ -96,7 +100,10 @@ def test_a_path_that_leaves_the_tree_or_that_ansible_would_run_is_refused(path, 
     assert fault[0] == code
 
 
-@given(st.text(max_size=300) | st.lists(st.sampled_from(["a", "..", ".", "", "roles", "C:", "~", " "]), max_size=14).map("/".join))
+@given(
+    st.text(max_size=300)
+    | st.lists(st.sampled_from(["a", "..", ".", "", "roles", "C:", "~", " "]), max_size=14).map("/".join)
+)
 def test_whatever_path_is_taken_lies_below_the_playbook(path):
     if path_problem(path) is None:
         parts = path.split("/")

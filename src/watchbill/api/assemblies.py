@@ -9,7 +9,18 @@ from pydantic import Field
 
 from watchbill import assemblies, jobs
 from watchbill.api.auth import Caller
-from watchbill.api.common import FieldProblem, Instant, Model, Now, PageOf, PageQuery, SearchQuery, Tx, check_if_match, etag
+from watchbill.api.common import (
+    FieldProblem,
+    Instant,
+    Model,
+    Now,
+    PageOf,
+    PageQuery,
+    SearchQuery,
+    Tx,
+    check_if_match,
+    etag,
+)
 from watchbill.api.documented import Documented
 from watchbill.api.playbook_checks import TheVerdicts, checked_router
 from watchbill.assemblies import Assembly, AssemblyBrief, AssemblyFilter, Revision
@@ -240,7 +251,9 @@ async def check_assembly(
     tx: Tx,
     caller: Caller,
     verdicts: TheVerdicts,
-    assembly_id: Annotated[UUID | None, Query(description="the assembly that is to be changed; none for a new one")] = None,
+    assembly_id: Annotated[
+        UUID | None, Query(description="the assembly that is to be changed; none for a new one")
+    ] = None,
 ) -> AssemblyCheck:
     """Everything that a save would check, the syntax of a playbook among it, and nothing saved."""
     before = await assemblies.get(tx, caller, assembly_id) if assembly_id is not None else None

@@ -171,7 +171,12 @@ async def import_file(
 
 
 async def save_named(
-    tx: AsyncConnection, actor: Actor, definition: Mapping[str, object], *, now: datetime, verdicts: Verdicts = NO_VERDICTS
+    tx: AsyncConnection,
+    actor: Actor,
+    definition: Mapping[str, object],
+    *,
+    now: datetime,
+    verdicts: Verdicts = NO_VERDICTS,
 ) -> Saved:
     """Save what came from outside: a new assembly, or a new revision of the one with its name."""
     actor.require(Permission.ASSEMBLIES_WRITE)

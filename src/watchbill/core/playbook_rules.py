@@ -61,7 +61,10 @@ def path_problem(path: str) -> tuple[str, str] | None:
         return "invalid_name", "must have its folders apart by /, not by \\"
     parts = path.split("/")
     if not all(parts) or ".." in parts or "." in parts:
-        return "invalid_name", "must be a path below the playbook such as roles/web/tasks/main.yml: without .. and not from the root"
+        return (
+            "invalid_name",
+            "must be a path below the playbook such as roles/web/tasks/main.yml: without .. and not from the root",
+        )
     if len(parts) > MAX_DEPTH:
         return "too_deep", f"must not lie deeper than {MAX_DEPTH - 1} folders"
     return _parts_problem(parts)

@@ -19,7 +19,9 @@ MAX_ALIASES: Final = 1000
 MAX_PROBLEMS: Final = 50
 
 _VAULTED: Final = "$ANSIBLE_VAULT;"
-_NO_VAULT: Final = "is encrypted by Ansible Vault, whose password the Engine does not have: declare a variable of type secret instead"
+_NO_VAULT: Final = (
+    "is encrypted by Ansible Vault, whose password the Engine does not have: declare a variable of type secret instead"
+)
 _TAGS: Final = frozenset(("!unsafe", "!"))
 _PLAY_KEYS: Final = frozenset(("hosts", "import_playbook", "ansible.builtin.import_playbook"))
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -72,7 +74,7 @@ class _Open:
 class _Reader:
     """Follows the events of one text and notes what is wrong."""
 
-    field: str
+    field_name: str
     is_playbook: bool
     problems: list[Problem] = field(default_factory=list)
     _open: list[_Open] = field(default_factory=list)
@@ -82,7 +84,7 @@ class _Reader:
 
     def refuse(self, mark: Any, code: str, message: str) -> None:
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-        self.problems.append(Problem(self.field, code, place + message))
+        self.problems.append(Problem(self.field_name, code, place + message))
 
     def take(self, event: yaml.Event) -> None:
         match event:

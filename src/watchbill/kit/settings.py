@@ -269,7 +269,9 @@ def _together(settings: Settings) -> list[Problem]:
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         problems.append(Problem("WATCHBILL_TLS_KEY", "invalid", "certificate and key are given together or not at all"))
     if settings.galaxy_token is not None and not (settings.galaxy_source or "").startswith("http"):
-        problems.append(Problem("WATCHBILL_GALAXY_TOKEN", "invalid", "is for a server: WATCHBILL_GALAXY_SOURCE is no URL"))
+        problems.append(
+            Problem("WATCHBILL_GALAXY_TOKEN", "invalid", "is for a server: WATCHBILL_GALAXY_SOURCE is no URL")
+        )
     if (settings.smtp_user is None) != (settings.smtp_password is None):
         problems.append(
             Problem("WATCHBILL_SMTP_PASSWORD", "invalid", "user and password are given together or not at all")

@@ -163,9 +163,13 @@ def _main(files: Mapping[str, zipfile.ZipInfo], main: str | None) -> str:
     found = next((one for one in candidates if one in files), None)
     if found is None:
         wanted = shown(main) if main is not None else f"{MAIN}, {', '.join(_OTHER_MAINS)}"
-        raise _refused([Problem("main", "not_found", f"the archive has no playbook: {wanted}; say where it is by main")])
+        raise _refused(
+            [Problem("main", "not_found", f"the archive has no playbook: {wanted}; say where it is by main")]
+        )
     if "/" in found:
-        raise _refused([Problem("main", "not_allowed", "must lie beside its roles, in the first folder of the archive")])
+        raise _refused(
+            [Problem("main", "not_allowed", "must lie beside its roles, in the first folder of the archive")]
+        )
     return found
 
 
@@ -181,7 +185,9 @@ def _text(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 def _about(text: str) -> Mapping[str, Any]:
     value = yaml_file.read(text).value
     if not isinstance(value, Mapping) or {"content", "files"} & set(value):
-        message = "must be an object with the assembly's name, variables, collections and so on, without content and files"
+        message = (
+            "must be an object with the assembly's name, variables, collections and so on, without content and files"
+        )
         raise _refused([Problem(f"file.{ABOUT}", "wrong_type", message)])
     return value
 

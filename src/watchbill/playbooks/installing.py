@@ -86,7 +86,10 @@ class CollectionCache:
             found = chosen(Path(self.source), missing, there)
             if found.problems:
                 raise _refused(
-                    [Problem(_field(declared, name), "collection_not_found", message) for name, message in found.problems]
+                    [
+                        Problem(_field(declared, name), "collection_not_found", message)
+                        for name, message in found.problems
+                    ]
                 )
             return ["--offline", "--no-deps", *map(str, found.archives)]
         wanted = {"collections": [one.to_json() for one in missing]}

@@ -78,7 +78,8 @@ class SyntaxChecks:
             self._wall = await wall()
         await asyncio.to_thread((work / "variables.json").write_text, json.dumps(_placeholders(draft.variables)))
         argv = [*self._wall, *python(str(_CHILD), str(work), *([str(collections)] if collections else []))]
-        ended = await run(argv, directory=work, environment=settings_of(work, collections), limits=self.limits)
+        environment = {**settings_of(work, collections), "ANSIBLE_ROLES_PATH": str(work / "tree" / "roles")}
+        ended = await run(argv, directory=work, environment=environment, limits=self.limits)
         verdict = await asyncio.to_thread(_read_verdict, work / "verdict.json")
         if verdict is None:
             _logger.warning("playbook.check_failed", code=ended.code, lines=list(ended.lines)[-5:])
@@ -114,7 +115,9 @@ def _unfinished(code: int | None, limits: Limits) -> Problem:
     if code is None:
         message = f"could not be checked within {limits.seconds:.0f} seconds"
         return Problem("content", "check_timed_out", message)
-    message = f"could not be checked: Ansible ended by itself or needed more than {limits.memory_bytes >> 20} MiB of memory"
+    message = (
+        f"could not be checked: Ansible ended by itself or needed more than {limits.memory_bytes >> 20} MiB of memory"
+    )
     return Problem("content", "check_failed", message)
 
 
