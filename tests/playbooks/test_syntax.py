@@ -73,7 +73,7 @@ async def test_what_is_declared_has_a_value_while_the_playbook_is_read(asked):
     files = {"linux.yml": "- ansible.builtin.ping: {}\n"}
     assert list(await asked(content, files, variables=variables)) == []
     [problem] = await asked(content, files)
-    assert "'group' is undefined" in problem.message
+    assert "'system' is undefined" in problem.message
 
 
 @pytest.mark.parametrize("plugin", ["pipe", "file", "env", "url"])
@@ -89,10 +89,10 @@ async def test_no_lookup_runs_while_a_playbook_is_read(asked, tmp_path, plugin):
 async def test_no_file_of_the_engine_is_read(asked, tmp_path, what):
     secret = tmp_path / "ring.json"
     secret.write_text("key: of-the-engine: [\n")
-    for path in (secret, f"../../../{secret.name}", f"vars/../../../../{secret.name}"):
+    for path in (secret, f"../../../../{secret.name}"):
         [problem] = await asked("- hosts: all\n" + what.format(path))
         assert "of-the-engine" not in problem.message
-        assert "is not read" in problem.message or "could not be found" in problem.message.lower() or "Unable" in problem.message
+        assert "a file outside of the playbook's own tree is not read" in problem.message
 
 
 async def test_nothing_of_the_tree_becomes_code_of_ansible(asked, tmp_path):
