@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import watchbill_wire as wire
 from watchbill.core.assembly_rules import check, from_json
-from watchbill.core.file_rules import MAX_FILES, MAX_FILES_BYTES, File, name_problem, same_name, size_problem
+from watchbill.core.file_rules import MAX_FILES, MAX_FILES_BYTES, File, name_problem, same_name, size_problems
 from watchbill_wire import envelope
 
 DIGEST = "ab" * 32
@@ -97,9 +97,8 @@ def test_every_fault_of_a_list_is_told():
 
 def test_together_they_may_have_so_many_bytes():
     half = File("a", DIGEST, MAX_FILES_BYTES // 2)
-    assert size_problem([half, half]) is None
-    problem = size_problem([half, half, File("b", DIGEST, 1)])
-    assert problem is not None
+    assert size_problems([half, half]) == []
+    [problem] = size_problems([half, half, File("b", DIGEST, 1)])
     assert str(MAX_FILES_BYTES) in problem.message
 
 

@@ -5,13 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchbill.core.assembly_rules import AssemblyKind, check, from_json
-from watchbill.core.file_rules import size_problems
+from watchbill.core.file_rules import File, size_problems
 from watchbill.core.playbook_rules import (
     MAX_TREE_BYTES,
     MAX_TREE_FILE_BYTES,
     MAX_TREE_FILES,
     TREE,
-    File,
     clashes,
     path_problem,
     variable_name_problem,

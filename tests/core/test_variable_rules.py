@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchbill.core.assembly_rules import AssemblyDraft, Interpreter, Variable, VariableType
+from watchbill.core.assembly_rules import AssemblyDraft, AssemblyKind, Interpreter, Variable, VariableType
 from watchbill.core.variable_rules import (
     Found,
     Place,
@@ -25,7 +25,7 @@ ELSEWHERE = [Place(site_id=8), Place(device_id=OTHER)]
 
 
 def declared(*variables):
-    return AssemblyDraft("S", "", "script", Interpreter.BASH, "true", variables, 60, ())
+    return AssemblyDraft("S", "", AssemblyKind.SCRIPT, Interpreter.BASH, "true", variables, 60, ())
 
 
 def found(place, value, *, name="X", is_secret=False, id_=1):

@@ -9,7 +9,7 @@ from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field, StringConstraints
 
@@ -170,9 +170,18 @@ async def list_assembly_files(assembly_id: UUID, tx: Tx, caller: Caller, revisio
     return FilesReply(assembly_id=assembly_id, revision=number, items=items)
 
 
+async def _locked(assembly_id: UUID, tx: Tx, caller: Caller, if_match: IfMatch = None) -> Assembly:
+    before = await assemblies.lock(tx, caller, assembly_id)
+    check_if_match(if_match, before.revision)
+    return before
+
+
+LockedAssembly = Annotated[Assembly, Depends(_locked)]
+
+
 @resource.put("/{assembly_id}/files/{name:path}")
 async def attach_file(
-    assembly_id: UUID,
+    before: LockedAssembly,
     name: FileName,
     body: AttachBody,
     tx: Tx,
@@ -180,10 +189,8 @@ async def attach_file(
     now: Now,
     response: Response,
     verdicts: TheVerdicts,
-    if_match: IfMatch = None,
 ) -> AssemblyReply:
     """Attach a stored content under a name, in place of what has that name: a new revision. Runs of earlier revisions get theirs."""
-    before = await _locked(tx, caller, assembly_id, if_match)
     definition = await assemblies.with_file(tx, before.draft, name, body.sha256)
     after = await assemblies.update(tx, caller, before, definition, now=now, verdicts=verdicts)
     return await _saved(tx, caller, before, after, response)
@@ -191,26 +198,18 @@ async def attach_file(
 
 @resource.delete("/{assembly_id}/files/{name:path}")
 async def detach_file(
-    assembly_id: UUID,
+    before: LockedAssembly,
     name: FileName,
     tx: Tx,
     caller: Caller,
     now: Now,
     response: Response,
     verdicts: TheVerdicts,
-    if_match: IfMatch = None,
 ) -> AssemblyReply:
     """Carry a file no longer: a new revision."""
-    before = await _locked(tx, caller, assembly_id, if_match)
     definition = assemblies.without_file(before.draft, name)
     after = await assemblies.update(tx, caller, before, definition, now=now, verdicts=verdicts)
     return await _saved(tx, caller, before, after, response)
-
-
-async def _locked(tx: Tx, caller: Actor, assembly_id: UUID, if_match: str | None) -> Assembly:
-    before = await assemblies.lock(tx, caller, assembly_id)
-    check_if_match(if_match, before.revision)
-    return before
 
 
 async def _saved(tx: Tx, caller: Actor, before: Assembly, after: Assembly, response: Response) -> AssemblyReply:

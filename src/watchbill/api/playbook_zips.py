@@ -6,7 +6,7 @@ Neither way holds a transaction while somebody sends, reads or packs.
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from watchbill.assemblies import Assembly, Saved, Verdicts
 from watchbill.core.playbook_rules import MAIN
 from watchbill.identity import Actor, Permission
 from watchbill.kit import yaml_file
-from watchbill.kit.errors import ConflictError
+from watchbill.kit.errors import ConflictError, NotFoundError
 from watchbill.playbooks import ABOUT, Tree, Writer, read_archive
 
 IMPORT = "/api/assemblies/import_zip"
@@ -114,28 +114,29 @@ async def export_playbook(assembly_id: UUID, request: Request, deps: TheDeps) ->
     async with deps.db.begin() as tx:
         caller = (await sign_in_of(request, tx, await deps.clock.now(tx))).actor
         assembly = await assemblies.get(tx, caller, assembly_id)
+        gone = {one.sha256 for one in assembly.draft.files} - await assemblies.kept_files(tx, assembly.draft.files)
+    if gone:
+        raise NotFoundError("The content of a file is not kept any more.", code="file_not_kept")
     if not assembly.draft.is_playbook:
         raise ConflictError("Only a playbook is exported as a zip archive.", code="not_a_playbook")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(assembly.draft.name, safe='')}.zip"}
-    return StreamingResponse(_chunks(await _packed(deps, assembly)), media_type=ZIP, headers=headers)
+    return StreamingResponse(_packed(deps, assembly), media_type=ZIP, headers=headers)
 
 
-async def _packed(deps: Deps, assembly: Assembly) -> IO[bytes]:
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+async def _packed(deps: Deps, assembly: Assembly) -> AsyncIterator[bytes]:
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        await _pack(deps, assembly, Writer(file))
+        file.seek(0)
+        while data := await asyncio.to_thread(file.read, _CHUNK):
+            yield data
+
+
+async def _pack(deps: Deps, assembly: Assembly, writer: Writer) -> None:
     definition = assembly.draft.to_json()
     about = {key: value for key, value in definition.items() if key not in ("content", "files")}
-    writer = Writer(file)
     await asyncio.to_thread(writer.add, MAIN, iter([assembly.draft.content.encode()]))
     await asyncio.to_thread(writer.add, ABOUT, iter([yaml_file.write(about).encode()]))
     for one in assembly.draft.files:
         pieces = [part async for part in content_of(deps, one)]
         await asyncio.to_thread(writer.add, one.name, iter(pieces))
     await asyncio.to_thread(writer.close)
-    file.seek(0)
-    return file
-
-
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    with file:
-        while data := await asyncio.to_thread(file.read, _CHUNK):
-            yield data

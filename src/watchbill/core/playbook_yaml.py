@@ -74,7 +74,7 @@ class _Open:
 class _Reader:
     """Follows the events of one text and notes what is wrong."""
 
-    field: str
+    field_name: str
     is_playbook: bool
     problems: list[Problem] = field(default_factory=list)
     _open: list[_Open] = field(default_factory=list)
@@ -84,7 +84,7 @@ class _Reader:
 
     def refuse(self, mark: Any, code: str, message: str) -> None:
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-        self.problems.append(Problem(self.field, code, place + message))
+        self.problems.append(Problem(self.field_name, code, place + message))
 
     def take(self, event: yaml.Event) -> None:
         match event:

@@ -6,6 +6,7 @@ The tree is as it lies in a repository; `watchbill.yml` beside the playbook, whi
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
@@ -30,6 +31,9 @@ _PLAIN: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Every file manager of some system adds these.
 _LITTER: Final = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _ENCRYPTED: Final = 0x1
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError),
+)
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ def _opened(file: IO[bytes]) -> zipfile.ZipFile:
         raise _refused([Problem("file", "too_many", f"holds too many files: at most {MAX_TREE_FILES}")])
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except _DAMAGED:
         raise _refused([fault]) from None
 
 
@@ -197,7 +201,7 @@ def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         with archive.open(info) as unpacked:
             while data := unpacked.read(PIECE_BYTES):
                 yield data
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+    except _DAMAGED:
         raise _refused([Problem(f"file.{_named(info)}", "damaged", "is damaged")]) from None
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,5 +80,5 @@ def _dependencies(archive: Path) -> list[Collection]:
             about = json.loads(manifest.read(_MOST_MANIFEST_BYTES)) if manifest else {}
         needs = about["collection_info"].get("dependencies") or {}
         return [Collection(str(name), str(version)) for name, version in needs.items()]
-    except (OSError, tarfile.TarError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, KeyError, TypeError, AttributeError):
         return []

@@ -78,7 +78,8 @@ class SyntaxChecks:
             self._wall = await wall()
         await asyncio.to_thread((work / "variables.json").write_text, json.dumps(_placeholders(draft.variables)))
         argv = [*self._wall, *python(str(_CHILD), str(work), *([str(collections)] if collections else []))]
-        ended = await run(argv, directory=work, environment=settings_of(work, collections), limits=self.limits)
+        environment = {**settings_of(work, collections), "ANSIBLE_ROLES_PATH": str(work / "tree" / "roles")}
+        ended = await run(argv, directory=work, environment=environment, limits=self.limits)
         verdict = await asyncio.to_thread(_read_verdict, work / "verdict.json")
         if verdict is None:
             _logger.warning("playbook.check_failed", code=ended.code, lines=list(ended.lines)[-5:])

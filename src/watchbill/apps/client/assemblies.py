@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from watchbill.apps.client import asking, assembly_files
+from watchbill.apps.client import asking, assembly_files, playbook_archives
 from watchbill.apps.client.documents import read_text
 from watchbill.apps.client.output import Column, plain, size
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
-from watchbill.apps.commands.exits import CliError
+from watchbill.apps.commands.exits import CliError, ExitCode
 
-app = group("The catalogue of scripts.")
+app = group("The catalogue of scripts and playbooks.")
 app.add_typer(assembly_files.app, name="files")
 PATH = "/api/assemblies"
 Assembly = Annotated[str, typer.Argument(metavar="ASSEMBLY", help="An assembly's id or name.")]
@@ -30,7 +30,7 @@ def list_assemblies(
     page = session.api.page(PATH, {"q": q, "archived": archived}, limit=limit)
     columns = [
         Column("name", "name"),
-        Column("interpreter", "interpreter"),
+        Column("kind", lambda row: row["interpreter"] or row["kind"]),
         Column("revision", "revision", is_right=True),
         Column("variables", lambda row: [one["name"] for one in row["variables"]]),
         Column("updated", lambda row: session.out.when(row["updated_at"])),
@@ -42,7 +42,7 @@ def list_assemblies(
 
 @command(app, "show")
 def show(session: Session, assembly: Assembly) -> None:
-    """One assembly with its script."""
+    """One assembly with its script or playbook."""
     found = session.api.get(f"{PATH}/{session.assembly_id(assembly)}")
     if session.out.is_json:
         session.out.json(found)
@@ -52,10 +52,12 @@ def show(session: Session, assembly: Assembly) -> None:
             "Assembly": found["name"],
             "Id": found["id"],
             "Description": found["description"] or None,
+            "Kind": found["kind"],
             "Interpreter": found["interpreter"],
             "Revision": f"{found['revision']}, {session.out.when(found['updated_at'])} by {found['updated_by'] or '-'}",
             "Time limit": f"{found['time_limit_seconds']} s",
             "Warning codes": found["warning_exit_codes"] or None,
+            "Collections": [f"{one['name']} {one['version']}" for one in found["collections"]] or None,
             "Files": [f"{one['name']} ({size(one['size'])})" for one in found["files"]] or None,
             "Archived": session.out.when(found["archived_at"]),
         }
@@ -69,9 +71,28 @@ def show(session: Session, assembly: Assembly) -> None:
 
 @command(app, "import")
 def import_file(
-    session: Session, file: Annotated[str, typer.Argument(metavar="FILE", help="A YAML file; - reads standard input.")]
+    session: Session,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A YAML file, - for standard input; of a playbook its folder or a zip archive."
+        ),
+    ],
+    *,
+    name: Annotated[
+        str | None, typer.Option("--name", help="What the playbook of a folder or archive is called.")
+    ] = None,
+    main: Annotated[
+        str | None, typer.Option("--main", metavar="FILE", help="Which file in it is the playbook.")
+    ] = None,
 ) -> None:
     """Save the assembly of a file: a new one, or a new revision of the one with its name."""
+    if playbook_archives.is_one(file):
+        made = playbook_archives.send(session, file, name=name, main=main)
+        session.out.done(f"Saved {made['name']}, revision {made['revision']} ({made['id']}).", made)
+        return
+    if name is not None or main is not None:
+        raise CliError("--name and --main are for the folder or the archive of a playbook.", ExitCode.USAGE)
     headers = {"Content-Type": "text/yaml"}
     response = session.api.send("POST", f"{PATH}/import", body=read_text(file).encode(), headers=headers)
     made = response.json()
@@ -84,10 +105,20 @@ def export(
     session: Session,
     assembly: Assembly,
     *,
-    to: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Else to standard output.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Else to standard output; a playbook with its files into one.zip."
+        ),
+    ] = None,
 ) -> None:
-    """Write an assembly as one YAML file that `import` reads."""
-    text = session.api.send("GET", f"{PATH}/{session.assembly_id(assembly)}/export").text
+    """Write an assembly as one file that `import` reads: YAML, or a zip archive."""
+    assembly_id = session.assembly_id(assembly)
+    if to is not None and to.endswith(".zip"):
+        playbook_archives.save(session, assembly_id, to)
+        session.out.done(f"Wrote {to}.", {"file": to})
+        return
+    text = session.api.send("GET", f"{PATH}/{assembly_id}/export").text
     if to is None:
         sys.stdout.write(text)
         return

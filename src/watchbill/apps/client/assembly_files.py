@@ -41,7 +41,7 @@ def attach(
     assembly: Assembly,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of this machine.")],
 ) -> None:
-    """Store files and attach them, in place of those that have their names: one new revision."""
+    """Store files and attach them beside a script or a playbook, in place of those that have their names: one new revision."""
     assembly_id = session.assembly_id(assembly)
     before = session.api.get(f"{PATH}/{assembly_id}")
     given = {file.name: _stored(session, file)["sha256"] for file in files}
@@ -54,7 +54,7 @@ def attach(
 
 def _definition(assembly: dict[str, Any], files: list[dict[str, Any]]) -> dict[str, Any]:
     names = ("name", "description", "kind", "interpreter", "content", "variables", "time_limit_seconds")
-    same = {name: assembly[name] for name in (*names, "warning_exit_codes")}
+    same = {name: assembly[name] for name in (*names, "warning_exit_codes", "collections")}
     return {**same, "files": sorted(files, key=lambda one: str(one["name"]).casefold())}
 
 

@@ -118,11 +118,12 @@ class Api:
             raise refusal(response, placed)
         return response
 
-    def upload(self, path: str, chunks: Iterator[bytes]) -> Json:
+    def upload(self, path: str, chunks: Iterator[bytes], query: Query | None = None) -> Json:
         """Send a body of any size as it is read."""
         headers = {"Content-Type": "application/octet-stream"}
         with self.reaching():
-            response = self.client.post(path, content=chunks, headers=headers, timeout=_SLOW)
+            params = httpx.QueryParams(query_params(query))
+            response = self.client.post(path, content=chunks, params=params, headers=headers, timeout=_SLOW)
         if response.is_error:
             raise refusal(response)
         return _body(response)
