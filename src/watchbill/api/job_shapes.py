@@ -190,6 +190,11 @@ class JobPolicies(Model):
         description="what a device does on which nobody is signed in, where the context is current_user. skip: it is left out. wait: it "
         "runs when somebody signs in, until its latest start; for no other context",
     )
+    interrupted: Literal["lost", "again"] = Field(
+        default="lost",
+        description="a device on which a playbook was running when its worker died. lost: nobody knows how far it came, and it is left at "
+        "that. again: it runs once more, which only a playbook that may be repeated says; for no script",
+    )
 
 
 class _Named(Model):

@@ -87,7 +87,7 @@ class ComponentReply(BaseModel):
     name: str
     revision: int
     content_sha256: str
-    interpreter: str
+    interpreter: str | None = Field(description="what a script is run by; null of a playbook")
     variables: dict[str, Any]
     role: Literal["run", "check"] = "run"
     not_compliant_exit_codes: list[int] = Field(default_factory=list)

@@ -16,6 +16,12 @@ def upgrade() -> None:
         "CREATE INDEX executions_of_items ON executions (item_id) WHERE item_id IS NOT NULL AND state <> 'finished'"
     )
     op.execute("""
+        ALTER TABLE runs DROP CONSTRAINT runs_kind_check, DROP CONSTRAINT runs_execution_context_check,
+          ADD CONSTRAINT runs_kind_check CHECK (kind IN ('script', 'playbook')),
+          ADD CONSTRAINT runs_execution_context_check CHECK (
+            execution_context IN ('system', 'current_user', 'ssh', 'ssh_individual', 'winrm', 'winrm_individual'))
+    """)
+    op.execute("""
         CREATE TABLE device_host_keys (
           device_id uuid PRIMARY KEY REFERENCES devices ON DELETE CASCADE, key text NOT NULL, pinned_at timestamptz NOT NULL)
     """)
