@@ -93,8 +93,13 @@ def test_the_least_that_a_job_needs_gets_every_default():
         "offline": "wait", "splay_seconds": 0, "splay_mode": "fixed", "retries": 0, "retry_delay_seconds": 60, "retry_on": ["failed", "timed_out"],
         "continue_on_failure": False, "concurrency": None, "waves": None, "failure_threshold_percent": 0,
         "no_targets": "skip", "max_change_percent": None, "max_change_devices": None, "no_user_session": "skip",
-        "site_concurrency": None,
+        "site_concurrency": None, "interrupted": "lost",
     }  # fmt: skip
+
+
+def test_only_a_playbook_may_be_run_again_after_its_worker_died():
+    scripts = {"policies": {"interrupted": "again"}}
+    assert ("policies.interrupted", "not_allowed") in found(job(**scripts))
 
 
 def test_the_documented_job_is_accepted_except_for_its_filter():
@@ -264,10 +269,16 @@ def test_playbooks_run_one_after_the_other_from_the_engine():
         ({"execution_context": "ssh"}, ("execution_context", "not_allowed")),
         ({"components": [playbook(), component()]}, ("components.1.kind", "mixed_kinds")),
         ({"components": [component(), playbook()]}, ("components.1.kind", "mixed_kinds")),
-        ({"components": [playbook(assembly_id=str(ASSEMBLY), variables=VALUES)]}, ("components.0.kind", "kind_mismatch")),
+        (
+            {"components": [playbook(assembly_id=str(ASSEMBLY), variables=VALUES)]},
+            ("components.0.kind", "kind_mismatch"),
+        ),
         ({"components": [playbook(kind="script")]}, ("components.0.kind", "kind_mismatch")),
         ({"components": [playbook(role="check"), playbook()]}, ("components.0.role", "not_allowed")),
-        ({"components": [playbook()], "policies": {"no_user_session": "wait"}}, ("policies.no_user_session", "not_allowed")),
+        (
+            {"components": [playbook()], "policies": {"no_user_session": "wait"}},
+            ("policies.no_user_session", "not_allowed"),
+        ),
     ],
 )
 def test_what_a_playbook_cannot_be_is_refused(changes, problem):

@@ -40,7 +40,9 @@ SAY = "ansible.builtin.debug: {msg: 'hello {{ watchbill_device_id }}'}"
 TOUCH = "ansible.builtin.command: 'true'"
 
 
-async def _job(fleet: Fleet, content: str, *agents: Agent, context: str = "ssh_individual", **more: Any) -> dict[str, Any]:
+async def _job(
+    fleet: Fleet, content: str, *agents: Agent, context: str = "ssh_individual", **more: Any
+) -> dict[str, Any]:
     component = {"kind": "playbook", **more.pop("component", {})}
     assembly = await fleet.playbook(content, **more.pop("assembly", {}))
     return await fleet.job(assembly, *agents, execution_context=context, component=component, **more)
@@ -55,7 +57,11 @@ async def test_every_device_has_its_row_output_and_recap(fleet: Fleet, crew: lis
     rows = {row["device"]["id"]: row for row in await fleet.rows(job)}
     alpha, beta, gamma, delta = (rows[agent.device_id] for agent in crew)
     assert [row["state"] for row in (alpha, beta, gamma)] == ["success", "failed", "success"]
-    assert (delta["state"], delta["reason"], delta["detail"]) == ("skipped", "wireguard_unavailable", "It has no tunnel.")
+    assert (delta["state"], delta["reason"], delta["detail"]) == (
+        "skipped",
+        "wireguard_unavailable",
+        "It has no tunnel.",
+    )
     counts = {"ok": 2, "changed": 1, "unreachable": 0, "failed": 0, "skipped": 1, "rescued": 0, "ignored": 0}
     assert alpha["recap"] == alpha["executions"][0]["recap"] == counts
     assert beta["recap"] == {**counts, "skipped": 0, "failed": 1}
@@ -79,7 +85,9 @@ async def test_a_stop_reaches_the_controller(fleet: Fleet, crew: list[Agent]) ->
     assert (row["state"], row["cancel_answer"]) == ("cancelled", "killed")
 
 
-async def test_playbooks_run_one_after_another_and_are_tried_again(fleet: Fleet, crew: list[Agent], tmp_path: Path) -> None:
+async def test_playbooks_run_one_after_another_and_are_tried_again(
+    fleet: Fleet, crew: list[Agent], tmp_path: Path
+) -> None:
     mark = tmp_path / "mark"
     flaky = _playbook(f"ansible.builtin.shell: 'test -e {mark} || (touch {mark}; exit 1)'")
     first, second = await fleet.playbook(flaky), await fleet.playbook(_playbook(TOUCH))
@@ -89,7 +97,9 @@ async def test_playbooks_run_one_after_another_and_are_tried_again(fleet: Fleet,
     assert (await fleet.closed(job, patience=60))["outcome"] == "success"
     row = await fleet.row(job)
     assert (row["state"], row["attempt"]) == ("success", 2)
-    done = [(one["component"], one["attempt"], one["exit_code"]) for one in row["executions"] if one["outcome"] == "exited"]
+    done = [
+        (one["component"], one["attempt"], one["exit_code"]) for one in row["executions"] if one["outcome"] == "exited"
+    ]
     assert done == [(0, 1, 2), (0, 2, 0), (1, 2, 0)]
 
 
