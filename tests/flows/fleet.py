@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import agents, identity, runs
@@ -100,6 +99,26 @@ class Crew:
 
 
 @dataclass
+class DirectAccess:
+    """Ways into devices that need no tunnel: a server of a test's own. What has none is left out."""
+
+    login: Login | None = None
+    addresses: dict[str, str] = field(default_factory=dict)
+
+    async def logins(
+        self, _tx: AsyncConnection, _content: RunContent, device_ids: Collection[uuid.UUID]
+    ) -> Mapping[uuid.UUID, Login | Obstacle]:
+        missing = Obstacle(SkipReason.CREDENTIAL_MISSING, "There is none.")
+        return dict.fromkeys(device_ids, self.login or missing)
+
+    async def ways(
+        self, _tx: AsyncConnection, device_ids: Collection[uuid.UUID], _now: datetime, *, until: datetime | None
+    ) -> Mapping[uuid.UUID, Way]:
+        found = {one: self.addresses.get(str(one)) for one in device_ids}
+        return {one: Way(at, "It has no tunnel.", is_final=True) for one, at in found.items()}
+
+
+@dataclass
 class Fleet:
     """The running whole. `http` is signed in as an admin; `heartbeats` are those of what runs from the beginning to the end."""
 
@@ -115,7 +134,7 @@ class Fleet:
     #: Where devices dial.
     gateways: list[str] = field(default_factory=list)
     #: How playbooks enter devices: as the Engine does it, unless a test has a server of its own.
-    access: "DirectAccess" = field(default_factory=lambda: DirectAccess())
+    access: DirectAccess = field(default_factory=DirectAccess)
     db: Database = field(init=False)
     schedulers: Crew = field(init=False)
 
@@ -305,26 +324,6 @@ def _services(engines: list[Engine]) -> list[Service]:
 
 def _schedulers(engines: Sequence[Engine]) -> list[Service]:
     return [service for engine in engines for service in scheduler.services(engine)[0]]
-
-
-@dataclass
-class DirectAccess:
-    """Ways into devices that need no tunnel: a server of a test's own. What has none is left out."""
-
-    login: Login | None = None
-    addresses: dict[str, str] = field(default_factory=dict)
-
-    async def logins(
-        self, _tx: AsyncConnection, _content: RunContent, device_ids: Collection[uuid.UUID]
-    ) -> Mapping[uuid.UUID, Login | Obstacle]:
-        missing = Obstacle(SkipReason.CREDENTIAL_MISSING, "There is none.")
-        return dict.fromkeys(device_ids, self.login or missing)
-
-    async def ways(
-        self, _tx: AsyncConnection, device_ids: Collection[uuid.UUID], _now: datetime, *, until: datetime | None
-    ) -> Mapping[uuid.UUID, Way]:
-        found = {one: self.addresses.get(str(one)) for one in device_ids}
-        return {one: Way(at, "It has no tunnel.", is_final=True) for one, at in found.items()}
 
 
 def _worker(engine: Engine, site_id: int, access: DirectAccess) -> list[Service]:

@@ -1,6 +1,5 @@
 """Playbook jobs from the API to device rows: two schedulers, gateways and workers, real agents, a real sshd that all devices share."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
