@@ -58,9 +58,9 @@ export interface PageOf<T> {
 }
 
 /** A keyset-paged list, for `useInfiniteQuery` and `DataTable`. */
-export const listQuery = <T>(
+export const listQuery = <T, P extends PageOf<T> = PageOf<T>>(
   queryKey: QueryKey,
-  fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<PageOf<T>>,
+  fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<P>,
 ) =>
   infiniteQueryOptions({
     queryKey,

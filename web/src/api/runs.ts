@@ -9,8 +9,7 @@ import { key, listQuery, useApiMutation } from "./query";
  */
 
 export type Occurrence = Schemas["OccurrenceDetail"];
-/** Without what playbooks will tell one day. */
-export type DeviceRow = Omit<Schemas["DeviceRowReply"], "recap">;
+export type DeviceRow = Schemas["DeviceRowReply"];
 export type Execution = Schemas["ExecutionReply"];
 export type Places = Schemas["DevicePlaces"];
 export type OutputGroup = Schemas["OutputGroupReply"];
@@ -18,6 +17,8 @@ export type TargetState = Schemas["TargetState"];
 export type Verdict = NonNullable<DeviceRow["verdict"]>;
 export type RerunWord = keyof Schemas["RerunCounts"];
 export type StopAnswers = Schemas["StopAnswers"];
+export type Recap = Schemas["RecapReply"];
+export type RecapRow = Schemas["RecapRowReply"];
 
 export const TARGET_STATES = [
   "failed",
@@ -197,6 +198,12 @@ export const groupsQuery = (jobId: number, occurrenceId: string) =>
         signal,
       }),
     ),
+  );
+
+/** The devices of a run of playbooks with their counters, and the sums of all. */
+export const recapQuery = (runId: number) =>
+  listQuery<RecapRow, Schemas["RunRecapReply"]>(key("results", "recap", runId), (cursor, signal) =>
+    unwrap(api.GET("/api/runs/{run_id}/recap", { params: { path: { run_id: runId }, query: { limit: 100, cursor } }, signal })),
   );
 
 export const rerunCountsQuery = (jobId: number, occurrenceId: string) =>

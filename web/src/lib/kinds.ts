@@ -10,3 +10,6 @@ export const kindInWords = (kind: string, who: string | null, hasOrigin: boolean
   const how = WORDS[kind === "rerun" && !hasOrigin ? "manual" : kind] ?? kind.replaceAll("_", " ");
   return who ? `${how}, by ${who}` : how;
 };
+
+/** Whether jobs in this context are entered by the Engine over the network: playbooks are. */
+export const isRemote = (context: string): boolean => context.startsWith("ssh") || context.startsWith("winrm");

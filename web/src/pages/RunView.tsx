@@ -8,6 +8,7 @@ import { Devices } from "@/features/run/Devices";
 import { OutputPane } from "@/features/output/OutputPane";
 import { HeldBar } from "@/features/run/HeldBar";
 import { OutputGroups } from "@/features/run/OutputGroups";
+import { RecapTable } from "@/features/run/RecapTable";
 import { RetargetMenu } from "@/features/run/RetargetMenu";
 import { NO_FILTER, type RunState } from "@/features/run/run-filters";
 import { RunFilterBar } from "@/features/run/RunFilterBar";
@@ -53,6 +54,7 @@ export const RunView = ({ job, one, state, setState }: RunViewProps) => {
       [name]: state[name].length === 1 && String(state[name][0]) === word ? undefined : word,
       target: state.target,
     });
+  const playbooks = one.runs.find((run) => run.kind === "playbook");
   const components = one.runs.find((run) => run.id === shown.row?.run_id)?.components.map((part) => part.name) ?? [];
   return (
     <JobFrame
@@ -114,12 +116,19 @@ export const RunView = ({ job, one, state, setState }: RunViewProps) => {
           <RunFilterBar
             state={state}
             counts={one.counts}
+            hasRecap={playbooks !== undefined}
             exportOf={(format) => exportUrl(job.id, one.id, format)}
             onChange={setState}
           />
           <div className={classes.body} data-panes={shown.row && state.view === "devices" ? 2 : 1}>
             <div className={classes.side} data-part="list">
-              {state.view === "outputs" ? (
+              {state.view === "recap" && playbooks ? (
+                <RecapTable
+                  runId={playbooks.id}
+                  isOver={one.state === "closed"}
+                  onChoose={(target) => setState({ ...NO_FILTER, view: "devices", target })}
+                />
+              ) : state.view === "outputs" ? (
                 <OutputGroups
                   jobId={job.id}
                   occurrenceId={one.id}

@@ -143,9 +143,29 @@ export interface paths {
         put?: never;
         /**
          * Create Assembly
-         * @description Save a new assembly.
+         * @description Save a new assembly. The syntax of a playbook is checked before, which takes some seconds.
          */
         post: operations["create_assembly"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Assembly
+         * @description Everything that a save would check, the syntax of a playbook among it, and nothing saved.
+         */
+        post: operations["check_assembly"];
         delete?: never;
         options?: never;
         head?: never;
@@ -166,6 +186,29 @@ export interface paths {
          * @description Save the assembly of a YAML file: a new one (201), or a new revision of the one with that name (200).
          */
         post: operations["import_assembly"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/import_zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Playbook
+         * @description Save the playbook of a zip archive, of at most 32 MiB: a new one (201), or a new revision of the one with that name (200).
+         *
+         *     The tree is as it lies in a repository. `watchbill.yml` in it may hold the rest of the assembly: name, description, variables,
+         *     collections, time limit. Without `main` the playbook is playbook.yml or site.yml.
+         */
+        post: operations["import_playbook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -228,6 +271,26 @@ export interface paths {
          * @description The assembly as one YAML file.
          */
         get: operations["export_assembly"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/{assembly_id}/export_zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Playbook
+         * @description A playbook with its tree as one zip archive, which `import_zip` reads.
+         */
+        get: operations["export_playbook"];
         put?: never;
         post?: never;
         delete?: never;
@@ -866,7 +929,7 @@ export interface paths {
         };
         /**
          * Get Device
-         * @description One device with its inventory, and who is signed in on it.
+         * @description One device with its inventory, who is signed in on it, and its tunnel.
          */
         get: operations["get_device"];
         put?: never;
@@ -1596,6 +1659,26 @@ export interface paths {
          * @description Stop everything of one run.
          */
         post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/recap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Recap
+         * @description What its playbooks did, counted by Ansible. A run of scripts has no recaps.
+         */
+        get: operations["get_run_recap"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2514,6 +2597,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/vpn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Vpn
+         * @description The hub, its addresses and its tunnels in numbers; for those who see every site.
+         */
+        get: operations["get_vpn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vpn/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Vpn Peers
+         * @description The tunnels of the caller's devices, by host name. Devices that have told of none are not among them.
+         */
+        get: operations["list_vpn_peers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/waiting": {
         parameters: {
             query?: never;
@@ -2910,12 +3033,17 @@ export interface components {
         };
         /**
          * AssemblyBody
-         * @description A script and how it is run.
+         * @description A script or a playbook, and how it is run.
          */
         AssemblyBody: {
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /**
@@ -2925,16 +3053,16 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /**
@@ -2946,6 +3074,14 @@ export interface components {
             variables?: components["schemas"]["watchbill__api__assemblies__VariableBody"][];
             /** Warning Exit Codes */
             warning_exit_codes?: number[];
+        };
+        /**
+         * AssemblyCheck
+         * @description What a save would find, every problem at once; those of YAML and of Ansible begin with their line and column.
+         */
+        AssemblyCheck: {
+            /** Problems */
+            problems: components["schemas"]["FieldProblem"][];
         };
         /**
          * AssemblyJobReply
@@ -2967,12 +3103,22 @@ export interface components {
             state: "active" | "paused" | "completed" | "error";
         };
         /**
+         * AssemblyKind
+         * @enum {string}
+         */
+        AssemblyKind: "script" | "playbook";
+        /**
          * AssemblyListItem
          * @description An assembly without its script. `used_by_jobs`: how many there are, also those that the caller does not see.
          */
         AssemblyListItem: {
             /** Archived At */
             archived_at: string | null;
+            /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
             /** Content Sha256 */
             content_sha256: string;
             /** Created At */
@@ -2986,7 +3132,7 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
             /**
@@ -2994,13 +3140,13 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -3029,8 +3175,13 @@ export interface components {
             /** Archived At */
             archived_at: string | null;
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /** Content Sha256 */
@@ -3046,7 +3197,7 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
             /**
@@ -3054,13 +3205,13 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -3638,6 +3789,23 @@ export interface components {
             windows: string[];
         };
         /**
+         * CollectionBody
+         * @description A collection that a playbook takes something from. The Engine has it, or installs it from its configured source.
+         */
+        CollectionBody: {
+            /**
+             * Name
+             * @description such as ansible.posix
+             */
+            name: string;
+            /**
+             * Version
+             * @description which will do, such as 1.5.4 or >=1.5,<2
+             * @default *
+             */
+            version: string;
+        };
+        /**
          * ComponentReply
          * @description A component as frozen with the run; secret variables are named, never shown.
          */
@@ -3649,8 +3817,11 @@ export interface components {
             assembly_id: string;
             /** Content Sha256 */
             content_sha256: string;
-            /** Interpreter */
-            interpreter: string;
+            /**
+             * Interpreter
+             * @description what a script is run by; null of a playbook
+             */
+            interpreter: string | null;
             /** Name */
             name: string;
             /** Not Compliant Exit Codes */
@@ -4058,8 +4229,8 @@ export interface components {
             origin_target_id: number | null;
             /** Reason */
             reason: string | null;
-            /** Recap */
-            recap: null;
+            /** @description of all its playbooks together; null of scripts */
+            recap: components["schemas"]["RecapReply"] | null;
             rerun_as: components["schemas"]["RerunAsReply"] | null;
             /** Run Id */
             run_id: number;
@@ -4110,7 +4281,7 @@ export interface components {
         };
         /**
          * DeviceWithInventory
-         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell.
+         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell. `tunnel` null = it has told of none.
          */
         DeviceWithInventory: {
             /** Agent Branch */
@@ -4186,6 +4357,7 @@ export interface components {
             tags: string[];
             /** Timezone */
             timezone: string | null;
+            tunnel: components["schemas"]["TunnelReply"] | null;
             /** Updated At */
             updated_at: string;
         };
@@ -4311,6 +4483,8 @@ export interface components {
             output: string | null;
             /** Reason */
             reason: string | null;
+            /** @description of a playbook; null of a script, and before the first task has ended */
+            recap: components["schemas"]["RecapReply"] | null;
             /**
              * Session Id
              * @description the session of a signed-in user that it ran in, as its device names it
@@ -4386,6 +4560,8 @@ export interface components {
             output: string | null;
             /** Reason */
             reason: string | null;
+            /** @description of a playbook; null of a script, and before the first task has ended */
+            recap: components["schemas"]["RecapReply"] | null;
             /** Run Id */
             run_id: number;
             /**
@@ -4516,12 +4692,13 @@ export interface components {
         };
         /**
          * FileBody
-         * @description A file that lies in the script's folder when it starts. Its content is stored before: `POST /api/assembly_files`.
+         * @description A file that lies in the script's folder when it starts, or in the playbook's tree. Its content is stored before: `POST
+         *     /api/assembly_files`.
          */
         FileBody: {
             /**
              * Name
-             * @description a plain name that every system takes
+             * @description a plain name that every system takes; for a playbook a path below it such as roles/web/tasks/main.yml
              */
             name: string;
             /**
@@ -4942,6 +5119,34 @@ export interface components {
             text: string | null;
         };
         /**
+         * HubReply
+         * @description The Engine's end of all tunnels. `state` is what its process said at `heard_at`.
+         */
+        HubReply: {
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where devices reach it, by UDP
+             */
+            endpoint: string;
+            /** Heard At */
+            heard_at: string;
+            /** Host */
+            host: string;
+            /** Interface */
+            interface: string;
+            /** Public Key */
+            public_key: string;
+            state: components["schemas"]["HubState"];
+        };
+        /**
+         * HubState
+         * @description What the process that owns the hub says of it.
+         * @enum {string}
+         */
+        HubState: "up" | "failed" | "stopped";
+        /**
          * ImportReply
          * @description What a calendar file became: its events as spans, and those that make none. `window` is null when it was only tried.
          */
@@ -5059,11 +5264,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /**
              * Job Kind
              * @default automation
@@ -5149,7 +5354,7 @@ export interface components {
         };
         /**
          * JobComponent
-         * @description One script with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
+         * @description One script or playbook with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
          */
         JobComponent: {
             /**
@@ -5159,10 +5364,11 @@ export interface components {
             assembly_id: string;
             /**
              * Kind
+             * @description what the assembly is; a job has scripts or playbooks, not both
              * @default script
-             * @constant
+             * @enum {string}
              */
-            kind: "script";
+            kind: "script" | "playbook";
             /**
              * Not Compliant Exit Codes
              * @description of a check: the exit codes that say that what follows is needed; 1 when absent. Any other means that it failed
@@ -5229,11 +5435,11 @@ export interface components {
             enabled: boolean;
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /** Id */
             id: number;
             /**
@@ -5323,6 +5529,13 @@ export interface components {
              * @default 0
              */
             failure_threshold_percent: number;
+            /**
+             * Interrupted
+             * @description a device on which a playbook was running when its worker died. lost: nobody knows how far it came, and it is left at that. again: it runs once more, which only a playbook that may be repeated says; for no script
+             * @default lost
+             * @enum {string}
+             */
+            interrupted: "lost" | "again";
             /** Max Change Devices */
             max_change_devices?: number | null;
             /**
@@ -5444,11 +5657,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /** Id */
             id: number;
             /**
@@ -5540,11 +5753,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /**
              * Job Kind
              * @default automation
@@ -6748,6 +6961,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[PeerReply] */
+        PageOf_PeerReply_: {
+            /** Items */
+            items: components["schemas"]["PeerReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[RefusedCodeReply] */
         PageOf_RefusedCodeReply_: {
             /** Items */
@@ -6825,11 +7045,63 @@ export interface components {
             new_password: string;
         };
         /**
+         * PeerReply
+         * @description A device and its tunnel.
+         */
+        PeerReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /** Hostname */
+            hostname: string;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            /** Site Id */
+            site_id: number | null;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
          * Permission
          * @description What an operator may be allowed to do; API tokens carry a subset as their scopes.
          * @enum {string}
          */
-        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "windows:override";
+        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "credentials:write" | "windows:override";
         /**
          * PlanReply
          * @description What saving a file would do to the one visible job with its name. `action` null = it would be refused, as `problems` say.
@@ -6883,6 +7155,20 @@ export interface components {
             /** Reason */
             reason: string | null;
             state: components["schemas"]["RequestState"];
+        };
+        /**
+         * PoolReply
+         * @description Addresses of devices. `resting`: of revoked devices; nobody else gets them for a day.
+         */
+        PoolReply: {
+            /** Capacity */
+            capacity: number;
+            /** Resting */
+            resting: number;
+            /** Subnet */
+            subnet: string;
+            /** Used */
+            used: number;
         };
         /**
          * PreviewBlocked
@@ -7042,7 +7328,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "api" | "gateway" | "scheduler" | "site_worker";
+            kind: "api" | "gateway" | "scheduler" | "site_worker" | "vpn";
             /**
              * Leases
              * @description pieces of work that it holds; site workers only
@@ -7150,6 +7436,55 @@ export interface components {
              * @example 07:30
              */
             to: string;
+        };
+        /**
+         * ReadyState
+         * @description Whether work can go through a tunnel. `unavailable`: waiting alone will not help.
+         * @enum {string}
+         */
+        ReadyState: "ready" | "not_ready" | "unavailable";
+        /**
+         * RecapReply
+         * @description How many tasks of a playbook came out how on a device, as Ansible counts: `ok` has those too that changed something.
+         */
+        RecapReply: {
+            /** Changed */
+            changed: number;
+            /** Failed */
+            failed: number;
+            /** Ignored */
+            ignored: number;
+            /** Ok */
+            ok: number;
+            /** Rescued */
+            rescued: number;
+            /** Skipped */
+            skipped: number;
+            /** Unreachable */
+            unreachable: number;
+        };
+        /**
+         * RecapRowReply
+         * @description A device of a run, in its counters. `recap` null: no playbook has told anything of it.
+         */
+        RecapRowReply: {
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /** Hostname */
+            hostname: string;
+            /** Reason */
+            reason: string | null;
+            recap: components["schemas"]["RecapReply"] | null;
+            /** Site Id */
+            site_id: number | null;
+            /** Site Name */
+            site_name: string | null;
+            state: components["schemas"]["TargetState"];
+            /** Target Id */
+            target_id: number;
         };
         /**
          * RecentOccurrence
@@ -7291,8 +7626,13 @@ export interface components {
              */
             assembly_id: string;
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /** Content Sha256 */
@@ -7308,16 +7648,16 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -7506,6 +7846,22 @@ export interface components {
             occurrence_id: string;
             /** Time Limit Seconds */
             time_limit_seconds: number;
+        };
+        /**
+         * RunRecapReply
+         * @description A page of a run's devices by host name, and the sums of all of them that the caller sees.
+         */
+        RunRecapReply: {
+            /**
+             * Devices Told
+             * @description of how many devices there is a recap
+             */
+            devices_told: number;
+            /** Items */
+            items: components["schemas"]["RecapRowReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            total: components["schemas"]["RecapReply"];
         };
         /** RunReply */
         RunReply: {
@@ -7994,6 +8350,71 @@ export interface components {
             missed: number;
         };
         /**
+         * TunnelCounts
+         * @description `applied`: known to the hub; `open`: asked to be open; `connected`: of those, with a handshake that counts; `refused`: keys that are not taken.
+         */
+        TunnelCounts: {
+            /** Applied */
+            applied: number;
+            /** Connected */
+            connected: number;
+            /** Known */
+            known: number;
+            /** Open */
+            open: number;
+            /** Refused */
+            refused: number;
+        };
+        /**
+         * TunnelReply
+         * @description `state`: whether work can go through it now; `detail` says why not.
+         */
+        TunnelReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
+         * TunnelState
+         * @description What a device says of its end.
+         * @enum {string}
+         */
+        TunnelState: "down" | "up" | "unavailable";
+        /**
          * UsageReply
          * @description What a filter is part of, and cannot be archived or deleted for. What the caller does not see is counted, not named.
          */
@@ -8032,7 +8453,7 @@ export interface components {
         };
         /**
          * VariableBody
-         * @description A variable that a job gives to the script through its environment.
+         * @description A variable that a job gives to the script through its environment, or to the playbook for each host.
          */
         "VariableBody-Output": {
             /**
@@ -8166,6 +8587,17 @@ export interface components {
             screen: "jobs" | "occurrences" | "devices" | "device_approvals" | "windows" | "assemblies";
             /** Updated At */
             updated_at: string;
+        };
+        /**
+         * VpnReply
+         * @description How it stands with the VPN. `lack` says why no tunnel can be used; null = tunnels can be used. Without a hub all else is null.
+         */
+        VpnReply: {
+            hub: components["schemas"]["HubReply"] | null;
+            /** Lack */
+            lack: string | null;
+            pool: components["schemas"]["PoolReply"] | null;
+            tunnels: components["schemas"]["TunnelCounts"] | null;
         };
         /**
          * WaitingReply
@@ -8582,7 +9014,7 @@ export interface components {
         watchbill__agents__approvals__Decision: "approve" | "deny";
         /**
          * VariableBody
-         * @description A variable that a job gives to the script through its environment.
+         * @description A variable that a job gives to the script through its environment, or to the playbook for each host.
          */
         watchbill__api__assemblies__VariableBody: {
             /**
@@ -9289,6 +9721,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description part of a name */
                 q?: string | null;
+                kind?: components["schemas"]["AssemblyKind"] | null;
                 interpreter?: components["schemas"]["Interpreter"] | null;
                 archived?: "false" | "true" | "all";
             };
@@ -9459,6 +9892,96 @@ export interface operations {
             };
         };
     };
+    check_assembly: {
+        parameters: {
+            query?: {
+                /** @description the assembly that is to be changed; none for a new one */
+                assembly_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssemblyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyCheck"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     import_assembly: {
         parameters: {
             query?: never;
@@ -9524,6 +10047,116 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    import_playbook: {
+        parameters: {
+            query?: {
+                /** @description of the assembly, where the archive does not say it */
+                name?: string | null;
+                /** @description the playbook in the archive's first folder */
+                main?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/zip": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyReply"];
+                };
+            };
+            /** @description A new one */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
             /** @description Invalid content */
@@ -9893,6 +10526,91 @@ export interface operations {
             };
         };
     };
+    export_playbook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_assembly_files: {
         parameters: {
             query?: {
@@ -10079,9 +10797,9 @@ export interface operations {
                 "if-match"?: string | null;
             };
             path: {
-                assembly_id: string;
                 /** @description case does not count */
                 name: string;
+                assembly_id: string;
             };
             cookie?: never;
         };
@@ -10173,9 +10891,9 @@ export interface operations {
                 "if-match"?: string | null;
             };
             path: {
-                assembly_id: string;
                 /** @description case does not count */
                 name: string;
+                assembly_id: string;
             };
             cookie?: never;
         };
@@ -17005,6 +17723,96 @@ export interface operations {
             };
         };
     };
+    get_run_recap: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecapReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -22198,6 +23006,180 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_vpn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VpnReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_vpn_peers: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description part of the host name */
+                q?: string | null;
+                site_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_PeerReply_"];
+                };
             };
             /** @description Not signed in */
             401: {

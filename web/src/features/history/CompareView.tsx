@@ -142,12 +142,12 @@ const ContentDiff = ({ before, after }: { before: Component; after: Component })
   const one = useQuery(contentQuery(before.assembly_id, before.revision));
   const other = useQuery(contentQuery(after.assembly_id, after.revision));
   if (one.error ?? other.error) return <ProblemAlert problem={one.error ?? other.error} />;
-  if (!one.data || !other.data) return <Loader size="xs" aria-label="Reading the scripts" />;
+  if (!one.data || !other.data) return <Loader size="xs" aria-label="Reading what ran" />;
   return (
     <DiffView
       before={one.data.content}
       after={other.data.content}
-      language={languageOf(after.interpreter)}
+      language={languageOf(after.interpreter ?? "yaml")}
       labels={[`Revision ${before.revision}`, `Revision ${after.revision}`]}
       height="20rem"
     />

@@ -44,6 +44,7 @@ const LABELS: Readonly<Record<string, string>> = {
   "policies.max_change_percent": "Hold if devices differ by",
   "policies.max_change_devices": "Hold if devices differ by",
   "policies.no_user_session": "Nobody signed in",
+  "policies.interrupted": "Worker died",
 };
 
 const sentence = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1).replaceAll("_", " ");

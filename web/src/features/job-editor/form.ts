@@ -85,6 +85,7 @@ export const DEFAULT_POLICIES: Policies = {
   max_change_percent: null,
   max_change_devices: null,
   no_user_session: "skip",
+  interrupted: "lost",
 };
 
 /** A brake that stops a rollout which goes wrong, as one would want it; without any number there is none. */
@@ -273,6 +274,7 @@ const policiesOf = ({ policies, components, execution_context }: Draft): Policie
   ...policies,
   continue_on_failure: components.length > 1 && policies.continue_on_failure,
   no_user_session: execution_context === "current_user" ? policies.no_user_session : "skip",
+  interrupted: isRemote(execution_context) ? policies.interrupted : "lost",
   ...(policies.retries ? {} : { retry_delay_seconds: DEFAULT_POLICIES.retry_delay_seconds, retry_on: DEFAULT_POLICIES.retry_on }),
 });
 

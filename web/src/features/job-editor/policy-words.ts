@@ -56,6 +56,15 @@ export const NO_USER_SESSIONS: readonly Option<Policies["no_user_session"]>[] = 
   { value: "wait", label: "Wait for somebody", means: "It runs when somebody signs in, until its latest start." },
 ];
 
+export const INTERRUPTED: readonly Option<Policies["interrupted"]>[] = [
+  {
+    value: "lost",
+    label: "Leave it at that",
+    means: "If the Engine's worker dies in the middle of a playbook, its device is lost: nobody knows how far it came.",
+  },
+  { value: "again", label: "Run it again", means: "The playbook may be repeated: it runs once more on such a device." },
+];
+
 export const CONTEXTS: readonly Option<"system" | "current_user">[] = [
   { value: "system", label: "System", means: "With the rights of the agent: root on Linux and macOS, SYSTEM on Windows." },
   {
@@ -96,6 +105,7 @@ const REASONS: Readonly<Record<string, string>> = {
   preflight_failed: "without a value, a key or a file that it needs",
   offline_skip: "offline, and not waited for",
   no_user_session: "nobody signed in",
+  interrupted: "worker died",
   previous_run_active: "still running this job",
   blackout: "closed by a blackout",
   outside_window: "outside of a window",

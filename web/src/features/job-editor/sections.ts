@@ -16,7 +16,7 @@ const PLACES: readonly (readonly [RegExp, SectionId])[] = [
   [/^(components|policies\.(continue_on_failure|retr))/, "assemblies"],
   [/^(targets|exclusions|policies\.(no_targets|max_change))/, "targets"],
   [/^(schedule|enabled)/, "schedule"],
-  [/^(execution_context|policies\.no_user_session|credential_id|use_service_account)/, "context"],
+  [/^(execution_context|policies\.no_user_session|policies\.interrupted|credential_id|use_service_account)/, "context"],
   [/^(policies|duration)/, "policies"],
 ];
 

@@ -9,12 +9,13 @@ import { isFiltered, NO_FILTER, type RunState } from "./run-filters";
 interface RunFilterBarProps {
   state: RunState;
   counts: Readonly<Record<string, number>>;
+  hasRecap: boolean;
   exportOf: (format: "csv" | "jsonl") => string;
   onChange: (patch: Partial<RunState>) => void;
 }
 
 /** Which devices of a run are shown, by host name, state, check and output; and the whole as a file. */
-export const RunFilterBar = ({ state, counts, exportOf, onChange }: RunFilterBarProps) => {
+export const RunFilterBar = ({ state, counts, hasRecap, exportOf, onChange }: RunFilterBarProps) => {
   const failed = FAILED.reduce((sum, one) => sum + (counts[one] ?? 0), 0);
   const present = inCountOrder(counts).map(([one]) => one);
   return (
@@ -32,8 +33,9 @@ export const RunFilterBar = ({ state, counts, exportOf, onChange }: RunFilterBar
             data={[
               { value: "devices", label: "Devices" },
               { value: "outputs", label: "Same outputs" },
+              ...(hasRecap ? [{ value: "recap" as const, label: "Recap" }] : []),
             ]}
-            onChange={(view) => onChange({ view: view === "outputs" ? "outputs" : "devices" })}
+            onChange={(view) => onChange({ view })}
           />
           <Menu>
             <Menu.Target>

@@ -6,6 +6,8 @@ import { Icon } from "@/ui/icons";
 import { IconAction } from "@/ui/IconAction";
 import { StateBadge } from "@/ui/StateBadge";
 import classes from "./run-table.module.css";
+import { Countdown } from "./Countdown";
+import { RecapChips } from "./RecapChips";
 import { sessionsOf } from "./sessions";
 
 interface RunRowProps {
@@ -51,7 +53,8 @@ export const RunRow = ({ row, index, isAt, isOpen, hasWaves, mayStop, tick, onOp
           </span>
         </span>
         <span role="cell" className={classes.what}>
-          {row.last_line && (
+          {row.recap && <RecapChips recap={row.recap} />}
+          {row.last_line && !row.recap && (
             <code className={classes.line} title={row.last_line}>
               {row.last_line}
             </code>
@@ -61,7 +64,8 @@ export const RunRow = ({ row, index, isAt, isOpen, hasWaves, mayStop, tick, onOp
               {why}
             </span>
           )}
-          {!row.last_line && !why && <span className={classes.under}>–</span>}
+          {row.state === "connecting" && row.deadline_at && <Countdown until={row.deadline_at} />}
+          {!row.last_line && !row.recap && !why && row.state !== "connecting" && <span className={classes.under}>–</span>}
         </span>
         <span role="cell" className={classes.number} data-header="Exit">
           {row.exit_code ?? "–"}

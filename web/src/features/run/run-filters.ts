@@ -9,7 +9,7 @@ export const RUN_FILTERS = {
   q: text(),
   /** Only who wrote the output of this group. */
   output: text(),
-  view: oneOfOr(["devices", "outputs"] as const, "devices"),
+  view: oneOfOr(["devices", "outputs", "recap"] as const, "devices"),
   /** The device row whose output is shown. */
   target: wholeNumber(),
   execution: text(),
