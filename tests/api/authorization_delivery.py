@@ -14,6 +14,8 @@ DELIVERY = (
     Row("GET /api/devices", READ, FILTER, query=lambda it: {"filter_id": it.filter_id}, is_in_path=False),
     Row("GET /api/devices/{device_id}/software", READ, DEVICE),
     Row("GET /api/devices/{device_id}/jobs", READ, DEVICE),
+    Row("GET /api/devices/{device_id}/ssh_host_key", READ, DEVICE),
+    Row("DELETE /api/devices/{device_id}/ssh_host_key", (P.DEVICES_WRITE,), DEVICE, ok=204),
     Row(f"GET {JOB}/devices/places", READ, WORK),
     Row(f"GET {JOB}/devices/places", READ, WORK, query=lambda _: {"q": HIDDEN_NAME}),
     Row(f"GET {JOB}/devices/place", READ, WORK, query=lambda _: {"step": "next"}),

@@ -97,11 +97,6 @@ def test_the_least_that_a_job_needs_gets_every_default():
     }  # fmt: skip
 
 
-def test_only_a_playbook_may_be_run_again_after_its_worker_died():
-    scripts = {"policies": {"interrupted": "again"}}
-    assert ("policies.interrupted", "not_allowed") in found(job(**scripts))
-
-
 def test_the_documented_job_is_accepted_except_for_its_filter():
     definition = {
         "name": "Clear print spool", "description": "", "job_kind": "automation",

@@ -127,12 +127,10 @@ FROM (
     SELECT FROM run_targets WHERE state IN ('pending', 'waiting_online') AND starts_at > :now)
 ) notes
 """
-_WHICH = {
-    "run_id": "t.run_id = :run_id",
-    "job_id": "t.job_id = :job_id AND t.deadline_at IS NOT NULL",
-    "devices": "t.device_id = ANY(:devices)",
-    "since": "t.starts_at BETWEEN :since AND :now",
-}
+_RUN = "t.run_id = :run_id"
+_JOB = "t.job_id = :job_id AND t.deadline_at IS NOT NULL"
+_DEVICES = "t.device_id = ANY(:devices)"
+_SINCE = "t.starts_at BETWEEN :since AND :now"
 
 # What is left although it could start: it waits for a turn on its device, or for that of its run.
 _LEFT = f"""
@@ -205,12 +203,23 @@ class _Statements:
     candidates: TextClause
 
 
-def _statements(holder: str) -> _Statements:
-    take = {name: text(_TAKE.format(which=which, holder=holder)) for name, which in _WHICH.items()}
-    return _Statements(take, *(text(one.format(holder=holder)) for one in (_LEFT, _LONE, _CANDIDATES)))
-
-
-_OF_GATEWAY, _OF_WORKER = _statements(_GATEWAY), _statements(_WORKER)
+_OF_GATEWAY = _Statements(
+    {
+        "run_id": text(_TAKE.format(which=_RUN, holder=_GATEWAY)),
+        "job_id": text(_TAKE.format(which=_JOB, holder=_GATEWAY)),
+        "devices": text(_TAKE.format(which=_DEVICES, holder=_GATEWAY)),
+        "since": text(_TAKE.format(which=_SINCE, holder=_GATEWAY)),
+    },
+    text(_LEFT.format(holder=_GATEWAY)),
+    text(_LONE.format(holder=_GATEWAY)),
+    text(_CANDIDATES.format(holder=_GATEWAY)),
+)
+_OF_WORKER = _Statements(
+    {"run_id": text(_TAKE.format(which=_RUN, holder=_WORKER))},
+    text(_LEFT.format(holder=_WORKER)),
+    text(_LONE.format(holder=_WORKER)),
+    text(_CANDIDATES.format(holder=_WORKER)),
+)
 
 
 @dataclass(frozen=True, slots=True)

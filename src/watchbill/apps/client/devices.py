@@ -180,6 +180,27 @@ def _typed(session: Session, texts: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+@command(app, "host-key")
+def host_key(
+    session: Session,
+    device: Device,
+    *,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Trust the next key that it shows: for a device that was installed anew.")
+    ] = False,
+) -> None:
+    """The SSH host key by which the Engine knows a device."""
+    path = f"/api/devices/{session.device_id(device)}/ssh_host_key"
+    found = session.api.get(path)
+    if forget:
+        session.api.send("DELETE", path)
+        session.out.done(
+            f"Forgotten: {found['fingerprint'] or 'none was known'}. The next key that it shows is trusted.", found
+        )
+    else:
+        session.out.done(found["fingerprint"] or "No key is known yet.", found)
+
+
 @command(app, "disable")
 def disable(session: Session, device: Device) -> None:
     """Let nothing run there and close its connection, until it is enabled again."""

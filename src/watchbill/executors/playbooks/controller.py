@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import ansible_runner
 import psutil
+from ansible_runner.interface import run
 
 from watchbill.core.recap import STATS_EVENT
 
@@ -106,7 +106,7 @@ def main(folder: Path) -> int:
         output.write(event_of(data))
         return False  # its file is not kept
 
-    runner = ansible_runner.run(
+    runner = run(
         private_data_dir=str(folder),
         playbook=config["playbook"],
         cmdline=config["cmdline"],
