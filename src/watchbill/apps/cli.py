@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "site-worker": (_PROCESSES, "site_worker", _ENGINE),
     "db": (_HOST, "db_app", _ENGINE),
     "operator": (_HOST, "operator_app", _ENGINE),
+    "keys": ("commands.keys", "app", _ENGINE),
     "config": (_HOST, "config", _ENGINE),
     "doctor": (_HOST, "doctor", _ENGINE),
     "login": ("client.sign_in", "login_app", _CLIENT),
