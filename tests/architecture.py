@@ -90,6 +90,8 @@ MAY_READ_ENVIRONMENT = (
 #: What the pure core may import. Nothing here reads time, chance, the environment, the network or the disk.
 PURE = {
     *(
+        "base64",
+        "binascii",
         "bisect",
         "calendar",
         "collections",

@@ -450,6 +450,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Credentials
+         * @description The credentials of the caller's sites, and those of every site, by name.
+         */
+        get: operations["list_credentials"];
+        put?: never;
+        /**
+         * Create Credential
+         * @description Save a new credential. Its secrets are sealed, and no reply has them; a private key is read, and a mistake told at its field.
+         */
+        post: operations["create_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/credentials/{credential_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Credential
+         * @description One credential; of its secrets only which there are.
+         */
+        get: operations["get_credential"];
+        /**
+         * Update Credential
+         * @description Save a credential anew; it counts from the next sign-in on. A secret that is left out stays, null takes it away.
+         */
+        put: operations["update_credential"];
+        post?: never;
+        /**
+         * Delete Credential
+         * @description Delete a credential and forget its secrets for good; refused while a job uses it.
+         */
+        delete: operations["delete_credential"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/credentials/{credential_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Credential Usage
+         * @description The jobs that sign in with it.
+         */
+        get: operations["get_credential_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/custom_fields": {
         parameters: {
             query?: never;
@@ -3191,6 +3263,38 @@ export interface components {
              */
             to: string;
         };
+        /**
+         * BecomeBody
+         * @description Whom to become once signed in.
+         */
+        BecomeBody: {
+            /** @description sudo (the default), su or doas for ssh; runas for winrm */
+            method?: components["schemas"]["BecomeMethod"] | null;
+            /**
+             * Password
+             * @description what the method asks for; left out: the stored one stays; null: it is taken away
+             */
+            password?: string | null;
+            /**
+             * User
+             * @description root when absent; required for runas
+             */
+            user?: string | null;
+        };
+        /**
+         * BecomeMethod
+         * @description How another user is become, once signed in.
+         * @enum {string}
+         */
+        BecomeMethod: "sudo" | "su" | "doas" | "runas";
+        /** BecomeReply */
+        BecomeReply: {
+            /** Has Password */
+            has_password: boolean;
+            method: components["schemas"]["BecomeMethod"];
+            /** User */
+            user: string;
+        };
         /** BrakeRequest */
         BrakeRequest: {
             /**
@@ -3689,6 +3793,171 @@ export interface components {
             jobs: number;
             /** Rows */
             rows: number;
+        };
+        /** CredentialAction */
+        CredentialAction: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "update" | "delete";
+            /** Allowed */
+            allowed: boolean;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * CredentialBody
+         * @description A credential needs a name, a kind, and what it signs in by: for ssh a password, a private key or both; for winrm a password, or a
+         *     certificate with its key. `kind` and `site_id` stay as they were made.
+         */
+        CredentialBody: {
+            /** @description null: nobody */
+            become?: components["schemas"]["BecomeBody"] | null;
+            /**
+             * Certificate
+             * @description of the transport certificate: the client's certificate as PEM
+             */
+            certificate?: string | null;
+            /**
+             * Description
+             * @description for people
+             * @default
+             */
+            description: string;
+            /**
+             * Domain
+             * @description signs in as username@domain (ssh, kerberos) or DOMAIN\username (the rest)
+             */
+            domain?: string | null;
+            /** @description ssh or winrm: what signs in with it */
+            kind: components["schemas"]["CredentialKind"];
+            /**
+             * Name
+             * @description unlike those of the other credentials of its site
+             */
+            name: string;
+            /**
+             * Passphrase
+             * @description of the private key, which it is tried on; goes with the key when that is replaced; for ssh alone
+             */
+            passphrase?: string | null;
+            /**
+             * Password
+             * @description left out: the stored one stays; null: it is taken away
+             */
+            password?: string | null;
+            /**
+             * Port
+             * @description 22, 5986 or (winrm without TLS) 5985 when absent
+             */
+            port?: number | null;
+            /**
+             * Private Key
+             * @description OpenSSH or PEM: Ed25519, RSA from 2048 bits or ECDSA; for winrm that of the certificate; left out: the stored one stays; null: it is taken away
+             */
+            private_key?: string | null;
+            /**
+             * Site Id
+             * @description for the devices of this site alone; null: of every site
+             */
+            site_id?: number | null;
+            /**
+             * Tls
+             * @description of winrm: true when absent
+             */
+            tls?: boolean | null;
+            /** @description of winrm: ntlm when absent; basic and certificate need TLS */
+            transport?: components["schemas"]["Transport"] | null;
+            /**
+             * Username
+             * @description required but for the transport certificate, whose account Windows knows
+             */
+            username?: string | null;
+            /**
+             * Validate Certificates
+             * @description of winrm with TLS: whether the device's certificate must be one that this host trusts; true when absent
+             */
+            validate_certificates?: boolean | null;
+        };
+        /**
+         * CredentialKind
+         * @enum {string}
+         */
+        CredentialKind: "ssh" | "winrm";
+        /**
+         * CredentialReply
+         * @description A credential without its secrets. To those who may not write credentials only name, kind, site and state are told; the rest is null.
+         *
+         *     `state` reset_required: the key that `lost_secrets` were sealed under is lost; nothing signs in with the credential, and its jobs
+         *     are paused, until they are given anew.
+         */
+        CredentialReply: {
+            /** Allowed Actions */
+            allowed_actions: components["schemas"]["CredentialAction"][];
+            become: components["schemas"]["BecomeReply"] | null;
+            /** Certificate */
+            certificate: string | null;
+            /** Certificate Expires At */
+            certificate_expires_at: string | null;
+            /** Certificate Fingerprint */
+            certificate_fingerprint: string | null;
+            /** Created At */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /** Domain */
+            domain: string | null;
+            /** Has Passphrase */
+            has_passphrase: boolean | null;
+            /** Has Password */
+            has_password: boolean | null;
+            /** Has Private Key */
+            has_private_key: boolean | null;
+            /** Id */
+            id: number;
+            key: components["schemas"]["KeyReply"] | null;
+            kind: components["schemas"]["CredentialKind"];
+            /** Lost Secrets */
+            lost_secrets: components["schemas"]["SecretName"][] | null;
+            /** Name */
+            name: string;
+            /** Port */
+            port: number | null;
+            /** Revision */
+            revision: number;
+            /** Site Id */
+            site_id: number | null;
+            /** Site Name */
+            site_name: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ready" | "reset_required";
+            /** Tls */
+            tls: boolean | null;
+            transport: components["schemas"]["Transport"] | null;
+            /** Updated At */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string | null;
+            /** Username */
+            username: string | null;
+            /** Validate Certificates */
+            validate_certificates: boolean | null;
+        };
+        /**
+         * CredentialUsage
+         * @description The jobs that sign in with a credential, which cannot be deleted for them. What the caller does not see is counted, not named.
+         */
+        CredentialUsage: {
+            /** Jobs */
+            jobs: components["schemas"]["JobOfCredential"][];
+            /** Unseen Jobs */
+            unseen_jobs: number;
         };
         /**
          * Current
@@ -5042,8 +5311,11 @@ export interface components {
              * @description run in order on each device, one after the other
              */
             components: components["schemas"]["JobComponent"][];
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5083,10 +5355,10 @@ export interface components {
             targets: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"])[];
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
         };
         /**
          * JobCanary
@@ -5215,8 +5487,11 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5283,13 +5558,20 @@ export interface components {
             updated_by: string | null;
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
             /** Waiting Count */
             waiting_count: number;
             will_not_fire: components["schemas"]["JobWillNotFire"] | null;
+        };
+        /** JobOfCredential */
+        JobOfCredential: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
         };
         /**
          * JobPolicies
@@ -5428,8 +5710,11 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5500,10 +5785,10 @@ export interface components {
             updated_by: string | null;
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
             /** Waiting Count */
             waiting_count: number;
             /** Warnings */
@@ -5526,8 +5811,11 @@ export interface components {
              * @description run in order on each device, one after the other
              */
             components: components["schemas"]["JobComponent"][];
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5567,10 +5855,10 @@ export interface components {
             targets: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"])[];
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
         };
         /**
          * JobRuleBody
@@ -5809,6 +6097,21 @@ export interface components {
             code: "paused" | "completed" | "error" | "storm_guard" | "no_devices" | "window_closed" | "no_eligible_devices" | "devices_closed";
             /** Sentence */
             sentence: string;
+        };
+        /**
+         * KeyReply
+         * @description What may be told of a private key; `fingerprint` as `ssh-keygen -l` shows it.
+         */
+        KeyReply: {
+            /** Bits */
+            bits: number;
+            /** Fingerprint */
+            fingerprint: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "ed25519" | "rsa" | "ecdsa";
         };
         /**
          * LaneReply
@@ -6650,6 +6953,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[CredentialReply] */
+        PageOf_CredentialReply_: {
+            /** Items */
+            items: components["schemas"]["CredentialReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[DeviceReply] */
         PageOf_DeviceReply_: {
             /** Items */
@@ -6829,7 +7139,7 @@ export interface components {
          * @description What an operator may be allowed to do; API tokens carry a subset as their scopes.
          * @enum {string}
          */
-        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "windows:override";
+        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "credentials:write" | "windows:override";
         /**
          * PlanReply
          * @description What saving a file would do to the one visible job with its name. `action` null = it would be refused, as `problems` say.
@@ -7534,6 +7844,12 @@ export interface components {
          */
         Scope: "everything" | "site" | "device";
         /**
+         * SecretName
+         * @description The secrets that a credential may have, by their fields.
+         * @enum {string}
+         */
+        SecretName: "password" | "private_key" | "passphrase" | "become.password";
+        /**
          * SessionReply
          * @description `site_ids` null = every site; `csrf_token` and `expires_at` are null for an API token.
          */
@@ -7993,6 +8309,12 @@ export interface components {
             /** Missed */
             missed: number;
         };
+        /**
+         * Transport
+         * @description How WinRM is signed in to.
+         * @enum {string}
+         */
+        Transport: "ntlm" | "credssp" | "kerberos" | "basic" | "certificate";
         /**
          * UsageReply
          * @description What a filter is part of, and cannot be archived or deleted for. What the caller does not see is counted, not named.
@@ -10930,6 +11252,537 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CalendarReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_credentials: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description part of a name */
+                q?: string | null;
+                /** @description only those for ssh, or for winrm */
+                kind?: components["schemas"]["CredentialKind"] | null;
+                /** @description only those of this site; those of every site are of none */
+                site_id?: number | null;
+                /** @description ready, or reset_required: a key is lost */
+                state?: ("ready" | "reset_required") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_CredentialReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    create_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    update_credential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the revision that the change is based on */
+                "if-match"?: string | null;
+            };
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    delete_credential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the revision that the change is based on */
+                "if-match"?: string | null;
+            };
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_credential_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialUsage"];
                 };
             };
             /** @description Not signed in */
