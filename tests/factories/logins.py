@@ -11,8 +11,8 @@ from watchbill.identity import ENGINE
 from watchbill.kit.secrets import KeyRing, Secret
 
 _GIVE = text("""
-UPDATE jobs SET credential_id = :credential, definition = definition || jsonb_build_object('credential_id', CAST(:credential AS bigint),
-  'execution_context', CAST('ssh_individual' AS text)) WHERE id = :job
+UPDATE jobs SET credential_id = :credential, definition = definition || jsonb_build_object('credential_id', CAST(:credential AS bigint))
+WHERE id = :job
 """)
 
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "devices": ("client.devices", "app", _CLIENT),
     "custom-fields": ("client.custom_fields", "app", _CLIENT),
     "variables": ("client.variables", "app", _CLIENT),
+    "credentials": ("client.credentials", "app", _CLIENT),
     "filters": ("client.filters", "app", _CLIENT),
     "approvals": ("client.approvals", "app", _CLIENT),
     "assemblies": ("client.assemblies", "app", _CLIENT),
