@@ -30,7 +30,18 @@ SQL_PLACES = {
     "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags", "sessions", "host_keys"},
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"finding", "store", "visible"},
-    "jobs": {"store", "bulk_store", "due", "listing", "resealing", "scope", "summary", "targeting", "zones"},
+    "jobs": {
+        "store",
+        "bulk_store",
+        "due",
+        "listing",
+        "login_store",
+        "resealing",
+        "scope",
+        "summary",
+        "targeting",
+        "zones",
+    },
     "kit": {"clock", "db", "events", "instances"},
     "notifications": {"channel_store", "rule_store", "look_store", "outbox", "reading", "beat"},
     "queue": {"store"},
@@ -80,6 +91,8 @@ MAY_READ_ENVIRONMENT = (
 #: What the pure core may import. Nothing here reads time, chance, the environment, the network or the disk.
 PURE = {
     *(
+        "base64",
+        "binascii",
         "bisect",
         "calendar",
         "collections",

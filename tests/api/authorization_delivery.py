@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.api.authorization_files import ROWS as OTHERS
+from tests.api.authorization_credentials import ROWS as OTHERS
 from tests.api.authorization_table import DEVICE, FILTER, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, P, Row
 from tests.api.authorization_world import HIDDEN_NAME, window_body
 

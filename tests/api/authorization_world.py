@@ -42,8 +42,10 @@ DENIED = frozenset({Permission.RUN_AS_SYSTEM, Permission.ASSEMBLIES_WRITE})
 #: Ids of each table begin far from those of others.
 _FIRST = {"sites": 4_100_001, "jobs": 4_200_001, "windows": 4_300_001, "operators": 4_400_001, "api_tokens": 4_500_001,
           "run_targets": 4_600_001, "outages": 4_700_001, "device_filters": 4_800_001,
-          "notification_channels": 5_100_001, "notification_rules": 5_200_001, "notifications": 5_300_001}  # fmt: skip
+          "credentials": 5_400_001, "notification_channels": 5_100_001, "notification_rules": 5_200_001, "notifications": 5_300_001}  # fmt: skip
 HIDDEN_NAME = "zqzq"
+#: Whom the credential of the own site signs in as.
+OWN_LOGIN = "login-value-own"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Things:
     #: A value for the device of this side.
     variable_id: int | None = None
     variable_name: str = "FRESH"
+    #: Of the site of this side; the shared one is for every site. There is none for devices of no site alone.
+    credential_id: int | None = None
     #: Of the operator alone.
     view_id: int | None = None
     approval_id: str | None = None
@@ -265,8 +269,14 @@ class _Maker:
             called = f"{HIDDEN_NAME}_{name}" if hidden else f"value_{name}"
             value = {"name": called, "value": called, "device_id": devices[0], "is_secret": name == "own"}
             given = await self.post("/api/variables", value)
+            kept = (
+                await self.post("/api/credentials", credential_body(called, known.site_id))
+                if name != "siteless"
+                else {}
+            )
             self.sides[name] = replace(
                 made,
+                credential_id=kept.get("id"),
                 variable_id=given["id"],
                 variable_name=called,
                 **shared_by_all,
@@ -274,6 +284,7 @@ class _Maker:
             )
         nothing = str(uuid.UUID(int=2**127))
         ids: dict[str, Any] = {one.name: 999_999_999 if "int" in str(one.type) else nothing for one in fields(Things)}
+        self.secrets[Permission.CREDENTIALS_WRITE] = {OWN_LOGIN}
         self.sides["absent"] = Things(**ids | {"job_name": "Sweep nothing"})
         self.sides = {
             name: replace(one, own_device_id=own.device_id, spare_id=spare) for name, one in self.sides.items()
@@ -414,6 +425,7 @@ class _Maker:
             "channel_id",
             "rule_id",
             "notification_id",
+            "credential_id",
         )
         found = {str(getattr(self.sides[side], name)) for side in ("foreign", "siteless") for name in names} - {"None"}
         query = text("""
@@ -470,6 +482,11 @@ def filter_body(name: str, site_ids: list[Any]) -> dict[str, Any]:
 def channel_body(name: str, site_ids: list[Any]) -> dict[str, Any]:
     """It leads to no address that may be sent to, so that trying it out costs nothing."""
     return {"kind": "webhook", "name": name, "url": "https://192.0.2.1/hook", "site_ids": site_ids or None}
+
+
+def credential_body(name: str, site_id: int | None) -> dict[str, Any]:
+    login = "login-" + name.replace("_", "-")
+    return {"name": name, "kind": "ssh", "username": login, "password": "known to nobody", "site_id": site_id}
 
 
 def rule_body(channel_id: int | None) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from typing import Any
 
 from sqlalchemy import text
 
+from tests.credentials.conftest import ssh
 from tests.factories import places
+from tests.factories.logins import revealed
 from tests.factories.scene import Scene
 from tests.notifications.conftest import channel_draft
-from watchbill import agents, assemblies, jobs, notifications, runs, sites
-from watchbill.apps.commands.database import reseal
+from watchbill import agents, assemblies, credentials, jobs, notifications, runs, sites
+from watchbill.apps import sealed
+from watchbill.apps.keys import reseal
 from watchbill.kit.db import Database
 from watchbill.kit.secrets import KeyRing, Secret
 from watchbill.notifications.channels import open_endpoint
@@ -19,6 +22,7 @@ NEW = bytes(range(32))
 _SEALED = text("""
 SELECT definition::text FROM jobs
 UNION ALL SELECT variables::text FROM job_components UNION ALL SELECT components::text FROM runs
+UNION ALL SELECT sealed::text FROM credentials
 UNION ALL SELECT sealed FROM variable_values UNION ALL SELECT sealed FROM notification_channels
 UNION ALL SELECT enrolment_code_sealed FROM sites WHERE id = :site UNION ALL SELECT private_key_sealed FROM engine_keys
 """)
@@ -46,11 +50,18 @@ async def test_nothing_needs_the_old_key_any_more(db: Database, scene: Scene) ->
         await jobs.update(tx, admin, await jobs.lock(tx, admin, job), again, keys=old, now=now)
         occurrence = await scene.open(tx, job)
         hook = channel_draft(url=Secret(f"https://sink.test/{SECRET}"))
+        credential = (await credentials.create(tx, admin, ssh(password=SECRET), keys=old, now=now)).id
         channel = (await notifications.create_channel(tx, admin, hook, keys=old, now=now)).channel
 
     async with db.begin() as tx:
         assert await reseal(tx, old) == 0
-        assert await reseal(tx, both) == 5, "a signing key, a site, a job, its run and a channel"
+        told = {"credentials", "enrolment codes", "jobs", "notification channels", "runs under way", "signing keys"}
+        before = await sealed.by_key(tx)
+        assert before["k1"].keys() >= told
+        assert await reseal(tx, both) == 6, "a signing key, a site, a job, its run, a channel and a credential"
+        assert (await sealed.by_key(tx))["k2"].items() >= {name: before["k1"][name] for name in told}.items() - {
+            ("enrolment codes", before["k1"]["enrolment codes"])
+        }
         assert await reseal(tx, both) == 0
         assert not [one for one in (await tx.execute(_SEALED, {"site": here})).scalars() if one and "wb1.k1." in one]
 
@@ -69,4 +80,5 @@ async def test_nothing_needs_the_old_key_any_more(db: Database, scene: Scene) ->
         site = await sites.get_site(tx, admin, here)
         code = sites.enrolment_code(new, admin, site)
         assert code is not None
+        assert revealed((await credentials.open_for_use(tx, new, credential)).password) == SECRET
         assert (await agents.load_signer(tx, new)).key_id

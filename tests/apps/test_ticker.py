@@ -6,12 +6,14 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from tests.apps.conftest import EngineAt
+from tests.factories.logins import make_credential, sign_in_with
 from tests.factories.scene import Scene
 from tests.flows.fleet import until
 from watchbill import jobs, runs
 from watchbill.apps import doctor
 from watchbill.apps.scheduler import TICK_LIMIT, Reaper, Relief, Ticker
 from watchbill.kit.db import Database, Listener
+from watchbill.kit.secrets import KeyRing
 from watchbill.runs import Ledger
 
 
@@ -185,3 +187,26 @@ async def _is_opened(db: Database, number: int) -> bool:
         return bool(
             (await tx.execute(text("SELECT count(*) FROM occurrences WHERE state = 'open'"))).scalar_one() == number
         )
+
+
+async def test_a_scheduler_that_starts_opens_nothing_that_needs_a_lost_key(
+    db: Database, scene: Scene, engine_at: EngineAt
+) -> None:
+    job, other = await _job(db, scene), await _job(db, scene)
+    async with db.begin() as tx:
+        lost = KeyRing("k9", {"k9": bytes(32)})
+        await sign_in_with(tx, job, await make_credential(tx, "Fleet root", keys=lost, now=scene.now))
+    stop = asyncio.Event()
+    ticker = Ticker(engine_at(minutes=6))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ticker.run(stop))
+        await until(lambda: _opened(db, scene, other))
+        stop.set()
+    assert await _ledger(db, scene, job) == []
+    async with db.begin() as tx:
+        found = await jobs.get(tx, scene.admin, job)
+    assert (found.state, found.locked_by) == ("paused", "Fleet root")
+
+
+async def _opened(db: Database, scene: Scene, job: int) -> bool:
+    return bool(await _ledger(db, scene, job))

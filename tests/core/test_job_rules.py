@@ -154,8 +154,6 @@ def test_a_job_is_an_object(definition):
         ({"job_kind": "agent_maintenance"}, "job_kind"),
         ({"components": [component(kind="workflow")]}, "components.0.kind"),
         ({"targets": [{"kind": "onboarding_scope"}]}, "targets.0.kind"),
-        ({"credential_id": 9}, "credential_id"),
-        ({"use_service_account": True}, "use_service_account"),
     ],
 )
 def test_what_a_later_version_brings_is_refused_by_name(changes, field):

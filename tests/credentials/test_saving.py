@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sqlalchemy import text
 
 from tests.credentials.conftest import SECRET, ssh, winrm
+from tests.factories.logins import revealed
 from tests.factories.private_keys import PASSPHRASE, PRIVATE, certificate, ed25519_key, public_line, written
 from watchbill import credentials
 from watchbill.core.credential_rules import CredentialKind
@@ -126,9 +127,10 @@ async def test_opened_for_use_it_has_everything_that_was_given(tx, create, keys,
     assert (opened.id, opened.site_id, opened.kind, opened.login, opened.port) == (
         made.id, world.harbour, "ssh", "root@corp", 2222,
     )  # fmt: skip
-    assert [one.reveal() for one in (opened.password, opened.private_key, opened.passphrase, opened.become.password)] == [
-        SECRET, key, PASSPHRASE, "become-me",
-    ]  # fmt: skip
+    become_password = opened.become.password if opened.become else None
+    given = (opened.password, opened.private_key, opened.passphrase, become_password)
+    assert [revealed(one) for one in given] == [SECRET, key, PASSPHRASE, "become-me"]
+    assert opened.become is not None
     assert (opened.become.method, opened.become.user, opened.transport, opened.tls) == ("doas", "ops", None, None)
     for secret in (SECRET, PASSPHRASE, "become-me", "BEGIN"):
         assert secret not in repr(opened)
@@ -145,7 +147,7 @@ async def test_what_is_not_said_stays_and_what_changes_nothing_makes_no_revision
     assert (without.revision, sorted(without.sealed)) == (3, ["private_key"])
     assert await problems(update(made, {**bare, "private_key": None})) == [("password", "required")]
     opened = await credentials.open_for_use(tx, keys, made.id)
-    assert (opened.password, opened.private_key.reveal()) == (None, key)
+    assert (opened.password, revealed(opened.private_key)) == (None, key)
 
 
 async def test_a_passphrase_is_tried_on_the_stored_key(create, update):
@@ -180,7 +182,7 @@ async def test_a_certificate_signs_in_by_its_own_key_and_before_its_end(create, 
     assert made.certificate_expires_at - world.now > timedelta(days=29)
     opened = await credentials.open_for_use(tx, keys, made.id)
     assert opened.certificate == good
-    assert opened.private_key.reveal().startswith("-----BEGIN PRIVATE KEY-----")
+    assert (revealed(opened.private_key) or "").startswith("-----BEGIN PRIVATE KEY-----")
     other = certificate(RSA, world.now)
     assert await problems(update(made, base | {"certificate": other})) == [("private_key", "not_of_certificate")]
     assert (await update(made, base | {"certificate": certificate(EC, world.now, 90)})).revision == 2

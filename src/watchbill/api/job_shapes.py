@@ -215,8 +215,15 @@ class _Named(Model):
         "devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, "
         "winrm_individual)",
     )
-    credential_id: None = None
-    use_service_account: Literal[False] = False
+    credential_id: Id | None = Field(
+        default=None,
+        description="what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see"
+        " `GET /api/credentials`",
+    )
+    use_service_account: bool = Field(
+        default=False,
+        description="instead of a credential: the account that the Engine keeps on each device, where its agent has made it",
+    )
     duration: JobDuration = Field(default_factory=JobDuration)
     policies: JobPolicies = Field(default_factory=JobPolicies)
 

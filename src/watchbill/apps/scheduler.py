@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import agents, assemblies, filters, identity, jobs, notifications, queue, runs
-from watchbill.apps import notifying
+from watchbill.apps import keys, notifying
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
 from watchbill.devices import presence
@@ -120,6 +120,7 @@ class Ticker:
         while await self._adopt_zone_rules():
             continue
         await self._adopt_compiler(stop)
+        await self._adopt_key_ring()
         while not stop.is_set():
             rest = await self.tick()
             await self.wake.wait(stop, rest - WARM_UP if rest > WARM_UP else rest)
@@ -135,6 +136,13 @@ class Ticker:
         while last is not None and not stop.is_set():
             async with self.engine.db.begin() as tx:
                 last = await filters.compile_anew(tx, after=last)
+
+    async def _adopt_key_ring(self) -> None:
+        """Nothing is opened that needs a key which the ring has lost."""
+        async with self.engine.db.begin() as tx:
+            found = await keys.lock_out(tx, self.engine.keys, await self.engine.clock.now(tx))
+        if found.credentials:
+            _logger.warning("credentials.locked", ids=sorted(found.credentials), paused_jobs=found.paused_jobs)
 
     async def catch_up(self, stop: asyncio.Event) -> None:
         """Ticks until one has taken all that is left."""
@@ -300,7 +308,9 @@ class Reaper:
 
 @dataclass
 class Housekeeper:
-    """Small duties on a slow beat: dead instances, old rows, zones in use, a guard with nothing to hold, clocks that differ."""
+    """Small duties on a slow beat: dead instances, old rows, jobs that cannot sign in, zones in use, a guard with nothing to hold,
+    clocks that differ.
+    """
 
     engine: Engine
     host: str = field(default_factory=socket.gethostname)
@@ -324,6 +334,9 @@ class Housekeeper:
             await events.prune(tx, now=now, keep=keep)
             await identity.prune(tx, now)
             await agents.expire_requests(tx, now)
+            locked = await jobs.pause_locked(tx, now)
+        if locked:
+            _logger.warning("jobs.paused", number=locked, reason="credential_locked")
         await self.watch_time()
         await self.keep_history_short()
         await self.keep_files_few()

@@ -9,8 +9,9 @@ from datetime import timedelta
 from watchbill.kit import log, settings
 from watchbill.kit.clock import Clock
 from watchbill.kit.db import Database
+from watchbill.kit.key_sources import open_key_ring
 from watchbill.kit.postgres import EmbeddedPostgres
-from watchbill.kit.secrets import KeyRing, load_key_ring
+from watchbill.kit.secrets import KeyRing
 from watchbill.kit.settings import Settings
 
 #: Name of the Engine's database in the embedded server.
@@ -38,7 +39,7 @@ async def engine(config: Settings, name: str) -> AsyncIterator[Engine]:
     db = Database(database_url(config), pool_size=config.db_pool_size, application_name=f"watchbill-{name}")
     clock = Clock(timedelta(seconds=config.clock_offset_seconds))
     try:
-        yield Engine(config, db, clock, load_key_ring(config.key_ring_path))
+        yield Engine(config, db, clock, open_key_ring(config))
     finally:
         await db.close()
 

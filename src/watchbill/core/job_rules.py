@@ -15,6 +15,7 @@ from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
 from watchbill.core.job_rules_conflicts import conflicts, run_limit_fault
 from watchbill.core.job_rules_kinds import kind_conflicts, kind_fault, read_context
+from watchbill.core.job_rules_login import LoginFacts, judge_login, login_conflicts, read_credential_id
 from watchbill.core.job_rules_steps import retry_policies, role_of
 from watchbill.core.job_rules_tags import tags
 from watchbill.core.job_rules_values import (
@@ -104,6 +105,10 @@ class Facts:
     zones: Collection[str] = ()
     #: Variables that have a value for everything, a site or a device.
     set_elsewhere: Collection[str] = ()
+    #: The credential that the job names.
+    login: LoginFacts | None = None
+    #: What an edit that does not say leaves as it is.
+    stored_enabled: bool = True
 
 
 @dataclass(slots=True)
@@ -132,10 +137,11 @@ def read(definition: object) -> ReadJob:
         policies=_policies(fields.object("policies")),
         enabled=fields.optional_boolean("enabled"),
         tags=tags(fields),
+        credential_id=read_credential_id(fields),
+        use_service_account=fields.boolean("use_service_account", default=False),
     )
-    fields.only("credential_id", "must be null: a script runs with the agent's rights and takes no credential")
-    fields.only("use_service_account", "must be false: service accounts are for playbooks", allowed=False)
     problems += kind_conflicts(components)
+    problems += login_conflicts(draft)
     problems += conflicts(draft)
     if nothing_is_left(draft.targets, draft.exclusions):
         fields.refuse("exclusions", "nothing_left", "exclude every target: nothing is left to run on")
@@ -151,6 +157,8 @@ def settle(draft: JobDraft, facts: Facts) -> Settled:
     settled.problems += judge_targets("exclusions", draft.exclusions, facts.targets)
     if draft.policies.waves is not None and draft.policies.waves.canary is not None:
         settled.problems += judge_targets(CANARIES, draft.policies.waves.canary.targets, facts.targets)
+    is_enabled = facts.stored_enabled if draft.enabled is None else draft.enabled
+    settled.problems += judge_login(draft, facts.login, is_enabled=is_enabled)
     schedule = _settle_schedule(draft, facts, settled.problems)
     whole = [component for component in components if component is not None]
     if draft.duration.time_limit_seconds is None and whole:
@@ -180,6 +188,8 @@ def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedu
         policies=draft.policies,
         enabled=draft.enabled,
         tags=draft.tags,
+        credential_id=draft.credential_id,
+        use_service_account=draft.use_service_account,
     )
 
 

@@ -239,6 +239,8 @@ class JobDraft:
     policies: Policies
     enabled: bool | None
     tags: tuple[str, ...] = ()
+    credential_id: int | None = None
+    use_service_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +261,6 @@ class Job:
     policies: Policies
     enabled: bool | None
     tags: tuple[str, ...] = ()
+    #: What it signs in to its devices with; neither where it runs through their agents.
+    credential_id: int | None = None
+    use_service_account: bool = False

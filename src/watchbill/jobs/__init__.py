@@ -18,6 +18,7 @@ from watchbill.jobs.due import (
 )
 from watchbill.jobs.files import FileReading, OnExisting, export_file, read_file, save_file
 from watchbill.jobs.listing import is_seen, visible_ids
+from watchbill.jobs.logins import locked, pause_locked, refuse_locked, using_credential
 from watchbill.jobs.plan import FilePlan, plan_file
 from watchbill.jobs.preview import PREVIEWED, Outlook, Who, outlook, outlook_of
 from watchbill.jobs.resealing import reseal
@@ -106,16 +107,19 @@ __all__ = [
     "list_jobs",
     "list_revisions",
     "lock",
+    "locked",
     "masked",
     "needed_for",
     "note_runs",
     "open_variables",
     "outlook",
     "outlook_of",
+    "pause_locked",
     "plan_file",
     "read_file",
     "recompute_following",
     "recompute_for_new_zone_rules",
+    "refuse_locked",
     "renewed",
     "require_followers",
     "require_visible",
@@ -134,6 +138,7 @@ __all__ = [
     "toggle_timings",
     "update",
     "using_assembly",
+    "using_credential",
     "using_filter",
     "visible_ids",
     "zones_in_use",

@@ -26,7 +26,7 @@ UPDATE jobs j SET tags = a.tags, revision = j.revision + 1, definition = jsonb_s
 FROM jsonb_to_recordset(:rows) AS a(job_id bigint, tags text[]) WHERE j.id = a.job_id
 """).bindparams(bindparam("rows", type_=JSONB))
 _DELETE = text("""
-UPDATE jobs SET deleted_at = :now, next_due_at = NULL, paused_until = NULL, updated_by = :by, updated_at = :now WHERE id = ANY(:ids)
+UPDATE jobs SET deleted_at = :now, next_due_at = NULL, paused_until = NULL, credential_id = NULL, updated_by = :by, updated_at = :now WHERE id = ANY(:ids)
 """)
 _REVISIONS = text("""
 INSERT INTO job_revisions (job_id, revision, definition, changed_by, changed_at)

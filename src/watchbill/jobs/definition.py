@@ -49,8 +49,8 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
         "exclusions": [to_json(target) for target in job.exclusions],
         "schedule": calendar.to_json(job.schedule),
         "execution_context": job.execution_context.value,
-        "credential_id": None,
-        "use_service_account": False,
+        "credential_id": job.credential_id,
+        "use_service_account": job.use_service_account,
         "duration": {
             "time_limit_seconds": job.time_limit_seconds,
             "expires_after_seconds": job.expires_after_seconds,

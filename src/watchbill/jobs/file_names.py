@@ -1,4 +1,4 @@
-"""Turns the names in a job's file into ids, and back: assemblies, filters and sites by name, devices by host name and site.
+"""Turns the names in a job's file into ids, and back: assemblies, filters, sites and credentials by name, devices by host name and site.
 
 What leads nowhere is told.
 """
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import assemblies, filters, sites
+from watchbill import assemblies, credentials, filters, sites
 from watchbill.core.fields import shown as quoted
 from watchbill.core.job_rules_waves import CANARIES
 from watchbill.core.problems import Problem
@@ -54,6 +54,7 @@ async def resolve(tx: AsyncConnection, actor: Actor, definition: object) -> Reso
     for place, component in resolved.items("components"):
         if "assembly" in component:
             await _resolve_assembly(tx, resolved, place, component)
+    await _resolve_credential(tx, actor, resolved)
     for name in (*TARGET_LISTS, CANARIES):
         await _resolve_devices(tx, actor, resolved, name)
         await _resolve_filters(tx, actor, resolved, name)
@@ -69,6 +70,37 @@ async def _resolve_assembly(tx: AsyncConnection, resolved: Resolved, place: int,
     else:
         message = f"there is no assembly named {quoted(name)}"
         resolved.refuse(f"{path}.assembly", f"{path}.assembly_id", "assembly_not_found", message)
+
+
+async def _resolve_credential(tx: AsyncConnection, actor: Actor, resolved: Resolved) -> None:
+    if not isinstance(resolved.definition, dict) or "credential" not in resolved.definition:
+        return
+    name = resolved.definition.pop("credential")
+    if name is None:
+        return
+    found = await credentials.ids_named(tx, actor.scope, name) if isinstance(name, str) else []
+    if len(found) == 1:
+        resolved.definition["credential_id"] = found[0]
+    elif found:
+        numbers = ", ".join(str(one) for one in found)
+        message = f"{len(found)} credentials are named {quoted(name)} (numbers {numbers}): give credential_id"
+        resolved.refuse("credential", "credential_id", "credential_ambiguous", message)
+    else:
+        message = f"there is no credential named {quoted(name)}"
+        resolved.refuse("credential", "credential_id", "credential_not_found", message)
+
+
+async def name_login(tx: AsyncConnection, actor: Actor, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job signs in with as a file says it; by its id where the name is another one's too. Nothing where it does not sign in."""
+    if definition["use_service_account"]:
+        return {"use_service_account": True}
+    credential_id = definition["credential_id"]
+    if credential_id is None:
+        return {}
+    known = (await credentials.facts(tx, actor.scope, [credential_id])).get(credential_id)
+    if known is None or await credentials.ids_named(tx, actor.scope, known.name) != [credential_id]:
+        return {"credential_id": credential_id}
+    return {"credential": known.name}
 
 
 async def _resolve_devices(tx: AsyncConnection, actor: Actor, resolved: Resolved, name: str) -> None:

@@ -28,7 +28,7 @@ from watchbill.jobs.definition import (
     targets_of,
     with_canaries,
 )
-from watchbill.jobs.file_names import name_targets, resolve
+from watchbill.jobs.file_names import name_login, name_targets, resolve
 from watchbill.jobs.saving import Saved
 from watchbill.jobs.values import SavedJob
 from watchbill.kit import yaml_file
@@ -50,7 +50,9 @@ async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
         **{name: definition[name] for name in ("name", "description", "tags", "job_kind")},
         "components": [await _named_component(tx, actor, component) for component in definition["components"]],
         **{name: [named[target] for target in targets_of(definition, name)] for name in TARGET_LISTS},
-        **{name: definition[name] for name in ("schedule", "execution_context", "duration", "policies", "enabled")},
+        **{name: definition[name] for name in ("schedule", "execution_context")},
+        **await name_login(tx, actor, definition),
+        **{name: definition[name] for name in ("duration", "policies", "enabled")},
     }
     return yaml_file.write(document)
 

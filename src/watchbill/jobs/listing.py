@@ -31,10 +31,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.problems import Problem
+from watchbill.credentials.tables import credentials
 from watchbill.identity.actor import SiteScope
 from watchbill.identity.tables import operators
 from watchbill.jobs import summary
 from watchbill.jobs.definition import Listed, read_listed
+from watchbill.jobs.login_store import is_locking
 from watchbill.jobs.scope import scope_left
 from watchbill.jobs.tables import job_reach, jobs
 from watchbill.jobs.values import JobFilter, SavedJob
@@ -52,6 +54,7 @@ _WITHOUT = {"infinity": _NEVER, "-infinity": _NOT_YET}
 _PLAIN = (
     "id", "revision", "definition", "enabled", "state", "state_reason", "paused_until", "mark_at", "next_due_at",
     "created_by", "updated_by", "created_at", "updated_at", "allowed_site_ids", "scope_left", "last_run_at",
+    "locked_by",
 )  # fmt: skip
 
 # A scope of one site of a hundred and one of all of them need different plans; a prepared statement's generic plan took
@@ -124,10 +127,12 @@ def _query(definition: ColumnElement[Any]) -> Select[Any]:
             func.lower(jobs.c.name).label("sort_name"),
             _CREATOR.c.username.label("created_by"),
             _EDITOR.c.username.label("updated_by"),
+            credentials.c.name.label("locked_by"),
         )
         .select_from(jobs)
         .outerjoin(_CREATOR, _CREATOR.c.id == jobs.c.created_by)
         .outerjoin(_EDITOR, _EDITOR.c.id == jobs.c.updated_by)
+        .outerjoin(credentials, is_locking())
         .where(jobs.c.deleted_at.is_(None))
     )
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import assemblies
+from watchbill import assemblies, credentials
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules import read
 from watchbill.core.job_rules_values import Job
@@ -95,12 +95,16 @@ def _least(job: Job) -> dict[str, Any]:
 async def _by_names(
     tx: AsyncConnection, actor: Actor, before: Mapping[str, Any], after: Definition
 ) -> list[Difference]:
-    """The differences, with targets and assemblies told by their names."""
+    """The differences, with targets, assemblies and credentials told by their names."""
     named = await name_targets(tx, actor, [*targets_in(before), *targets_in(after)])
     labels = {label(to_json(target)): _label(written) for target, written in named.items()}
     for assembly_id in {one["assembly_id"] for one in [*before["components"], *after["components"]]} - {None}:
         labels[assembly_id] = (await assemblies.get(tx, actor, UUID(assembly_id))).draft.name
-    return [_named(one, labels) for one in changes(before, after)]
+    logins = {one["credential_id"] for one in (before, after)} - {None}
+    called: dict[object, str] = {
+        number: known.name for number, known in (await credentials.facts(tx, actor.scope, logins)).items()
+    }
+    return [_named(one, labels, called) for one in changes(before, after)]
 
 
 def _label(written: Mapping[str, Any]) -> str:
@@ -117,7 +121,9 @@ def _label(written: Mapping[str, Any]) -> str:
             return str(dict(written))
 
 
-def _named(one: Difference, labels: Mapping[str, str]) -> Difference:
+def _named(one: Difference, labels: Mapping[str, str], called: Mapping[object, str]) -> Difference:
+    if one.field == "credential_id":
+        return Difference("credential", *(called.get(value, value) for value in (one.before, one.after)))
     first, _, place = one.field.partition(".")
     if first in TARGET_LISTS and place in labels:
         named = labels[place]

@@ -22,6 +22,7 @@ from watchbill.core.step_words import Told, steps_in_words
 from watchbill.core.steps import Role
 from watchbill.core.targets import Target
 from watchbill.core.variable_rules import carries_secrets, required
+from watchbill.credentials import locked_reason
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import saving
 from watchbill.jobs.definition import TARGET_LISTS, complete, policies_of, read_schedule, targets_of, variables_of
@@ -142,6 +143,8 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
         problems.append(Problem("schedule", "unreadable", error))
     if not job.enabled:
         problems.append(Problem("enabled", "paused", "is paused: no occurrence is opened until it is resumed"))
+    if job.locked_by is not None:
+        problems.append(Problem("credential_id", "credential_locked", locked_reason(job.locked_by)))
     times = _timetable(schedule, now, await zones_for(tx, schedule))
     found = _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
     context = ExecutionContext(job.definition["execution_context"])

@@ -22,12 +22,14 @@ from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
 from watchbill.core.targets import FilterTarget, SeenTargets, SiteTarget, Target, TargetFacts, devices_among
 from watchbill.core.variable_rules import required
+from watchbill.credentials import locked_reason
 from watchbill.filters import Use
 from watchbill.identity import Actor, Permission, audit
 from watchbill.jobs import listing, store
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import read_schedule, secrets_in, shown, stored, targets_in, variables_of
 from watchbill.jobs.differences import changes
+from watchbill.jobs.logins import locked, login_facts
 from watchbill.jobs.timing import Timing, paused, started
 from watchbill.jobs.values import Action, AssemblyUse, JobFilter, JobRevision, SavedJob, StoredRevision
 from watchbill.jobs.zones import zones_for
@@ -156,6 +158,8 @@ def _action(actor: Actor, job: SavedJob, name: str, *, has_run: bool) -> Action:
         return Action(name, allowed=False, reason=_SPANS)
     if name == "update" and job.spares_other_sites:
         return Action(name, allowed=False, reason=_SPARES)
+    if job.locked_by is not None and (name == "rerun" or (name == "toggle" and not job.enabled)):
+        return Action(name, allowed=False, reason=locked_reason(job.locked_by))
     if name == "cancel" and not has_run:
         return Action(name, allowed=False, reason="It has not run yet.")
     return Action(name, allowed=True)
@@ -268,6 +272,8 @@ async def toggle(tx: AsyncConnection, actor: Actor, before: SavedJob, body: obje
         raise InvalidError.of(problems, what="The request")
     if is_so_already(before, wanted):
         return Toggled(before)
+    if wanted.enabled and before.locked_by is not None:
+        raise locked(before.locked_by)
     if wanted.enabled:
         # From here on it runs again, by the word of who resumes it.
         actor.require(*needed_for(before, NEEDED["resume"]))
@@ -328,7 +334,7 @@ async def _write_toggle(
 
 async def delete(tx: AsyncConnection, actor: Actor, before: SavedJob, *, now: datetime) -> None:
     """Take a locked job away; its history stays. What runs is cancelled before, by the caller."""
-    gone = {"deleted_at": now, "next_due_at": None, "paused_until": None}
+    gone = {"deleted_at": now, "next_due_at": None, "paused_until": None, "credential_id": None}
     await store.update_job(tx, before.id, {**gone, "updated_by": actor.operator_id, "updated_at": now})
     await store.forget_rules(tx, before.id)
     await audit.record(tx, actor, "job.delete", "job", before.id, now=now, detail={"name": before.definition["name"]})
@@ -405,6 +411,8 @@ async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: dateti
         stored_schedule=stored_schedule,
         zones=zones,
         set_elsewhere=await _set_elsewhere(tx, actor, facts),
+        login=await login_facts(tx, actor, draft),
+        stored_enabled=before is None or before.enabled,
     )
 
 
@@ -431,6 +439,8 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
         "job_kind": job.job_kind,
         "tags": list(job.tags),
         "step_rules": job.policies.step_rules(),
+        "credential_id": job.credential_id,
+        "use_service_account": job.use_service_account,
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,

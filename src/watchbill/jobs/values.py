@@ -73,6 +73,8 @@ class SavedJob:
     seen: SeenTargets | None = None
     #: When it opened its newest occurrence; None = never.
     last_run_at: datetime | None = None
+    #: The name of its credential, where nothing can sign in with that any more.
+    locked_by: str | None = None
     #: Of a job in a list: its definition, which has no targets then, as lists use it.
     listed: Listed | None = None
 

@@ -9,9 +9,10 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets as _random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _NONCE_BYTES = 12
 _PREFIX = "wb1"
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class SecretError(Exception):
@@ -46,10 +48,16 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Named 256-bit keys; new values are sealed under `active`, old ones stay readable while their key is in the ring."""
+    """Named 256-bit keys; new values are sealed under `active`, old ones stay readable while their key is in the ring.
+
+    `again` reads the ring where it came from once more: for values that another process sealed under a key that was added since.
+    """
 
     active: str
-    keys: Mapping[str, bytes]
+    keys: Mapping[str, bytes] = field(repr=False)
+    again: Callable[[], "KeyRing"] | None = field(default=None, repr=False, compare=False)
+    #: Keys that were looked for again, each once: None = it was not there.
+    _late: dict[str, bytes | None] = field(default_factory=dict, repr=False, compare=False)
 
     def seal(self, plain: bytes, context: str) -> str:
         nonce = _random.token_bytes(_NONCE_BYTES)
@@ -59,13 +67,27 @@ class KeyRing:
     def open(self, envelope: str, context: str) -> bytes:
         prefix, _, rest = envelope.partition(".")
         key_id, _, body = rest.partition(".")
-        if prefix != _PREFIX or key_id not in self.keys:
+        key = self._key(key_id) if prefix == _PREFIX else None
+        if key is None:
             raise SecretError(f"no key {key_id!r} in the key ring for this secret")
         try:
             raw = decode(body)
-            return AESGCM(self.keys[key_id]).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode())
+            return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError):
             raise SecretError("the sealed value does not belong here or was altered") from None
+
+    def _key(self, key_id: str) -> bytes | None:
+        if key_id in self.keys:
+            return self.keys[key_id]
+        if self.again is not None and key_id not in self._late and _KEY_ID.fullmatch(key_id):
+            self._late[key_id] = self._looked_up(key_id)
+        return self._late.get(key_id)
+
+    def _looked_up(self, key_id: str) -> bytes | None:
+        try:
+            return self.again().keys.get(key_id) if self.again is not None else None
+        except SecretError:
+            return None
 
     def is_current(self, envelope: str) -> bool:
         """Whether it was sealed under the key that is active."""
@@ -120,17 +142,27 @@ def is_same(left: str, right: str) -> bool:
 def load_key_ring(path: Path) -> KeyRing:
     """Read the key ring that `create_key_ring` wrote."""
     try:
-        document = json.loads(path.read_text())
-        keys = {name: decode(text) for name, text in document["keys"].items()}
-        ring = KeyRing(document["active"], keys)
+        return parse_key_ring(path.read_text(), str(path))
     except FileNotFoundError:
         raise SecretError(
             f"there is no key ring at {path}; `watchbill db upgrade` or `watchbill up` makes one"
         ) from None
+    except (OSError, UnicodeDecodeError):
+        raise SecretError(f"{path} cannot be read as a key ring") from None
+
+
+def parse_key_ring(text: str, source: str) -> KeyRing:
+    """The ring in a JSON text `{"active": …, "keys": {id: base64url of 32 bytes}}`. `source` says where it came from."""
+    try:
+        document = json.loads(text)
+        keys = {name: decode(encoded) for name, encoded in document["keys"].items()}
+        ring = KeyRing(document["active"], keys)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise SecretError(f"{path} is not a key ring") from None
+        raise SecretError(f"{source} is not a key ring") from None
     if not isinstance(ring.active, str) or ring.active not in keys or any(len(key) != 32 for key in keys.values()):
-        raise SecretError(f"{path} has no usable active key")
+        raise SecretError(f"{source} has no usable active key")
+    if not all(_KEY_ID.fullmatch(name) for name in keys):
+        raise SecretError(f"{source} has a key whose name is not 1 to 32 letters, digits, _ and -")
     return ring
 
 

@@ -5,6 +5,7 @@ The fields below are the documentation: `watchbill config` prints them.
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network
@@ -126,6 +127,16 @@ def _interface(text: str) -> str:
     return text
 
 
+def _command(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = []
+    if not words or not words[0].startswith("/"):
+        raise ValueError("must be a command line that begins with an absolute path; no shell runs it")
+    return text
+
+
 def _number(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"-?\d{1,12}", text) or not low <= int(text) <= high:
@@ -169,6 +180,12 @@ class Settings:
     tls_key: Path | None = _setting(None, _absolute, "PEM private key of the certificate.")
     key_ring: Path | None = _setting(
         None, _absolute, "File with the keys that seal secrets; default DATA_DIR/keys/ring.json."
+    )
+    key_ring_json: str | None = _setting(
+        None, str, "The key ring itself, as the file would have it, instead of a file.", is_secret=True
+    )
+    key_ring_command: str | None = _setting(
+        None, _command, "A command that prints the key ring, instead of a file: /usr/bin/get-secret watchbill/ring."
     )
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "Least level that is logged.")
     log_format: Literal["console", "json"] = _setting("console", _one_of("console", "json"), "How log lines look.")
@@ -309,6 +326,13 @@ def _together(settings: Settings) -> list[Problem]:
     if settings.galaxy_token is not None and not (settings.galaxy_source or "").startswith("http"):
         problems.append(
             Problem("WATCHBILL_GALAXY_TOKEN", "invalid", "is for a server: WATCHBILL_GALAXY_SOURCE is no URL")
+        )
+    rings = (settings.key_ring, settings.key_ring_json, settings.key_ring_command)
+    if sum(one is not None for one in rings) > 1:
+        problems.append(
+            Problem(
+                "WATCHBILL_KEY_RING", "invalid", "the key ring is a file, a variable or a command: give one of them"
+            )
         )
     if (settings.smtp_user is None) != (settings.smtp_password is None):
         problems.append(

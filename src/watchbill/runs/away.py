@@ -346,11 +346,11 @@ async def _spanning(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int]) -
 
 
 async def _beyond_rights(tx: AsyncConnection, actor: Actor, job_ids: Sequence[int], action: Action) -> set[int]:
-    """Of these jobs those that run as SYSTEM, where the action starts them and the caller may not run as that."""
+    """Of these jobs those that run as SYSTEM, or no less, where the action starts them and the caller may not run as that."""
     if actor.may(Permission.RUN_AS_SYSTEM) or Permission.RUN_AS_SYSTEM not in NEEDED[action]:
         return set()
     table = jobs_table.c
-    is_system = table.definition["execution_context"].astext == ExecutionContext.SYSTEM.value
+    is_system = table.definition["execution_context"].astext != ExecutionContext.CURRENT_USER.value
     query = select(table.id).where(table.id == any_(literal(list(job_ids), ARRAY(BigInteger))), is_system)
     return set((await tx.execute(query)).scalars())
 

@@ -102,6 +102,7 @@ async def backfill(
     As with every start by a person, a pause, the end of the schedule and catch-up do not count; windows and overlap do.
     """
     job = await jobs.due_settings(tx, job_id)
+    await jobs.refuse_locked(tx, job_id)
     if job.schedule is None:
         raise ConflictError(f"The job's schedule cannot be read: {job.error}", code="job_unreadable")
     instants = _instants(job.schedule, wanted, now)

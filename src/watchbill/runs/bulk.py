@@ -87,6 +87,9 @@ async def bulk(tx: AsyncConnection, actor: Actor, body: object, *, now: datetime
             work.refused[job.id] = _SPANS
         elif not all(actor.may(one) for one in needed_for(job, needed)):
             work.refused[job.id] = _AS_SYSTEM
+        elif job.locked_by is not None and _starts(wanted):
+            refusal = jobs.locked(job.locked_by)
+            work.refused[job.id] = (refusal.code, refusal.detail)
     match wanted.action:
         case "toggle":
             await _toggle(tx, actor, wanted, work, now)
@@ -97,6 +100,11 @@ async def bulk(tx: AsyncConnection, actor: Actor, body: object, *, now: datetime
         case "rerun":
             await _rerun(tx, actor, wanted, work, now, request_id)
     return _told(wanted, work)
+
+
+def _starts(wanted: Bulk) -> bool:
+    """Whether the jobs run by it, now or later."""
+    return wanted.action == "rerun" or (wanted.action == "toggle" and wanted.toggle.enabled)
 
 
 def _needed(wanted: Bulk) -> Sequence[Permission]:

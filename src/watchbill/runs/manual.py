@@ -64,9 +64,12 @@ async def open_manual(
 ) -> Occurrence:
     """Open an occurrence for this very moment. The same `request_id` in the same second is the same occurrence.
 
-    It asks neither whether the job is paused nor whether its schedule has ended, and leaves the cadence as it is.
+    It asks neither whether the job is paused nor whether its schedule has ended, and leaves the cadence as it is. It is refused where
+    the credential of the job is locked.
     """
-    new = by_hand(actor, await jobs.due_settings(tx, job_id), repeat, now=now, request_id=request_id)
+    settings = await jobs.due_settings(tx, job_id)
+    await jobs.refuse_locked(tx, job_id)
+    new = by_hand(actor, settings, repeat, now=now, request_id=request_id)
     await open_occurrences(tx, [new], now)
     return await history.get_occurrence(tx, actor.scope, job_id, new.id)
 

@@ -121,5 +121,7 @@ async def delete_site(tx: AsyncConnection, site_id: int) -> None:
         async with tx.begin_nested():
             await tx.execute(delete(sites).where(sites.c.id == site_id))
     except IntegrityError:
-        detail = "This site still has devices, jobs, windows or a history of runs; move or remove those first."
+        detail = (
+            "This site still has devices, jobs, windows, credentials or a history of runs; move or remove those first."
+        )
         raise ConflictError(detail, code="site_in_use") from None

@@ -8,11 +8,11 @@ from watchbill.variables.sealed import context
 
 
 async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
-    """Seal what an older key sealed under the active one; how many that were."""
-    old = [one for one in await store.sealed(tx) if not keys.is_current(one[2])]
-    fresh = {
-        row_id: keys.seal(keys.open(envelope, context(variable_id)), context(variable_id))
-        for row_id, variable_id, envelope in old
+    """Seal what an older key sealed under the active one; how many that were. What cannot be opened stays as it is."""
+    renewed = {
+        row_id: (envelope, keys.renewed(envelope, context(variable_id)))
+        for row_id, variable_id, envelope in await store.sealed(tx)
     }
+    fresh = {row_id: after for row_id, (before, after) in renewed.items() if after != before}
     await store.replace_sealed(tx, fresh)
     return len(fresh)

@@ -1,4 +1,4 @@
-"""Components of a job, what it does about failures, and its waves as options of a command: put in place of those of a file, or beside them."""
+"""Components of a job, what it signs in with, what it does about failures, and its waves as options of a command: put in place of those of a file, or beside them."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Concatenate
 import typer
 
 from watchbill.apps.client.documents import Document
+from watchbill.apps.client.job_logins import Context, Credential, ServiceAccount, signed_in
 from watchbill.apps.client.job_waves import Waves
 from watchbill.apps.client.session import Session
 from watchbill.apps.commands.exits import CliError, ExitCode
@@ -57,11 +58,14 @@ class Steps:
     retry_on: Sequence[str] | None
     go_on: bool | None
     waves: list[str] | None
+    context: str | None
+    credential: str | None
+    service_account: bool | None
 
 
 _OPTIONS = {
     "check": Check, "scripts": Scripts, "retries": Retries, "retry_delay": RetryDelay, "retry_on": RetryOn, "go_on": GoOn,
-    "waves": Waves,
+    "waves": Waves, "context": Context, "credential": Credential, "service_account": ServiceAccount,
 }  # fmt: skip
 
 
@@ -84,6 +88,7 @@ def stepped(session: Session, document: Document, steps: Steps) -> Document:
     """The document with a check and scripts that options name in place of its components, and these of its policies. Without: as it is."""
     if steps.check is not None and not steps.scripts:
         raise CliError("--check decides about the scripts after it: name one by --script.", ExitCode.USAGE)
+    document = signed_in(session, document, steps.context, steps.credential, use_service_account=steps.service_account)
     parts = [_component(session, steps.check, role="check")] if steps.check is not None else []
     parts += [_component(session, one) for one in steps.scripts or ()]
     given = _policies(steps)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import typer
 
-from watchbill.apps.client import asking, documents, job_bulk, job_lists, job_steps, stops
+from watchbill.apps.client import asking, documents, job_bulk, job_lists, job_logins, job_steps, stops
 from watchbill.apps.client.job_targets import AllDevices, Exclude, Filters, Sites, aimed
 from watchbill.apps.client.job_waves import in_waves
 from watchbill.apps.client.output import Column, against_windows, counts
@@ -92,6 +92,7 @@ def _facts(session: Session, job: Mapping[str, Any]) -> dict[str, object]:
         "Components": [job_steps.in_words(one) for one in job["components"]],
         "Devices": f"{targets['devices']}, {targets['online']} online, {targets['excluded']} excluded",
         "Context": job["execution_context"],
+        "Signs in with": job_logins.in_words(job),
         "Last": f"{last['outcome'] or last['state']}, due {out.when(last['scheduled_for_at'])}" if last else None,
         "Its devices": counts(last["counts"]) if last else None,
         "Occurrence": last["id"] if last else None,
@@ -147,7 +148,9 @@ def _import(session: Session, document: "Document") -> Any:
 def _is_by_names(value: Mapping[str, Any]) -> bool:
     parts = [one for name in ("components", "targets", "exclusions") for one in _list(value.get(name))]
     parts += _list(_inner(value, "policies", "waves", "canary").get("targets"))
-    return any(isinstance(one, dict) and ({"assembly", "hostname", "filter", "site"} & one.keys()) for one in parts)
+    return "credential" in value or any(
+        isinstance(one, dict) and ({"assembly", "hostname", "filter", "site"} & one.keys()) for one in parts
+    )
 
 
 def _inner(value: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

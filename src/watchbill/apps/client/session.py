@@ -114,6 +114,11 @@ class Session:
             return int(text)
         return int(self._named("/api/operators", text, "username", "account")["id"])
 
+    def credential_id(self, text: str) -> int:
+        if text.isdigit():
+            return int(text)
+        return int(self._named("/api/credentials", text, "name", "credential")["id"])
+
     def window_id(self, text: str) -> int:
         if text.isdigit():
             return int(text)

@@ -10,16 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from watchbill import agents, identity, jobs, notifications, queue, runs, sites, variables, vpn
-from watchbill.apps import wiring
+from watchbill import agents, identity, queue
+from watchbill.apps import keys, wiring
 from watchbill.apps.commands import schema_mark
 from watchbill.apps.commands.exits import CliError
-from watchbill.kit import db, postgres_host
+from watchbill.kit import db, key_sources, postgres_host
 from watchbill.kit.postgres import DataDirectoryInUseError, EmbeddedPostgres
 from watchbill.kit.postgres_cluster import ROLE
-from watchbill.kit.secrets import KeyRing, Secret, create_key_ring
+from watchbill.kit.secrets import Secret, create_key_ring
 from watchbill.kit.settings import Settings
 
 ADMIN_PASSWORD = "WATCHBILL_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
@@ -68,7 +66,7 @@ class Upgraded:
 def upgrade(config: Settings) -> Upgraded:
     """Bring the schema up to date and make what is missing: keys, the first operator. Safe to repeat."""
     postgres_host.make_data_dir(config.data_dir)
-    is_new = create_key_ring(config.key_ring_path)
+    is_new = key_sources.is_file(config) and create_key_ring(config.key_ring_path)
     url = wiring.database_url(config)
     revision = db.migrate(url)
     queue.converge_schema(url)
@@ -77,17 +75,11 @@ def upgrade(config: Settings) -> Upgraded:
     return Upgraded(revision, is_new, password)
 
 
-async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
-    """Seal all that is kept under the active key; returns how many rows were sealed anew. A ring of one key has nothing older."""
-    if len(keys.keys) == 1:
-        return 0
-    return sum([await owner.reseal(tx, keys) for owner in (agents, sites, variables, jobs, runs, notifications, vpn)])
-
-
 async def _first_rows(config: Settings) -> Secret | None:
     async with wiring.engine(config, "upgrade") as engine, engine.db.begin() as tx:
         now = await engine.clock.now(tx)
         await agents.ensure_signing_key(tx, engine.keys, now)
-        await reseal(tx, engine.keys)
+        await keys.reseal(tx, engine.keys)
+        await keys.lock_out(tx, engine.keys, now)
         password = await identity.bootstrap_admin(tx, now, given_password=os.environ.get(ADMIN_PASSWORD) or None)
     return Secret(password) if password else None

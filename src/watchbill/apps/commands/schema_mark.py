@@ -10,6 +10,7 @@ from importlib import metadata, resources
 import psycopg
 from psycopg import sql
 
+from watchbill.kit import key_sources
 from watchbill.kit.settings import Settings
 
 _READ = "SELECT obj_description(to_regclass('alembic_version'), 'pg_class')"
@@ -25,7 +26,7 @@ def _mark() -> str:
 
 def is_current(config: Settings, url: str) -> bool:
     """Whether `watchbill db upgrade` would change nothing."""
-    if not config.key_ring_path.exists():
+    if key_sources.is_file(config) and not config.key_ring_path.exists():
         return False
     with psycopg.connect(_conninfo(url), connect_timeout=10) as connection:
         found = connection.execute(_READ).fetchone()
