@@ -264,10 +264,16 @@ def test_playbooks_run_one_after_the_other_from_the_engine():
         ({"execution_context": "ssh"}, ("execution_context", "not_allowed")),
         ({"components": [playbook(), component()]}, ("components.1.kind", "mixed_kinds")),
         ({"components": [component(), playbook()]}, ("components.1.kind", "mixed_kinds")),
-        ({"components": [playbook(assembly_id=str(ASSEMBLY), variables=VALUES)]}, ("components.0.kind", "kind_mismatch")),
+        (
+            {"components": [playbook(assembly_id=str(ASSEMBLY), variables=VALUES)]},
+            ("components.0.kind", "kind_mismatch"),
+        ),
         ({"components": [playbook(kind="script")]}, ("components.0.kind", "kind_mismatch")),
         ({"components": [playbook(role="check"), playbook()]}, ("components.0.role", "not_allowed")),
-        ({"components": [playbook()], "policies": {"no_user_session": "wait"}}, ("policies.no_user_session", "not_allowed")),
+        (
+            {"components": [playbook()], "policies": {"no_user_session": "wait"}},
+            ("policies.no_user_session", "not_allowed"),
+        ),
     ],
 )
 def test_what_a_playbook_cannot_be_is_refused(changes, problem):

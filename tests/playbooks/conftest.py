@@ -34,7 +34,13 @@ def build(tmp_path_factory) -> Build:
         (work / "plugins" / "modules").mkdir(parents=True)
         (work / "plugins" / "modules" / "greet.py").write_text(MODULE)
         (work / "README.md").write_text("Greets.\n")
-        lines = [f"namespace: {namespace}", f"name: {short}", f"version: {version}", "readme: README.md", "authors: [them]"]
+        lines = [
+            f"namespace: {namespace}",
+            f"name: {short}",
+            f"version: {version}",
+            "readme: README.md",
+            "authors: [them]",
+        ]
         lines += ["dependencies:", *(f'  {one}: "{bound}"' for one, bound in needs.items())] if needs else []
         (work / "galaxy.yml").write_text("\n".join(lines) + "\n")
         into.mkdir(parents=True, exist_ok=True)

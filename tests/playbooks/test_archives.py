@@ -39,7 +39,11 @@ def test_what_is_written_is_read_again():
     file = io.BytesIO()
     writer = Writer(file)
     files = {"roles/web/tasks/main.yml": b"- x: {}\n", "files/empty": b"", "files/big": bytes(range(256)) * 9000}
-    for name, data in [("playbook.yml", PLAY), ("watchbill.yml", b"name: Set up\ntime_limit_seconds: 60\n"), *files.items()]:
+    for name, data in [
+        ("playbook.yml", PLAY),
+        ("watchbill.yml", b"name: Set up\ntime_limit_seconds: 60\n"),
+        *files.items(),
+    ]:
         writer.add(name, iter([data[:1000], data[1000:]]))
     writer.close()
     tree, found = read(file)
@@ -47,7 +51,12 @@ def test_what_is_written_is_read_again():
 
 
 def test_an_archive_of_a_repository_has_one_folder_around_it_and_another_name_for_its_playbook():
-    entries = [("repo-1.0/", b""), ("repo-1.0/site.yml", PLAY), ("repo-1.0/roles/a/tasks/main.yml", b""), ("repo-1.0/.DS_Store", b"")]
+    entries = [
+        ("repo-1.0/", b""),
+        ("repo-1.0/site.yml", PLAY),
+        ("repo-1.0/roles/a/tasks/main.yml", b""),
+        ("repo-1.0/.DS_Store", b""),
+    ]
     tree, found = read(zipped(entries))
     assert (tree.content, list(found)) == (PLAY.decode(), ["roles/a/tasks/main.yml"])
     tree, found = read(zipped([("web.yml", PLAY), ("db.yml", PLAY)]), "web.yml")
@@ -124,7 +133,9 @@ def test_a_playbook_must_be_there_and_what_describes_it_must_be_sound():
     assert faults(zipped([("playbook.yml", PLAY)]), "other.yml") == {("main", "not_found")}
     assert faults(zipped([("a", b""), ("plays/web.yml", PLAY)]), "plays/web.yml") == {("main", "not_allowed")}
     assert faults(zipped([("playbook.yml", b"\xff")])) == {("file.playbook.yml", "not_utf8")}
-    assert faults(zipped([("playbook.yml", PLAY), ("watchbill.yml", b"content: x")])) == {("file.watchbill.yml", "wrong_type")}
+    assert faults(zipped([("playbook.yml", PLAY), ("watchbill.yml", b"content: x")])) == {
+        ("file.watchbill.yml", "wrong_type")
+    }
     assert faults(zipped([("playbook.yml", PLAY), ("watchbill.yml", b"[")])) == {("file", "malformed_yaml")}
 
 

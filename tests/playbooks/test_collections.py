@@ -78,7 +78,9 @@ async def test_without_a_source_only_what_the_engine_has_can_be_declared(tmp_pat
 async def test_a_damaged_archive_installs_nothing(tmp_path, build):
     archive = build(tmp_path / "source", "crew.deck", "1.0.0")
     archive.write_bytes(archive.read_bytes()[:-200])
-    [(field, code, _)] = await refused(CollectionCache(tmp_path / "data", str(tmp_path / "source")), Collection("crew.deck"))
+    [(field, code, _)] = await refused(
+        CollectionCache(tmp_path / "data", str(tmp_path / "source")), Collection("crew.deck")
+    )
     assert (field, code) == ("collections", "install_failed")
 
 

@@ -69,7 +69,10 @@ async def test_malformed_files_are_all_told_before_ansible_is_asked(asked):
 
 async def test_what_is_declared_has_a_value_while_the_playbook_is_read(asked):
     content = "- hosts: '{{ group }}'\n  tasks:\n    - import_tasks: '{{ system }}.yml'\n"
-    variables = [{"name": "group", "type": "string", "default": "all"}, {"name": "system", "type": "choice", "choices": ["linux"]}]
+    variables = [
+        {"name": "group", "type": "string", "default": "all"},
+        {"name": "system", "type": "choice", "choices": ["linux"]},
+    ]
     files = {"linux.yml": "- ansible.builtin.ping: {}\n"}
     assert list(await asked(content, files, variables=variables)) == []
     [problem] = await asked(content, files)
@@ -85,7 +88,9 @@ async def test_no_lookup_runs_while_a_playbook_is_read(asked, tmp_path, plugin):
     assert not witness.exists()
 
 
-@pytest.mark.parametrize("what", ["  vars_files: [{}]\n", "  tasks:\n    - import_tasks: {}\n", "- import_playbook: {}\n"])
+@pytest.mark.parametrize(
+    "what", ["  vars_files: [{}]\n", "  tasks:\n    - import_tasks: {}\n", "- import_playbook: {}\n"]
+)
 async def test_no_file_of_the_engine_is_read(asked, tmp_path, what):
     secret = tmp_path / "ring.json"
     secret.write_text("key: of-the-engine: [\n")
@@ -112,7 +117,7 @@ async def test_the_environment_of_the_engine_is_not_there(asked, monkeypatch):
 async def test_a_check_that_takes_too_long_is_killed_and_says_so(asked, checks):
     loop = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}"
     hurried = replace(checks, limits=replace(LIMITS, seconds=2))
-    [problem] = await asked(f"- hosts: \"{loop}\"\n  tasks: []\n", by=hurried)
+    [problem] = await asked(f'- hosts: "{loop}"\n  tasks: []\n', by=hurried)
     assert problem.code in ("check_timed_out", "check_failed")
     assert left_in(checks) == []
 
