@@ -1,13 +1,44 @@
 """The rows of assemblies' files and uses and of roles in the authorization matrix, with those of notifications and all others."""
 
+import io
+
 from tests.api.authorization_notifications import ROWS as OTHERS
 from tests.api.authorization_table import COMMON, READ, USED, P, Row
+from watchbill.playbooks import Writer
 
 _SCRIPT = "/api/assemblies/{assembly_id}"
 _FILE = f"{_SCRIPT}/files/{{name}}"
 _CALLED = (("name", "file_name"),)
 _WRITE = (P.ASSEMBLIES_WRITE,)
+
+
+def _zip() -> bytes:
+    file = io.BytesIO()
+    writer = Writer(file)
+    writer.add("playbook.yml", iter([b"- hosts: all\n"]))
+    writer.close()
+    return file.getvalue()
+
+
 FILES = (
+    Row("POST /api/assemblies/check", _WRITE, body=lambda _: {"name": "Fresh"}),
+    Row(
+        "POST /api/assemblies/check",
+        _WRITE,
+        COMMON,
+        lambda _: {"name": "Fresh"},
+        lambda it: {"assembly_id": it.assembly_id},
+    ),
+    Row(
+        "POST /api/assemblies/import_zip",
+        _WRITE,
+        body=lambda _: _zip(),
+        query=lambda _: {"name": "Unpacked"},
+        ok=201,
+        content_type="application/octet-stream",
+    ),
+    # What is there is a script, and only a playbook is an archive.
+    Row(f"GET {_SCRIPT}/export_zip", READ, COMMON, ok=409),
     Row("POST /api/assembly_files", _WRITE, body=lambda _: "bytes", ok=201, content_type="application/octet-stream"),
     Row(f"GET {_SCRIPT}/usage", READ, COMMON),
     Row("GET /api/operators/roles", (P.OPERATORS_WRITE,)),

@@ -222,7 +222,7 @@ async def test_openapi_documents_the_typed_body(admin):
     document = (await admin.get("/api/openapi.json")).json()
     body = document["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["$ref"] == "#/components/schemas/AssemblyBody"
-    assert set(document["components"]["schemas"]["AssemblyBody"]["required"]) == {"name", "interpreter", "content"}
+    assert set(document["components"]["schemas"]["AssemblyBody"]["required"]) == {"name", "content"}
     file = document["paths"][f"{PATH}/import"]["post"]["requestBody"]["content"]
     assert list(file) == ["text/yaml"]
 

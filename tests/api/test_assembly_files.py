@@ -83,8 +83,8 @@ async def test_what_is_too_large_is_refused_with_the_limit_and_leaves_nothing(op
 async def test_together_the_files_of_an_assembly_have_a_limit_too(operator, db):
     digest = await stored(operator, b"large")
     async with db.begin() as tx:
-        await tx.execute(text("UPDATE file_contents SET size = :size"), {"size": MAX_FILES_BYTES // 2 + 1})
-    files = [{"name": name, "sha256": digest} for name in ("a", "b")]
+        await tx.execute(text("UPDATE file_contents SET size = :size"), {"size": MAX_FILES_BYTES // 3 + 1})
+    files = [{"name": name, "sha256": digest} for name in ("a", "b", "c")]
     reply = await operator.post(PATH, json=SCRIPT | {"files": files})
     assert codes(reply) == {"files": "too_large"}
     assert str(MAX_FILES_BYTES) in reply.json()["errors"][0]["message"]

@@ -108,7 +108,7 @@ class Cell:
             sent["params"] = self.row.query(self.things)
         if self.row.body:
             body = self.row.body(self.things)
-            sent["content"] = body if isinstance(body, str) else json.dumps(body)
+            sent["content"] = body if isinstance(body, str | bytes) else json.dumps(body)
             sent["headers"] = {"Content-Type": self.row.content_type}
         return method, path, sent
 

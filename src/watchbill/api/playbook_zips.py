@@ -31,7 +31,7 @@ ZIP = "application/zip"
 
 streams = APIRouter(tags=["assemblies"], responses=PROBLEMS)
 
-_BODY = {ZIP: {"schema": {"type": "string", "format": "binary"}}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _IN_MEMORY = 4 * 1024 * 1024
 _CHUNK = 256 * 1024
 
@@ -42,7 +42,7 @@ _CHUNK = 256 * 1024
         413: {"model": ProblemDetails, "description": "Too large"},
         201: {"model": AssemblyReply, "description": "A new one"},
     },
-    openapi_extra={"requestBody": {"required": True, "content": _BODY}},
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}},
 )
 async def import_playbook(
     request: Request,
@@ -107,7 +107,7 @@ async def _save(deps: Deps, caller: Actor, definition: dict[str, Any], verdicts:
 @streams.get(
     "/api/assemblies/{assembly_id}/export_zip",
     response_class=StreamingResponse,
-    responses={200: {"content": _BODY}},
+    responses={200: {"content": {ZIP: _BYTES}}},
 )
 async def export_playbook(assembly_id: UUID, request: Request, deps: TheDeps) -> StreamingResponse:
     """A playbook with its tree as one zip archive, which `import_zip` reads."""

@@ -1,12 +1,12 @@
 import { Button, FileButton } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { assembliesQuery, useImportAssembly } from "@/api/assemblies";
+import { assembliesQuery, useImportArchive, useImportAssembly } from "@/api/assemblies";
 import { useMay } from "@/api/session";
 import { ASSEMBLY_COLUMNS } from "@/features/assemblies/assembly-columns";
 import { ARCHIVED, ASSEMBLY_FILTERS, queryOf } from "@/features/assemblies/assembly-filters";
 import { AssemblyMenu } from "@/features/assemblies/AssemblyMenu";
-import { INTERPRETERS } from "@/features/assemblies/draft";
+import { ANSIBLE, INTERPRETERS } from "@/features/assemblies/draft";
 import { paths } from "@/lib/paths";
 import { readAll, useUrlState } from "@/lib/url-state";
 import { useColumns } from "@/lib/use-columns";
@@ -18,7 +18,7 @@ import { FilterBar, FilterSelect } from "@/ui/FilterBar";
 import { Icon } from "@/ui/icons";
 import { PageHeader } from "@/ui/PageHeader";
 
-/** Automation > Assemblies: the scripts that jobs run. */
+/** Automation > Assemblies: the scripts and playbooks that jobs run. */
 const AssembliesPage = () => {
   const [state, setState] = useUrlState(ASSEMBLY_FILTERS);
   const [columns, setColumns] = useColumns("assemblies", state.columns, (chosen) => setState({ columns: chosen }));
@@ -26,6 +26,11 @@ const AssembliesPage = () => {
   const may = useMay("assemblies:write");
   const open = (id: string): void => void navigate({ to: paths.assembly(id) });
   const bring = useImportAssembly((saved) => open(saved.id));
+  const unpack = useImportArchive((saved) => open(saved.id));
+  const take = (file: File | null): void => {
+    if (file?.name.toLowerCase().endsWith(".zip")) unpack.mutate(file);
+    else if (file) void file.text().then((text) => bring.mutate(text));
+  };
   const list = useInfiniteQuery({ ...assembliesQuery(queryOf(state)), placeholderData: keepPreviousData });
   const isFiltered = state.q !== "" || state.interpreter !== null || state.archived !== "false";
   const clear = (): void => setState(readAll(ASSEMBLY_FILTERS, { columns: state.columns }));
@@ -48,7 +53,7 @@ const AssembliesPage = () => {
     </EmptyState>
   ) : (
     <EmptyState icon="assembly" title="There is no assembly yet." action={create}>
-      An assembly is a script with the variables that it needs. Jobs run assemblies.{" "}
+      An assembly is a script or a playbook with the variables that it needs. Jobs run assemblies.{" "}
       {may.allowed ? "Write the first one." : may.reason}
     </EmptyState>
   );
@@ -59,13 +64,10 @@ const AssembliesPage = () => {
         actions={
           may.allowed && (
             <>
-              <FileButton
-                accept=".yaml,.yml,text/yaml"
-                onChange={(file) => file && void file.text().then((text) => bring.mutate(text))}
-              >
+              <FileButton accept=".yaml,.yml,.zip,text/yaml,application/zip" onChange={take}>
                 {(props) => (
-                  <Button {...props} variant="default" loading={bring.isPending}>
-                    Import YAML
+                  <Button {...props} variant="default" loading={bring.isPending || unpack.isPending}>
+                    Import YAML or zip
                   </Button>
                 )}
               </FileButton>
@@ -84,7 +86,7 @@ const AssembliesPage = () => {
         <FilterSelect
           label="Any interpreter"
           value={state.interpreter}
-          options={INTERPRETERS}
+          options={[...INTERPRETERS, ANSIBLE]}
           onChange={(interpreter) => setState({ interpreter })}
         />
         <FilterSelect

@@ -2,7 +2,7 @@ import { Loader } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { pageNonce } from "@/lib/nonce";
 import type { CodeLanguage } from "./code-language";
-import type { EditorHandle } from "./code-mirror";
+import type { EditorHandle, Place } from "./code-mirror";
 
 interface CodeEditorProps {
   /** For those who cannot see that it is an editor: “Script”. */
@@ -12,10 +12,24 @@ interface CodeEditorProps {
   /** Read only without. */
   onChange?: (value: string) => void;
   height?: string;
+  /** Where something is wrong. */
+  faults?: readonly Place[];
+  /** Where the cursor is to go; a new object goes there again. */
+  goTo?: Place | null;
 }
 
+const NONE: readonly Place[] = [];
+
 /** A text with colours and line numbers; to be written in where `onChange` is given. Its machinery is loaded when it is shown. */
-export const CodeEditor = ({ label, value, language, onChange, height = "24rem" }: CodeEditorProps) => {
+export const CodeEditor = ({
+  label,
+  value,
+  language,
+  onChange,
+  height = "24rem",
+  faults = NONE,
+  goTo = null,
+}: CodeEditorProps) => {
   const place = useRef<HTMLDivElement>(null);
   const [editor, setEditor] = useState<EditorHandle | null>(null);
   const current = useRef({ value, onChange });
@@ -40,6 +54,12 @@ export const CodeEditor = ({ label, value, language, onChange, height = "24rem" 
   }, [label, isWritable]);
   useEffect(() => editor?.setText(value), [editor, value]);
   useEffect(() => editor?.setLanguage(language), [editor, language]);
+  const lines = faults.map((one) => one.line).join(" ");
+  // Marks stand at places of a text: with another text they are set anew.
+  useEffect(() => editor?.setFaults(lines ? lines.split(" ").map(Number) : []), [editor, lines, value]);
+  useEffect(() => {
+    if (goTo) editor?.goTo(goTo);
+  }, [editor, goTo]);
   return (
     <div className="wb-panel" style={{ height, overflow: "hidden" }}>
       {!editor && <Loader size="sm" m="md" aria-label={`Loading: ${label}`} />}

@@ -2,8 +2,8 @@ import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirro
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { MergeView, unifiedMergeView } from "@codemirror/merge";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, type Extension } from "@codemirror/state";
-import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+import { Compartment, EditorState, type Extension, RangeSet } from "@codemirror/state";
+import { Decoration, drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { type CodeLanguage, grammarOf } from "./code-language";
 
@@ -45,6 +45,7 @@ const look = EditorView.theme({
   "&.cm-merge-a .cm-changedLineGutter, .cm-deletedLineGutter": { background: "var(--wb-bad-bar) !important" },
   "&.cm-merge-b .cm-changedLineGutter": { background: "var(--wb-good-bar) !important" },
   ".cm-collapsedLines": { color: "var(--wb-dim) !important", background: "var(--wb-row-hover) !important" },
+  ".cm-faultLine": { backgroundColor: tint("bad", 10), boxShadow: "inset 3px 0 0 var(--wb-bad-bar)" },
   "&.cm-focused": { outline: "2px solid var(--mantine-primary-color-filled)" },
 });
 
@@ -62,9 +63,18 @@ const base = (nonce: string, label: string, isReadOnly: boolean): Extension => [
   keymap.of([...searchKeymap, ...defaultKeymap]),
 ];
 
+/** Counted from 1. */
+export interface Place {
+  line: number;
+  column: number;
+}
+
 export interface EditorHandle {
   setText: (text: string) => void;
   setLanguage: (language: CodeLanguage) => void;
+  /** The lines on which something is wrong, counted from 1. */
+  setFaults: (lines: readonly number[]) => void;
+  goTo: (place: Place) => void;
   destroy: () => void;
 }
 
@@ -90,8 +100,10 @@ interface EditorWords {
   onChange?: (text: string) => void;
 }
 
+const FAULT = Decoration.line({ class: "cm-faultLine" });
+
 export const createEditor = ({ parent, text, label, nonce, onChange }: EditorWords): EditorHandle => {
-  const grammar = new Compartment();
+  const [grammar, faults] = [new Compartment(), new Compartment()];
   const writing = onChange
     ? [
         history(),
@@ -102,7 +114,11 @@ export const createEditor = ({ parent, text, label, nonce, onChange }: EditorWor
         EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
       ]
     : [];
-  const view = new EditorView({ parent, doc: text, extensions: [writing, base(nonce, label, !onChange), grammar.of([])] });
+  const view = new EditorView({
+    parent,
+    doc: text,
+    extensions: [writing, base(nonce, label, !onChange), grammar.of([]), faults.of([])],
+  });
   let wanted: CodeLanguage | null = null;
   return {
     setText: (next) => {
@@ -111,6 +127,17 @@ export const createEditor = ({ parent, text, label, nonce, onChange }: EditorWor
     setLanguage: (language) => {
       wanted = language;
       void grammarOf(language).then((found) => wanted === language && view.dispatch({ effects: grammar.reconfigure(found) }));
+    },
+    setFaults: (lines) => {
+      const { doc } = view.state;
+      const known = [...new Set(lines)].filter((line) => line >= 1 && line <= doc.lines).sort((one, other) => one - other);
+      const marks = RangeSet.of(known.map((line) => FAULT.range(doc.line(line).from)));
+      view.dispatch({ effects: faults.reconfigure(EditorView.decorations.of(marks)) });
+    },
+    goTo: ({ line, column }) => {
+      const found = view.state.doc.line(Math.min(Math.max(line, 1), view.state.doc.lines));
+      view.dispatch({ selection: { anchor: Math.min(found.from + column - 1, found.to) }, scrollIntoView: true });
+      view.focus();
     },
     destroy: () => {
       wanted = null;

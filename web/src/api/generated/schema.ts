@@ -143,9 +143,29 @@ export interface paths {
         put?: never;
         /**
          * Create Assembly
-         * @description Save a new assembly.
+         * @description Save a new assembly. The syntax of a playbook is checked before, which takes some seconds.
          */
         post: operations["create_assembly"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Assembly
+         * @description Everything that a save would check, the syntax of a playbook among it, and nothing saved.
+         */
+        post: operations["check_assembly"];
         delete?: never;
         options?: never;
         head?: never;
@@ -166,6 +186,29 @@ export interface paths {
          * @description Save the assembly of a YAML file: a new one (201), or a new revision of the one with that name (200).
          */
         post: operations["import_assembly"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/import_zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Playbook
+         * @description Save the playbook of a zip archive, of at most 32 MiB: a new one (201), or a new revision of the one with that name (200).
+         *
+         *     The tree is as it lies in a repository. `watchbill.yml` in it may hold the rest of the assembly: name, description, variables,
+         *     collections, time limit. Without `main` the playbook is playbook.yml or site.yml.
+         */
+        post: operations["import_playbook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -228,6 +271,26 @@ export interface paths {
          * @description The assembly as one YAML file.
          */
         get: operations["export_assembly"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/{assembly_id}/export_zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Playbook
+         * @description A playbook with its tree as one zip archive, which `import_zip` reads.
+         */
+        get: operations["export_playbook"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2982,12 +3045,17 @@ export interface components {
         };
         /**
          * AssemblyBody
-         * @description A script and how it is run.
+         * @description A script or a playbook, and how it is run.
          */
         AssemblyBody: {
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /**
@@ -2997,16 +3065,16 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /**
@@ -3018,6 +3086,14 @@ export interface components {
             variables?: components["schemas"]["watchbill__api__assemblies__VariableBody"][];
             /** Warning Exit Codes */
             warning_exit_codes?: number[];
+        };
+        /**
+         * AssemblyCheck
+         * @description What a save would find, every problem at once; those of YAML and of Ansible begin with their line and column.
+         */
+        AssemblyCheck: {
+            /** Problems */
+            problems: components["schemas"]["FieldProblem"][];
         };
         /**
          * AssemblyJobReply
@@ -3039,12 +3115,22 @@ export interface components {
             state: "active" | "paused" | "completed" | "error";
         };
         /**
+         * AssemblyKind
+         * @enum {string}
+         */
+        AssemblyKind: "script" | "playbook";
+        /**
          * AssemblyListItem
          * @description An assembly without its script. `used_by_jobs`: how many there are, also those that the caller does not see.
          */
         AssemblyListItem: {
             /** Archived At */
             archived_at: string | null;
+            /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
             /** Content Sha256 */
             content_sha256: string;
             /** Created At */
@@ -3058,7 +3144,7 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
             /**
@@ -3066,13 +3152,13 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -3101,8 +3187,13 @@ export interface components {
             /** Archived At */
             archived_at: string | null;
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /** Content Sha256 */
@@ -3118,7 +3209,7 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
             /**
@@ -3126,13 +3217,13 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -3740,6 +3831,23 @@ export interface components {
             waiting: number;
             /** Windows */
             windows: string[];
+        };
+        /**
+         * CollectionBody
+         * @description A collection that a playbook takes something from. The Engine has it, or installs it from its configured source.
+         */
+        CollectionBody: {
+            /**
+             * Name
+             * @description such as ansible.posix
+             */
+            name: string;
+            /**
+             * Version
+             * @description which will do, such as 1.5.4 or >=1.5,<2
+             * @default *
+             */
+            version: string;
         };
         /**
          * ComponentReply
@@ -4785,12 +4893,13 @@ export interface components {
         };
         /**
          * FileBody
-         * @description A file that lies in the script's folder when it starts. Its content is stored before: `POST /api/assembly_files`.
+         * @description A file that lies in the script's folder when it starts, or in the playbook's tree. Its content is stored before: `POST
+         *     /api/assembly_files`.
          */
         FileBody: {
             /**
              * Name
-             * @description a plain name that every system takes
+             * @description a plain name that every system takes; for a playbook a path below it such as roles/web/tasks/main.yml
              */
             name: string;
             /**
@@ -5331,11 +5440,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /**
              * Job Kind
              * @default automation
@@ -5421,7 +5530,7 @@ export interface components {
         };
         /**
          * JobComponent
-         * @description One script with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
+         * @description One script or playbook with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
          */
         JobComponent: {
             /**
@@ -5431,10 +5540,11 @@ export interface components {
             assembly_id: string;
             /**
              * Kind
+             * @description what the assembly is; a job has scripts or playbooks, not both
              * @default script
-             * @constant
+             * @enum {string}
              */
-            kind: "script";
+            kind: "script" | "playbook";
             /**
              * Not Compliant Exit Codes
              * @description of a check: the exit codes that say that what follows is needed; 1 when absent. Any other means that it failed
@@ -5504,11 +5614,11 @@ export interface components {
             enabled: boolean;
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /** Id */
             id: number;
             /**
@@ -5729,11 +5839,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /** Id */
             id: number;
             /**
@@ -5828,11 +5938,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /**
              * Job Kind
              * @default automation
@@ -7601,8 +7711,13 @@ export interface components {
              */
             assembly_id: string;
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /** Content Sha256 */
@@ -7618,16 +7733,16 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -8354,7 +8469,7 @@ export interface components {
         };
         /**
          * VariableBody
-         * @description A variable that a job gives to the script through its environment.
+         * @description A variable that a job gives to the script through its environment, or to the playbook for each host.
          */
         "VariableBody-Output": {
             /**
@@ -8904,7 +9019,7 @@ export interface components {
         watchbill__agents__approvals__Decision: "approve" | "deny";
         /**
          * VariableBody
-         * @description A variable that a job gives to the script through its environment.
+         * @description A variable that a job gives to the script through its environment, or to the playbook for each host.
          */
         watchbill__api__assemblies__VariableBody: {
             /**
@@ -9611,6 +9726,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description part of a name */
                 q?: string | null;
+                kind?: components["schemas"]["AssemblyKind"] | null;
                 interpreter?: components["schemas"]["Interpreter"] | null;
                 archived?: "false" | "true" | "all";
             };
@@ -9781,6 +9897,96 @@ export interface operations {
             };
         };
     };
+    check_assembly: {
+        parameters: {
+            query?: {
+                /** @description the assembly that is to be changed; none for a new one */
+                assembly_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssemblyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyCheck"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     import_assembly: {
         parameters: {
             query?: never;
@@ -9846,6 +10052,116 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    import_playbook: {
+        parameters: {
+            query?: {
+                /** @description of the assembly, where the archive does not say it */
+                name?: string | null;
+                /** @description the playbook in the archive's first folder */
+                main?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyReply"];
+                };
+            };
+            /** @description A new one */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
             /** @description Invalid content */
@@ -10215,6 +10531,91 @@ export interface operations {
             };
         };
     };
+    export_playbook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_assembly_files: {
         parameters: {
             query?: {
@@ -10401,9 +10802,9 @@ export interface operations {
                 "if-match"?: string | null;
             };
             path: {
-                assembly_id: string;
                 /** @description case does not count */
                 name: string;
+                assembly_id: string;
             };
             cookie?: never;
         };
@@ -10495,9 +10896,9 @@ export interface operations {
                 "if-match"?: string | null;
             };
             path: {
-                assembly_id: string;
                 /** @description case does not count */
                 name: string;
+                assembly_id: string;
             };
             cookie?: never;
         };

@@ -13,23 +13,24 @@ interface AssemblyDiffProps {
 /** What differs between two states of an assembly: its script, and everything else in words. */
 export const AssemblyDiff = ({ before, after, labels }: AssemblyDiffProps) => {
   const [old, now] = [settingsText(before), settingsText(after)];
+  const what = after.kind === "playbook" ? "Playbook" : "Script";
   const isScript = before.content !== after.content;
   if (!isScript && old === now) return <Text c="dimmed">These two hold the same.</Text>;
   return (
     <Stack gap="sm">
       {isScript ? (
-        <section aria-label="Differences of the script">
+        <section aria-label={`Differences of the ${what.toLowerCase()}`}>
           <DiffView
             before={before.content}
             after={after.content}
-            language={languageOf(after.interpreter)}
-            labels={[`Script · ${labels[0]}`, `Script · ${labels[1]}`]}
+            language={after.kind === "playbook" ? "yaml" : languageOf(after.interpreter ?? "")}
+            labels={[`${what} · ${labels[0]}`, `${what} · ${labels[1]}`]}
             height="min(24rem, 50dvh)"
           />
         </section>
       ) : (
         <Text size="sm" c="dimmed">
-          The script is the same.
+          The {what.toLowerCase()} is the same.
         </Text>
       )}
       {old !== now && (

@@ -54,7 +54,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
   const send = (): void => {
     const sent = edit.draft;
     save.mutate(
-      { base: edit.base, body: bodyOf(sent) },
+      { base: edit.base, body: bodyOf(sent), texts: sent.texts },
       {
         onSuccess: (reply) => {
           setAsking(false);
@@ -96,6 +96,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
       saved={saved}
       isReadOnly={isReadOnly}
       errorOf={refusedAt(save.error)}
+      refused={save.error?.errors ?? []}
       onChange={edit.set}
       beside={saved && <UsedBy usage={usage.data} onAll={() => onTab?.("jobs")} />}
     />
@@ -110,7 +111,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
               Saved <Instant at={saved.updated_at} show="relative" /> by {saved.updated_by ?? "the Engine"}
             </>
           ) : (
-            "A script, and what it needs to know."
+            "A script or a playbook, and what it needs to know."
           )}
         </PageHeader>
       </div>
@@ -133,7 +134,10 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
       {saved ? (
         <Tabs value={tab} onChange={(next) => onTab?.(next === "revisions" || next === "jobs" ? next : "edit")}>
           <Tabs.List mb="md">
-            <Tabs.Tab value="edit">Script{edit.isDirty ? " · changed" : ""}</Tabs.Tab>
+            <Tabs.Tab value="edit">
+              {saved.kind === "playbook" ? "Playbook" : "Script"}
+              {edit.isDirty ? " · changed" : ""}
+            </Tabs.Tab>
             <Tabs.Tab value="revisions">Revisions · {saved.revision}</Tabs.Tab>
             <Tabs.Tab value="jobs">Jobs{usage.data ? ` · ${usage.data.jobs.length + usage.data.unseen_jobs}` : ""}</Tabs.Tab>
           </Tabs.List>

@@ -1,7 +1,7 @@
 import { ActionIcon, Menu } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { type Assembly, exportAddress, useArchiveAssembly, useRestoreAssembly } from "@/api/assemblies";
+import { type Assembly, exportAddress, useArchiveAssembly, useRestoreAssembly, zipAddress } from "@/api/assemblies";
 import { ConfirmDialog } from "@/ui/ConfirmDialog";
 import { Icon } from "@/ui/icons";
 
@@ -10,7 +10,7 @@ export const AssemblyMenu = ({
   assembly,
   reason,
 }: {
-  assembly: Pick<Assembly, "id" | "name" | "archived_at">;
+  assembly: Pick<Assembly, "id" | "name" | "kind" | "archived_at">;
   reason: string | null;
 }) => {
   const navigate = useNavigate();
@@ -46,6 +46,16 @@ export const AssemblyMenu = ({
           >
             Export as YAML
           </Menu.Item>
+          {assembly.kind === "playbook" && (
+            <Menu.Item
+              component="a"
+              href={zipAddress(assembly.id)}
+              download={`${assembly.name}.zip`}
+              leftSection={<Icon name="ledger" size={14} />}
+            >
+              Export with its files as zip
+            </Menu.Item>
+          )}
           {assembly.archived_at ? (
             <Menu.Item
               leftSection={<Icon name="resume" size={14} />}

@@ -1,5 +1,5 @@
 import { Button, Checkbox, Select, TagsInput, TextInput } from "@mantine/core";
-import type { DeclaredVariable } from "@/api/assemblies";
+import type { AssemblyKind, DeclaredVariable } from "@/api/assemblies";
 import { Icon } from "@/ui/icons";
 import { IconAction } from "@/ui/IconAction";
 import classes from "./assemblies.module.css";
@@ -14,9 +14,15 @@ const TYPES: readonly { value: DeclaredVariable["type"]; label: string }[] = [
   { value: "secret", label: "Secret" },
 ];
 
+const WHERE: Readonly<Record<AssemblyKind, string>> = {
+  script: "in the script’s environment",
+  playbook: "a variable of each host",
+};
+
 type ErrorOf = (field: string) => string | undefined;
 
 interface VariablesEditorProps {
+  kind: AssemblyKind;
   variables: readonly DraftVariable[];
   isReadOnly: boolean;
   errorOf: ErrorOf;
@@ -24,7 +30,7 @@ interface VariablesEditorProps {
 }
 
 /** The variables that a script declares: what a job asks for before it runs the script. */
-export const VariablesEditor = ({ variables, isReadOnly, errorOf, onChange }: VariablesEditorProps) => (
+export const VariablesEditor = ({ kind, variables, isReadOnly, errorOf, onChange }: VariablesEditorProps) => (
   <section className={`wb-panel ${classes.section}`} aria-label="Variables">
     <div className={classes.sectionHead}>
       <h2>Variables</h2>
@@ -40,8 +46,8 @@ export const VariablesEditor = ({ variables, isReadOnly, errorOf, onChange }: Va
     </div>
     <p className={classes.hint}>
       {variables.length === 0
-        ? "It declares none. A declared variable is in the script’s environment under its name; a job, a device, its site or everything gives its value."
-        : "In the script’s environment under these names. A value of the job goes before that of the device, of its site, of everything, and the default here."}
+        ? `It declares none. A declared variable is ${WHERE[kind]} under its name; a job, a device, its site or everything gives its value.`
+        : `They are ${WHERE[kind]} under these names. A value of the job goes before that of the device, of its site, of everything, and the default here.`}
     </p>
     {variables.map((one, place) => (
       <VariableRow

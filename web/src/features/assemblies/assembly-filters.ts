@@ -1,11 +1,11 @@
 import type { AssembliesQuery } from "@/api/assemblies";
 import { oneOf, oneOfOr, text, texts, type Values } from "@/lib/search-params";
-import { INTERPRETERS } from "./draft";
+import { ANSIBLE, INTERPRETERS } from "./draft";
 
 /** The state of the list in its address; the names are those of the API's list. */
 export const ASSEMBLY_FILTERS = {
   q: text(),
-  interpreter: oneOf(INTERPRETERS.map((one) => one.value)),
+  interpreter: oneOf([...INTERPRETERS.map((one) => one.value), ANSIBLE.value]),
   archived: oneOfOr(["false", "true", "all"], "false"),
   columns: texts(),
 };
@@ -17,6 +17,6 @@ export const ARCHIVED = [
 
 export const queryOf = (state: Values<typeof ASSEMBLY_FILTERS>): AssembliesQuery => ({
   q: state.q || undefined,
-  interpreter: state.interpreter ?? undefined,
+  ...(state.interpreter === ANSIBLE.value ? { kind: "playbook" } : { interpreter: state.interpreter ?? undefined }),
   archived: state.archived,
 });

@@ -40,7 +40,21 @@ it("sends back what was saved when nothing was changed", () => {
     time_limit_seconds,
     warning_exit_codes,
     files,
+    collections: [],
   });
+});
+
+it("sends of a playbook what a playbook has", () => {
+  const collections = [{ name: "ansible.posix", version: "*" }];
+  const playbook = { ...SAVED, kind: "playbook" as const, interpreter: null, warning_exit_codes: [], collections };
+  expect(bodyOf(draftOf(playbook))).toMatchObject({ kind: "playbook", interpreter: null, warning_exit_codes: [], collections });
+  expect(settingsText(playbook)).toContain("run by: Ansible (playbook)\ntime limit: 1 min 30 s\ncollection ansible.posix: *");
+  expect(changedInWords(playbook, { ...playbook, content: "x", collections: [] })).toBe("playbook, collections");
+});
+
+it("notices what was written in a file of a playbook", () => {
+  const draft = { ...newDraft(), kind: "playbook" as const };
+  expect(isSame({ ...draft, texts: { "a.yml": "x" } }, draft)).toBe(false);
 });
 
 it("notices a change, and that it was taken back", () => {

@@ -1,4 +1,12 @@
-import type { Assembly, AssemblyBody, AssemblyFile, DeclaredVariable, Interpreter } from "@/api/assemblies";
+import type {
+  Assembly,
+  AssemblyBody,
+  AssemblyFile,
+  AssemblyKind,
+  Collection,
+  DeclaredVariable,
+  Interpreter,
+} from "@/api/assemblies";
 
 /** An assembly while it is written: what the form holds, and the way from and to what the API takes. */
 
@@ -14,6 +22,8 @@ export interface DraftVariable extends Omit<DeclaredVariable, "choices" | "defau
 export interface Draft {
   name: string;
   description: string;
+  kind: AssemblyKind;
+  /** Of a script. */
   interpreter: Interpreter;
   content: string;
   variables: DraftVariable[];
@@ -21,7 +31,23 @@ export interface Draft {
   /** As they were typed; what is no number is for the Engine to refuse. */
   warning_exit_codes: string[];
   files: AssemblyFile[];
+  /** Of a playbook. */
+  collections: Collection[];
+  /** What was written here in files of a playbook, by their paths: stored before the next save. */
+  texts: Readonly<Record<string, string>>;
 }
+
+/** What runs a playbook, where an interpreter runs a script. */
+export const ANSIBLE = { value: "ansible", label: "Ansible (playbook)" } as const;
+
+/** What a new playbook begins with. */
+export const FIRST_PLAY = `---
+- hosts: all
+  tasks:
+    - name: Say hello
+      ansible.builtin.debug:
+        msg: Hello
+`;
 
 export const INTERPRETERS: readonly { value: Interpreter; label: string }[] = [
   { value: "bash", label: "Bash" },
@@ -31,8 +57,9 @@ export const INTERPRETERS: readonly { value: Interpreter; label: string }[] = [
   { value: "batch", label: "Windows batch" },
 ];
 
-export const interpreterName = (interpreter: string): string =>
-  INTERPRETERS.find((one) => one.value === interpreter)?.label ?? interpreter;
+/** What runs an assembly; a playbook has no interpreter. */
+export const interpreterName = (interpreter: string | null | undefined): string =>
+  interpreter ? (INTERPRETERS.find((one) => one.value === interpreter)?.label ?? interpreter) : ANSIBLE.label;
 
 let lastKey = 0;
 const nextKey = (): number => (lastKey += 1);
@@ -40,12 +67,15 @@ const nextKey = (): number => (lastKey += 1);
 export const newDraft = (): Draft => ({
   name: "",
   description: "",
+  kind: "script",
   interpreter: "bash",
   content: "",
   variables: [],
   time_limit_seconds: 3600,
   warning_exit_codes: [],
   files: [],
+  collections: [],
+  texts: {},
 });
 
 export const newVariable = (): DraftVariable => ({
@@ -58,12 +88,11 @@ export const newVariable = (): DraftVariable => ({
   description: "",
 });
 
-type Stored = Omit<AssemblyBody, "kind">;
-
-export const draftOf = (saved: Stored): Draft => ({
+export const draftOf = (saved: AssemblyBody): Draft => ({
   name: saved.name,
   description: saved.description,
-  interpreter: saved.interpreter,
+  kind: saved.kind,
+  interpreter: saved.interpreter ?? "bash",
   content: saved.content,
   variables: (saved.variables ?? []).map((one) => ({
     key: nextKey(),
@@ -77,6 +106,8 @@ export const draftOf = (saved: Stored): Draft => ({
   time_limit_seconds: saved.time_limit_seconds,
   warning_exit_codes: (saved.warning_exit_codes ?? []).map(String),
   files: [...(saved.files ?? [])],
+  collections: [...(saved.collections ?? [])],
+  texts: {},
 });
 
 /** A copy that is to be saved under a name of its own. */
@@ -95,16 +126,18 @@ const bodyOfVariable = ({ name, type, required, default: value, choices, descrip
 export const bodyOf = (draft: Draft): AssemblyBody => ({
   name: draft.name.trim(),
   description: draft.description,
-  kind: "script",
-  interpreter: draft.interpreter,
+  kind: draft.kind,
+  interpreter: draft.kind === "script" ? draft.interpreter : null,
   content: draft.content,
   variables: draft.variables.map(bodyOfVariable),
   time_limit_seconds: Number(draft.time_limit_seconds),
-  warning_exit_codes: draft.warning_exit_codes.map(Number).sort((one, other) => one - other),
+  warning_exit_codes: draft.kind === "script" ? draft.warning_exit_codes.map(Number).sort((one, other) => one - other) : [],
   files: draft.files,
+  collections: draft.kind === "playbook" ? draft.collections : [],
 });
 
-export const isSame = (one: Draft, other: Draft): boolean => JSON.stringify(bodyOf(one)) === JSON.stringify(bodyOf(other));
+export const isSame = (one: Draft, other: Draft): boolean =>
+  JSON.stringify([bodyOf(one), one.texts]) === JSON.stringify([bodyOf(other), other.texts]);
 
 /** A number as it was typed, so that the Engine can say what is wrong with one that is none. */
 export const numberOrText = (typed: string): number | string | null => {

@@ -1,15 +1,16 @@
 import type { AssemblyBody, AssemblyUsage, DeclaredVariable } from "@/api/assemblies";
 import { bytes } from "@/lib/bytes";
 import { duration } from "@/lib/time";
-import { interpreterName } from "./draft";
+import { ANSIBLE, interpreterName } from "./draft";
 
 /** Everything of an assembly but its script, a line for each thing, so that two of them can be compared. */
-export const settingsText = (one: Omit<AssemblyBody, "content" | "kind">): string =>
+export const settingsText = (one: Omit<AssemblyBody, "content">): string =>
   [
     `name: ${one.name}`,
-    `interpreter: ${interpreterName(one.interpreter)}`,
+    one.kind === "playbook" ? `run by: ${ANSIBLE.label}` : `interpreter: ${interpreterName(one.interpreter)}`,
     `time limit: ${duration(one.time_limit_seconds)}`,
-    `warning exit codes: ${one.warning_exit_codes?.join(", ") || "none"}`,
+    ...(one.kind === "playbook" ? [] : [`warning exit codes: ${one.warning_exit_codes?.join(", ") || "none"}`]),
+    ...(one.collections ?? []).map((each) => `collection ${each.name}: ${each.version}`),
     ...(one.description ? one.description.split("\n").map((line) => `description: ${line}`) : []),
     ...(one.variables ?? []).map((variable) => `variable ${variable.name}: ${variableInWords(variable)}`),
     ...(one.files ?? []).map((file) => `file ${file.name}: ${bytes(file.size)}, SHA-256 ${file.sha256}`),
@@ -39,7 +40,9 @@ const PARTS: readonly (readonly [string, (one: AssemblyBody) => unknown])[] = [
   ["name", (one) => one.name],
   ["description", (one) => one.description],
   ["interpreter", (one) => one.interpreter],
-  ["script", (one) => one.content],
+  ["script", (one) => (one.kind === "script" ? one.content : "")],
+  ["playbook", (one) => (one.kind === "playbook" ? one.content : "")],
+  ["collections", (one) => one.collections ?? []],
   ["variables", (one) => one.variables ?? []],
   ["time limit", (one) => one.time_limit_seconds],
   ["warning exit codes", (one) => one.warning_exit_codes ?? []],

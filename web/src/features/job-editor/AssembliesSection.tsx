@@ -4,7 +4,7 @@ import type { FieldProblem } from "@/api/problem";
 import { Icon } from "@/ui/icons";
 import { ComponentCard } from "./ComponentCard";
 import { CountInput, DurationInput } from "./fields";
-import { addedComponent, type ComponentDraft } from "./form";
+import { addedComponent, type ComponentDraft, withComponents } from "./form";
 import classes from "./job-editor.module.css";
 import { AssemblyPicker } from "./pickers";
 import { RETRIED } from "./policy-words";
@@ -16,13 +16,14 @@ import type { JobForm } from "./use-job-form";
 export const AssembliesSection = ({ form, problems }: { form: JobForm; problems: readonly FieldProblem[] }) => {
   const { draft, set, fault } = form;
   const [isPicking, setPicking] = useState(false);
+  const setAll = (components: readonly ComponentDraft[]): void => set(withComponents(components, draft.execution_context));
   const put = (at: number, one: ComponentDraft): void =>
-    set({ components: draft.components.map((other, place) => (place === at ? one : other)) });
+    setAll(draft.components.map((other, place) => (place === at ? one : other)));
   const move = (at: number, step: number): void => {
     const next = [...draft.components];
     const [one] = next.splice(at, 1);
     if (one) next.splice(at + step, 0, one);
-    set({ components: next });
+    setAll(next);
   };
   return (
     <Section id="assemblies" problems={problems} about="They run on each device in this order, one after the other.">
@@ -35,7 +36,7 @@ export const AssembliesSection = ({ form, problems }: { form: JobForm; problems:
           fault={fault}
           onChange={(next) => put(at, next)}
           onMove={(step) => move(at, step)}
-          onRemove={() => set({ components: draft.components.filter((_, place) => place !== at) })}
+          onRemove={() => setAll(draft.components.filter((_, place) => place !== at))}
         />
       ))}
       <Fault text={fault("components")} />
@@ -61,7 +62,7 @@ export const AssembliesSection = ({ form, problems }: { form: JobForm; problems:
       {isPicking && (
         <AssemblyPicker
           title="Add assemblies"
-          onChoose={(ids) => set({ components: [...draft.components, ...ids.map(addedComponent)] })}
+          onChoose={(chosen) => setAll([...draft.components, ...chosen.map(addedComponent)])}
           onClose={() => setPicking(false)}
         />
       )}

@@ -43,7 +43,7 @@ export const ComponentCard = (props: ComponentCardProps) => {
         </AppLink>
         {own.data && (
           <Badge size="xs" variant="default" style={{ flex: "none" }}>
-            {own.data.interpreter}
+            {own.data.interpreter ?? "playbook"}
           </Badge>
         )}
         <span className={classes.headActions}>
@@ -66,16 +66,18 @@ export const ComponentCard = (props: ComponentCardProps) => {
       {own.error && !fault(`${path}.assembly_id`) && <Fault text={asProblem(own.error).detail} />}
       <div className={classes.pair}>
         <RevisionSelect component={component} latest={latest.data} onChange={onChange} error={fault(`${path}.revision`)} />
-        <Select
-          label="Role"
-          description={roleWords(component, place, count)}
-          inputWrapperOrder={["label", "input", "description", "error"]}
-          data={ROLES}
-          value={component.role}
-          allowDeselect={false}
-          onChange={(role) => onChange({ ...component, role: role === "check" ? "check" : "run" })}
-          error={fault(`${path}.role`)}
-        />
+        {component.kind === "script" && (
+          <Select
+            label="Role"
+            description={roleWords(component, place, count)}
+            inputWrapperOrder={["label", "input", "description", "error"]}
+            data={ROLES}
+            value={component.role}
+            allowDeselect={false}
+            onChange={(role) => onChange({ ...component, role: role === "check" ? "check" : "run" })}
+            error={fault(`${path}.role`)}
+          />
+        )}
       </div>
       {component.role === "check" && (
         <TagsInput

@@ -6,10 +6,10 @@ const device = (id: string) => ({ kind: "device" as const, device_id: id });
 const BASE: Draft = {
   ...newDraft("UTC"),
   name: "Sweep",
-  components: [addedComponent("one")],
+  components: [addedComponent({ id: "one", kind: "script" })],
   targets: [device("a"), device("b")],
 };
-const component = (variables: Record<string, unknown>) => ({ ...addedComponent("one"), variables });
+const component = (variables: Record<string, unknown>) => ({ ...addedComponent({ id: "one", kind: "script" }), variables });
 
 it("tells each field that differs, and nothing of what does not", () => {
   const after: Draft = {
@@ -30,7 +30,7 @@ it("tells each field that differs, and nothing of what does not", () => {
 });
 
 it("tells a component that came as one thing", () => {
-  const after = { ...BASE, components: [...BASE.components, addedComponent("two")] };
+  const after = { ...BASE, components: [...BASE.components, addedComponent({ id: "two", kind: "script" })] };
   expect(changesBetween(BASE, after).map((one) => [one.field, one.before])).toEqual([["components.1", null]]);
 });
 

@@ -1,6 +1,18 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { bodyOf, canonical, copyOf, DEFAULT_POLICIES, draftOf, isSame, newDraft, READ_ONLY, shownOf } from "./form";
+import {
+  addedComponent,
+  bodyOf,
+  canonical,
+  copyOf,
+  DEFAULT_POLICIES,
+  draftOf,
+  isSame,
+  newDraft,
+  READ_ONLY,
+  shownOf,
+  withComponents,
+} from "./form";
 
 interface Schema {
   properties: Record<string, { default?: unknown }>;
@@ -156,4 +168,14 @@ it("copies a job without its secrets, and names them", () => {
   expect(secrets).toEqual(["Token"]);
   expect(draft.name).toBe("Copy of Clear print spool");
   expect(draft.components[0]?.variables).toEqual({ MaxAge: 8, Empty: "" });
+});
+
+it("takes a context in which what was chosen can run", () => {
+  const [playbook, script] = [addedComponent({ id: "p", kind: "playbook" }), addedComponent({ id: "s", kind: "script" })];
+  expect(withComponents([playbook], "system").execution_context).toBe("ssh_individual");
+  expect(withComponents([playbook], "winrm").execution_context).toBe("winrm");
+  expect(withComponents([script], "winrm").execution_context).toBe("system");
+  expect(withComponents([script], "current_user").execution_context).toBe("current_user");
+  expect(withComponents([], "ssh").execution_context).toBe("ssh");
+  expect(bodyOf({ ...newDraft("UTC"), components: [playbook] }).components[0]?.kind).toBe("playbook");
 });

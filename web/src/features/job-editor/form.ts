@@ -12,6 +12,7 @@ export type Duration = NonNullable<JobBody["duration"]>;
 export type Target = JobBody["targets"][number];
 export type Exclusion = NonNullable<JobBody["exclusions"]>[number];
 export type Component = JobBody["components"][number];
+export type Context = NonNullable<JobBody["execution_context"]>;
 type Rest = Readonly<Record<string, unknown>>;
 
 /** A secret as it was just typed: kept apart, so that it is nowhere shown as the text that it is. */
@@ -22,6 +23,7 @@ export interface TypedSecret {
 }
 
 export interface ComponentDraft {
+  kind: Component["kind"];
   /** Of this draft alone: tells a component from the others while it moves. */
   key: string;
   assembly_id: string;
@@ -56,7 +58,7 @@ export interface Draft {
   targets: readonly Target[];
   exclusions: readonly Exclusion[];
   schedule: ScheduleDraft;
-  execution_context: "system" | "current_user";
+  execution_context: Context;
   duration: Duration;
   policies: Policies;
   /** null = as it is; of a new job: enabled. */
@@ -173,8 +175,9 @@ export const draftOf = (job: Definition): Draft => {
 };
 
 const componentDraft = (component: Component): ComponentDraft => {
-  const { assembly_id, revision, role, not_compliant_exit_codes, variables, ...rest } = component;
+  const { kind, assembly_id, revision, role, not_compliant_exit_codes, variables, ...rest } = component;
   return {
+    kind,
     key: newKey(),
     assembly_id,
     revision,
@@ -185,8 +188,20 @@ const componentDraft = (component: Component): ComponentDraft => {
   };
 };
 
-export const addedComponent = (assembly_id: string): ComponentDraft =>
-  componentDraft({ assembly_id, kind: "script", revision: "latest", role: "run", variables: {} });
+export const addedComponent = ({ id, kind }: { id: string; kind: Component["kind"] }): ComponentDraft =>
+  componentDraft({ assembly_id: id, kind, revision: "latest", role: "run", variables: {} });
+
+export const LOCAL_CONTEXTS: readonly Context[] = ["system", "current_user"];
+export const REMOTE_CONTEXTS: readonly Context[] = ["ssh_individual", "ssh", "winrm_individual", "winrm"];
+
+export const hasPlaybooks = ({ components }: Pick<Draft, "components">): boolean => components[0]?.kind === "playbook";
+
+/** These components, and a context in which they run: the one that was chosen, where it will do. */
+export const withComponents = (components: readonly ComponentDraft[], context: Context) => {
+  const fitting = hasPlaybooks({ components }) ? REMOTE_CONTEXTS : LOCAL_CONTEXTS;
+  const fits = components.length === 0 || fitting.includes(context);
+  return { components, execution_context: fits ? context : (fitting[0] ?? context) };
+};
 
 const scheduleDraft = (schedule: Readonly<Record<string, unknown>>): ScheduleDraft => {
   const { type, timezone, timezone_source, start, end, count, expression, rule, exdate, rdate, ...rest } = schedule;
@@ -258,8 +273,8 @@ const build = (draft: Draft, valueOf: (value: unknown) => unknown): JobToSave =>
 });
 
 const componentOf = (draft: ComponentDraft, valueOf: (value: unknown) => unknown): Component => ({
-  kind: "script",
   ...draft.rest,
+  kind: draft.kind,
   assembly_id: draft.assembly_id,
   revision: draft.revision,
   role: draft.role,

@@ -155,7 +155,7 @@ const ASSEMBLY_COLUMNS: readonly Column<AssemblyChoice>[] = [
       </span>
     ),
   },
-  { id: "interpreter", header: "Runs in", width: 100, cell: (one) => one.interpreter },
+  { id: "interpreter", header: "Runs in", width: 100, cell: (one) => one.interpreter ?? "ansible" },
   { id: "variables", header: "Variables", width: 90, align: "right", cell: (one) => one.variables?.length ?? 0 },
   {
     id: "description",
@@ -167,7 +167,7 @@ const ASSEMBLY_COLUMNS: readonly Column<AssemblyChoice>[] = [
   },
 ];
 
-export const AssemblyPicker = ({ title, onChoose, onClose }: PickerProps<string>) => (
+export const AssemblyPicker = ({ title, onChoose, onClose }: PickerProps<Pick<AssemblyChoice, "id" | "kind">>) => (
   <ChoiceDialog<AssemblyChoice>
     title={title}
     label="Assemblies"
@@ -180,10 +180,10 @@ export const AssemblyPicker = ({ title, onChoose, onClose }: PickerProps<string>
     rowName={(one) => one.name}
     whenEmpty={
       <>
-        An assembly is a script with its variables. <AppLink to={paths.newAssembly()}>Write the first one.</AppLink>
+        An assembly is a script or a playbook with its variables. <AppLink to={paths.newAssembly()}>Write the first one.</AppLink>
       </>
     }
-    onChoose={(rows) => onChoose(rows.map((one) => one.id))}
+    onChoose={onChoose}
     onClose={onClose}
   />
 );

@@ -1,5 +1,5 @@
 import { duration } from "@/lib/time";
-import type { Policies } from "./form";
+import type { Context, Policies } from "./form";
 
 /** What each choice means, in one line. */
 
@@ -65,13 +65,22 @@ export const INTERRUPTED: readonly Option<Policies["interrupted"]>[] = [
   { value: "again", label: "Run it again", means: "The playbook may be repeated: it runs once more on such a device." },
 ];
 
-export const CONTEXTS: readonly Option<"system" | "current_user">[] = [
+/** Where scripts run, and from where playbooks reach a device. */
+export const CONTEXTS: readonly Option<Context>[] = [
   { value: "system", label: "System", means: "With the rights of the agent: root on Linux and macOS, SYSTEM on Windows." },
   {
     value: "current_user",
     label: "Whoever is signed in",
     means: "With the rights of each signed-in user, once in each session; never with those of the agent.",
   },
+  {
+    value: "ssh_individual",
+    label: "SSH, a run for each device",
+    means: "Each device is reached by itself and has its own output.",
+  },
+  { value: "ssh", label: "SSH, one run for all", means: "One run over all devices of a site, as in an inventory of many hosts." },
+  { value: "winrm_individual", label: "WinRM, a run for each device", means: "For Windows: each device is reached by itself." },
+  { value: "winrm", label: "WinRM, one run for all", means: "For Windows: one run over all devices of a site." },
 ];
 
 export const RETRIED: readonly { value: Policies["retry_on"][number]; label: string }[] = [
