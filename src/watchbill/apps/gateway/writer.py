@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
 from watchbill import devices, runs
+from watchbill.apps.gateway import desired
 from watchbill.apps.gateway.connection import PROTOCOL_ERROR, RESTART, Connection
 from watchbill.apps.wiring import Engine
 from watchbill.kit import log
@@ -44,6 +45,8 @@ class Batch:
     answers: list[tuple[uuid.UUID, uuid.UUID, str]] = field(default_factory=list)
     inventories: list[tuple[uuid.UUID, str, dict[str, object]]] = field(default_factory=list)
     sessions: list[devices.SignedIn] = field(default_factory=list)
+    #: How devices are, of what is wanted of them; of each the last word counts.
+    told: dict[uuid.UUID, wire.Reported] = field(default_factory=dict)
     acks: list[tuple[Connection, wire.OutputAck | wire.ResultAck]] = field(default_factory=list)
     #: What the results lead to; known once they are stored.
     followed: runs.Followed = field(default_factory=runs.Followed)
@@ -66,6 +69,8 @@ class Batch:
                 self.inventories.append((device, message.digest, message.inventory))
             case wire.Sessions():
                 self.sessions.append(signed_in(device, connection.id, message.sessions))
+            case wire.Reported():
+                self.told[device] = message
             case wire.Hello() | wire.Heartbeat() | wire.Fetch() | wire.Unknown():
                 return
 
@@ -188,7 +193,7 @@ class Writer:
         """Store a batch; False when the database cannot be reached and it is to be tried again."""
         try:
             async with self.engine.db.begin() as tx:
-                await _write(tx, batch, await self.engine.clock.now(tx), self.engine.settings.output_limit_bytes)
+                await _write(tx, batch, await self.engine.clock.now(tx), self.engine)
         except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
             _logger.warning("writer.waits", error=str(error).splitlines()[0])
             return False
@@ -229,13 +234,13 @@ def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
     return list(last.values())
 
 
-async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: int) -> None:
+async def _write(tx: AsyncConnection, batch: Batch, now: datetime, engine: Engine) -> None:
     # A result says all that its acceptance and its start in the same batch would say, and a start all of its acceptance.
     # Of whom it comes counts: what a device says of another's execution must not stand in for the other's own word.
     ended = {report.told for report in batch.reports}
     begun = ended | {one[:2] for one in batch.started}
     ending = {report.execution_id for report in batch.reports}
-    stored = await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes, ending=ending)
+    stored = await runs.store_output(tx, batch.chunks, limit_bytes=engine.settings.output_limit_bytes, ending=ending)
     hashes = await runs.summarise_output(tx, batch.reports, stored)
     await runs.accepted(tx, [one for one in batch.accepted if one not in begun])
     await runs.started(tx, [one for one in batch.started if one[:2] not in ended], now)
@@ -243,4 +248,5 @@ async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: 
     batch.followed = finished
     await runs.cancel_answered(tx, batch.answers, now)
     await devices.reported(tx, batch.inventories, finished.settings, now)
+    await desired.note(tx, engine.keys, batch.told, now)
     await runs.somebody_came(tx, await devices.sessions_changed(tx, batch.sessions))
