@@ -34,7 +34,7 @@ class Note:
 class Notes:
     """The one note, on disk before the account is there and until it is gone."""
 
-    def __init__(self, path: Path, write: Callable[[Path, bytes], None]) -> None:
+    def __init__(self, path: Path, write: Callable[[Path, bytes], object]) -> None:
         self._path = path
         self._write = write
 

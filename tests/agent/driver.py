@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -14,7 +15,7 @@ from watchbill_agent.service_account import Notes
 from watchbill_agent.service_account_linux import LinuxServiceAccount
 from watchbill_agent.tunnel import TunnelKey
 from watchbill_agent.tunnel_linux import LinuxTunnel
-from watchbill_wire import ServiceAccountWanted, TunnelWanted, time_text
+from watchbill_wire import ServiceAccountReported, ServiceAccountWanted, TunnelReported, TunnelWanted, time_text
 
 
 def run(script: str) -> str:
@@ -28,6 +29,7 @@ def main(kind: str, folder: Path) -> None:
     tunnel = LinuxTunnel(TunnelKey(key), SystemCommands(), clock.wall_now)
     for line in sys.stdin:
         asked = json.loads(line)
+        answer: object
         if "sh" in asked:
             answer = run(asked["sh"])
         elif "look" in asked:
@@ -43,8 +45,8 @@ def main(kind: str, folder: Path) -> None:
         sys.stdout.flush()
 
 
-def plain(reported: object) -> dict[str, object]:
-    found = asdict(reported)  # type: ignore[call-overload]
+def plain(reported: TunnelReported | ServiceAccountReported) -> dict[str, Any]:
+    found = asdict(reported)
     if found.get("handshake_at") is not None:
         found["handshake_at"] = time_text(found["handshake_at"])
     return found

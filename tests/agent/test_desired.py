@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,16 +37,12 @@ def desired(one: w.DesiredPayload, key: Ed25519PrivateKey = KEY, key_id: str = "
     return w.Desired(key_id, text, key.sign(w.desired_signing_bytes(text)))
 
 
-def hear(book: Playbook, message: w.Desired) -> Playbook:
-    return book.hear(e.Received(message))
-
-
 def taken(one: w.DesiredPayload) -> list[e.Command]:
     return [e.KeepDesired(one.to_text()), e.Apply(one)]
 
 
 def test_it_is_written_down_before_it_is_applied():
-    hear(Playbook().welcomed(), desired(payload())).expect(*taken(payload()))
+    Playbook().welcomed().hear(desired(payload())).expect(*taken(payload()))
 
 
 @pytest.mark.parametrize(
@@ -62,18 +59,18 @@ def test_it_is_written_down_before_it_is_applied():
     ],
 )
 def test_what_is_not_the_engines_word_for_this_device_now_is_refused_and_changes_nothing(message, why):
-    book = hear(Playbook().welcomed(), message)
+    book = Playbook().welcomed().hear(message)
     (refused,) = book.commands
     assert isinstance(refused, e.RefuseDesired)
     assert why is None or refused.detail == why
-    hear(book, desired(payload())).expect(*taken(payload()))
+    book.hear(desired(payload())).expect(*taken(payload()))
 
 
 def test_an_older_word_is_refused_and_the_same_one_again_is_taken():
     later = payload(issued_at=NOON + timedelta(seconds=1))
-    book = hear(Playbook().welcomed(), desired(later))
-    hear(book, desired(payload())).expect(e.RefuseDesired("older than what is known already"))
-    hear(book, desired(later)).expect(*taken(later))
+    book = Playbook().welcomed().hear(desired(later))
+    book.hear(desired(payload())).expect(e.RefuseDesired("older than what is known already"))
+    book.hear(desired(later)).expect(*taken(later))
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=20))
@@ -81,7 +78,7 @@ def test_in_whatever_order_words_come_the_newest_is_what_stays(order):
     book = Playbook().welcomed()
     applied = []
     for number in order:
-        hear(book, desired(payload(issued_at=NOON + timedelta(milliseconds=number))))
+        book.hear(desired(payload(issued_at=NOON + timedelta(milliseconds=number))))
         applied += [c.payload.issued_at for c in book.commands if isinstance(c, e.Apply)]
     assert applied == sorted(applied)
     assert applied[-1] == NOON + timedelta(milliseconds=max(order))
@@ -89,7 +86,7 @@ def test_in_whatever_order_words_come_the_newest_is_what_stays(order):
 
 def test_a_key_that_is_not_known_yet_is_asked_for_and_the_word_waits():
     other = Ed25519PrivateKey.generate()
-    book = hear(Playbook().welcomed(), desired(payload(), other, "k2")).expect(e.RefreshKeys())
+    book = Playbook().welcomed().hear(desired(payload(), other, "k2")).expect(e.RefreshKeys())
     fresh = w.EngineKey("k2", other.public_key().public_bytes_raw())
     book.hear(e.KeysLearned((ENGINE_KEY, fresh))).expect(*taken(payload()))
 
@@ -111,9 +108,9 @@ def test_how_it_is_is_told_once_at_each_connection_and_whenever_it_changes():
 class Enclosed(Agent):
     """In an enclosure of its own: what it does to accounts, this machine does not take part in."""
 
-    def start(self, *extra: str) -> None:
+    def start(self, *extra: str, within: Sequence[str] = ()) -> None:
         number = len(list(self.data.parent.glob("enclosure*")))
-        super().start(*extra, within=enclosed(self.data.parent / f"enclosure{number}"))
+        super().start(*extra, within=[*enclosed(self.data.parent / f"enclosure{number}"), *within])
 
     async def stop(self) -> None:
         """As a machine loses its power: whoever holds the enclosure takes no other sign."""
@@ -139,7 +136,8 @@ async def told(engine, state: str, generation: int = 1) -> w.ServiceAccountRepor
         accounts = [m.service_account for m in engine.all(w.Reported) if m.service_account is not None]
         return [a for a in accounts[-1:] if (a.state, a.generation) == (state, generation)]
 
-    return (await engine.until(found))[0]
+    last: w.ServiceAccountReported = (await engine.until(found))[0]
+    return last
 
 
 async def test_an_agent_tells_its_tunnels_key_at_once_and_keeps_it(engine, agent):

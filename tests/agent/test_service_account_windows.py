@@ -1,6 +1,7 @@
 """The service account on Windows, by what PowerShell was recorded to be asked and to answer. No real Windows takes part."""
 
 import json
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -46,9 +47,7 @@ def account(shell, tmp_path):
     def seal(key: str, generation: int, password: str) -> str:
         return sealing.seal_password(DEVICE, key, generation, password)
 
-    return WindowsServiceAccount(
-        Notes(tmp_path / "note.json", lambda path, data: path.write_bytes(data) and None), shell, seal
-    )
+    return WindowsServiceAccount(Notes(tmp_path / "note.json", Path.write_bytes), shell, seal)
 
 
 def wanted(state="present", generation=1, key: str | None = w.base64url(PUBLIC)):

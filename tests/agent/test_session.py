@@ -69,7 +69,18 @@ class Playbook:
         self, what: e.Event | w.EngineMessage, remembered: e.Stored | None = None, after: float = 0.0
     ) -> "Playbook":
         self.now += after
-        said = (w.Welcome, w.Execute, w.Cancel, w.OutputAck, w.ResultAck, w.Piece, w.NoFile, w.Bye, w.Unknown)
+        said = (
+            w.Welcome,
+            w.Execute,
+            w.Desired,
+            w.Cancel,
+            w.OutputAck,
+            w.ResultAck,
+            w.Piece,
+            w.NoFile,
+            w.Bye,
+            w.Unknown,
+        )
         event = e.Received(what, remembered) if isinstance(what, said) else what
         self.commands = self.session.handle(event, self.now)
         return self

@@ -40,10 +40,9 @@ class Device:
         self.told: list[w.Reported] = []
         self.upkeep = Upkeep(Hands(self.hands, self.hands), self.told.append, lambda: datetime.now(UTC))
 
-    def want(self, number: int = 0, **parts) -> w.DesiredPayload:
+    def want(self, number: int = 0, **parts) -> None:
         now = datetime.now(UTC) + timedelta(microseconds=number)
         self.upkeep.take(w.DesiredPayload("d", now, now + timedelta(hours=1), **parts))
-        return now
 
     async def says(self, wanted) -> None:
         async with asyncio.timeout(10):

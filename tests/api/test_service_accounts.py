@@ -1,19 +1,20 @@
 """Service accounts over HTTP: for one device, for many, and who may."""
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from tests.api.conftest import codes
 from watchbill import agents
-from watchbill_wire import ServiceAccountReported
+from watchbill_wire import AccountState, ServiceAccountReported
 
 
 @pytest.fixture
 def tells(deps):
     """`await tells(device_id, state)`, as its gateway stores it."""
 
-    async def tell(device_id: str, state: str) -> None:
+    async def tell(device_id: UUID, state: AccountState) -> None:
         async with deps.db.begin() as tx:
             (wish,) = (await agents.service_accounts_wanted(tx, [device_id])).values()
             told = {device_id: ServiceAccountReported(state, wish.generation)}
@@ -27,16 +28,21 @@ async def crane(make_device, world):
     return await make_device("crane", world.site_a)
 
 
+def allowed(account: dict[str, Any]) -> list[str]:
+    assert all((one["reason"] is None) == one["allowed"] for one in account["allowed_actions"])
+    return [one["action"] for one in account["allowed_actions"] if one["allowed"]]
+
+
 async def test_one_is_made_rotated_and_removed_and_the_device_shows_it(admin, crane, tells):
     path = f"/api/devices/{crane}/service_account"
     before = (await admin.get(path)).json()
-    assert (before["state"], before["allowed_actions"], before["requested_at"]) == ("none", ["create"], None)
+    assert (before["state"], allowed(before), before["requested_at"]) == ("none", ["create"], None)
     made = (await admin.post(path)).json()
     assert (made["state"], made["username"], made["requested_by"]) == ("creating", "svc-watchbill", "ada")
     assert (await admin.post(path)).json() == made, "twice is once"
     await tells(crane, "present")
     shown = (await admin.get(f"/api/devices/{crane}")).json()["service_account"]
-    assert (shown["state"], shown["allowed_actions"]) == ("present", ["rotate", "remove"])
+    assert (shown["state"], allowed(shown)) == ("present", ["rotate", "remove"])
     assert (await admin.post(f"{path}/rotate")).json()["state"] == "rotating"
     await tells(crane, "present")
     assert (await admin.delete(path)).json()["state"] == "removing"
@@ -62,7 +68,8 @@ async def test_an_operator_who_may_not_run_as_system_makes_no_login(admin, opera
     assert (await operator.post(path)).status_code == 200
     denied = {"denied_permissions": ["run_as_system"]}
     assert (await admin.patch(f"/api/operators/{world.operator.id}", json=denied)).status_code == 200
-    assert (await operator.get(path)).json()["allowed_actions"] == []
+    reasons = {one["reason"] for one in (await operator.get(path)).json()["allowed_actions"]}
+    assert reasons == {"This needs the permission `run_as_system`."}
     for reply in (await operator.post(path), await operator.post(f"{path}/rotate"), await operator.delete(path)):
         assert reply.status_code == 403
     body = {"action": "create", "device_ids": [str(crane)]}

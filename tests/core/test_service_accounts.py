@@ -16,20 +16,20 @@ facts = st.builds(
 
 
 def test_a_life_from_the_wish_to_its_end():
-    for told, generation, expected in [
-        (("present", 1), None, S.CREATING),
-        (("present", 1), ("present", 1), S.PRESENT),
-        (("present", 2), ("present", 1), S.ROTATING),
-        (("present", 2), ("failed", 2), S.FAILED),
-        (("present", 2), ("present", 2), S.PRESENT),
-        (("absent", 2), ("present", 2), S.REMOVING),
-        (("absent", 2), ("absent", 2), S.NONE),
-        (("present", 3), ("absent", 2), S.CREATING),
-        (("present", 3), ("unsupported", 3), S.UNSUPPORTED),
-        (("absent", 3), ("unsupported", 3), S.NONE),
-        (("absent", 3), None, S.REMOVING),
+    for facts_then, expected in [
+        (AccountFacts("present", 1), S.CREATING),
+        (AccountFacts("present", 1, "present", 1), S.PRESENT),
+        (AccountFacts("present", 2, "present", 1), S.ROTATING),
+        (AccountFacts("present", 2, "failed", 2), S.FAILED),
+        (AccountFacts("present", 2, "present", 2), S.PRESENT),
+        (AccountFacts("absent", 2, "present", 2), S.REMOVING),
+        (AccountFacts("absent", 2, "absent", 2), S.NONE),
+        (AccountFacts("present", 3, "absent", 2), S.CREATING),
+        (AccountFacts("present", 3, "unsupported", 3), S.UNSUPPORTED),
+        (AccountFacts("absent", 3, "unsupported", 3), S.NONE),
+        (AccountFacts("absent", 3), S.REMOVING),
     ]:
-        assert state_of(AccountFacts(*told, *(generation or ()))) is expected
+        assert state_of(facts_then) is expected
     assert state_of(None) is S.NONE
 
 

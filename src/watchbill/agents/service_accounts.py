@@ -49,12 +49,22 @@ DESIRED_CHANNEL = "watchbill_desired"
 _IDS_TOGETHER = 200
 #: What changing an account takes: it is a login with every right on the device.
 ACCOUNT_PERMISSIONS = (Permission.DEVICES_WRITE, Permission.RUN_AS_SYSTEM)
+_REVOKED = "A revoked device is not reached any more."
 _WORDS = {AccountAction.CREATE: "created", AccountAction.ROTATE: "rotated", AccountAction.REMOVE: "removed"}
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedAction:
+    """Whether the reader may do something that changes the account, and why not."""
+
+    action: AccountAction
+    allowed: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A device's account as people see it. `allowed_actions`: what the reader may do that changes something."""
+    """A device's account as people see it."""
 
     device_id: UUID
     username: str
@@ -63,7 +73,7 @@ class ServiceAccount:
     requested_at: datetime | None
     requested_by: str | None
     told_at: datetime | None
-    allowed_actions: Sequence[AccountAction]
+    allowed_actions: Sequence[AllowedAction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,6 @@ async def get_service_account(tx: AsyncConnection, actor: Actor, device_id: UUID
 
 def _shown(actor: Actor, device_id: UUID, status: DeviceStatus, found: Account | None) -> ServiceAccount:
     state = state_of(found.facts if found else None)
-    can = all(actor.may(one) for one in ACCOUNT_PERMISSIONS) and status is not DeviceStatus.REVOKED
     return ServiceAccount(
         device_id,
         USERNAME,
@@ -104,8 +113,20 @@ def _shown(actor: Actor, device_id: UUID, status: DeviceStatus, found: Account |
         found.requested_at if found else None,
         found.requested_by if found else None,
         found.told_at if found else None,
-        [action for action in AccountAction if can and is_changed_by(state, action)],
+        [_allowed(actor, status, state, action) for action in AccountAction],
     )
+
+
+def _allowed(actor: Actor, status: DeviceStatus, state: AccountState, action: AccountAction) -> AllowedAction:
+    reason = None
+    lacking = [one for one in ACCOUNT_PERMISSIONS if not actor.may(one)]
+    if lacking:
+        reason = f"This needs the permission `{lacking[0]}`."
+    elif status is DeviceStatus.REVOKED:
+        reason = _REVOKED
+    elif not is_changed_by(state, action):
+        reason = "There is one already." if action is AccountAction.CREATE else "There is none on this device."
+    return AllowedAction(action, allowed=reason is None, reason=reason)
 
 
 async def change_service_account(
@@ -115,7 +136,7 @@ async def change_service_account(
     device = await devices.lock_device(tx, actor, device_id)
     actor.require(*ACCOUNT_PERMISSIONS)
     if device.status is DeviceStatus.REVOKED:
-        raise ConflictError("A revoked device is not reached any more.", code="device_revoked")
+        raise ConflictError(_REVOKED, code="device_revoked")
     before = await get_service_account(tx, actor, device_id)
     if action is AccountAction.ROTATE and not is_changed_by(before.state, action):
         raise ConflictError("There is no service account to rotate on this device.", code="no_service_account")

@@ -16,6 +16,12 @@ from watchbill.kit.errors import InvalidError
 resource = router(prefix="/api/devices", tags=["devices"])
 
 
+class ServiceAccountAction(Model):
+    action: AccountAction
+    allowed: bool
+    reason: str | None
+
+
 class ServiceAccountReply(Model):
     """`detail`: why it failed or is not supported, in the words of the device. `told_at`: when the device told of it last."""
 
@@ -26,7 +32,7 @@ class ServiceAccountReply(Model):
     requested_at: Instant | None
     requested_by: str | None
     told_at: Instant | None
-    allowed_actions: list[AccountAction]
+    allowed_actions: list[ServiceAccountAction]
 
 
 class ServiceAccountsChange(Model):

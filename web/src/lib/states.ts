@@ -76,6 +76,13 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   denied: mark("Denied", "cancelled", "bad"),
   waiting: mark("Waiting", "waiting", "warn"),
   archived: mark("Archived", "held", "idle"),
+  // service accounts
+  none: mark("None", "skipped", "idle"),
+  creating: mark("Being created", "connecting", "live"),
+  present: mark("Present", "success", "good"),
+  rotating: mark("Being rotated", "connecting", "live"),
+  removing: mark("Being removed", "cancelling", "live"),
+  unsupported: mark("Not supported", "skipped", "warn"),
   // verdicts of checks
   compliant: mark("Compliant", "success", "good"),
   fixed: mark("Fixed", "success", "good"),

@@ -193,7 +193,9 @@ class Writer:
         """Store a batch; False when the database cannot be reached and it is to be tried again."""
         try:
             async with self.engine.db.begin() as tx:
-                await _write(tx, batch, await self.engine.clock.now(tx), self.engine)
+                now = await self.engine.clock.now(tx)
+                await _write(tx, batch, now, self.engine.settings.output_limit_bytes)
+                await desired.note(tx, self.engine.keys, batch.told, now)
         except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
             _logger.warning("writer.waits", error=str(error).splitlines()[0])
             return False
@@ -234,13 +236,13 @@ def _last_acks(batch: Batch) -> list[tuple[Connection, wire.EngineMessage]]:
     return list(last.values())
 
 
-async def _write(tx: AsyncConnection, batch: Batch, now: datetime, engine: Engine) -> None:
+async def _write(tx: AsyncConnection, batch: Batch, now: datetime, limit_bytes: int) -> None:
     # A result says all that its acceptance and its start in the same batch would say, and a start all of its acceptance.
     # Of whom it comes counts: what a device says of another's execution must not stand in for the other's own word.
     ended = {report.told for report in batch.reports}
     begun = ended | {one[:2] for one in batch.started}
     ending = {report.execution_id for report in batch.reports}
-    stored = await runs.store_output(tx, batch.chunks, limit_bytes=engine.settings.output_limit_bytes, ending=ending)
+    stored = await runs.store_output(tx, batch.chunks, limit_bytes=limit_bytes, ending=ending)
     hashes = await runs.summarise_output(tx, batch.reports, stored)
     await runs.accepted(tx, [one for one in batch.accepted if one not in begun])
     await runs.started(tx, [one for one in batch.started if one[:2] not in ended], now)
@@ -248,5 +250,4 @@ async def _write(tx: AsyncConnection, batch: Batch, now: datetime, engine: Engin
     batch.followed = finished
     await runs.cancel_answered(tx, batch.answers, now)
     await devices.reported(tx, batch.inventories, finished.settings, now)
-    await desired.note(tx, engine.keys, batch.told, now)
     await runs.somebody_came(tx, await devices.sessions_changed(tx, batch.sessions))

@@ -7612,13 +7612,21 @@ export interface components {
          * @enum {string}
          */
         Scope: "everything" | "site" | "device";
+        /** ServiceAccountAction */
+        ServiceAccountAction: {
+            action: components["schemas"]["AccountAction"];
+            /** Allowed */
+            allowed: boolean;
+            /** Reason */
+            reason: string | null;
+        };
         /**
          * ServiceAccountReply
          * @description `detail`: why it failed or is not supported, in the words of the device. `told_at`: when the device told of it last.
          */
         ServiceAccountReply: {
             /** Allowed Actions */
-            allowed_actions: components["schemas"]["AccountAction"][];
+            allowed_actions: components["schemas"]["ServiceAccountAction"][];
             /** Detail */
             detail: string | null;
             /**
