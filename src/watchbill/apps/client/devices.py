@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from watchbill.apps.client import asking
+from watchbill.apps.client import asking, service_accounts
 from watchbill.apps.client.output import Column, size
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
 from watchbill.core.custom_field_rules import FieldType, UnfitValueError, value_of_text
 
 app = group("The machines under management.")
+app.add_typer(service_accounts.app, name="service-account")
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="A device's id or host name.")]
 
 
@@ -72,6 +73,7 @@ def show(session: Session, device: Device) -> None:
             "Domain": found["domain"],
             "Last user": found["last_user"],
             "Signed in": _signed_in(found["sessions"]),
+            "Service account": _account(found["service_account"]),
             "Addresses": found["internal_addresses"],
             "Connects from": found["external_address"],
             "Tags": found["tags"] or None,
@@ -89,6 +91,10 @@ def _signed_in(sessions: list[dict[str, Any]] | None) -> list[str] | str | None:
     if sessions is None:
         return None
     return [f"{one['user']} ({one['place']})" if one["place"] else one["user"] for one in sessions] or "nobody"
+
+
+def _account(account: Mapping[str, Any]) -> str:
+    return f"{account['state']}: {account['detail']}" if account["detail"] else str(account["state"])
 
 
 def _size(number: int | None) -> str | None:
