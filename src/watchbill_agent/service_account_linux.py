@@ -9,6 +9,7 @@ import os
 import pwd
 import secrets
 import signal
+import stat
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ SUDOERS = Path("/etc/sudoers.d")
 ENDING_SECONDS = 5.0
 _SHELLS = ("/bin/bash", "/bin/sh")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -154,6 +156,8 @@ class _Folder:
         return _Folder(inner, self._entry)
 
     def write(self, name: str, data: bytes) -> None:
+        if self._has(name, data):
+            return
         fresh = f".{name}.new"
         with suppress(FileNotFoundError):
             os.unlink(fresh, dir_fd=self._descriptor)
@@ -163,6 +167,17 @@ class _Folder:
             file.flush()
             os.fsync(file.fileno())
         os.rename(fresh, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def _has(self, name: str, data: bytes) -> bool:
+        """Whether the file is as it should be already. What is no file at all is replaced as one that is not."""
+        try:
+            descriptor = os.open(name, _LOOK, dir_fd=self._descriptor)
+        except OSError:
+            return False
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            is_right = (found.st_mode, found.st_uid) == (stat.S_IFREG | 0o600, self._entry.pw_uid)
+            return is_right and file.read(len(data) + 1) == data
 
     def _give(self, descriptor: int, mode: int) -> None:
         os.fchown(descriptor, self._entry.pw_uid, self._entry.pw_gid)

@@ -39,9 +39,22 @@ def test_it_is_made_with_its_keys_and_its_rule_and_making_it_twice_changes_nothi
     assert there.sh(f"cat ~{NAME}/.ssh/authorized_keys") == f"restrict,pty {KEYS[0]}\n"
     assert there.sh(f"getent shadow {NAME} | cut -d: -f2") == "*\n", "no password, and not locked: sshd takes its keys"
     assert there.sh("visudo -c -q && echo well") == "well\n"
-    before = there.sh(f"getent passwd {NAME}; stat -c %i /etc/sudoers.d/{NAME}; ls -A /etc/sudoers.d")
+    all_of_it = (
+        f"getent passwd {NAME}; stat -c %i /etc/sudoers.d/{NAME} ~{NAME}/.ssh/authorized_keys; ls -A /etc/sudoers.d"
+    )
+    before = there.sh(all_of_it)
     assert put(there) == told("present")
-    assert there.sh(f"getent passwd {NAME}; stat -c %i /etc/sudoers.d/{NAME}; ls -A /etc/sudoers.d") == before
+    assert there.sh(all_of_it) == before
+
+
+@pytest.mark.parametrize("spoiled", ["echo more >>", "chmod 644", "chown root", "rm", "ln -sf /etc/shadow"])
+def test_keys_that_somebody_spoiled_are_put_right(there, spoiled):
+    put(there)
+    there.sh(f"{spoiled} ~{NAME}/.ssh/authorized_keys")
+    assert put(there) == told("present")
+    assert there.sh(f"stat -c '%U %a %F' ~{NAME}/.ssh/authorized_keys") == f"{NAME} 600 regular file\n"
+    assert there.sh(f"cat ~{NAME}/.ssh/authorized_keys") == f"restrict,pty {KEYS[0]}\n"
+    assert there.sh("stat -c '%U' /etc/shadow") == "root\n"
 
 
 def test_it_becomes_root_by_sudo_without_being_asked_and_only_where_that_is_wanted(there):

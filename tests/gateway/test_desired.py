@@ -12,6 +12,7 @@ from tests.gateway.harbour import Harbour, Peer
 from watchbill import agents
 from watchbill.core.service_accounts import AccountAction, AccountState
 from watchbill.identity import ENGINE
+from watchbill.kit import db
 
 
 async def do(harbour: Harbour, action: AccountAction, *devices: uuid.UUID) -> None:
@@ -100,6 +101,17 @@ async def test_what_was_wanted_while_a_device_was_away_or_on_another_gateway_rea
         said = await heard(two_gateways, peer)
         assert said.service_account is not None
         assert said.service_account.state == "absent"
+
+
+async def test_of_whom_nothing_is_wanted_is_told_so_only_when_it_changed(harbour: Harbour) -> None:
+    device, other = await harbour.device(), await harbour.device("other")
+    async with harbour.dial(device) as peer, harbour.dial(other) as untold:
+        async with harbour.db.begin() as tx:
+            await db.notify(tx, agents.DESIRED_CHANNEL, f"{device},{uuid.uuid4()}")
+        said = await heard(harbour, peer)
+        assert (said.device_id, said.tunnel, said.service_account) == (str(device), None, None)
+        await do(harbour, AccountAction.CREATE, other)
+        assert (await heard(harbour, untold)).service_account is not None, "it is the first word that it hears"
 
 
 async def test_a_device_that_lies_hurts_itself_alone(harbour: Harbour) -> None:

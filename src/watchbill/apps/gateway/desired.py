@@ -30,12 +30,14 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 async def wanted_of(
     tx: AsyncConnection, device_ids: Collection[uuid.UUID], now: datetime
 ) -> dict[uuid.UUID, wire.DesiredPayload]:
-    """By device, for those of which anything was ever wanted."""
+    """By device, for those of which anything is wanted."""
     accounts = await agents.service_accounts_wanted(tx, device_ids)
-    return {one: _payload(one, now, account) for one, account in accounts.items()}
+    return {one: payload_of(one, now, account) for one, account in accounts.items()}
 
 
-def _payload(device_id: uuid.UUID, now: datetime, account: wire.ServiceAccountWanted | None) -> wire.DesiredPayload:
+def payload_of(
+    device_id: uuid.UUID, now: datetime, account: wire.ServiceAccountWanted | None = None
+) -> wire.DesiredPayload:
     return wire.DesiredPayload(str(device_id), now, now + LIFETIME, None, account)
 
 
@@ -52,34 +54,39 @@ class Teller:
     engine: Engine
     held: Mapping[uuid.UUID, Connection]
     wake: Wake = field(default_factory=Wake)
-    _waiting: set[uuid.UUID] = field(default_factory=set)
+    #: Whether something changed for it: then it is told also that nothing is wanted any more.
+    _waiting: dict[uuid.UUID, bool] = field(default_factory=dict)
 
-    def came(self, device_ids: Collection[uuid.UUID]) -> None:
-        self._waiting.update(device_ids)
+    def came(self, device_ids: Collection[uuid.UUID], *, has_changed: bool = False) -> None:
+        for one in device_ids:
+            self._waiting[one] = has_changed or self._waiting.get(one, False)
         self.wake.ring()
 
     def heard(self, payload: str) -> None:
         """A NOTIFY with ids of devices, or (empty) look for yourself."""
         named = {uuid.UUID(one) for one in _ID.findall(payload)} if payload else set(self.held)
-        self.came(named & self.held.keys())
+        self.came(named & self.held.keys(), has_changed=bool(payload))
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             if not self._waiting:
                 await self.wake.wait(stop, 60)
                 continue
-            some = [self._waiting.pop() for _ in range(min(HANDFUL, len(self._waiting)))]
+            some = dict(self._waiting.popitem() for _ in range(min(HANDFUL, len(self._waiting))))
             try:
                 await self._tell(some)
             except BaseException:
-                self._waiting.update(some)  # in vain: again
+                for one, has_changed in some.items():  # in vain: again
+                    self.came([one], has_changed=has_changed)
                 raise
 
-    async def _tell(self, device_ids: Collection[uuid.UUID]) -> None:
+    async def _tell(self, some: Mapping[uuid.UUID, bool]) -> None:
         async with self.engine.db.begin() as tx:
-            wanted = await wanted_of(tx, device_ids, await self.engine.clock.now(tx))
-            signer = await agents.load_signer(tx, self.engine.keys) if wanted else None
-        for device_id, payload in wanted.items():
+            now = await self.engine.clock.now(tx)
+            said = {one: payload_of(one, now) for one, has_changed in some.items() if has_changed}
+            said |= await wanted_of(tx, some, now)
+            signer = await agents.load_signer(tx, self.engine.keys) if said else None
+        for device_id, payload in said.items():
             connection = self.held.get(device_id)
             if connection is not None and signer is not None:
                 connection.send(_signed(signer, payload.to_text()))
