@@ -32,8 +32,8 @@ export const ServiceAccountPanel = ({ device }: { device: WholeDevice }) => {
             { label: "Why", value: account.detail },
             { label: "Name", value: account.username },
             { label: "Asked for by", value: account.requested_by },
-            { label: "Asked for", value: <Instant at={account.requested_at} show="relative" none="–" /> },
-            { label: "Told by the device", value: <Instant at={account.told_at} show="relative" none="not yet" /> },
+            { label: "Asked for", value: <Instant at={account.requested_at} none="–" /> },
+            { label: "Told by the device", value: <Instant at={account.told_at} none="not yet" /> },
           ].filter((one) => one.label !== "Why" || one.value !== null)}
         />
       )}
