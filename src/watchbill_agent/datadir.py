@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from watchbill_agent.errors import EXIT_BUSY, EXIT_NOT_ENROLLED, EXIT_USAGE, AgentError
-from watchbill_wire import EngineKey, WireError, base64url, engine_keys_from_json
+from watchbill_wire import DesiredPayload, EngineKey, WireError, base64url, engine_keys_from_json, parse_desired
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,10 @@ class DataDir:
         self._key = self.path / "device.key"
         self._sealing_key = self.path / "sealing.key"
         self._certificate = self.path / "server.pem"
+        self._tunnel_key = self.path / "tunnel.key"
+        self._desired = self.path / "desired.json"
+        #: What is noted of the account that the agent made on this device.
+        self.service_account = self.path / "service-account.json"
 
     def create(self) -> None:
         """Private to its owner. A folder that others may read and that holds something is not ours to close off."""
@@ -124,7 +128,9 @@ class DataDir:
         self.write(self._identity, json.dumps({**asdict(identity), "engine_keys": keys}, indent=1).encode())
 
     def forget_identity(self) -> None:
-        for path in (self._identity, self._key, self._sealing_key, self._certificate):
+        """The service account that is there stays known: it is of the machine."""
+        own = (self._identity, self._key, self._sealing_key, self._certificate, self._tunnel_key, self._desired)
+        for path in own:
             path.unlink(missing_ok=True)
 
     # -- key and certificate -----------------------------------------------------------------------------------------
@@ -142,12 +148,18 @@ class DataDir:
 
     def load_or_make_sealing_key(self) -> X25519PrivateKey:
         """Made by whichever version of the agent needs it first: its public half is told with every proof of the other key."""
-        if not self._sealing_key.exists():
-            self.write(self._sealing_key, X25519PrivateKey.generate().private_bytes_raw())
+        return self._exchange_key(self._sealing_key)
+
+    def load_or_make_tunnel_key(self) -> X25519PrivateKey:
+        return self._exchange_key(self._tunnel_key)
+
+    def _exchange_key(self, path: Path) -> X25519PrivateKey:
+        if not path.exists():
+            self.write(path, X25519PrivateKey.generate().private_bytes_raw())
         try:
-            return X25519PrivateKey.from_private_bytes(self._sealing_key.read_bytes())
+            return X25519PrivateKey.from_private_bytes(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise AgentError(f"{self._sealing_key} cannot be read: {error}", EXIT_NOT_ENROLLED) from error
+            raise AgentError(f"{path} cannot be read: {error}", EXIT_NOT_ENROLLED) from error
 
     def save_certificate(self, pem: str) -> None:
         self.write(self._certificate, pem.encode("ascii"))
@@ -157,3 +169,16 @@ class DataDir:
             return self._certificate.read_text("ascii")
         except OSError as error:
             raise AgentError(f"{self._certificate} cannot be read: {error.strerror}", EXIT_NOT_ENROLLED) from error
+
+    # -- what is wanted of the device ----------------------------------------------------------------------------------
+
+    def save_desired(self, text: str) -> None:
+        self.write(self._desired, text.encode("utf-8"))
+
+    def load_desired(self, device_id: str) -> DesiredPayload | None:
+        """What this device is to be like, as it was last said. What cannot be read counts as never said: it is said again."""
+        try:
+            found = parse_desired(self._desired.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if found.device_id == device_id else None

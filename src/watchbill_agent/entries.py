@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,6 +44,11 @@ def wire_state(entry: Entry) -> DeliveryState:
 
 def names(received: e.Received, execution_id: str) -> bool:
     return isinstance(received.message, Execute) and execution_id_of(received.message.payload) == execution_id
+
+
+def is_anyone_waiting(entries: Iterable[Entry], besides: Entry) -> bool:
+    """Whether another one, which lacks nothing, has not started yet."""
+    return any(one.state == "accepted" and not one.wants_files and one is not besides for one in entries)
 
 
 def cancel_outcome(result: Result) -> tuple[Answer, str | None]:

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Literal, Union
 
 from watchbill_wire import (
+    DesiredPayload,
     EngineKey,
     EngineMessage,
     EnvelopePayload,
     Message,
     RefusalReason,
+    Reported,
     Result,
     SignedIn,
     Stream,
@@ -143,6 +145,13 @@ class InventoryChanged:
     digest: str
 
 
+@dataclass(frozen=True)
+class StateLookedAt:
+    """How the device is, of what the Engine may want of it beside scripts."""
+
+    reported: Reported
+
+
 Event = Union[
     Loaded,
     Connected,
@@ -159,6 +168,7 @@ Event = Union[
     OutputGrew,
     InventoryChanged,
     SessionsChanged,
+    StateLookedAt,
 ]
 
 
@@ -279,6 +289,25 @@ class Kill:
     grace_seconds: float
 
 
+@dataclass(frozen=True)
+class KeepDesired:
+    """The text as it was signed: what is wanted also after a restart, and how new it is."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Make the device so; StateLookedAt follows, and again whenever it changes."""
+
+    payload: DesiredPayload
+
+
+@dataclass(frozen=True)
+class RefuseDesired:
+    detail: str
+
+
 Command = Union[
     Send,
     SendOutput,
@@ -299,4 +328,7 @@ Command = Union[
     DropFiles,
     Spawn,
     Kill,
+    KeepDesired,
+    Apply,
+    RefuseDesired,
 ]

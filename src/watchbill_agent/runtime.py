@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from watchbill_agent import __version__, as_user, clock, inventory, platform_linux, sessions
+from watchbill_agent import __version__, as_user, clock, hands, inventory, platform_linux, sessions
 from watchbill_agent import events as e
 from watchbill_agent.datadir import DataDir
 from watchbill_agent.errors import AgentError
@@ -30,6 +30,7 @@ from watchbill_agent.log import Log
 from watchbill_agent.session import Session
 from watchbill_agent.session_watch import SessionWatch
 from watchbill_agent.spool import Spool
+from watchbill_agent.upkeep import Upkeep
 from watchbill_wire import (
     Cancel,
     Execute,
@@ -66,6 +67,7 @@ class Runtime:
         self._branch = options.branch
         self._failure: Exception | None = None
         self._spool = Spool(data.spool)
+        self._desired = data.load_desired(identity.device_id)
         self._session = Session(
             device_id=identity.device_id,
             agent_version=__version__,
@@ -73,6 +75,7 @@ class Runtime:
             keys=identity.engine_keys,
             max_parallel=options.max_parallel,
             random=random.random,
+            desired_at=self._desired.issued_at if self._desired else None,
         )
         signed_in = sessions.of_this_device(options.utmp)
         self._session_watch = SessionWatch(signed_in, lambda found: self.feed(e.SessionsChanged(found)))
@@ -87,6 +90,11 @@ class Runtime:
             data.load_or_make_sealing_key(),
             self.feed,
             self._time_at,
+        )
+        self._upkeep = Upkeep(
+            hands.of_this_device(data, identity.device_id, self._engine_now),
+            lambda reported: self.feed(e.StateLookedAt(reported)),
+            self._engine_now,
         )
         self._events: deque[e.Event] = deque()
         self._is_feeding = False
@@ -111,6 +119,7 @@ class Runtime:
                 self._watch_inventory(),
                 self._watch_keys(),
                 self._session_watch.run(),
+                self._upkeep.run(),
             )
         except sqlite3.Error as error:
             raise AgentError(f"the spool {self._data.spool} cannot be used: {error}") from error
@@ -143,6 +152,8 @@ class Runtime:
         for stored in deliveries:
             if stored.state in ("starting", "running"):
                 self._launcher.attach(stored.execution_id, is_started=stored.state == "running")
+        if self._desired is not None:
+            self._upkeep.take(self._desired)
         self._log("agent.started", version=__version__, deliveries=len(deliveries))
 
     # -- events in ---------------------------------------------------------------------------------------------------
@@ -217,6 +228,9 @@ class Runtime:
             e.DropFiles: lambda c: self._gatherer.drop(c.execution_id),
             e.Spawn: self._spawn,
             e.Kill: lambda c: launcher.kill(c.execution_id, c.grace_seconds),
+            e.KeepDesired: lambda c: self._data.save_desired(c.text),
+            e.Apply: self._apply,
+            e.RefuseDesired: lambda c: self._log("desired.refused", detail=c.detail),
         }
 
     def _send_output(self, command: e.SendOutput) -> None:
@@ -259,6 +273,16 @@ class Runtime:
     def _settle(self, command: e.Settle) -> None:
         self._spool.settle(command.execution_id, command.at)
         self._launcher.discard(command.execution_id)
+
+    def _apply(self, command: e.Apply) -> None:
+        account = command.payload.service_account
+        self._log(
+            "desired.taken", tunnel=command.payload.tunnel is not None, account=account.state if account else None
+        )
+        self._upkeep.take(command.payload)
+
+    def _engine_now(self) -> datetime:
+        return self._time_at(clock.monotonic())
 
     def _time_at(self, moment: float) -> datetime:
         return self._session.engine_time(moment) or clock.wall_at(moment)

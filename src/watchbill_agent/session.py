@@ -11,22 +11,24 @@ from datetime import datetime, timedelta
 
 from watchbill_agent import events as e
 from watchbill_agent.backoff import Backoff
-from watchbill_agent.entries import Entry, cancel_outcome, names, wire_state
+from watchbill_agent.desired import DesiredState
+from watchbill_agent.entries import Entry, cancel_outcome, is_anyone_waiting, names, wire_state
 from watchbill_agent.transfer import Transfer
 from watchbill_agent.verify import Refusal, check
 from watchbill_wire import (
     MAX_IN_FLIGHT_BYTES,
     Accepted,
+    AgentMessage,
     Answer,
     Bye,
     Cancel,
     CancelAnswer,
     Delivery,
+    Desired,
     EngineKey,
     Execute,
     Heartbeat,
     Hello,
-    Output,
     OutputAck,
     RefusalReason,
     Result,
@@ -58,6 +60,7 @@ class Session:
         keys: tuple[EngineKey, ...],
         max_parallel: int,
         random: Callable[[], float],
+        desired_at: datetime | None = None,
     ) -> None:
         self._device_id = device_id
         self._agent_version = agent_version
@@ -72,6 +75,7 @@ class Session:
         self._their_digest: str | None = None
         self._sessions: tuple[SignedIn, ...] | None = None
         self._told_sessions: tuple[SignedIn, ...] | None = None
+        self._desired = DesiredState(device_id, desired_at)
         self._server_time: datetime | None = None
         self._server_time_at = 0.0
         self._is_connected = False
@@ -132,14 +136,17 @@ class Session:
         else:
             self._on_signal(event)
 
-    def _on_signal(self, event: e.Ponged | e.Ticked | e.InventoryChanged | e.SessionsChanged) -> None:
-        if isinstance(event, e.Ponged):
+    def _on_signal(self, event: e.Ponged | e.Ticked | e.InventoryChanged | e.SessionsChanged | e.StateLookedAt) -> None:
+        if isinstance(event, e.StateLookedAt):
+            self._desired.is_now(event.reported)
+            self._tell_news()
+        elif isinstance(event, e.Ponged):
             self._last_heard = self._now
         elif isinstance(event, e.Ticked):
             self._on_tick()
         elif isinstance(event, e.SessionsChanged):
             self._sessions = event.sessions
-            self._tell_sessions()
+            self._tell_news()
         else:
             self._inventory_digest = event.digest
             self._offer_inventory()
@@ -161,6 +168,7 @@ class Session:
         oldest = list(self._entries.values())[:MAX_GREETED]
         deliveries = tuple(Delivery(entry.execution_id, wire_state(entry)) for entry in oldest)
         self._told_sessions = self._sessions
+        self._desired.connected()
         self._say(Hello(self._agent_version, self._boot_id, deliveries, sessions=self._sessions, fetches_files=True))
 
     def _on_disconnected(self, event: e.Disconnected) -> None:
@@ -203,6 +211,8 @@ class Session:
             self._on_welcome(message)
         elif isinstance(message, Execute):
             self._on_execute(message, received)
+        elif isinstance(message, Desired):
+            self._on_desired(message, received)
         elif isinstance(message, Cancel):
             self._on_cancel(message, received.remembered)
         elif isinstance(message, OutputAck):
@@ -225,7 +235,7 @@ class Session:
         for entry in self._entries.values():
             self._report(entry)
         self._offer_inventory()
-        self._tell_sessions()
+        self._tell_news()
         self._out.append(e.Purge(welcome.server_time - KEEP_KEYS_FOR))
 
     def _on_execute(self, order: Execute, received: e.Received) -> None:
@@ -236,11 +246,18 @@ class Session:
             self._report(self._entries[execution_id])
         elif received.remembered is not None:
             self._answer_from_memory(received.remembered)
-        elif order.key_id not in self._keys and self._ask_for_keys():
-            if len(self._waiting_for_keys) < MAX_WAITING_FOR_KEYS:
-                self._waiting_for_keys.append(received)
-        else:
+        elif not self._waits_for_keys(order.key_id, received):
             self._judge(order, execution_id)
+
+    def _on_desired(self, desired: Desired, received: e.Received) -> None:
+        if self._is_welcome and not self._waits_for_keys(desired.key_id, received):
+            self._out += self._desired.heard(desired, self._keys, self._engine_now())
+
+    def _waits_for_keys(self, key_id: str, received: e.Received) -> bool:
+        is_waiting = key_id not in self._keys and self._ask_for_keys()
+        if is_waiting and len(self._waiting_for_keys) < MAX_WAITING_FOR_KEYS:
+            self._waiting_for_keys.append(received)
+        return is_waiting
 
     def _answer_from_memory(self, stored: e.Stored) -> None:
         if stored.state == "withdrawn":
@@ -256,8 +273,8 @@ class Session:
         entry = Entry(verdict.execution_id, "accepted", verdict)
         self._entries[entry.execution_id] = entry
         # A free slot saves a second write to the disk: the order is kept as already starting.
-        has_all = not verdict.files
-        is_starting = has_all and self._busy() < self._max_parallel and not self._is_anyone_waiting(entry)
+        has_place = self._busy() < self._max_parallel and not is_anyone_waiting(self._entries.values(), entry)
+        is_starting = has_place and not verdict.files
         self._out.append(e.KeepOrder(verdict, order.payload, is_starting))
         self._say(Accepted(entry.execution_id))
         if is_starting:
@@ -442,10 +459,12 @@ class Session:
             self._their_digest = self._inventory_digest
             self._out.append(e.SendInventory())
 
-    def _tell_sessions(self) -> None:
+    def _tell_news(self) -> None:
         if self._is_welcome and self._sessions is not None and self._sessions != self._told_sessions:
             self._told_sessions = self._sessions
             self._say(Sessions(self._sessions))
+        if self._is_welcome and (news := self._desired.news()) is not None:
+            self._say(news)
 
     def _ask_for_keys(self) -> bool:
         """True when fresh keys are on their way. The socket's own word is not enough to trust a key."""
@@ -457,7 +476,7 @@ class Session:
 
     # -- small things ------------------------------------------------------------------------------------------------
 
-    def _say(self, message: Hello | Heartbeat | Sessions | Accepted | Started | Output | Result | CancelAnswer) -> None:
+    def _say(self, message: AgentMessage) -> None:
         if self._is_connected and (self._is_welcome or isinstance(message, (Hello, Heartbeat))):
             self._out.append(e.Send(message))
 
@@ -475,10 +494,6 @@ class Session:
 
     def _busy(self) -> int:
         return sum(entry.is_busy for entry in self._entries.values())
-
-    def _is_anyone_waiting(self, besides: Entry) -> bool:
-        waiting = (entry for entry in self._entries.values() if entry.state == "accepted" and not entry.wants_files)
-        return any(entry is not besides for entry in waiting)
 
     def _silent_at(self) -> float:
         return self._last_heard + SILENT_HEARTBEATS * self._heartbeat

@@ -13,6 +13,7 @@ from typing import Any
 
 from watchbill_wire import fields as f
 from watchbill_wire import messages as m
+from watchbill_wire.desired import MAX_DESIRED_CHARACTERS
 from watchbill_wire.errors import WireError
 
 MAX_DELIVERIES = 10_000
@@ -46,6 +47,18 @@ _SIGNED_IN: f.Spec = (
     ("is_remote", f.optional(f.boolean)),
     ("since", f.optional(f.time)),
 )
+_TUNNEL: f.Spec = (
+    ("public_key", f.WIREGUARD_KEY),
+    ("state", f.one_of("down", "up", "unavailable")),
+    ("handshake_at", f.optional(f.time)),
+    ("detail", _DETAIL),
+)
+_ACCOUNT: f.Spec = (
+    ("state", f.one_of("present", "absent", "failed", "unsupported")),
+    ("generation", f.integer()),
+    ("detail", _DETAIL),
+    ("password_sealed", f.optional(f.text(2000, 1))),
+)
 
 
 def _delivery(value: Any) -> m.Delivery:
@@ -61,9 +74,18 @@ def _signed_in(value: Any) -> m.SignedIn:
     return m.SignedIn(**{**found, "is_remote": bool(found["is_remote"])})
 
 
+def _tunnel(value: dict[str, Any]) -> m.TunnelReported:
+    return m.TunnelReported(**f.fill(_TUNNEL, value))
+
+
+def _account(value: dict[str, Any]) -> m.ServiceAccountReported:
+    return m.ServiceAccountReported(**f.fill(_ACCOUNT, value))
+
+
 ENGINE_KEYS = f.list_of(_key, 32)
 _SESSIONS = f.list_of(_signed_in, MAX_SESSIONS)
 
+_NESTED = (m.Delivery, m.EngineKey, m.SignedIn, m.TunnelReported, m.ServiceAccountReported)
 _Table = dict[str, tuple[type, f.Spec]]
 
 _FROM_AGENT: _Table = {
@@ -114,6 +136,13 @@ _FROM_AGENT: _Table = {
         ),
     ),
     "fetch": (m.Fetch, (*_FILE, ("offset", f.integer()))),
+    "reported": (
+        m.Reported,
+        (
+            ("tunnel", f.optional(f.object_of(_tunnel))),
+            ("service_account", f.optional(f.object_of(_account))),
+        ),
+    ),
 }
 
 _FROM_ENGINE: _Table = {
@@ -130,6 +159,10 @@ _FROM_ENGINE: _Table = {
     "execute": (
         m.Execute,
         (("key_id", f.text(64, 1)), ("payload", f.text(m.MAX_FRAME_BYTES, 2)), ("signature", f.data(256))),
+    ),
+    "desired": (
+        m.Desired,
+        (("key_id", f.text(64, 1)), ("payload", f.text(MAX_DESIRED_CHARACTERS, 2)), ("signature", f.data(256))),
     ),
     "cancel": (m.Cancel, (*_EXECUTION, ("grace_seconds", f.seconds(0, 3600)))),
     "output_ack": (m.OutputAck, (*_EXECUTION, ("stream", _STREAM), ("offset", f.integer()))),
@@ -165,7 +198,7 @@ def _plain(value: Any) -> Any:
         return f.time_text(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, (m.Delivery, m.EngineKey, m.SignedIn)):
+    if isinstance(value, _NESTED):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclass_fields(value)}
     return value
 

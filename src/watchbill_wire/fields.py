@@ -148,6 +148,10 @@ USER = pattern(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}", "1 to 256 characters on 
 
 SHA256 = pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lowercase hex digits")
 
+#: 32 bytes as `wg` writes them, and as HTTP and payloads do: one text for one key.
+WIREGUARD_KEY = pattern(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", "a WireGuard key in the 44 characters of its base64")
+X25519_KEY = pattern(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", "the base64url of an X25519 public key in 43 characters")
+
 
 def optional(check: Check[T]) -> Check[T | None]:
     return lambda value: None if value is None else check(value)
@@ -160,6 +164,11 @@ def list_of(check: Check[T], most: int) -> Check[tuple[T, ...]]:
         return tuple(check(item) for item in value)
 
     return check_list
+
+
+def object_of(read: Callable[[dict[str, Any]], T]) -> Check[T]:
+    """An object that `read` makes something of; its WireError names the fields within."""
+    return lambda value: read(anything_object(value))
 
 
 def map_of(key: Check[str], item: Check[str], most: int) -> Check[dict[str, str]]:

@@ -20,6 +20,8 @@ DeliveryState = Literal["accepted", "running", "finished"]
 Stream = Literal["stdout", "stderr"]
 Outcome = Literal["exited", "timed_out", "cancelled", "refused", "interrupted"]
 Tree = Literal["stopped", "survived"]
+TunnelState = Literal["down", "up", "unavailable"]
+AccountState = Literal["present", "absent", "failed", "unsupported"]
 Answer = Literal["killed", "already_done", "could_not", "not_known"]
 RefusalReason = Literal[
     "bad_signature",
@@ -143,6 +145,34 @@ class Fetch:
 
 
 @dataclass(frozen=True)
+class TunnelReported:
+    """`public_key`: the device's own, made there. `handshake_at`: when its hub was heard last, by the Engine's clock."""
+
+    public_key: str
+    state: TunnelState
+    handshake_at: datetime | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class ServiceAccountReported:
+    """`generation` is that of what was wanted; `password_sealed` a password made on the device, for the Engine alone."""
+
+    state: AccountState
+    generation: int
+    detail: str | None = None
+    password_sealed: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """How the device is, of what a `Desired` may say: after each welcome, and whenever it changes. None: nothing to tell of it."""
+
+    tunnel: TunnelReported | None = None
+    service_account: ServiceAccountReported | None = None
+
+
+@dataclass(frozen=True)
 class Welcome:
     server_time: datetime
     heartbeat_seconds: float
@@ -154,6 +184,15 @@ class Welcome:
 @dataclass(frozen=True)
 class Execute:
     """`payload` stays the exact text that was signed; `parse_payload` reads it after the signature was checked."""
+
+    key_id: str
+    payload: str = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Desired:
+    """Signed as an `Execute` is, over bytes of its own; `parse_desired` reads it after the signature was checked."""
 
     key_id: str
     payload: str = field(repr=False)
@@ -211,7 +250,7 @@ class Unknown:
 
 
 AgentMessage = Union[
-    Hello, Heartbeat, Inventory, Sessions, Accepted, Started, Output, Result, CancelAnswer, Fetch, Unknown
+    Hello, Heartbeat, Inventory, Sessions, Accepted, Started, Output, Result, CancelAnswer, Fetch, Reported, Unknown
 ]
-EngineMessage = Union[Welcome, Execute, Cancel, OutputAck, ResultAck, Piece, NoFile, Bye, Unknown]
+EngineMessage = Union[Welcome, Execute, Desired, Cancel, OutputAck, ResultAck, Piece, NoFile, Bye, Unknown]
 Message = Union[AgentMessage, EngineMessage]

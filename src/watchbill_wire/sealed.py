@@ -1,4 +1,4 @@
-"""Secret variables inside an order: the text that is sealed, and what binds the box to its device and its execution.
+"""Secrets on their way: variables inside an order, and a password that a device made. What is sealed, and what binds a box to its place.
 
 Sealing and opening stay with whoever holds keys; this module needs none. A box is the sender's one-time X25519 public key and
 the ciphertext with its tag, together in base64url.
@@ -30,6 +30,16 @@ def sealing_info(sender_key: bytes, device_key: bytes) -> bytes:
 def sealed_binding(execution_id: str) -> bytes:
     """Authenticated with the box: it cannot be moved into another order."""
     return b"watchbill-sealed:v1\n" + execution_id.encode("ascii")
+
+
+def password_info(sender_key: bytes, engine_key: bytes) -> bytes:
+    """HKDF's info of a password on its way to the Engine."""
+    return b"watchbill-password:v1\n" + sender_key + engine_key
+
+
+def password_binding(device_id: str, generation: int) -> bytes:
+    """Authenticated with the box: it is of this device's account and of no other, and of this generation."""
+    return b"watchbill-password:v1\n" + f"{device_id}\n{generation}".encode("ascii")
 
 
 def sealed_text(variables: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,11 @@ class Agent:
             "enroll", "--server", self.engine.url, "--code", code or self.engine.code, "--wait", "10", *extra
         )
 
-    def start(self, *extra: str) -> None:
+    def start(self, *extra: str, within: Sequence[str] = ()) -> None:
+        """`within`: what stands before its command, for it to run somewhere else."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "run", "--data-dir", str(self.data), *extra], stdin=subprocess.DEVNULL, stderr=log
+                [*within, *COMMAND, "run", "--data-dir", str(self.data), *extra], stdin=subprocess.DEVNULL, stderr=log
             )
 
     async def up(self, *extra: str) -> "Agent":

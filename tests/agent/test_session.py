@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast, get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
@@ -69,8 +70,8 @@ class Playbook:
         self, what: e.Event | w.EngineMessage, remembered: e.Stored | None = None, after: float = 0.0
     ) -> "Playbook":
         self.now += after
-        said = (w.Welcome, w.Execute, w.Cancel, w.OutputAck, w.ResultAck, w.Piece, w.NoFile, w.Bye, w.Unknown)
-        event = e.Received(what, remembered) if isinstance(what, said) else what
+        is_said = isinstance(what, get_args(w.EngineMessage))
+        event = e.Received(cast(w.EngineMessage, what), remembered) if is_said else cast(e.Event, what)
         self.commands = self.session.handle(event, self.now)
         return self
 

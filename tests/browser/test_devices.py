@@ -1,11 +1,14 @@
 """Inventory > Devices: the list, and one device with what ran on it, what waits for it and what it is called."""
 
 import re
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.flows.fleet import Fleet
+from watchbill import agents
+from watchbill_wire import ServiceAccountReported
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -57,8 +60,33 @@ async def test_a_device_shows_what_ran_and_waits_on_it(fleet: Fleet, page: Page)
     await expect(page.get_by_text("Revoked", exact=True)).to_be_visible()
 
 
+async def test_the_service_account_of_a_device_is_asked_for_and_taken_back(fleet: Fleet, page: Page) -> None:
+    agent = await fleet.enrol("alpha", start=False)
+    await page.goto(f"/devices/{agent.device_id}")
+    panel = page.get_by_role("region", name="Service account")
+    await expect(panel).to_contain_text("The Engine has no account on this device.")
+    await panel.get_by_role("button", name=re.compile("^Create the service account")).click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("svc-watchbill")
+    await dialog.get_by_role("button", name="Create account").click()
+    await expect(panel).to_contain_text("Being created")
+    async with fleet.db.begin() as tx:
+        device = UUID(agent.device_id)
+        (wish,) = (await agents.service_accounts_wanted(tx, [device])).values()
+        told = {device: ServiceAccountReported("present", wish.generation)}
+        await agents.service_accounts_told(tx, fleet.keys, told, await fleet.clock.now(tx))
+    await expect(panel).to_contain_text("Present")
+    await expect(panel.get_by_role("button", name=re.compile("^Create"))).to_be_disabled()
+    await panel.get_by_role("button", name=re.compile("^Rotate")).click()
+    await dialog.get_by_role("button", name="Rotate account").click()
+    await expect(panel).to_contain_text("Being rotated")
+    await panel.get_by_role("button", name=re.compile("^Remove")).click()
+    await dialog.get_by_role("button", name="Remove account").click()
+    await expect(panel).to_contain_text("Being removed")
+
+
 async def test_devices_are_found_and_tagged(fleet: Fleet, page: Page) -> None:
-    agents = [await fleet.enrol(name, start=False) for name in ("alpha", "beta")]
+    enrolled = [await fleet.enrol(name, start=False) for name in ("alpha", "beta")]
     body = {"name": "Linux", "criteria": {"field": "os_family", "operator": "is", "value": "linux"}}
     found = (await fleet.http.post("/api/device_filters", json=body)).json()
     await page.goto(f"/devices?filter_id={found['id']}&online=false")
@@ -74,7 +102,7 @@ async def test_devices_are_found_and_tagged(fleet: Fleet, page: Page) -> None:
     await expect(page.get_by_text("2 devices tagged.")).to_be_visible()
     await expect(rows.first).to_contain_text("harbour")
     reply = await fleet.http.post(
-        "/api/devices/tags", json={"device_ids": [agents[0].device_id], "remove": ["harbour"]}
+        "/api/devices/tags", json={"device_ids": [enrolled[0].device_id], "remove": ["harbour"]}
     )
     assert reply.status_code == 200
     await page.get_by_label("Any tag").fill("harbour")

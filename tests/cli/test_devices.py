@@ -36,3 +36,18 @@ def test_a_field_is_made_set_and_deleted(signed_in: Watchbill, device: str, uniq
 def test_a_device_without_an_inventory_has_told_of_no_software(signed_in: Watchbill, device: str):
     done = made(signed_in("devices", "software", device))
     assert done.err == "It has told of no such software.\n"
+
+
+def test_a_service_account_is_asked_for_and_taken_back(signed_in: Watchbill, device: str):
+    assert "none" in made(signed_in("devices", "service-account", "show", device)).out
+    counted = made(signed_in("devices", "service-account", "create", device, "--dry-run", "--json"))
+    assert (counted.json["devices"], counted.json["changed"]) == (1, 1)
+    done = made(signed_in("devices", "service-account", "create", device))
+    assert done.out + done.err == "The service account is to be created on 1 of 1 devices.\n"
+    assert made(signed_in("devices", "service-account", "show", device, "--json")).json["state"] == "creating"
+    assert "creating" in made(signed_in("devices", "show", device)).out
+    assert made(signed_in("devices", "service-account", "rotate", device, "--json")).json["changed"] == 0
+    assert signed_in("devices", "service-account", "remove", device).code == 2, "it asks first"
+    assert made(signed_in("devices", "service-account", "remove", device, "--yes", "--json")).json["changed"] == 1
+    assert signed_in("devices", "service-account", "create").code == 2
+    assert signed_in("devices", "service-account", "create", device, "--filter", "all").code == 2

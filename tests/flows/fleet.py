@@ -56,18 +56,22 @@ async def until(condition: Callable[[], Any], *, patience: float = PATIENCE, eve
 
 @dataclass
 class Agent:
-    """A real agent process with an identity of its own. `timezone` is what its machine's clocks are set to; `utmp` records its logins."""
+    """A real agent process with an identity of its own. `timezone` is what its machine's clocks are set to; `utmp` records its logins.
+
+    `within`: what stands before its command, for it to run in an enclosure.
+    """
 
     data_dir: Path
     device_id: str = ""
     timezone: str = "UTC"
     utmp: Path | None = None
+    within: Sequence[str] = ()
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         with (self.data_dir.parent / f"{self.data_dir.name}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                AGENT, "run", "--data-dir", str(self.data_dir), *(["--utmp", str(self.utmp)] if self.utmp else []),
+                *self.within, AGENT, "run", "--data-dir", str(self.data_dir), *(["--utmp", str(self.utmp)] if self.utmp else []),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "TZ": self.timezone},
             )  # fmt: skip
@@ -75,7 +79,7 @@ class Agent:
     async def stop(self, number: int = 15) -> None:
         if self.process is None or self.process.returncode is not None:
             return
-        self.process.send_signal(number)
+        self.process.send_signal(9 if self.within else number)  # whoever holds an enclosure takes no other
         await self.process.wait()
 
 

@@ -1,6 +1,7 @@
 """The socket's messages: what goes out comes back, and what does not keep to the protocol is refused by name."""
 
 import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -31,6 +32,21 @@ signed_in = st.builds(
     st.booleans(),
     st.none() | times,
 )
+wireguard_keys = st.binary(min_size=32, max_size=32).map(lambda raw: b64encode(raw).decode())
+tunnels = st.builds(
+    w.TunnelReported,
+    wireguard_keys,
+    st.sampled_from(["down", "up", "unavailable"]),
+    st.none() | times,
+    st.none() | texts,
+)
+accounts = st.builds(
+    w.ServiceAccountReported,
+    st.sampled_from(["present", "absent", "failed", "unsupported"]),
+    sizes,
+    st.none() | texts,
+    st.none() | texts.filter(bool),
+)
 sessions = st.lists(signed_in, max_size=3).map(tuple)
 
 from_agent = st.one_of(
@@ -42,6 +58,7 @@ from_agent = st.one_of(
         sessions=st.none() | sessions,
     ),
     st.builds(w.Sessions, sessions),
+    st.builds(w.Reported, st.none() | tunnels, st.none() | accounts),
     st.just(w.Heartbeat()),
     st.builds(w.Inventory, digests, st.dictionaries(texts, plain_json)),
     st.builds(w.Accepted, ids),
@@ -71,6 +88,9 @@ from_engine = st.one_of(
     st.builds(w.Welcome, times, st.floats(0.05, 3600), st.none() | digests, st.lists(keys, max_size=4).map(tuple)),
     st.builds(
         w.Execute, st.text("abc", min_size=1, max_size=64), texts.filter(lambda t: len(t) > 1), st.binary(max_size=64)
+    ),
+    st.builds(
+        w.Desired, st.text("abc", min_size=1, max_size=64), texts.filter(lambda t: len(t) > 1), st.binary(max_size=64)
     ),
     st.builds(w.Cancel, ids, st.floats(0, 3600)),
     st.builds(w.OutputAck, ids, streams, sizes),
@@ -179,6 +199,15 @@ def test_a_problem_inside_a_list_names_its_field():
             )
         )
     assert caught.value.field == "deliveries.state"
+
+
+def test_a_problem_inside_a_report_names_its_field_and_never_the_password():
+    told = {"tunnel": {"public_key": "x", "state": "up"}, "service_account": {"state": "there", "generation": -1}}
+    with pytest.raises(w.WireError) as caught:
+        w.decode_from_agent(json.dumps({"type": "reported", **told}))
+    names = ["tunnel.public_key", "service_account.state", "service_account.generation"]
+    assert [field for field, _ in caught.value.problems] == names
+    assert "hunter2" not in repr(w.ServiceAccountReported("present", 1, password_sealed="hunter2"))
 
 
 def test_an_error_never_repeats_the_value():

@@ -1,4 +1,4 @@
-"""The tables of enrolment and of the Engine's signing keys, as migrated."""
+"""The tables of enrolment, of the Engine's signing keys and of service accounts, as migrated."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
@@ -48,4 +48,31 @@ engine_keys = Table(
     Column("private_key_sealed", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("retired_at", DateTime(timezone=True)),
+)
+
+service_account_keys = Table(
+    "service_account_keys",
+    metadata,
+    Column("generation", BigInteger, Identity(), primary_key=True),
+    Column("ssh_public_key", Text, nullable=False),
+    Column("ssh_private_sealed", Text, nullable=False),
+    Column("password_public_key", LargeBinary, nullable=False),
+    Column("password_private_sealed", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+service_accounts = Table(
+    "service_accounts",
+    metadata,
+    Column("device_id", UUID(as_uuid=True), primary_key=True),
+    Column("wanted", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("told", Text),
+    Column("told_generation", BigInteger),
+    Column("told_at", DateTime(timezone=True)),
+    Column("detail", Text),
+    Column("present_generation", BigInteger),
+    Column("password_sealed", Text),
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, StringConstraints
 
-from watchbill import devices, filters, jobs, runs, vpn
+from watchbill import agents, devices, filters, jobs, runs, vpn
 from watchbill.api.auth import Caller
 from watchbill.api.common import (
     Description,
@@ -23,6 +23,7 @@ from watchbill.api.common import (
     etag,
     router,
 )
+from watchbill.api.service_accounts import ServiceAccountReply
 from watchbill.api.tunnel_shapes import TunnelReply, tunnel_reply
 from watchbill.core.custom_field_rules import MAX_FIELDS, FieldType
 from watchbill.core.tag_rules import MAX_TAGS
@@ -110,6 +111,7 @@ class DeviceWithInventory(DeviceReply):
     inventory: dict[str, Any]
     sessions: list[UserSessionReply] | None
     tunnel: TunnelReply | None
+    service_account: ServiceAccountReply
 
 
 class DeviceUpdate(Model):
@@ -200,16 +202,16 @@ async def change_tags(body: TagsChange, tx: Tx, caller: Caller, now: Now) -> Tag
 
 @resource.get("/{device_id}")
 async def get_device(device_id: UUID, tx: Tx, caller: Caller, now: Now, response: Response) -> DeviceWithInventory:
-    """One device with its inventory, who is signed in on it, and its tunnel."""
+    """One device with its inventory, who is signed in on it, its tunnel, and the account that the Engine has there."""
     device, inventory = await devices.get_device_with_inventory(tx, caller, device_id)
     found = await devices.sessions_of(tx, device_id)
+    account = ServiceAccountReply.model_validate(await agents.get_service_account(tx, caller, device_id))
     response.headers["ETag"] = etag(device.inventory_revision)
     sessions = None if found is None else [UserSessionReply(**asdict(one)) for one in found]
     tunnel = await vpn.find_tunnel(tx, device_id, now)
     shown = DeviceReply.model_validate(device).model_dump()
-    return DeviceWithInventory(
-        **shown, inventory=inventory, sessions=sessions, tunnel=tunnel_reply(tunnel) if tunnel else None
-    )
+    more = {"tunnel": tunnel_reply(tunnel) if tunnel else None, "service_account": account}
+    return DeviceWithInventory(**shown, inventory=inventory, sessions=sessions, **more)
 
 
 def _changed(device: Device, response: Response) -> DeviceReply:

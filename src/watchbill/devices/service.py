@@ -13,7 +13,7 @@ from watchbill.core.problems import Problem
 from watchbill.devices import custom_fields, custom_values, software, store, tags
 from watchbill.devices.report import cached_version_key
 from watchbill.devices.software import Software
-from watchbill.devices.store import Device, DeviceFilter, DeviceSort, DeviceStatus
+from watchbill.devices.store import Device, DeviceFilter, DeviceSort, DeviceStatus, Seen
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit import db
 from watchbill.kit.errors import ConflictError, InvalidError, NotFoundError
@@ -123,6 +123,14 @@ async def lock_device(tx: AsyncConnection, actor: Actor, device_id: UUID, *, fie
     device = await get_device(tx, actor, device_id)
     actor.require(Permission.DEVICES_WRITE)
     return device
+
+
+async def lock_devices(tx: AsyncConnection, actor: Actor, device_ids: Sequence[UUID]) -> dict[UUID, Seen]:
+    """Those of these devices that the caller sees, held until the transaction ends, for one who may change devices."""
+    await store.lock(tx, list(dict.fromkeys(device_ids)))
+    seen = await store.visible(tx, device_ids, actor.scope)
+    actor.require(Permission.DEVICES_WRITE)
+    return seen
 
 
 async def set_tags(

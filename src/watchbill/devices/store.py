@@ -325,14 +325,15 @@ class Seen:
 
     hostname: str
     site_id: int | None
+    status: DeviceStatus
 
 
 async def visible(tx: AsyncConnection, device_ids: Sequence[UUID], scope: SiteScope) -> dict[UUID, Seen]:
     """Those of these devices that are in the scope."""
     wanted = literal(list(device_ids), ARRAY(Uuid()))
-    query = select(devices.c.id, devices.c.hostname, devices.c.site_id)
+    query = select(devices.c.id, devices.c.hostname, devices.c.site_id, devices.c.status)
     rows = await tx.execute(query.where(devices.c.id == any_(wanted), scope.clause(devices.c.site_id)))
-    return {row.id: Seen(row.hostname, row.site_id) for row in rows}
+    return {row.id: Seen(row.hostname, row.site_id, DeviceStatus(row.status)) for row in rows}
 
 
 async def count_with_value(tx: AsyncConnection, field_id: int, scope: SiteScope) -> int:

@@ -88,7 +88,7 @@ async def set_tags(
     if problems:
         raise InvalidError.of(problems, what="The device")
     steps = await _look(tx, [before.id], _Wanted(wanted, is_all=True))
-    await _take(tx, actor, steps, {before.id: store.Seen(before.hostname, before.site_id)}, now)
+    await _take(tx, actor, steps, {before.id: store.Seen(before.hostname, before.site_id, before.status)}, now)
 
 
 async def change_tags(

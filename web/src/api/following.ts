@@ -16,6 +16,7 @@ export const STALE: Readonly<Record<Kind, readonly Noun[]>> = {
   "run.progress": ["runs"],
   "target.changed": ["runs", "waiting"],
   "device.online": ["devices"],
+  "device.service_account": ["devices"],
   "approval.created": ["approvals"],
   "approval.decided": ["approvals", "devices", "sites"],
   "filter.changed": ["filters"],

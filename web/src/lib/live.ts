@@ -13,6 +13,7 @@ export const KINDS = [
   "run.progress",
   "target.changed",
   "device.online",
+  "device.service_account",
   "approval.created",
   "approval.decided",
   "filter.changed",

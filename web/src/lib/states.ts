@@ -80,6 +80,13 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   tunnel_ready: mark("Ready", "success", "good"),
   tunnel_not_ready: mark("Not ready", "waiting", "idle"),
   tunnel_unavailable: mark("Not available", "failed", "warn"),
+  // service accounts
+  none: mark("None", "skipped", "idle"),
+  creating: mark("Being created", "connecting", "live"),
+  present: mark("Present", "success", "good"),
+  rotating: mark("Being rotated", "connecting", "live"),
+  removing: mark("Being removed", "cancelling", "live"),
+  unsupported: mark("Not supported", "skipped", "warn"),
   // verdicts of checks
   compliant: mark("Compliant", "success", "good"),
   fixed: mark("Fixed", "success", "good"),

@@ -11,6 +11,7 @@ import { EXECUTION_COLUMNS } from "@/features/devices/execution-columns";
 import { FactsPanel } from "@/features/devices/FactsPanel";
 import { LabelsPanel } from "@/features/devices/LabelsPanel";
 import { RecentPanel } from "@/features/devices/RecentPanel";
+import { ServiceAccountPanel } from "@/features/devices/ServiceAccountPanel";
 import { SessionsPanel } from "@/features/devices/SessionsPanel";
 import { SoftwareTab } from "@/features/devices/SoftwareTab";
 import { TargetingPanel } from "@/features/devices/TargetingPanel";
@@ -89,6 +90,7 @@ const TheDevice = ({ device }: { device: WholeDevice }) => {
             <LabelsPanel device={device} reason={write.reason} />
             <SessionsPanel device={device} />
             <TunnelPanel device={device} />
+            <ServiceAccountPanel device={device} />
           </PanelColumn>
         </Panels>
       )}

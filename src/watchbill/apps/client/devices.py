@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from watchbill.apps.client import asking
+from watchbill.apps.client import asking, service_accounts
 from watchbill.apps.client.output import Column, size
 from watchbill.apps.client.session import Limit, Session, Yes, command, group
 from watchbill.apps.commands.exits import CliError, ExitCode
 from watchbill.core.custom_field_rules import FieldType, UnfitValueError, value_of_text
 
 app = group("The machines under management.")
+app.add_typer(service_accounts.app, name="service-account")
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="A device's id or host name.")]
 
 
@@ -73,6 +74,7 @@ def show(session: Session, device: Device) -> None:
             "Last user": found["last_user"],
             "Signed in": _signed_in(found["sessions"]),
             "Tunnel": _tunnel(found["tunnel"]),
+            "Service account": _account(found["service_account"]),
             "Addresses": found["internal_addresses"],
             "Connects from": found["external_address"],
             "Tags": found["tags"] or None,
@@ -98,6 +100,10 @@ def _tunnel(tunnel: Mapping[str, Any] | None) -> str | None:
     return ": ".join(
         filter(None, (tunnel["address"] or "no address", tunnel["state"].replace("_", " "), tunnel["detail"]))
     )
+
+
+def _account(account: Mapping[str, Any]) -> str:
+    return f"{account['state']}: {account['detail']}" if account["detail"] else str(account["state"])
 
 
 def _size(number: int | None) -> str | None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 import watchbill_wire as wire
 from watchbill import agents, devices, runs
 from watchbill.apps.gateway.connection import DEVICE_REFUSED, REPLACED, RESTART, Connection
+from watchbill.apps.gateway.desired import Teller
 from watchbill.apps.gateway.envelopes import Envelopes, TooLargeError
 from watchbill.apps.gateway.files import FileServer
 from watchbill.apps.gateway.giving import NotReadyError
@@ -76,6 +77,7 @@ class Hub:
         self.writer = Writer(engine, self.followed)
         self.files = FileServer(engine)
         self.held: dict[uuid.UUID, Connection] = {}
+        self.teller = Teller(engine, self.held)
         self._envelopes = Envelopes(engine)
         self._arrived: list[Connection] = []
         self._left: list[Connection] = []
@@ -229,6 +231,7 @@ class Hub:
                 connection.close(DEVICE_REFUSED, "this device may not connect")
         for connection in welcome:
             self._welcome(connection, greeting, known[connection.device_id].inventory_digest)
+        self.teller.came([one.device_id for one in welcome])
         await self._send_orders(greeting.again, now)
         async with self.engine.db.begin() as tx:
             await runs.devices_came(tx, [one.device_id for one in welcome], await self.engine.clock.now(tx))

@@ -114,9 +114,11 @@ def gateway(engine: Engine, tls: ssl.SSLContext | None) -> Gateway:
     listener.on(runs.gateway_channel(hub.id), hub.heard)
     listener.on(runs.GATEWAYS, hub.heard)
     listener.on(devices.REFUSED_CHANNEL, hub.device_changed)
+    listener.on(agents.DESIRED_CHANNEL, hub.teller.heard)
     heartbeat.on_lost = _end(heartbeat)
     door = _Door(engine, hub, tls)
-    return Gateway(engine, hub, heartbeat, [listener, heartbeat, hub.writer, hub.files, hub, _Presence(hub), door])
+    services: list[Service] = [listener, heartbeat, hub.writer, hub.files, hub.teller, hub, _Presence(hub), door]
+    return Gateway(engine, hub, heartbeat, services)
 
 
 def _allow_many_sockets() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
 from watchbill import devices, runs
+from watchbill.apps.gateway import desired
 from watchbill.apps.gateway.connection import PROTOCOL_ERROR, RESTART, Connection
 from watchbill.apps.wiring import Engine
 from watchbill.kit import log
@@ -44,6 +45,8 @@ class Batch:
     answers: list[tuple[uuid.UUID, uuid.UUID, str]] = field(default_factory=list)
     inventories: list[tuple[uuid.UUID, str, dict[str, object]]] = field(default_factory=list)
     sessions: list[devices.SignedIn] = field(default_factory=list)
+    #: How devices are, of what is wanted of them; of each the last word counts.
+    told: dict[uuid.UUID, wire.Reported] = field(default_factory=dict)
     acks: list[tuple[Connection, wire.OutputAck | wire.ResultAck]] = field(default_factory=list)
     #: What the results lead to; known once they are stored.
     followed: runs.Followed = field(default_factory=runs.Followed)
@@ -66,6 +69,8 @@ class Batch:
                 self.inventories.append((device, message.digest, message.inventory))
             case wire.Sessions():
                 self.sessions.append(signed_in(device, connection.id, message.sessions))
+            case wire.Reported():
+                self.told[device] = message
             case wire.Hello() | wire.Heartbeat() | wire.Fetch() | wire.Unknown():
                 return
 
@@ -188,7 +193,9 @@ class Writer:
         """Store a batch; False when the database cannot be reached and it is to be tried again."""
         try:
             async with self.engine.db.begin() as tx:
-                await _write(tx, batch, await self.engine.clock.now(tx), self.engine.settings.output_limit_bytes)
+                now = await self.engine.clock.now(tx)
+                await _write(tx, batch, now, self.engine.settings.output_limit_bytes)
+                await desired.note(tx, self.engine.keys, batch.told, now)
         except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
             _logger.warning("writer.waits", error=str(error).splitlines()[0])
             return False
