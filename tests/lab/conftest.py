@@ -10,6 +10,7 @@ from tests.lab.network import Lab
 _OBSTACLE = network.missing()
 needs_lab = pytest.mark.skipif(_OBSTACLE is not None, reason=f"NO LAB: {_OBSTACLE}")
 
+
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     with network.lab() as made:

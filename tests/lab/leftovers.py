@@ -29,8 +29,11 @@ def began_at(pid: int) -> int | None:
 
 def new_folder() -> Path:
     """A folder of this process's own, by its number and beginning."""
-    ROOT.mkdir(mode=0o755, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{began_at(os.getpid())}-", dir=ROOT))
+    prefix = f"{os.getpid()}-{began_at(os.getpid())}-"
+    while True:
+        ROOT.mkdir(mode=0o755, exist_ok=True)
+        with suppress(FileNotFoundError):  # somebody has just cleaned
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=ROOT))
 
 
 def note_holder(folder: Path, pid: int) -> None:

@@ -285,7 +285,9 @@ async def disable_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> D
 @resource.post("/{device_id}/enable")
 async def enable_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> DeviceReply:
     """Let a disabled device connect and be targeted again."""
-    return await _set(DeviceStatus.ACTIVE, device_id, tx, caller, now)
+    enabled = await _set(DeviceStatus.ACTIVE, device_id, tx, caller, now)
+    await vpn.look_again(tx)
+    return enabled
 
 
 @resource.post("/{device_id}/revoke")
