@@ -87,6 +87,9 @@ class Harbour:
     async def is_ready(self, device: UUID) -> bool:
         return (await self.readiness(device)).state is ReadyState.READY
 
+    async def until_ready(self, device: UUID) -> None:
+        await until(lambda: self.is_ready(device))
+
     async def stop_being_heard_of(self) -> None:
         """As after a minute in which no process gave a sign of life."""
         async with self.db.begin() as tx:
@@ -130,7 +133,7 @@ async def test_a_tunnel_is_ready_and_work_goes_through_it(harbour: Harbour, tmp_
     await until(harbour.is_up)
     one, two = await harbour.device("web-1"), await harbour.device("web-1")
     for device in (one, two):
-        await until(lambda device=device: harbour.is_ready(device))
+        await harbour.until_ready(device)
         assert harbour.reaches(await harbour.readiness(device))
     first, second = [(await harbour.readiness(device)).address for device in (one, two)]
     assert first is not None
@@ -149,7 +152,7 @@ async def test_a_cut_tunnel_is_not_ready_and_comes_back(harbour: Harbour) -> Non
     await until(harbour.is_up)
     cut, whole = await harbour.device("web-1"), await harbour.device("web-2")
     for device in (cut, whole):
-        await until(lambda device=device: harbour.is_ready(device))
+        await harbour.until_ready(device)
     harbour.lab.cut_tunnel(harbour.devices[cut].host)
 
     async def is_cut() -> bool:
@@ -292,7 +295,7 @@ async def test_of_two_processes_one_owns_the_hub_and_the_other_takes_over(harbou
 
     async def are_two() -> bool:
         async with harbour.db.begin() as tx:
-            return (await tx.execute(text("SELECT count(*) FROM services"))).scalar_one() == 2
+            return bool((await tx.execute(text("SELECT count(*) = 2 FROM services"))).scalar_one())
 
     await until(are_two)
     assert "hub.up" not in second.output()

@@ -866,7 +866,7 @@ export interface paths {
         };
         /**
          * Get Device
-         * @description One device with its inventory, and who is signed in on it.
+         * @description One device with its inventory, who is signed in on it, and its tunnel.
          */
         get: operations["get_device"];
         put?: never;
@@ -2514,6 +2514,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/vpn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Vpn
+         * @description The hub, its addresses and its tunnels in numbers; for those who see every site.
+         */
+        get: operations["get_vpn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vpn/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Vpn Peers
+         * @description The tunnels of the caller's devices, by host name. Devices that have told of none are not among them.
+         */
+        get: operations["list_vpn_peers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/waiting": {
         parameters: {
             query?: never;
@@ -4110,7 +4150,7 @@ export interface components {
         };
         /**
          * DeviceWithInventory
-         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell.
+         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell. `tunnel` null = it has told of none.
          */
         DeviceWithInventory: {
             /** Agent Branch */
@@ -4186,6 +4226,7 @@ export interface components {
             tags: string[];
             /** Timezone */
             timezone: string | null;
+            tunnel: components["schemas"]["TunnelReply"] | null;
             /** Updated At */
             updated_at: string;
         };
@@ -4941,6 +4982,34 @@ export interface components {
             /** Text */
             text: string | null;
         };
+        /**
+         * HubReply
+         * @description The Engine's end of all tunnels. `state` is what its process said at `heard_at`.
+         */
+        HubReply: {
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where devices reach it, by UDP
+             */
+            endpoint: string;
+            /** Heard At */
+            heard_at: string;
+            /** Host */
+            host: string;
+            /** Interface */
+            interface: string;
+            /** Public Key */
+            public_key: string;
+            state: components["schemas"]["HubState"];
+        };
+        /**
+         * HubState
+         * @description What the process that owns the hub says of it.
+         * @enum {string}
+         */
+        HubState: "up" | "failed" | "stopped";
         /**
          * ImportReply
          * @description What a calendar file became: its events as spans, and those that make none. `window` is null when it was only tried.
@@ -6748,6 +6817,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[PeerReply] */
+        PageOf_PeerReply_: {
+            /** Items */
+            items: components["schemas"]["PeerReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[RefusedCodeReply] */
         PageOf_RefusedCodeReply_: {
             /** Items */
@@ -6825,6 +6901,58 @@ export interface components {
             new_password: string;
         };
         /**
+         * PeerReply
+         * @description A device and its tunnel.
+         */
+        PeerReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /** Hostname */
+            hostname: string;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            /** Site Id */
+            site_id: number | null;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
          * Permission
          * @description What an operator may be allowed to do; API tokens carry a subset as their scopes.
          * @enum {string}
@@ -6883,6 +7011,20 @@ export interface components {
             /** Reason */
             reason: string | null;
             state: components["schemas"]["RequestState"];
+        };
+        /**
+         * PoolReply
+         * @description Addresses of devices. `resting`: of revoked devices; nobody else gets them for a day.
+         */
+        PoolReply: {
+            /** Capacity */
+            capacity: number;
+            /** Resting */
+            resting: number;
+            /** Subnet */
+            subnet: string;
+            /** Used */
+            used: number;
         };
         /**
          * PreviewBlocked
@@ -7042,7 +7184,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "api" | "gateway" | "scheduler" | "site_worker";
+            kind: "api" | "gateway" | "scheduler" | "site_worker" | "vpn";
             /**
              * Leases
              * @description pieces of work that it holds; site workers only
@@ -7151,6 +7293,12 @@ export interface components {
              */
             to: string;
         };
+        /**
+         * ReadyState
+         * @description Whether work can go through a tunnel. `unavailable`: waiting alone will not help.
+         * @enum {string}
+         */
+        ReadyState: "ready" | "not_ready" | "unavailable";
         /**
          * RecentOccurrence
          * @description One of the last occurrences; click it for the run.
@@ -7994,6 +8142,71 @@ export interface components {
             missed: number;
         };
         /**
+         * TunnelCounts
+         * @description `applied`: known to the hub; `open`: asked to be open; `connected`: of those, with a handshake that counts; `refused`: keys that are not taken.
+         */
+        TunnelCounts: {
+            /** Applied */
+            applied: number;
+            /** Connected */
+            connected: number;
+            /** Known */
+            known: number;
+            /** Open */
+            open: number;
+            /** Refused */
+            refused: number;
+        };
+        /**
+         * TunnelReply
+         * @description `state`: whether work can go through it now; `detail` says why not.
+         */
+        TunnelReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
+         * TunnelState
+         * @description What a device says of its end.
+         * @enum {string}
+         */
+        TunnelState: "down" | "up" | "unavailable";
+        /**
          * UsageReply
          * @description What a filter is part of, and cannot be archived or deleted for. What the caller does not see is counted, not named.
          */
@@ -8166,6 +8379,17 @@ export interface components {
             screen: "jobs" | "occurrences" | "devices" | "device_approvals" | "windows" | "assemblies";
             /** Updated At */
             updated_at: string;
+        };
+        /**
+         * VpnReply
+         * @description How it stands with the VPN. `lack` says why no tunnel can be used; null = tunnels can be used. Without a hub all else is null.
+         */
+        VpnReply: {
+            hub: components["schemas"]["HubReply"] | null;
+            /** Lack */
+            lack: string | null;
+            pool: components["schemas"]["PoolReply"] | null;
+            tunnels: components["schemas"]["TunnelCounts"] | null;
         };
         /**
          * WaitingReply
@@ -22198,6 +22422,180 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_vpn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VpnReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_vpn_peers: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description part of the host name */
+                q?: string | null;
+                site_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_PeerReply_"];
+                };
             };
             /** @description Not signed in */
             401: {
