@@ -327,6 +327,18 @@ async def test_without_the_right_it_says_what_it_needs_and_goes_on_trying(harbou
     assert program.is_running
 
 
+async def test_that_right_is_all_it_needs_of_root(harbour: Harbour) -> None:
+    # And to come to the socket of the test's database, which is another account's.
+    few = "-all,+net_admin,+dac_override"
+    only = ("setpriv", f"--inh-caps={few}", f"--bounding-set={few}", "--")
+    program = harbour.start_hub(before=only)
+    await until(harbour.is_up)
+    device = await harbour.device("web-1")
+    await harbour.until_ready(device)
+    assert program.end() == 0
+    assert not harbour.has_interface()
+
+
 async def test_without_its_programs_it_says_which_are_missing(harbour: Harbour) -> None:
     harbour.engine.run("mount", "--bind", "/dev/null", "/usr/bin/wireguard-go")
     program = harbour.start_hub()
