@@ -27,7 +27,17 @@ SQL_PLACES = {
     "apps": {"doctor", "sealed"},
     "assemblies": {"store", "file_store"},
     "credentials": {"store"},
-    "devices": {"store", "inventory", "presence", "custom_fields", "custom_values", "software", "tags", "sessions", "host_keys"},
+    "devices": {
+        "store",
+        "inventory",
+        "presence",
+        "custom_fields",
+        "custom_values",
+        "software",
+        "tags",
+        "sessions",
+        "host_keys",
+    },
     "identity": {"store", "actor", "audit", "idempotency", "throttle"},
     "filters": {"finding", "store", "visible"},
     "jobs": {

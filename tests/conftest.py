@@ -37,6 +37,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if counted:
         terminalreporter.section("counted")
         terminalreporter.write_line("\n".join(counted))
+    lacking = {
+        str(one.longrepr[2]) for one in terminalreporter.getreports("skipped") if isinstance(one.longrepr, tuple)
+    }
+    for reason in sorted(one for one in lacking if "NO LAB" in one):
+        terminalreporter.section(reason, red=True)
 
 
 @pytest.fixture(scope="session")

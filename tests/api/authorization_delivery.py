@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.api.authorization_credentials import ROWS as OTHERS
 from tests.api.authorization_table import DEVICE, FILTER, JOB, OCCURRENCE, OF_JOB, READ, RUN, SITE, START, WORK, P, Row
+from tests.api.authorization_vpn import ROWS as TUNNELS
 from tests.api.authorization_world import HIDDEN_NAME, window_body
 
 _SOON = (datetime.now(UTC) + timedelta(days=2)).isoformat()
@@ -49,4 +50,4 @@ DELIVERY = (
     Row("GET /api/search", READ, query=lambda _: {"q": "output"}),
     Row("GET /api/search", READ, query=lambda it: {"q": "output", "job_id": it.job_id}),
 )
-ROWS = (*OTHERS, *DELIVERY)
+ROWS = (*OTHERS, *TUNNELS, *DELIVERY)

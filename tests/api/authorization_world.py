@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from tests.api.conftest import BASE_URL, Connect
 from tests.factories import people, places
 from tests.factories.machines import Machine
-from watchbill import identity, notifications, runs, views
+from watchbill import identity, notifications, runs, views, vpn
 from watchbill.api import auth
 from watchbill.api.app import create_app
 from watchbill.api.common import Deps
@@ -255,6 +255,7 @@ class _Maker:
         own = await self._enrolled(anonymous, self.own_site, "crane")
         foreign = await self._enrolled(anonymous, self.foreign_site, f"{HIDDEN_NAME}-lamp")
         loner = await self._loner()
+        await self._tunnels(own.device_id, foreign.device_id, loner)
         for name, devices, attached in (
             ("own", [own.device_id], [site(self.own_site)]),
             ("foreign", [foreign.device_id], [site(self.foreign_site)]),
@@ -269,14 +270,14 @@ class _Maker:
             called = f"{HIDDEN_NAME}_{name}" if hidden else f"value_{name}"
             value = {"name": called, "value": called, "device_id": devices[0], "is_secret": name == "own"}
             given = await self.post("/api/variables", value)
-            kept = (
+            stored: dict[str, Any] = (
                 await self.post("/api/credentials", credential_body(called, known.site_id))
                 if name != "siteless"
                 else {}
             )
             self.sides[name] = replace(
                 made,
-                credential_id=kept.get("id"),
+                credential_id=stored.get("id"),
                 variable_id=given["id"],
                 variable_name=called,
                 **shared_by_all,
@@ -302,6 +303,12 @@ class _Maker:
         if site_id == self.own_site:
             self.machine = machine
         return Things(site_id=site_id, device_id=made["device_id"], approval_id=waiting, enrolment_id=waiting)
+
+    async def _tunnels(self, *device_ids: str | None) -> None:
+        """Each device has told of one."""
+        told = {uuid.UUID(one or ""): vpn.TunnelReported(None, vpn.TunnelState.UNAVAILABLE, "no tools") for one in device_ids}
+        async with self.deps.db.begin() as tx:
+            await vpn.note_reported(tx, told, await self.deps.clock.now(tx))
 
     async def _loner(self) -> str:
         async with self.deps.db.begin() as tx:

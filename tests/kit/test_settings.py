@@ -73,6 +73,24 @@ def test_certificate_and_key_come_together() -> None:
     assert "together" in faults(tls_key="/etc/tls/key.pem")["tls_key"]
 
 
+def test_a_hub_must_be_told_where_devices_find_it() -> None:
+    assert "where it is" in faults(vpn="on")["vpn_endpoint"]
+    assert (
+        str(load({"WATCHBILL_VPN": "on", "WATCHBILL_VPN_ENDPOINT": "hub.example:51820"}).vpn_endpoint)
+        == "hub.example:51820"
+    )
+
+
+@pytest.mark.parametrize("subnet", ["10.0.0.1/24", "10.0.0.0/30", "10.0.0.0/7", "fd00::/64", "everything"])
+def test_a_subnet_has_room_and_is_written_as_one(subnet: str) -> None:
+    assert "IPv4 network" in faults(vpn_subnet=subnet)["vpn_subnet"]
+
+
+@pytest.mark.parametrize("name", ["a-name-of-16-chr", "wb 0", "WB0", "0wb", "wb/0"])
+def test_an_interface_has_a_name_that_the_kernel_takes(name: str) -> None:
+    assert "at most 15" in faults(vpn_interface=name)["vpn_interface"]
+
+
 @pytest.mark.parametrize("listen", ["0.0.0.0:8470", "192.0.2.7:8470", "[::]:8470", "engine.example:8470"])
 def test_plain_http_stays_on_loopback(listen: str) -> None:
     assert "loopback" in faults(tls="off", api_listen=listen)["tls"]

@@ -209,9 +209,9 @@ async def get_device(device_id: UUID, tx: Tx, caller: Caller, now: Now, response
     response.headers["ETag"] = etag(device.inventory_revision)
     sessions = None if found is None else [UserSessionReply(**asdict(one)) for one in found]
     tunnel = await vpn.find_tunnel(tx, device_id, now)
-    shown = DeviceReply.model_validate(device).model_dump()
-    more = {"tunnel": tunnel_reply(tunnel) if tunnel else None, "service_account": account}
-    return DeviceWithInventory(**shown, inventory=inventory, sessions=sessions, **more)
+    shown: dict[str, Any] = DeviceReply.model_validate(device).model_dump()
+    shown |= {"tunnel": tunnel_reply(tunnel) if tunnel else None, "service_account": account}
+    return DeviceWithInventory(**shown, inventory=inventory, sessions=sessions)
 
 
 def _changed(device: Device, response: Response) -> DeviceReply:
@@ -287,7 +287,9 @@ async def disable_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> D
 @resource.post("/{device_id}/enable")
 async def enable_device(device_id: UUID, tx: Tx, caller: Caller, now: Now) -> DeviceReply:
     """Let a disabled device connect and be targeted again."""
-    return await _set(DeviceStatus.ACTIVE, device_id, tx, caller, now)
+    enabled = await _set(DeviceStatus.ACTIVE, device_id, tx, caller, now)
+    await vpn.look_again(tx)
+    return enabled
 
 
 @resource.post("/{device_id}/revoke")

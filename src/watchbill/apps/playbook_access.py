@@ -15,6 +15,7 @@ from watchbill.core.states import SkipReason
 from watchbill.core.vpn_rules import ReadyState
 from watchbill.credentials import OpenCredential
 from watchbill.executors import Become, Login, Obstacle, Way
+from watchbill.kit.errors import NotFoundError
 from watchbill.runs import RunContent, playbooks
 
 _WINRM: Final = frozenset((ExecutionContext.WINRM.value, ExecutionContext.WINRM_INDIVIDUAL.value))
@@ -40,7 +41,7 @@ class EngineAccess:
             found = await credentials.open_for_use(tx, self.engine.keys, content.credential_id)
         except credentials.CredentialLockedError as error:
             return dict.fromkeys(device_ids, Obstacle(SkipReason.CREDENTIAL_LOCKED, str(error)))
-        if found is None:
+        except NotFoundError:
             return dict.fromkeys(device_ids, _MISSING)
         login = _login(found)
         sites = await playbooks.sites_of(tx, device_ids)

@@ -106,7 +106,7 @@ WITH seen AS (
   JOIN vpn_peers p ON p.public_key = t.key
   ORDER BY p.device_id FOR UPDATE OF p
 ), news AS (
-  SELECT s.*, coalesce(s.handshake_at > coalesce(s.old_handshake_at + interval '2 s', '-infinity'), false) AS is_shaken,
+  SELECT s.*, coalesce(s.handshake_at > coalesce(s.old_handshake_at + interval '900 ms', '-infinity'), false) AS is_shaken,
     coalesce(s.heard_at > coalesce(s.old_heard_at + make_interval(secs => :rest), '-infinity'), false) AS is_heard
   FROM seen s
 )

@@ -52,6 +52,11 @@ async def prepare(tx: AsyncConnection, device_ids: Sequence[UUID], until: dateti
     await db.notify(tx, HUB_CHANNEL)
 
 
+async def look_again(tx: AsyncConnection) -> None:
+    """A device was enabled: the hub is to know it at once, and not at its next look."""
+    await db.notify(tx, HUB_CHANNEL)
+
+
 async def readiness(tx: AsyncConnection, device_ids: Sequence[UUID], now: datetime) -> dict[UUID, Readiness]:
     """Whether each of these devices can be reached through its tunnel now."""
     hub = await store.find_hub(tx)

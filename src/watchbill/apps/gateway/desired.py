@@ -7,13 +7,13 @@ import asyncio
 import re
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import watchbill_wire as wire
-from watchbill import agents
+from watchbill import agents, vpn
 from watchbill.apps.gateway.connection import Connection
 from watchbill.apps.wiring import Engine
 from watchbill.kit.secrets import KeyRing
@@ -32,19 +32,31 @@ async def wanted_of(
 ) -> dict[uuid.UUID, wire.DesiredPayload]:
     """By device, for those of which anything is wanted."""
     accounts = await agents.service_accounts_wanted(tx, device_ids)
-    return {one: payload_of(one, now, account) for one, account in accounts.items()}
+    tunnels = await vpn.wanted(tx, sorted(device_ids), now)
+    return {one: payload_of(one, now, accounts.get(one), tunnels.get(one)) for one in accounts.keys() | tunnels.keys()}
 
 
 def payload_of(
-    device_id: uuid.UUID, now: datetime, account: wire.ServiceAccountWanted | None = None
+    device_id: uuid.UUID,
+    now: datetime,
+    account: wire.ServiceAccountWanted | None = None,
+    tunnel: vpn.TunnelWanted | None = None,
 ) -> wire.DesiredPayload:
-    return wire.DesiredPayload(str(device_id), now, now + LIFETIME, None, account)
+    told = wire.TunnelWanted(**asdict(tunnel)) if tunnel is not None else None
+    return wire.DesiredPayload(str(device_id), now, now + LIFETIME, told, account)
 
 
 async def note(tx: AsyncConnection, keys: KeyRing, told: Mapping[uuid.UUID, wire.Reported], now: datetime) -> None:
     """Store what devices tell; of each the last word of a batch."""
     accounts = {one: said.service_account for one, said in told.items() if said.service_account is not None}
     await agents.service_accounts_told(tx, keys, accounts, now)
+    tunnels = {one: said.tunnel for one, said in told.items() if said.tunnel is not None}
+    if tunnels:
+        await vpn.note_reported(tx, {one: _tunnel(said) for one, said in tunnels.items()}, now)
+
+
+def _tunnel(said: wire.TunnelReported) -> vpn.TunnelReported:
+    return vpn.TunnelReported(said.public_key, vpn.TunnelState(said.state), said.detail)
 
 
 @dataclass

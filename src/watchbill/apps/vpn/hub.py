@@ -25,8 +25,8 @@ FAST: Final = 0.5
 SLOW: Final = 10.0
 #: Peers are compared with the database at least this often, whatever was announced.
 RECONCILE: Final = 30.0
-#: How long what failed is left alone.
-_RETRY: Final = 10.0
+#: How long what failed is left alone; less where it has worked before, as when somebody has taken the interface away.
+_RETRY, _SOON = 10.0, 1.0
 
 _logger = log.get("vpn")
 
@@ -65,6 +65,7 @@ class Hub:
     _is_changed: bool = True
     _compared_at: float = float("-inf")
     _knocked: tuple[PeerConfig, ...] = ()
+    _has_interface: bool = False
 
     def __post_init__(self) -> None:
         self.interface = Interface(self.engine.settings.vpn_interface)
@@ -92,13 +93,14 @@ class Hub:
         except ToolError as error:
             _logger.warning("hub.failed", error=str(error))
             await self._say(HubState.FAILED, str(error))
-            await pause(stop, _RETRY)
+            await pause(stop, _SOON if self._has_interface else _RETRY)
         if stop.is_set():
             await self._end()
 
     async def _end(self) -> None:
         try:
-            await self.interface.remove()
+            if self._has_interface:
+                await self.interface.remove()
         except ToolError as error:
             _logger.warning("hub.not_removed", error=str(error))
         await self._say(HubState.STOPPED)
@@ -109,8 +111,8 @@ class Hub:
         is_new = await self.interface.ensure(
             hub.private_key, hub.public_key, self.engine.settings.vpn_listen_port, hub.subnet
         )
-        self._is_changed = True
-        await self._compare(knock_seconds=self.engine.settings.vpn_keepalive_seconds if is_new else None)
+        self._has_interface = True
+        await self._compare()
         _logger.info("hub.up", interface=self.interface.name, is_new=is_new)
 
     async def _open(self) -> OpenedHub:
@@ -127,8 +129,7 @@ class Hub:
         if self._is_changed or _monotonic() - self._compared_at > RECONCILE:
             await self._compare()
         elif self._knocked:
-            await self.interface.hush(self._knocked)
-            self._knocked = ()
+            await self._hush()
         await self._look(await self.interface.dump())
         async with self.engine.db.begin() as tx:
             now = await self.engine.clock.now(tx)
@@ -136,21 +137,27 @@ class Hub:
             interest = await vpn.interest(tx, now)
         return FAST if interest.awaited or self._knocked else SLOW
 
-    async def _compare(self, *, knock_seconds: int | None = None) -> None:
+    async def _compare(self) -> None:
         """Bring the interface's peers to what the database says, and say so there."""
         self._is_changed = False
         async with self.engine.db.begin() as tx:
             wanted = await vpn.peers_to_apply(tx, await self.engine.clock.now(tx))
         change = difference(await self.interface.dump(), wanted)
-        await self.interface.apply(change, knock_seconds=knock_seconds)
+        # Who has an open tunnel and was forgotten here (a new interface, a device that was disabled) would notice in minutes only.
+        await self.interface.apply(change, knock_seconds=self.engine.settings.vpn_keepalive_seconds)
+        self._knocked += tuple(one for one in change.put if one.endpoint is not None)
         self._ear.forget(change.remove)
-        if knock_seconds is not None:
-            self._knocked = tuple(one for one in change.put if one.endpoint is not None)
         async with self.engine.db.begin() as tx:
             await vpn.note_applied(tx, [one.public_key for one in wanted])
         self._compared_at = _monotonic()
         if not change.is_empty:
             _logger.info("hub.peers", put=len(change.put), removed=len(change.remove))
+
+    async def _hush(self) -> None:
+        """Leave it to devices again to show that they are there."""
+        there = {one.public_key for one in (await self.interface.dump()).peers}
+        await self.interface.hush(tuple(one for one in self._knocked if one.public_key in there))
+        self._knocked = ()
 
     async def _look(self, dump: Dump) -> None:
         """Tell of every peer from which something came."""

@@ -86,8 +86,8 @@ class Interface:
         except ValueError as error:
             raise ToolError(f"`wg show` wrote what cannot be read: {error}") from None
 
-    async def apply(self, change: Difference, *, knock_seconds: int | None = None) -> None:
-        """Put and remove peers; all others stay as they are."""
+    async def apply(self, change: Difference, *, knock_seconds: int) -> None:
+        """Put and remove peers; all others stay as they are. Those that are put are knocked at where they were last, until hushed."""
         # First the old: an address that went from one peer to another is taken from whoever has it, not from its new owner.
         for begin in range(0, len(change.remove), _REMOVED_AT_ONCE):
             some = change.remove[begin : begin + _REMOVED_AT_ONCE]

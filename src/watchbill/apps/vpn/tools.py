@@ -3,7 +3,9 @@
 import asyncio
 import json
 import shutil
-from typing import Any, Final
+import subprocess
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
 
 #: A service's PATH may lack what is for administrators.
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -25,29 +27,38 @@ async def run(name: str, *arguments: str, given: str = "") -> str:
     path = found(name)
     if path is None:
         raise ToolError(f"the program `{name}` is missing on this host (Debian package {_PACKAGES[name]})")
-    process = await asyncio.create_subprocess_exec(
-        path,
-        *arguments,
-        env={"PATH": _PATH},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        # One of them stays, as the interface itself: it must not end with the process group of whoever started it.
-        start_new_session=True,
-    )
     try:
-        async with asyncio.timeout(_SECONDS):
-            written, faults = await process.communicate(given.encode())
-    except TimeoutError:
+        status, written, faults = await asyncio.to_thread(_run, [path, *arguments], given.encode())
+    except subprocess.TimeoutExpired:
         raise ToolError(f"`{name} {arguments[0]}` did not end within {_SECONDS:g} seconds") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        said = " ".join(faults.decode(errors="replace").split())[:_LONGEST_ERROR]
-        raise ToolError(f"`{name} {arguments[0]}` failed: {said or f'exit status {process.returncode}'}")
-    return written.decode(errors="replace")
+    except OSError as error:
+        raise ToolError(f"the program `{name}` cannot be started: {error.strerror}") from None
+    if status:
+        said = " ".join(faults.split())[:_LONGEST_ERROR]
+        raise ToolError(f"`{name} {arguments[0]}` failed: {said or f'exit status {status}'}")
+    return written
+
+
+def _run(argv: list[str], given: bytes) -> tuple[int, str, str]:
+    # Into files: `wireguard-go` goes on in the background and keeps what it has inherited, so that a pipe would never end.
+    with TemporaryFile() as written, TemporaryFile() as faults:
+        # In a session of its own: as the interface itself, it must not end with the process group of whoever started it.
+        done = subprocess.run(
+            argv,
+            input=given,
+            stdout=written,
+            stderr=faults,
+            env={"PATH": _PATH},
+            timeout=_SECONDS,
+            start_new_session=True,
+            check=False,
+        )
+        return done.returncode, _text(written), _text(faults)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 async def run_json(name: str, *arguments: str) -> Any:

@@ -106,7 +106,7 @@ def main(folder: Path) -> int:
         output.write(event_of(data))
         return False  # its file is not kept
 
-    runner = run(
+    runner: Any = run(
         private_data_dir=str(folder),
         playbook=config["playbook"],
         cmdline=config["cmdline"],

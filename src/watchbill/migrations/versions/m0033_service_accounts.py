@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0033"
-down_revision = "0030"
+down_revision = "0032"
 
 UP = """
 -- The private halves are sealed. A row goes when no device has its key and none is to have it.

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0034"
-down_revision = "0032"
+down_revision = "0033"
 
 UP = """
 -- One hub; its row is made when a process first opens it. What gateways tell devices is read here and not in settings, so that all

@@ -29,7 +29,3 @@ def upgrade() -> None:
         ALTER TABLE work_items DROP CONSTRAINT work_items_lane_check,
           ADD CONSTRAINT work_items_lane_check CHECK (lane IN ('scheduled_job', 'playbooks', 'onboarding', 'maintenance'))
     """)
-    op.execute(
-        "ALTER TABLE jobs ADD COLUMN IF NOT EXISTS credential_id bigint,"
-        " ADD COLUMN IF NOT EXISTS use_service_account boolean NOT NULL DEFAULT false"
-    )

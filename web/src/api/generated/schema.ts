@@ -1021,7 +1021,7 @@ export interface paths {
         };
         /**
          * Get Device
-         * @description One device with its inventory, who is signed in on it, and the account that the Engine has there.
+         * @description One device with its inventory, who is signed in on it, its tunnel, and the account that the Engine has there.
          */
         get: operations["get_device"];
         put?: never;
@@ -1219,6 +1219,30 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/devices/{device_id}/ssh_host_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ssh Host Key
+         * @description The SSH host key by which a device is known.
+         */
+        get: operations["get_ssh_host_key"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget Ssh Host Key
+         * @description Trust the next key that the device shows. For a device that was installed anew, and no other.
+         */
+        delete: operations["forget_ssh_host_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1799,6 +1823,26 @@ export interface paths {
          * @description Stop everything of one run.
          */
         post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/recap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Recap
+         * @description What its playbooks did, counted by Ansible. A run of scripts has no recaps.
+         */
+        get: operations["get_run_recap"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2712,6 +2756,46 @@ export interface paths {
          * @description Delete a view, for everybody if it was shared.
          */
         delete: operations["delete_view"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vpn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Vpn
+         * @description The hub, its addresses and its tunnels in numbers; for those who see every site.
+         */
+        get: operations["get_vpn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vpn/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Vpn Peers
+         * @description The tunnels of the caller's devices, by host name. Devices that have told of none are not among them.
+         */
+        get: operations["list_vpn_peers"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3939,8 +4023,11 @@ export interface components {
             assembly_id: string;
             /** Content Sha256 */
             content_sha256: string;
-            /** Interpreter */
-            interpreter: string;
+            /**
+             * Interpreter
+             * @description what a script is run by; null of a playbook
+             */
+            interpreter: string | null;
             /** Name */
             name: string;
             /** Not Compliant Exit Codes */
@@ -4513,8 +4600,8 @@ export interface components {
             origin_target_id: number | null;
             /** Reason */
             reason: string | null;
-            /** Recap */
-            recap: null;
+            /** @description of all its playbooks together; null of scripts */
+            recap: components["schemas"]["RecapReply"] | null;
             rerun_as: components["schemas"]["RerunAsReply"] | null;
             /** Run Id */
             run_id: number;
@@ -4565,7 +4652,7 @@ export interface components {
         };
         /**
          * DeviceWithInventory
-         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell.
+         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell. `tunnel` null = it has told of none.
          */
         DeviceWithInventory: {
             /** Agent Branch */
@@ -4642,6 +4729,7 @@ export interface components {
             tags: string[];
             /** Timezone */
             timezone: string | null;
+            tunnel: components["schemas"]["TunnelReply"] | null;
             /** Updated At */
             updated_at: string;
         };
@@ -4767,6 +4855,8 @@ export interface components {
             output: string | null;
             /** Reason */
             reason: string | null;
+            /** @description of a playbook; null of a script, and before the first task has ended */
+            recap: components["schemas"]["RecapReply"] | null;
             /**
              * Session Id
              * @description the session of a signed-in user that it ran in, as its device names it
@@ -4842,6 +4932,8 @@ export interface components {
             output: string | null;
             /** Reason */
             reason: string | null;
+            /** @description of a playbook; null of a script, and before the first task has ended */
+            recap: components["schemas"]["RecapReply"] | null;
             /** Run Id */
             run_id: number;
             /**
@@ -5399,6 +5491,47 @@ export interface components {
             text: string | null;
         };
         /**
+         * HostKeyReply
+         * @description The key that a device's SSH server has shown first; another one is not trusted, and nothing is sent there.
+         */
+        HostKeyReply: {
+            /**
+             * Fingerprint
+             * @description its type and its SHA-256, as `ssh-keygen -l` writes it; null where none is known yet
+             */
+            fingerprint: string | null;
+            /** Pinned At */
+            pinned_at: string | null;
+        };
+        /**
+         * HubReply
+         * @description The Engine's end of all tunnels. `state` is what its process said at `heard_at`.
+         */
+        HubReply: {
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where devices reach it, by UDP
+             */
+            endpoint: string;
+            /** Heard At */
+            heard_at: string;
+            /** Host */
+            host: string;
+            /** Interface */
+            interface: string;
+            /** Public Key */
+            public_key: string;
+            state: components["schemas"]["HubState"];
+        };
+        /**
+         * HubState
+         * @description What the process that owns the hub says of it.
+         * @enum {string}
+         */
+        HubState: "up" | "failed" | "stopped";
+        /**
          * ImportReply
          * @description What a calendar file became: its events as spans, and those that make none. `window` is null when it was only tried.
          */
@@ -5794,6 +5927,13 @@ export interface components {
              * @default 0
              */
             failure_threshold_percent: number;
+            /**
+             * Interrupted
+             * @description a device on which a playbook was running when its worker died. lost: nobody knows how far it came, and it is left at that. again: it runs once more, which only a playbook that may be repeated says; for no script
+             * @default lost
+             * @enum {string}
+             */
+            interrupted: "lost" | "again";
             /** Max Change Devices */
             max_change_devices?: number | null;
             /**
@@ -7247,6 +7387,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[PeerReply] */
+        PageOf_PeerReply_: {
+            /** Items */
+            items: components["schemas"]["PeerReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[RefusedCodeReply] */
         PageOf_RefusedCodeReply_: {
             /** Items */
@@ -7324,6 +7471,58 @@ export interface components {
             new_password: string;
         };
         /**
+         * PeerReply
+         * @description A device and its tunnel.
+         */
+        PeerReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /** Hostname */
+            hostname: string;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            /** Site Id */
+            site_id: number | null;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
          * Permission
          * @description What an operator may be allowed to do; API tokens carry a subset as their scopes.
          * @enum {string}
@@ -7382,6 +7581,20 @@ export interface components {
             /** Reason */
             reason: string | null;
             state: components["schemas"]["RequestState"];
+        };
+        /**
+         * PoolReply
+         * @description Addresses of devices. `resting`: of revoked devices; nobody else gets them for a day.
+         */
+        PoolReply: {
+            /** Capacity */
+            capacity: number;
+            /** Resting */
+            resting: number;
+            /** Subnet */
+            subnet: string;
+            /** Used */
+            used: number;
         };
         /**
          * PreviewBlocked
@@ -7541,7 +7754,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "api" | "gateway" | "scheduler" | "site_worker";
+            kind: "api" | "gateway" | "scheduler" | "site_worker" | "vpn";
             /**
              * Leases
              * @description pieces of work that it holds; site workers only
@@ -7649,6 +7862,55 @@ export interface components {
              * @example 07:30
              */
             to: string;
+        };
+        /**
+         * ReadyState
+         * @description Whether work can go through a tunnel. `unavailable`: waiting alone will not help.
+         * @enum {string}
+         */
+        ReadyState: "ready" | "not_ready" | "unavailable";
+        /**
+         * RecapReply
+         * @description How many tasks of a playbook came out how on a device, as Ansible counts: `ok` has those too that changed something.
+         */
+        RecapReply: {
+            /** Changed */
+            changed: number;
+            /** Failed */
+            failed: number;
+            /** Ignored */
+            ignored: number;
+            /** Ok */
+            ok: number;
+            /** Rescued */
+            rescued: number;
+            /** Skipped */
+            skipped: number;
+            /** Unreachable */
+            unreachable: number;
+        };
+        /**
+         * RecapRowReply
+         * @description A device of a run, in its counters. `recap` null: no playbook has told anything of it.
+         */
+        RecapRowReply: {
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /** Hostname */
+            hostname: string;
+            /** Reason */
+            reason: string | null;
+            recap: components["schemas"]["RecapReply"] | null;
+            /** Site Id */
+            site_id: number | null;
+            /** Site Name */
+            site_name: string | null;
+            state: components["schemas"]["TargetState"];
+            /** Target Id */
+            target_id: number;
         };
         /**
          * RecentOccurrence
@@ -8011,6 +8273,22 @@ export interface components {
             /** Time Limit Seconds */
             time_limit_seconds: number;
         };
+        /**
+         * RunRecapReply
+         * @description A page of a run's devices by host name, and the sums of all of them that the caller sees.
+         */
+        RunRecapReply: {
+            /**
+             * Devices Told
+             * @description of how many devices there is a recap
+             */
+            devices_told: number;
+            /** Items */
+            items: components["schemas"]["RecapRowReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            total: components["schemas"]["RecapReply"];
+        };
         /** RunReply */
         RunReply: {
             /** Components */
@@ -8037,6 +8315,12 @@ export interface components {
          * @enum {string}
          */
         Scope: "everything" | "site" | "device";
+        /**
+         * SecretName
+         * @description The secrets that a credential may have, by their fields.
+         * @enum {string}
+         */
+        SecretName: "password" | "private_key" | "passphrase" | "become.password";
         /** ServiceAccountAction */
         ServiceAccountAction: {
             action: components["schemas"]["AccountAction"];
@@ -8103,12 +8387,6 @@ export interface components {
             /** Dry Run */
             dry_run: boolean;
         };
-        /**
-         * SecretName
-         * @description The secrets that a credential may have, by their fields.
-         * @enum {string}
-         */
-        SecretName: "password" | "private_key" | "passphrase" | "become.password";
         /**
          * SessionReply
          * @description `site_ids` null = every site; `csrf_token` and `expires_at` are null for an API token.
@@ -8576,6 +8854,71 @@ export interface components {
          */
         Transport: "ntlm" | "credssp" | "kerberos" | "basic" | "certificate";
         /**
+         * TunnelCounts
+         * @description `applied`: known to the hub; `open`: asked to be open; `connected`: of those, with a handshake that counts; `refused`: keys that are not taken.
+         */
+        TunnelCounts: {
+            /** Applied */
+            applied: number;
+            /** Connected */
+            connected: number;
+            /** Known */
+            known: number;
+            /** Open */
+            open: number;
+            /** Refused */
+            refused: number;
+        };
+        /**
+         * TunnelReply
+         * @description `state`: whether work can go through it now; `detail` says why not.
+         */
+        TunnelReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
+         * TunnelState
+         * @description What a device says of its end.
+         * @enum {string}
+         */
+        TunnelState: "down" | "up" | "unavailable";
+        /**
          * UsageReply
          * @description What a filter is part of, and cannot be archived or deleted for. What the caller does not see is counted, not named.
          */
@@ -8748,6 +9091,17 @@ export interface components {
             screen: "jobs" | "occurrences" | "devices" | "device_approvals" | "windows" | "assemblies";
             /** Updated At */
             updated_at: string;
+        };
+        /**
+         * VpnReply
+         * @description How it stands with the VPN. `lack` says why no tunnel can be used; null = tunnels can be used. Without a hub all else is null.
+         */
+        VpnReply: {
+            hub: components["schemas"]["HubReply"] | null;
+            /** Lack */
+            lack: string | null;
+            pool: components["schemas"]["PoolReply"] | null;
+            tunnels: components["schemas"]["TunnelCounts"] | null;
         };
         /**
          * WaitingReply
@@ -15828,6 +16182,174 @@ export interface operations {
             };
         };
     };
+    get_ssh_host_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostKeyReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    forget_ssh_host_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     set_tags: {
         parameters: {
             query?: never;
@@ -18764,6 +19286,96 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StopCounts"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_recap: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecapReply"];
                 };
             };
             /** @description Not signed in */
@@ -24024,6 +24636,180 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_vpn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VpnReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_vpn_peers: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description part of the host name */
+                q?: string | null;
+                site_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_PeerReply_"];
+                };
             };
             /** @description Not signed in */
             401: {

@@ -3,7 +3,7 @@ import type { FieldProblem } from "@/api/problem";
 import { useMay } from "@/api/session";
 import { Choice } from "./fields";
 import { hasPlaybooks, LOCAL_CONTEXTS, REMOTE_CONTEXTS } from "./form";
-import { CONTEXTS, NO_USER_SESSIONS } from "./policy-words";
+import { CONTEXTS, INTERRUPTED, NO_USER_SESSIONS } from "./policy-words";
 import { Section } from "./Section";
 import type { JobForm } from "./use-job-form";
 
@@ -49,6 +49,15 @@ export const ContextSection = ({ form, problems }: { form: JobForm; problems: re
           value={draft.policies.no_user_session}
           onChange={(no_user_session) => policies({ no_user_session })}
           error={fault("policies.no_user_session")}
+        />
+      )}
+      {isRemote && (
+        <Choice
+          label="Where the Engine's worker dies meanwhile"
+          options={INTERRUPTED}
+          value={draft.policies.interrupted}
+          onChange={(interrupted) => policies({ interrupted })}
+          error={fault("policies.interrupted")}
         />
       )}
     </Section>

@@ -1,5 +1,6 @@
 import type { JobBody, JobToSave } from "@/api/job-editor";
 import type { JobReply } from "@/api/jobs";
+import { isRemote } from "@/lib/kinds";
 
 /**
  * The job as the form holds it: from the API's reply to a draft, and back to what a save sends. What the form does not show goes
