@@ -1,13 +1,20 @@
 """Inventory > Devices: the list, and one device with what ran on it, what waits for it and what it is called."""
 
+import base64
 import re
+import secrets
+from datetime import timedelta
+from ipaddress import IPv4Network
 from uuid import UUID
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.flows.fleet import Fleet
-from watchbill import agents
+from watchbill import agents, vpn
+from watchbill.core.vpn_rules import HubState
+from watchbill.kit.clock import Clock
+from watchbill.kit.secrets import KeyRing
 from watchbill_wire import ServiceAccountReported
 
 pytestmark = pytest.mark.timeout(300)
@@ -115,3 +122,29 @@ async def test_devices_are_found_and_tagged(fleet: Fleet, page: Page) -> None:
     await expect(page).to_have_url(re.compile(r"view=\d+"))
     await page.get_by_role("button", name="Clear filters").click()
     await expect(rows).to_have_count(2)
+
+
+async def test_a_device_shows_whether_its_tunnel_can_be_used(fleet: Fleet, page: Page, keys: KeyRing) -> None:
+    agent = await fleet.enrol("alpha", start=False)
+    told = vpn.TunnelReported(base64.b64encode(secrets.token_bytes(32)).decode(), vpn.TunnelState.UP)
+    device = UUID(agent.device_id)
+    assert told.public_key is not None
+    async with fleet.db.begin() as tx:
+        now = await Clock().now(tx)
+        draft = vpn.HubDraft(IPv4Network("100.96.0.0/12"), "engine.example:51820", 25, "wbhub", "quay")
+        await vpn.open_hub(tx, keys, draft, now)
+        await vpn.note_hub(tx, HubState.UP, None, "quay", now)
+        await vpn.note_reported(tx, {device: told}, now)
+        await vpn.note_applied(tx, [told.public_key])
+    await page.goto(f"/devices/{agent.device_id}")
+    tunnel = page.get_by_role("region", name="Tunnel")
+    await expect(tunnel).to_contain_text("Not ready")
+    await expect(tunnel).to_contain_text("nothing has asked for it")
+    async with fleet.db.begin() as tx:
+        await vpn.prepare(tx, [device], now + timedelta(hours=1), now)
+        await vpn.note_seen(tx, [vpn.Seen(told.public_key, "203.0.113.7:40000", 1.0, 1.0, 2048, 92)], now)
+    await page.reload()
+    await expect(tunnel).to_contain_text("Ready")
+    await expect(tunnel).to_contain_text("100.96.0.2")
+    await expect(tunnel).to_contain_text("203.0.113.7:40000")
+    await expect(tunnel).to_contain_text("2 KiB, 92 bytes")

@@ -312,6 +312,40 @@ async def test_of_two_processes_one_owns_the_hub_and_the_other_takes_over(harbou
     assert not harbour.has_interface()
 
 
+async def test_who_lost_the_hub_to_another_host_takes_its_interface_away(harbour: Harbour) -> None:
+    first = harbour.start_hub("first")
+    await until(harbour.is_up)
+    spare = harbour.lab.add("spare")
+    second = spare.start("second", *HUB, env=harbour.env, cwd=str(REPO))
+
+    async def are_two() -> bool:
+        async with harbour.db.begin() as tx:
+            return bool((await tx.execute(text("SELECT count(*) = 2 FROM services"))).scalar_one())
+
+    await until(are_two)
+    async with harbour.db.begin() as tx:
+        lost = "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objid = 35 AND l.granted"
+        await tx.execute(
+            text(f"{lost} AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())")
+        )
+
+    async def has_moved() -> bool:
+        return "hub.up" in second.output() and not harbour.has_interface()
+
+    await until(has_moved)
+    assert spare.run("wg", "show", "wbhub", "public-key").stdout.strip()
+    assert first.is_running
+
+
+async def test_a_key_that_cannot_be_opened_is_told(harbour: Harbour, tmp_path: Path) -> None:
+    program = harbour.start_hub()
+    await until(harbour.is_up)
+    assert program.end() == 0
+    create_key_ring(tmp_path / "other.json")
+    harbour.start_hub("other", WATCHBILL_KEY_RING=str(tmp_path / "other.json"))
+    await failed(harbour, "the hub's private key cannot be opened")
+
+
 async def failed(harbour: Harbour, *words: str) -> None:
     async def is_told() -> bool:
         return (await harbour.hub())[0] == "failed"

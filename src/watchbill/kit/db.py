@@ -185,13 +185,8 @@ class SoleLock:
     lock: int
     _connection: psycopg.AsyncConnection | None = None
 
-    async def take(self, stop: asyncio.Event, *, again_seconds: float = 2) -> bool:
-        """Wait until it is ours; False when `stop` came first."""
-        while not stop.is_set() and not await self._try():
-            await _pause(stop, again_seconds)
-        return not stop.is_set()
-
-    async def _try(self) -> bool:
+    async def take(self) -> bool:
+        """Whether it is ours now; it does not wait for who has it."""
         if self._connection is None:
             self._connection = await psycopg.AsyncConnection.connect(
                 self.conninfo, autocommit=True, application_name="watchbill-lock", options=_KEEPALIVES.strip()

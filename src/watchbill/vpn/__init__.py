@@ -10,6 +10,7 @@ from watchbill.vpn.hub import (
     note_hub,
     note_seen,
     open_hub,
+    owning_host,
     peers_to_apply,
     reseal,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "note_seen",
     "open_hub",
     "overview",
+    "owning_host",
     "peers_to_apply",
     "prepare",
     "readiness",

@@ -18,7 +18,7 @@ from watchbill.core.vpn_rules import SESSION, HubState
 from watchbill.core.wireguard_text import PeerConfig
 from watchbill.identity import ENGINE, audit
 from watchbill.kit import db
-from watchbill.kit.secrets import KeyRing, Secret
+from watchbill.kit.secrets import KeyRing, Secret, SecretError
 from watchbill.vpn import store
 from watchbill.vpn.store import Seen
 from watchbill.vpn.tunnels import CHANGED_CHANNEL, give_addresses, tell
@@ -64,7 +64,7 @@ async def open_hub(tx: AsyncConnection, keys: KeyRing, draft: HubDraft, now: dat
     await store.hold_pool(tx)
     before = await store.find_hub(tx)
     sealed = await store.find_private_key(tx)
-    private = keys.open_text(sealed, _CONTEXT) if sealed else _new_key()
+    private = _opened(keys, sealed) if sealed else _new_key()
     public_key = _public_of(private)
     values = {name: getattr(draft, name) for name in ("endpoint", "keepalive_seconds", "interface", "host")}
     told = {"state": HubState.STOPPED.value if before is None else before.state.value, "heard_at": now}
@@ -76,6 +76,13 @@ async def open_hub(tx: AsyncConnection, keys: KeyRing, draft: HubDraft, now: dat
         await store.forget_addresses(tx)
     await give_addresses(tx, None, now)
     return OpenedHub(public_key, private, draft.subnet)
+
+
+def _opened(keys: KeyRing, sealed: str) -> Secret:
+    try:
+        return keys.open_text(sealed, _CONTEXT)
+    except SecretError as error:
+        raise SecretError(f"the hub's private key cannot be opened: {error}") from None
 
 
 def _new_key() -> Secret:
@@ -110,6 +117,12 @@ async def note_hub(tx: AsyncConnection, state: HubState, detail: str | None, hos
     await store.update_hub(tx, {"state": state.value, "detail": detail, "host": host, "heard_at": now})
     if (before.state, before.detail) != (state, detail):
         await db.notify(tx, CHANGED_CHANNEL)
+
+
+async def owning_host(tx: AsyncConnection) -> str | None:
+    """Where the process runs that owned the hub last."""
+    hub = await store.find_hub(tx)
+    return None if hub is None else hub.host
 
 
 async def peers_to_apply(tx: AsyncConnection, now: datetime) -> list[PeerConfig]:

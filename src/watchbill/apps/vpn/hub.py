@@ -17,6 +17,7 @@ from watchbill.core.wireguard_text import Dump, PeerConfig, PeerDump, difference
 from watchbill.kit import log
 from watchbill.kit.clock import host_seconds
 from watchbill.kit.db import HUB_LOCK, SoleLock
+from watchbill.kit.secrets import SecretError
 from watchbill.kit.service import Wake, pause
 from watchbill.vpn import HubDraft, OpenedHub, Seen
 
@@ -27,6 +28,8 @@ SLOW: Final = 10.0
 RECONCILE: Final = 30.0
 #: How long what failed is left alone; less where it has worked before, as when somebody has taken the interface away.
 _RETRY, _SOON = 10.0, 1.0
+#: Who stands by looks this often whether the owner is gone.
+_STANDBY: Final = 2.0
 
 _logger = log.get("vpn")
 
@@ -78,11 +81,22 @@ class Hub:
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
-            while await self.lock.take(stop):
-                await self._own(stop)
-                await self.lock.release()
+            while not stop.is_set():
+                if await self.lock.take():
+                    await self._own(stop)
+                    await self.lock.release()
+                else:
+                    await self._stand_by()
+                    await pause(stop, _STANDBY)
         finally:
             await self.lock.release()
+
+    async def _stand_by(self) -> None:
+        """Another process owns the hub. If it does so on another host, an interface of ours would answer for it with what is past."""
+        async with self.engine.db.begin() as tx:
+            host = await vpn.owning_host(tx)
+        if self._has_interface and host != self.host:
+            await self._remove()
 
     async def _own(self, stop: asyncio.Event) -> None:
         """As long as the lock is ours. At a stop the interface goes; otherwise it stays as it is, for whoever comes next."""
@@ -90,7 +104,7 @@ class Hub:
             await self._begin()
             while not stop.is_set() and await self.lock.is_held():
                 await self.wake.wait(stop, await self.step())
-        except ToolError as error:
+        except (ToolError, SecretError) as error:
             _logger.warning("hub.failed", error=str(error))
             await self._say(HubState.FAILED, str(error))
             await pause(stop, _SOON if self._has_interface else _RETRY)
@@ -98,12 +112,16 @@ class Hub:
             await self._end()
 
     async def _end(self) -> None:
+        if self._has_interface:
+            await self._remove()
+        await self._say(HubState.STOPPED)
+
+    async def _remove(self) -> None:
         try:
-            if self._has_interface:
-                await self.interface.remove()
+            await self.interface.remove()
+            self._has_interface = False
         except ToolError as error:
             _logger.warning("hub.not_removed", error=str(error))
-        await self._say(HubState.STOPPED)
 
     async def _begin(self) -> None:
         """Bring the hub's row to our settings, and the interface to the row."""
