@@ -31,7 +31,7 @@ def _tunnel(data: DataDir, engine_time: Callable[[], datetime]) -> Tunnel:
         return NoTunnel(key, "this agent opens tunnels on Linux only")
     if os.geteuid() != 0:
         return NoTunnel(key, _NOT_ROOT)
-    return LinuxTunnel(key, SystemCommands(), engine_time)
+    return LinuxTunnel(key, f"watchbill-agent {data.path}", SystemCommands(), engine_time)
 
 
 def _account(data: DataDir, device_id: str) -> ServiceAccount:
