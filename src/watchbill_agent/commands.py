@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from watchbill_agent.platform_linux import SYSTEM_PATH
 
 TIMEOUT_SECONDS = 30.0
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 class CommandError(Exception):
@@ -27,11 +30,17 @@ class Commands(Protocol):
 
 
 class SystemCommands:
+    """`path` and `more`: where tools are looked for, and what else of an environment they need, where that is not Linux."""
+
+    def __init__(self, path: str = SYSTEM_PATH, more: Mapping[str, str] = NOTHING_MORE) -> None:
+        self._path = path
+        self._environment = {"PATH": path, "LC_ALL": "C", **more}
+
     def has(self, name: str) -> bool:
-        return shutil.which(name, path=SYSTEM_PATH) is not None
+        return shutil.which(name, path=self._path) is not None
 
     def run(self, name: str, *arguments: str, given: str = "") -> str:
-        path = shutil.which(name, path=SYSTEM_PATH)
+        path = shutil.which(name, path=self._path)
         if path is None:
             raise CommandError(f"{name} is not installed")
         try:
@@ -42,7 +51,7 @@ class SystemCommands:
                 capture_output=True,
                 timeout=TIMEOUT_SECONDS,
                 cwd="/",
-                env={"PATH": SYSTEM_PATH, "LC_ALL": "C"},
+                env=self._environment,
             )
         except subprocess.TimeoutExpired:
             raise CommandError(f"{name} took more than {TIMEOUT_SECONDS:.0f} seconds") from None

@@ -13,7 +13,7 @@ from watchbill_agent.commands import SystemCommands
 from watchbill_agent.datadir import DataDir
 from watchbill_agent.service_account import NoServiceAccount, Notes, ServiceAccount
 from watchbill_agent.service_account_linux import LinuxServiceAccount
-from watchbill_agent.service_account_windows import WindowsServiceAccount
+from watchbill_agent.service_account_windows import WINDOWS_PATH, WindowsServiceAccount
 from watchbill_agent.tunnel import NoTunnel, Tunnel, TunnelKey
 from watchbill_agent.tunnel_linux import LinuxTunnel
 from watchbill_agent.upkeep import Hands
@@ -31,13 +31,14 @@ def _tunnel(data: DataDir, engine_time: Callable[[], datetime]) -> Tunnel:
         return NoTunnel(key, "this agent opens tunnels on Linux only")
     if os.geteuid() != 0:
         return NoTunnel(key, _NOT_ROOT)
-    return LinuxTunnel(key, SystemCommands(), engine_time)
+    return LinuxTunnel(key, f"watchbill-agent {data.path}", SystemCommands(), engine_time)
 
 
 def _account(data: DataDir, device_id: str) -> ServiceAccount:
     notes = Notes(data.service_account, data.write)
     if sys.platform == "win32":
-        return WindowsServiceAccount(notes, SystemCommands(), partial(sealing.seal_password, device_id))
+        commands = SystemCommands(WINDOWS_PATH, {"SystemRoot": r"C:\Windows"})
+        return WindowsServiceAccount(notes, commands, partial(sealing.seal_password, device_id))
     if not sys.platform.startswith("linux"):
         return NoServiceAccount("this agent keeps service accounts on Linux and Windows only")
     if os.geteuid() != 0:

@@ -106,7 +106,7 @@ class Runtime:
 
     async def run(self) -> None:
         stop = asyncio.Event()
-        self._loop.set_default_executor(ThreadPoolExecutor(2))
+        self._loop.set_default_executor(ThreadPoolExecutor(3))  # inventory, upkeep, and what a connection asks for
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, stop.set)
         self._loop.set_exception_handler(lambda _loop, context: self._fail(stop, context))

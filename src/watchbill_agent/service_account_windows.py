@@ -16,6 +16,7 @@ from watchbill_wire import ServiceAccountReported, ServiceAccountWanted
 #: A description of a local account has room for 48 characters.
 _MARK = "Watchbill service account "
 _FOREIGN = "foreign"
+WINDOWS_PATH = r"C:\Windows\System32\WindowsPowerShell\v1.0;C:\Windows\System32"
 
 _READ = """
 $ErrorActionPreference = 'Stop'
@@ -33,10 +34,8 @@ if ($user) {
 } else {
   $user = New-LocalUser -Name $given.name -Password $password -Description $given.mark -AccountNeverExpires -PasswordNeverExpires
 }
-$admins = Get-LocalGroup -SID 'S-1-5-32-544'
-if (-not (Get-LocalGroupMember -Group $admins | Where-Object { $_.SID -eq $user.SID })) {
-  Add-LocalGroupMember -Group $admins -Member $user
-}
+try { Add-LocalGroupMember -SID 'S-1-5-32-544' -Member $user }
+catch [Microsoft.PowerShell.Commands.MemberExistsException] { }
 'done'
 """
 )

@@ -16,15 +16,18 @@ from watchbill_agent.tunnel import TunnelKey
 from watchbill_wire import TunnelReported, TunnelWanted
 
 INTERFACE = "wb0"
-#: What the interface carries as its alias: it is ours.
-MARK = "watchbill-agent"
+#: The longest alias that an interface can have.
+_MARK_CHARACTERS = 255
 #: What fits into a tunnel over IPv6 on Ethernet.
 MTU = "1420"
 
 
 class LinuxTunnel:
-    def __init__(self, key: TunnelKey, commands: Commands, engine_time: Callable[[], datetime]) -> None:
+    """`mark` stands on the interface as its alias: it is this agent's, and no other one's on the same machine."""
+
+    def __init__(self, key: TunnelKey, mark: str, commands: Commands, engine_time: Callable[[], datetime]) -> None:
         self._key = key
+        self._mark = mark[-_MARK_CHARACTERS:]
         self._commands = commands
         self._engine_time = engine_time
         self._fault: str | None = None
@@ -47,7 +50,7 @@ class LinuxTunnel:
         if fault is not None:
             return TunnelReported(self._key.public, "unavailable", None, fault[:500])
         try:
-            if not _is_ours(self._interface()):
+            if not self._is_ours(self._interface()):
                 return TunnelReported(self._key.public, "down")
             return TunnelReported(self._key.public, "up", self._handshake_at())
         except CommandError as error:
@@ -60,7 +63,7 @@ class LinuxTunnel:
         if missing is not None:
             raise CommandError(missing)
         found = self._interface()
-        if found is not None and not _is_ours(found):
+        if found is not None and not self._is_ours(found):
             raise CommandError(f"there is an interface {INTERFACE} that this agent did not make")
         if found is not None and self._addresses() - {wanted.address}:
             self._ip("link", "delete", "dev", INTERFACE)
@@ -80,10 +83,10 @@ class LinuxTunnel:
             if not self._commands.has("wireguard-go"):
                 raise
             self._commands.run("wireguard-go", INTERFACE)
-        self._ip("link", "set", "dev", INTERFACE, "alias", MARK)
+        self._ip("link", "set", "dev", INTERFACE, "alias", self._mark)
 
     def _close(self) -> None:
-        if _is_ours(self._interface()):
+        if self._is_ours(self._interface()):
             self._ip("link", "delete", "dev", INTERFACE)
         self._handshake = (0, None)
 
@@ -103,6 +106,9 @@ class LinuxTunnel:
 
     def _interface(self) -> dict[str, Any] | None:
         return next((one for one in self._told("link", "show") if one.get("ifname") == INTERFACE), None)
+
+    def _is_ours(self, found: dict[str, Any] | None) -> bool:
+        return found is not None and found.get("ifalias") == self._mark
 
     def _addresses(self) -> set[str]:
         told = [one for each in self._told("address", "show", "dev", INTERFACE) for one in each.get("addr_info", [])]
@@ -129,7 +135,3 @@ class LinuxTunnel:
 
     def _ip(self, *arguments: str) -> str:
         return self._commands.run("ip", *arguments)
-
-
-def _is_ours(found: dict[str, Any] | None) -> bool:
-    return found is not None and found.get("ifalias") == MARK

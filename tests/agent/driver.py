@@ -26,7 +26,7 @@ def run(script: str) -> str:
 def main(kind: str, folder: Path) -> None:
     account = LinuxServiceAccount(Notes(folder / "note.json", Path.write_bytes), SystemCommands())
     key = X25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-    tunnel = LinuxTunnel(TunnelKey(key), SystemCommands(), clock.wall_now)
+    tunnel = LinuxTunnel(TunnelKey(key), "watchbill-agent test", SystemCommands(), clock.wall_now)
     for line in sys.stdin:
         asked = json.loads(line)
         answer: object

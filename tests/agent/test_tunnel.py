@@ -54,7 +54,7 @@ class Recorded:
 
 
 def tunnel(system: Recorded, now: datetime = NOON) -> LinuxTunnel:
-    return LinuxTunnel(KEY, system, lambda: now)
+    return LinuxTunnel(KEY, "watchbill-agent /data", system, lambda: now)
 
 
 def test_it_is_opened_with_the_key_on_standard_input_and_in_no_argument():
@@ -62,7 +62,7 @@ def test_it_is_opened_with_the_key_on_standard_input_and_in_no_argument():
     assert tunnel(system).put(WANTED) == w.TunnelReported(KEY.public, "up")
     assert system.asked[:7] == [
         "ip link add dev wb0 type wireguard",
-        "ip link set dev wb0 alias watchbill-agent",
+        "ip link set dev wb0 alias watchbill-agent /data",
         "wg syncconf wb0 /dev/stdin",
         "ip address replace 100.96.0.7/32 dev wb0",
         "ip link set dev wb0 mtu 1420 up",
@@ -105,7 +105,7 @@ def test_without_the_kernels_wireguard_it_takes_the_other_one_or_says_so():
 
 def test_an_interface_of_somebody_else_is_left_alone():
     system = Recorded()
-    system.interface = {"ifname": "wb0", "ifalias": "mine", "addr_info": []}
+    system.interface = {"ifname": "wb0", "ifalias": "watchbill-agent /other", "addr_info": []}
     end = tunnel(system)
     assert end.put(WANTED) == w.TunnelReported(
         KEY.public, "unavailable", None, "there is an interface wb0 that this agent did not make"
@@ -123,7 +123,7 @@ def test_a_handshake_is_told_by_the_engines_clock_and_does_not_waver():
     seconds = int(time.time()) - 60
     system = Recorded(handshakes=f"{HUB.public}\t{seconds}\n")
     moments = iter([NOON, NOON + timedelta(seconds=7)])
-    end = LinuxTunnel(KEY, system, lambda: next(moments))
+    end = LinuxTunnel(KEY, "watchbill-agent /data", system, lambda: next(moments))
     first = end.put(WANTED).handshake_at
     assert first is not None
     assert timedelta(seconds=58) < NOON - first < timedelta(seconds=65)

@@ -50,6 +50,13 @@ async def test_a_sound_database_gets_a_clean_bill(db: Database, scene: Scene, en
 @pytest.mark.parametrize(
     ("code", "damage"),
     [
+        (
+            "service_account_without_key",
+            (
+                "INSERT INTO service_accounts (device_id, wanted, generation, requested_at, requested_by)"
+                " SELECT id, 'present', 7, now(), 'ada' FROM devices LIMIT 1"
+            ),
+        ),
         ("job_overdue", "UPDATE jobs SET next_due_at = now() - interval '1 hour' WHERE enabled"),
         ("job_without_next", "UPDATE jobs SET next_due_at = NULL WHERE enabled"),
         (

@@ -67,10 +67,11 @@ JOIN devices d ON d.id = a.device_id AND d.status = 'active'
 WHERE a.device_id = ANY(:devices) AND a.wanted = 'present' AND a.present_generation IS NOT NULL
 """)
 
-# The newest stays for those that come; the others as long as a device has them, or is to have them.
+# The newest stays for those that come; the others as long as a device has them, or is to have them. A key is given to devices only
+# while it is the newest, and who gives it keeps others from making the next: whoever sees the next sees all that have this one.
 _FORGET_KEYS = text("""
 DELETE FROM service_account_keys k
-WHERE pg_try_advisory_xact_lock(:space, :lock) AND k.generation < (SELECT max(generation) FROM service_account_keys)
+WHERE k.generation < (SELECT max(generation) FROM service_account_keys)
   AND NOT EXISTS (SELECT FROM service_accounts a WHERE a.present_generation = k.generation)
   AND NOT EXISTS (SELECT FROM service_accounts a WHERE a.generation = k.generation AND a.wanted = 'present')
 """)
@@ -118,7 +119,7 @@ class ToldRow:
 
 
 async def hold_keys(tx: AsyncConnection) -> None:
-    """Nobody makes or forgets a key until the transaction ends."""
+    """Nobody makes a key until the transaction ends."""
     lock = text("SELECT pg_advisory_xact_lock(:space, :lock)")
     await tx.execute(lock, {"space": LOCK_SPACE, "lock": _KEYS_LOCK})
 
@@ -145,8 +146,8 @@ async def find_keys(tx: AsyncConnection, generations: Collection[int] | None = N
 
 
 async def forget_keys(tx: AsyncConnection) -> None:
-    """Forget those that nobody has or is to have; not now, if somebody makes one at this moment."""
-    await tx.execute(_FORGET_KEYS, {"space": LOCK_SPACE, "lock": _KEYS_LOCK})
+    """Forget those that nobody has or is to have."""
+    await tx.execute(_FORGET_KEYS)
 
 
 async def find_accounts(tx: AsyncConnection, device_ids: Collection[UUID]) -> dict[UUID, Account]:

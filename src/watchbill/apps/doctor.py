@@ -239,6 +239,14 @@ _CHECKS = (
         "A target has ended and still has a bound, or the other way round.",
         f"SELECT 'target ' || id FROM run_targets WHERE (state IN ({_TERMINAL})) <> (deadline_at IS NULL)",
     ),
+    _Check(
+        "service_account_without_key",
+        "A device has, or is to have, a service account whose key the Engine does not have any more.",
+        """SELECT 'device ' || a.device_id FROM service_accounts a
+        WHERE a.wanted = 'present' AND (NOT EXISTS (SELECT FROM service_account_keys k WHERE k.generation = a.generation)
+          OR (a.present_generation IS NOT NULL
+            AND NOT EXISTS (SELECT FROM service_account_keys k WHERE k.generation = a.present_generation)))""",
+    ),
 )
 
 # From when on the ledger of each job can be compared with its present schedule: the last save, the clearing of its history, or the
