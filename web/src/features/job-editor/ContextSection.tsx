@@ -3,6 +3,7 @@ import type { FieldProblem } from "@/api/problem";
 import { useMay } from "@/api/session";
 import { Choice } from "./fields";
 import { CONTEXTS, NO_USER_SESSIONS } from "./policy-words";
+import { LoginFields } from "./LoginFields";
 import { Section } from "./Section";
 import type { JobForm } from "./use-job-form";
 
@@ -33,6 +34,7 @@ export const ContextSection = ({ form, problems }: { form: JobForm; problems: re
           })}
         </Stack>
       </Radio.Group>
+      <LoginFields form={form} />
       {draft.execution_context === "current_user" && (
         <Choice
           label="Where nobody is signed in"
