@@ -270,14 +270,11 @@ class _Maker:
             called = f"{HIDDEN_NAME}_{name}" if hidden else f"value_{name}"
             value = {"name": called, "value": called, "device_id": devices[0], "is_secret": name == "own"}
             given = await self.post("/api/variables", value)
-            stored: dict[str, Any] = (
-                await self.post("/api/credentials", credential_body(called, known.site_id))
-                if name != "siteless"
-                else {}
-            )
+            body = credential_body(called, known.site_id)
+            login: Any = await self.post("/api/credentials", body) if name != "siteless" else {}
             self.sides[name] = replace(
                 made,
-                credential_id=stored.get("id"),
+                credential_id=login.get("id"),
                 variable_id=given["id"],
                 variable_name=called,
                 **shared_by_all,

@@ -136,10 +136,9 @@ async def test_a_lost_key_stops_its_jobs_until_the_secret_is_given_anew(admin, o
         refused = await operator.post(f"{JOBS}/{job}/{path}", json=body)
         assert (refused.status_code, refused.json()["code"]) == (409, "credential_locked"), path
         assert "Fleet root" in refused.json()["detail"]
-    for action, more in (("toggle", {"enabled": True}), ("rerun", {})):
-        body = {"action": action, "job_ids": [job], **more}
-        counted = (await operator.post(f"{JOBS}/bulk", json=body)).json()
-        assert counted["left_out"] == {"credential_locked": 1}, action
+    for bulk in ({"action": "toggle", "enabled": True}, {"action": "rerun"}):
+        counted = (await operator.post(f"{JOBS}/bulk", json={**bulk, "job_ids": [job]})).json()
+        assert counted["left_out"] == {"credential_locked": 1}, bulk
     preview = (await operator.get(f"{JOBS}/{job}/preview")).json()
     assert ("credential_id", "credential_locked") in {(one["field"], one["code"]) for one in preview["blockers"]}
     assert (await admin.put(one, json=SSH)).json()["state"] == "ready"

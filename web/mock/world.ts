@@ -29,6 +29,7 @@ export const SESSION: Schemas["SessionReply"] = {
     "notifications:write",
     "channels:write",
     "variables:write",
+    "credentials:write",
     "windows:override",
   ],
   site_ids: null,

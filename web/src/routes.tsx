@@ -31,6 +31,7 @@ const SCREENS: readonly Screen[] = [
   { path: "/assemblies", page: () => import("@/pages/AssembliesPage"), nav: { group: "Automation", label: "Assemblies", icon: "assembly", keys: "g a" } },
   { path: "/assemblies/new", page: () => import("@/pages/NewAssemblyPage") },
   { path: "/assemblies/$assemblyId", page: () => import("@/pages/AssemblyPage") },
+  { path: "/credentials", page: () => import("@/pages/CredentialsPage"), nav: { group: "Automation", label: "Credentials", icon: "credential", keys: "g r" } },
   { path: "/windows", page: () => import("@/pages/WindowsPage"), nav: { group: "Automation", label: "Windows", icon: "window", keys: "g b" } },
   { path: "/windows/new", page: () => import("@/pages/WindowPage") },
   { path: "/windows/$windowId", page: () => import("@/pages/WindowPage") },

@@ -26,6 +26,7 @@ export const NOUNS = [
   "assemblies",
   "windows",
   "variables",
+  "credentials",
   "notifications",
   "operators",
   "tokens",

@@ -18,6 +18,7 @@ it("builds every address", () => {
     assemblies: paths.assemblies(),
     newAssembly: paths.newAssembly(),
     assembly: paths.assembly(device, { revision: 2 }),
+    credentials: paths.credentials(),
     devices: paths.devices(),
     device: paths.device(device),
     approvals: paths.approvals(),

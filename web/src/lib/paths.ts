@@ -29,6 +29,7 @@ export const paths = {
   assemblies: (query?: Query) => withQuery("/assemblies", query),
   newAssembly: (query?: { from?: string }) => withQuery("/assemblies/new", query),
   assembly: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}`, query),
+  credentials: (query?: Query) => withQuery("/credentials", query),
   devices: (query?: Query) => withQuery("/devices", query),
   device: (deviceId: string, query?: Query) => withQuery(`/devices/${id(deviceId)}`, query),
   approvals: (query?: Query) => withQuery("/approvals", query),

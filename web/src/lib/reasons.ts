@@ -9,7 +9,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   os_mismatch: "The script is for another operating system.",
   credential_missing: "There is no credential for it.",
   credential_locked: "Its credential is locked.",
-  credential_mismatch: "Its credential is of another kind.",
+  credential_mismatch: "Its credential is for another site.",
   wireguard_unavailable: "There is no WireGuard peer for it.",
   wireguard_not_ready: "Its WireGuard peer was not ready.",
   preflight_failed: "What the script needs is not there.",

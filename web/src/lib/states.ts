@@ -35,6 +35,9 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   paused: mark("Paused", "paused", "idle"),
   completed: mark("Completed", "done", "idle"),
   error: mark("Error", "failed", "bad"),
+  // credentials
+  ready: mark("Ready", "success", "good"),
+  reset_required: mark("Secrets lost", "failed", "bad"),
   // accounts and tokens
   disabled: mark("Disabled", "paused", "idle"),
   revoked: mark("Revoked", "cancelled", "idle"),

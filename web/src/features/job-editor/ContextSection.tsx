@@ -3,6 +3,7 @@ import type { FieldProblem } from "@/api/problem";
 import { useMay } from "@/api/session";
 import { Choice } from "./fields";
 import { hasPlaybooks, LOCAL_CONTEXTS, REMOTE_CONTEXTS } from "./form";
+import { LoginFields } from "./LoginFields";
 import { CONTEXTS, INTERRUPTED, NO_USER_SESSIONS } from "./policy-words";
 import { Section } from "./Section";
 import type { JobForm } from "./use-job-form";
@@ -42,6 +43,7 @@ export const ContextSection = ({ form, problems }: { form: JobForm; problems: re
           })}
         </Stack>
       </Radio.Group>
+      <LoginFields form={form} />
       {draft.execution_context === "current_user" && (
         <Choice
           label="Where nobody is signed in"

@@ -12,6 +12,8 @@ const LABELS: Readonly<Record<string, string>> = {
   tags: "Tags",
   enabled: "Enabled",
   execution_context: "Execution context",
+  credential_id: "Credential",
+  use_service_account: "Service account",
   "schedule.type": "Schedule",
   "schedule.timezone": "Time zone",
   "schedule.timezone_source": "Whose clocks",

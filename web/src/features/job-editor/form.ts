@@ -1,6 +1,7 @@
 import type { JobBody, JobToSave } from "@/api/job-editor";
 import type { JobReply } from "@/api/jobs";
 import { isRemote } from "@/lib/kinds";
+import { sentLogin } from "./login";
 
 /**
  * The job as the form holds it: from the API's reply to a draft, and back to what a save sends. What the form does not show goes
@@ -258,8 +259,8 @@ const secretOr = (value: unknown, tell: (typed: string) => unknown): unknown => 
 
 const build = (draft: Draft, valueOf: (value: unknown) => unknown): JobToSave => ({
   job_kind: "automation",
-  use_service_account: false,
   ...draft.rest,
+  ...sentLogin(draft.execution_context, draft.rest),
   name: draft.name.trim(),
   description: draft.description,
   tags: [...draft.tags],
