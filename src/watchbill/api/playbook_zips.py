@@ -125,7 +125,8 @@ async def export_playbook(assembly_id: UUID, request: Request, deps: TheDeps) ->
 
 async def _packed(deps: Deps, assembly: Assembly) -> AsyncIterator[bytes]:
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-        await _pack(deps, assembly, Writer(file))
+        with Writer(file) as writer:
+            await _pack(deps, assembly, writer)
         file.seek(0)
         while data := await asyncio.to_thread(file.read, _CHUNK):
             yield data
@@ -139,4 +140,3 @@ async def _pack(deps: Deps, assembly: Assembly, writer: Writer) -> None:
     for one in assembly.draft.files:
         pieces = [part async for part in content_of(deps, one)]
         await asyncio.to_thread(writer.add, one.name, iter(pieces))
-    await asyncio.to_thread(writer.close)
