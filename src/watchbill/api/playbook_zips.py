@@ -6,6 +6,7 @@ Neither way holds a transaction while somebody sends, reads or packs.
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -70,8 +71,8 @@ async def _imported(request: Request, deps: Deps, caller: Actor, name: str | Non
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
         async for chunk in request.stream():
             await asyncio.to_thread(file.write, chunk)
-        tree = await asyncio.to_thread(read_archive, file, main)
-        definition = await _stored(deps, caller, tree, name)
+        with closing(await asyncio.to_thread(read_archive, file, main)) as tree:
+            definition = await _stored(deps, caller, tree, name)
 
     async def save(verdicts: Verdicts) -> Saved:
         return await _save(deps, caller, definition, verdicts)
