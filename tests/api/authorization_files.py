@@ -14,9 +14,8 @@ _WRITE = (P.ASSEMBLIES_WRITE,)
 
 def _zip() -> bytes:
     file = io.BytesIO()
-    writer = Writer(file)
-    writer.add("playbook.yml", iter([b"- hosts: all\n"]))
-    writer.close()
+    with Writer(file) as writer:
+        writer.add("playbook.yml", iter([b"- hosts: all\n"]))
     return file.getvalue()
 
 

@@ -303,7 +303,10 @@ class _Maker:
 
     async def _tunnels(self, *device_ids: str | None) -> None:
         """Each device has told of one."""
-        told = {uuid.UUID(one or ""): vpn.TunnelReported(None, vpn.TunnelState.UNAVAILABLE, "no tools") for one in device_ids}
+        told = {
+            uuid.UUID(one or ""): vpn.TunnelReported(None, vpn.TunnelState.UNAVAILABLE, "no tools")
+            for one in device_ids
+        }
         async with self.deps.db.begin() as tx:
             await vpn.note_reported(tx, told, await self.deps.clock.now(tx))
 

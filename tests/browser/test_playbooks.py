@@ -22,10 +22,9 @@ async def write(page: Page, label: str, text: str) -> None:
 
 def zipped(**entries: bytes) -> bytes:
     file = io.BytesIO()
-    writer = Writer(file)
-    for name, data in entries.items():
-        writer.add(name, iter([data]))
-    writer.close()
+    with Writer(file) as writer:
+        for name, data in entries.items():
+            writer.add(name, iter([data]))
     return file.getvalue()
 
 

@@ -37,6 +37,26 @@ _VARIABLES = [
 ]
 
 
+_PLAYS = """---
+# Web servers of the harbour.
+- name: Web servers
+  hosts: all
+  become: true
+  roles:
+    - web
+  post_tasks:
+    - name: Say where it is
+      ansible.builtin.debug:
+        msg: "listens on {{ web_port }}"
+"""
+_TREE = {
+    "group_vars/all.yml": b"web_user: www\n",
+    "roles/web/tasks/main.yml": b"- name: Page\n  ansible.builtin.template:\n    src: index.html.j2\n    dest: /srv/index.html\n",
+    "roles/web/handlers/main.yml": b"- name: Reload\n  ansible.builtin.service: {name: web, state: reloaded}\n",
+    "roles/web/templates/index.html.j2": b"<h1>{{ inventory_hostname }}</h1>\n",
+}
+
+
 async def stock(fleet: Fleet, device: Agent) -> dict[str, Any]:
     """The id of the assembly, by the name that paths of pictures use."""
     stored = await _post(fleet, "/api/assembly_files", content=b"[keys]\nsigning = ed25519\n" * 90)
@@ -85,7 +105,23 @@ async def stock(fleet: Fleet, device: Agent) -> dict[str, Any]:
         await _post(fleet, "/api/operators", json=password | person)
     for name, scopes in (("Dashboard in the control room", ["read"]), ("Nightly import", ["read", "jobs:write"])):
         await _post(fleet, "/api/api_tokens", json={"name": name, "scopes": scopes})
-    return {"assembly": made["id"]}
+    return {"assembly": made["id"], "playbook": await _playbook(fleet)}
+
+
+async def _playbook(fleet: Fleet) -> str:
+    files = [
+        {"name": name, "sha256": (await _post(fleet, "/api/assembly_files", content=text))["sha256"]}
+        for name, text in _TREE.items()
+    ]
+    body = {
+        "name": "Harbour web servers",
+        "description": "Web servers with their pages, as the harbour wants them.",
+        "kind": "playbook",
+        "content": _PLAYS,
+        "variables": [{"name": "web_port", "type": "number", "default": 8080, "description": "where they listen"}],
+        "files": files,
+    }
+    return str((await _post(fleet, "/api/assemblies", json=body))["id"])
 
 
 async def _post(fleet: Fleet, path: str, **given: Any) -> dict[str, Any]:

@@ -37,15 +37,11 @@ def read(file, main=None):
 
 def test_what_is_written_is_read_again():
     file = io.BytesIO()
-    writer = Writer(file)
     files = {"roles/web/tasks/main.yml": b"- x: {}\n", "files/empty": b"", "files/big": bytes(range(256)) * 9000}
-    for name, data in [
-        ("playbook.yml", PLAY),
-        ("watchbill.yml", b"name: Set up\ntime_limit_seconds: 60\n"),
-        *files.items(),
-    ]:
-        writer.add(name, iter([data[:1000], data[1000:]]))
-    writer.close()
+    described = b"name: Set up\ntime_limit_seconds: 60\n"
+    with Writer(file) as writer:
+        for name, data in {"playbook.yml": PLAY, "watchbill.yml": described, **files}.items():
+            writer.add(name, iter([data[:1000], data[1000:]]))
     tree, found = read(file)
     assert (tree.content, tree.about, found) == (PLAY.decode(), {"name": "Set up", "time_limit_seconds": 60}, files)
 

@@ -6,6 +6,7 @@ Neither way holds a transaction while somebody sends, reads or packs.
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -70,8 +71,8 @@ async def _imported(request: Request, deps: Deps, caller: Actor, name: str | Non
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
         async for chunk in request.stream():
             await asyncio.to_thread(file.write, chunk)
-        tree = await asyncio.to_thread(read_archive, file, main)
-        definition = await _stored(deps, caller, tree, name)
+        with closing(await asyncio.to_thread(read_archive, file, main)) as tree:
+            definition = await _stored(deps, caller, tree, name)
 
     async def save(verdicts: Verdicts) -> Saved:
         return await _save(deps, caller, definition, verdicts)
@@ -125,7 +126,8 @@ async def export_playbook(assembly_id: UUID, request: Request, deps: TheDeps) ->
 
 async def _packed(deps: Deps, assembly: Assembly) -> AsyncIterator[bytes]:
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-        await _pack(deps, assembly, Writer(file))
+        with Writer(file) as writer:
+            await _pack(deps, assembly, writer)
         file.seek(0)
         while data := await asyncio.to_thread(file.read, _CHUNK):
             yield data
@@ -139,4 +141,3 @@ async def _pack(deps: Deps, assembly: Assembly, writer: Writer) -> None:
     for one in assembly.draft.files:
         pieces = [part async for part in content_of(deps, one)]
         await asyncio.to_thread(writer.add, one.name, iter(pieces))
-    await asyncio.to_thread(writer.close)

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 from watchbill.core.fields import shown
 from watchbill.core.playbook_rules import MAIN, MAX_TREE_BYTES, MAX_TREE_FILE_BYTES, MAX_TREE_FILES, path_problem
@@ -210,7 +210,7 @@ def _refused(problems: Sequence[Problem]) -> InvalidError:
 
 
 class Writer:
-    """Writes an archive that `read` reads; the same tree gives the same bytes."""
+    """Writes an archive that `read` reads, which is whole at the end of the block; the same tree gives the same bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
@@ -223,5 +223,8 @@ class Writer:
             for data in pieces:
                 packed.write(data)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._zip.close()

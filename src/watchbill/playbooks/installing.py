@@ -101,8 +101,7 @@ class CollectionCache:
         lines = ["[galaxy]", "server_list = source", "[galaxy_server.source]", f"url = {self.source}"]
         if self.token is not None:
             lines.append(f"token = {self.token}")
-        # Doubled, because the format of the file gives a single % a meaning.
-        return "\n".join(lines).replace("%", "%%") + "\n"
+        return "\n".join(lines) + "\n"
 
     async def _call(self, work: Path, asked: Sequence[str]) -> None:
         argv = python("-m", "ansible", "galaxy", "collection", "install", "-p", str(work / "made"), *asked)
@@ -112,9 +111,14 @@ class CollectionCache:
             message = f"installing them took more than {_LIMITS.seconds:.0f} seconds"
             raise _refused([Problem("collections", "install_timed_out", message)])
         if ended.code != 0:
-            said = [line for line in ended.lines if "ERROR" in line] or list(ended.lines)
-            message = f"could not be installed: {' '.join(said)[:600] or 'ansible-galaxy said nothing'}"
+            message = f"could not be installed: {_error_in(ended.lines) or 'ansible-galaxy said nothing'}"
             raise _refused([Problem("collections", "install_failed", message)])
+
+
+def _error_in(lines: Sequence[str]) -> str:
+    """From its first word of an error on."""
+    start = next((place for place, line in enumerate(lines) if "ERROR" in line), 0)
+    return " ".join(" ".join(lines[start:]).split())[:800]
 
 
 def _refused(problems: Sequence[Problem]) -> InvalidError:

@@ -40,11 +40,16 @@ def attach(
     session: Session,
     assembly: Assembly,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of this machine.")],
+    *,
+    under: Annotated[
+        str, typer.Option("--under", metavar="FOLDER", help="Of a playbook's tree, such as roles/web/files.")
+    ] = "",
 ) -> None:
     """Store files and attach them beside a script or a playbook, in place of those that have their names: one new revision."""
     assembly_id = session.assembly_id(assembly)
     before = session.api.get(f"{PATH}/{assembly_id}")
-    given = {file.name: _stored(session, file)["sha256"] for file in files}
+    folder = f"{under.rstrip('/')}/" if under else ""
+    given = {f"{folder}{file.name}": _stored(session, file)["sha256"] for file in files}
     taken = {name.casefold() for name in given}
     kept = [one for one in before["files"] if one["name"].casefold() not in taken]
     added = [{"name": name, "sha256": digest} for name, digest in given.items()]

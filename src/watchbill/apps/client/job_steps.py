@@ -27,6 +27,10 @@ Scripts = Annotated[
     list[str] | None,
     typer.Option("--script", metavar="ASSEMBLY", help="This script; repeatable, in order.", rich_help_panel=_PANEL),
 ]
+Playbooks = Annotated[
+    list[str] | None,
+    typer.Option("--playbook", metavar="ASSEMBLY", help="This playbook; repeatable, in order.", rich_help_panel=_PANEL),
+]
 Retries = Annotated[
     int | None, typer.Option(metavar="N", help="Try again so often, from what failed on.", rich_help_panel=_PANEL)
 ]
@@ -53,6 +57,7 @@ class Steps:
 
     check: str | None
     scripts: Sequence[str] | None
+    playbooks: Sequence[str] | None
     retries: int | None
     retry_delay: int | None
     retry_on: Sequence[str] | None
@@ -64,8 +69,8 @@ class Steps:
 
 
 _OPTIONS = {
-    "check": Check, "scripts": Scripts, "retries": Retries, "retry_delay": RetryDelay, "retry_on": RetryOn, "go_on": GoOn,
-    "waves": Waves, "context": Context, "credential": Credential, "service_account": ServiceAccount,
+    "check": Check, "scripts": Scripts, "playbooks": Playbooks, "retries": Retries, "retry_delay": RetryDelay, "retry_on": RetryOn,
+    "go_on": GoOn, "waves": Waves, "context": Context, "credential": Credential, "service_account": ServiceAccount,
 }  # fmt: skip
 
 
@@ -85,12 +90,13 @@ def with_steps(function: Callable[..., None]) -> Callable[Concatenate[Session, .
 
 
 def stepped(session: Session, document: Document, steps: Steps) -> Document:
-    """The document with a check and scripts that options name in place of its components, and these of its policies. Without: as it is."""
+    """The document with a check and scripts or playbooks that options name in place of its components, and these of its policies. Without: as it is."""
     if steps.check is not None and not steps.scripts:
         raise CliError("--check decides about the scripts after it: name one by --script.", ExitCode.USAGE)
     document = signed_in(session, document, steps.context, steps.credential, use_service_account=steps.service_account)
     parts = [_component(session, steps.check, role="check")] if steps.check is not None else []
     parts += [_component(session, one) for one in steps.scripts or ()]
+    parts += [_component(session, one, kind="playbook") for one in steps.playbooks or ()]
     given = _policies(steps)
     if not parts and not given:
         return document

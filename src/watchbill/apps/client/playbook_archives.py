@@ -35,15 +35,14 @@ def send(session: Session, source: str, *, name: str | None, main: str | None) -
 
 def _packed(folder: Path) -> IO[bytes]:
     packed = io.BytesIO()
-    writer = Writer(packed)
     try:
-        for path in sorted(folder.rglob("*")):
-            inside = path.relative_to(folder)
-            if not path.is_dir() and not _LEFT_OUT & set(inside.parts):
-                writer.add(inside.as_posix(), iter([_content(path)]))
+        with Writer(packed) as writer:
+            for path in sorted(folder.rglob("*")):
+                inside = path.relative_to(folder)
+                if not path.is_dir() and not _LEFT_OUT & set(inside.parts):
+                    writer.add(inside.as_posix(), iter([_content(path)]))
     except OSError as error:
         raise CliError(f"{error.filename} cannot be read: {error.strerror}", ExitCode.USAGE) from None
-    writer.close()
     packed.seek(0)
     return packed
 
