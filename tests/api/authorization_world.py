@@ -293,9 +293,13 @@ class _Maker:
             self.machine = machine
         return Things(site_id=site_id, device_id=made["device_id"], approval_id=waiting, enrolment_id=waiting)
 
-    async def _tunnels(self, *device_ids: str) -> None:
+    async def _tunnels(self, *device_ids: str | None) -> None:
         """Each device has told of one."""
-        told = {uuid.UUID(one): vpn.TunnelReported(None, vpn.TunnelState.UNAVAILABLE, "no tools") for one in device_ids}
+        told = {
+            uuid.UUID(one): vpn.TunnelReported(None, vpn.TunnelState.UNAVAILABLE, "no tools")
+            for one in device_ids
+            if one
+        }
         async with self.deps.db.begin() as tx:
             await vpn.note_reported(tx, told, await self.deps.clock.now(tx))
 
