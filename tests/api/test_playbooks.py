@@ -288,6 +288,22 @@ async def test_what_an_archive_brings_needs_what_its_jobs_need(operator, other, 
     assert (refused.status_code, refused.json()["code"]) == (403, "assembly_used_elsewhere")
 
 
+async def test_a_secret_of_a_playbook_needs_no_key_of_a_device(operator, make_device, world, db):
+    secret = [{"name": "token", "type": "secret", "required": True}]
+    saved = await made(operator, files=[], content="- hosts: all\n", variables=secret)
+    job = await job_of(operator, make_device, world, saved)
+    job["components"][0]["variables"] = {"token": "hush"}
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE devices SET sealing_key = NULL"))
+    targets = (await operator.post("/api/scheduled_jobs/preview", json=job)).json()["targets"]
+    assert (targets["devices"], targets["left_out"], targets["lacking"]) == (1, {}, {})
+    script = {"name": "S", "interpreter": "bash", "content": "true", "variables": secret}
+    script_id = (await operator.post(PATH, json=script)).json()["id"]
+    job["components"] = [{"assembly_id": script_id, "variables": {"token": "hush"}}]
+    targets = (await operator.post("/api/scheduled_jobs/preview", json=job)).json()["targets"]
+    assert targets["left_out"] or targets["lacking"]
+
+
 async def test_what_runs_from_the_engine_needs_the_right_to_run_as_system(operator, admin, make_device, world):
     saved = await made(operator, files=[], content="- hosts: all\n")
     job = await job_of(operator, make_device, world, saved)
