@@ -82,7 +82,7 @@ def _with_another_host_key(there: Shore, host: Any) -> None:
     host.run(
         "sh",
         "-c",
-        "rm /etc/ssh/lab_host_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/lab_host_key; pkill -HUP -f lab_sshd_config",
+        "rm /etc/ssh/lab_host_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/lab_host_key; pkill -HUP -o -x sshd",
     )
     assert host.run("cat", "/etc/ssh/lab_host_key.pub").stdout != before
     device = next(
