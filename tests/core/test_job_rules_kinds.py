@@ -25,7 +25,10 @@ def with_playbook() -> Facts:
 
 
 def judged(definition):
-    reading = read(definition)
+    """A job that signs in by the account on its devices, where its context signs in at all."""
+    has_playbook = definition["components"][0].get("kind") == "playbook"
+    context = definition.get("execution_context", "ssh" if has_playbook else "system")
+    reading = read({"use_service_account": context not in {"system", "current_user"}, **definition})
     settled = settle(reading.draft, with_playbook())
     return settled.job if not reading.problems else None, [*reading.problems, *settled.problems]
 
