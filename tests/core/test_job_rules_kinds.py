@@ -60,8 +60,11 @@ def test_playbooks_run_one_after_the_other_from_the_engine():
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"components": [playbook()], "execution_context": "system"}, ("execution_context", "not_allowed")),
-        ({"execution_context": "ssh"}, ("execution_context", "not_allowed")),
+        (
+            {"components": [playbook()], "execution_context": "system", "use_service_account": True},
+            ("execution_context", "not_allowed"),
+        ),
+        ({"execution_context": "ssh", "use_service_account": False}, ("execution_context", "not_allowed")),
         ({"components": [playbook(), component()]}, ("components.1.kind", "mixed_kinds")),
         ({"components": [component(), playbook()]}, ("components.1.kind", "mixed_kinds")),
         (
