@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Error as PlaywrightError
 
 from tests.browser.past import LOOKER
 from tests.browser.shots import administration, assemblies, calendar, inventory, job_editor, jobs, results
@@ -86,18 +87,26 @@ async def _take(browser: Browser, fleet: Fleet, world: World, shot: Shot, look: 
     await page.wait_for_load_state("load")
     # Not by a function of the page: its policy refuses what would be asked again and again.
     await expect(page.locator("#main, form").first).to_be_visible()
-    await expect(page.get_by_role("status").filter(has_text=re.compile("^Reading"))).to_have_count(0)
-    await expect(page.locator("[aria-label^=Loading], [aria-label^=Reading]")).to_have_count(0)
-    await asyncio.sleep(3.5 if shot.fails else 1.5)
-    await asyncio.sleep(0.4)
-    if shot.do:
-        await shot.do(page)
-        await asyncio.sleep(0.8)
+    wrong = await _settled(page, shot)
     path = FOLDER / f"{shot.name}-{look}.png"
     await page.screenshot(path=path)
-    sys.stdout.write(f"{path}\n")
+    sys.stdout.write(f"{path}{wrong}\n")
     sys.stdout.flush()
     await context.close()
+
+
+async def _settled(page: Page, shot: Shot) -> str:
+    """Once everything is there. What does not come is said, and the picture is taken all the same."""
+    try:
+        await expect(page.get_by_role("status").filter(has_text=re.compile("^Reading"))).to_have_count(0)
+        await expect(page.locator("[aria-label^=Loading], [aria-label^=Reading]")).to_have_count(0)
+        await asyncio.sleep(3.5 if shot.fails else 1.5)
+        if shot.do:
+            await shot.do(page)
+            await asyncio.sleep(0.8)
+    except (AssertionError, PlaywrightError) as error:
+        return f": {str(error).splitlines()[0]}"
+    return ""
 
 
 async def _context(browser: Browser, fleet: Fleet, shot: Shot, look: str) -> BrowserContext:

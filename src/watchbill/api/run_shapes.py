@@ -249,12 +249,13 @@ class MembershipDiff(Model):
 
 
 class ExecutionWithJob(ExecutionReply):
-    """`component_name`: the assembly that ran, as it was called then."""
+    """`component_name`: the assembly that ran, as it was called then. `verdict`: what the checks of the job found on the device."""
 
     job_id: int
     job_name: str
     occurrence_id: UUID
     run_id: int
+    verdict: Literal["compliant", "fixed", "still_wrong"] | None
     component_name: str | None
 
 
@@ -359,7 +360,7 @@ def execution_reply(one: Execution) -> ExecutionReply:
 
 
 def execution_with_job(one: Ran) -> ExecutionWithJob:
-    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "component_name")}
+    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "verdict", "component_name")}
     return ExecutionWithJob(**execution_reply(one.execution).model_dump(), run_id=one.execution.run_id, **same)
 
 

@@ -134,6 +134,8 @@ class Ran:
     job_id: int
     job_name: str
     occurrence_id: uuid.UUID
+    #: What the checks of its target found; None where there were none, or they have not ended.
+    verdict: str | None
     component_name: str | None
 
 
@@ -363,9 +365,11 @@ async def executions_on(
     """What ran on a device, newest first."""
     table = executions.c
     component_name = func.jsonb_extract_path_text(runs.c.components, cast(table.component, Text), "name")
+    of_target = (run_targets.c.verdict, component_name)
     query = (
-        select(*_EXECUTION, table.dispatched_at, runs.c.job_id, jobs.c.name, runs.c.occurrence_id, component_name)
+        select(*_EXECUTION, table.dispatched_at, runs.c.job_id, jobs.c.name, runs.c.occurrence_id, *of_target)
         .join(runs, runs.c.id == table.run_id)
+        .outerjoin(run_targets, (run_targets.c.id == table.target_id) & (run_targets.c.run_id == table.run_id))
         .join(jobs, jobs.c.id == runs.c.job_id)
         .where(table.device_id == device_id, scope.clause(table.site_id), table.outcome.is_distinct_from("skipped"))
     )
@@ -379,7 +383,7 @@ async def executions_on(
         )
     rows = (await tx.execute(query.order_by(table.dispatched_at.desc(), table.id).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.dispatched_at.isoformat(), str(row.id)))
-    return page.map(lambda row: Ran(Execution(*row[:-5]), *row[-4:]))
+    return page.map(lambda row: Ran(Execution(*row[:-6]), *row[-5:]))
 
 
 async def devices_in(

@@ -4,6 +4,9 @@ export type ZoneChoice = "mine" | "site" | "utc";
 
 export const browserZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
+/** Every zone there is to choose from, these first. */
+export const zoneNames = (...first: string[]): string[] => [...new Set([...first, "UTC", ...Intl.supportedValuesOf("timeZone")])];
+
 /** The zone that times are shown in. Where a site's clocks are asked for and there is no site, one's own are used. */
 export const zoneOf = (choice: ZoneChoice, siteZone?: string | null): string => {
   if (choice === "utc") return "UTC";

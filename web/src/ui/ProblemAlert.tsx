@@ -1,5 +1,6 @@
 import { Alert, Button, List } from "@mantine/core";
 import { Icon } from "./icons";
+import classes from "./ui.module.css";
 
 interface Problem {
   title?: string;
@@ -21,7 +22,7 @@ export const ProblemAlert = ({ problem, onRetry }: { problem: Problem | null | u
   if (!problem) return null;
   const title = WORDS[problem.status ?? 0] ?? problem.title ?? "That did not work";
   return (
-    <Alert color="red" variant="light" title={title} icon={<Icon name="failed" size={18} />} role="alert">
+    <Alert title={title} icon={<Icon name="failed" size={18} />} role="alert" classNames={{ root: classes.problem }}>
       <div>{problem.detail ?? problem.message}</div>
       {problem.errors && problem.errors.length > 0 && (
         <List size="sm" mt={6}>

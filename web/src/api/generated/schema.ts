@@ -4336,7 +4336,7 @@ export interface components {
         };
         /**
          * ExecutionWithJob
-         * @description `component_name`: the assembly that ran, as it was called then.
+         * @description `component_name`: the assembly that ran, as it was called then. `verdict`: what the checks of the job found on the device.
          */
         ExecutionWithJob: {
             /** Attempt */
@@ -4410,6 +4410,8 @@ export interface components {
             stdout_bytes: number;
             /** Truncated */
             truncated: boolean;
+            /** Verdict */
+            verdict: ("compliant" | "fixed" | "still_wrong") | null;
         };
         /** ExpiryBody */
         ExpiryBody: {
@@ -4465,8 +4467,17 @@ export interface components {
             finished_at: string;
             /** Id */
             id: number;
+            /**
+             * Job Id
+             * @description null where the run is not there any more
+             */
+            job_id: number | null;
+            /** Job Name */
+            job_name: string | null;
             /** Lane */
             lane: string;
+            /** Occurrence Id */
+            occurrence_id: string | null;
             /** Run Id */
             run_id: number;
             /** Site Id */
