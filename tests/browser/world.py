@@ -63,6 +63,7 @@ async def full(fleet: Fleet) -> World:
     await _start(fleet, running)
     occurrences = await fleet.occurrences(nightly)
     await _pause(fleet, others[3], "The new time servers come on Monday.")
+    waves = await rollouts(fleet, good, bad, crane, pump)
     window = await furnish(fleet, nightly, checks, others[4])
     await make_viewer(fleet)
     return {
@@ -73,7 +74,7 @@ async def full(fleet: Fleet) -> World:
         "waiting": waits["id"],
         "running": running["id"],
         "held": await held(fleet, checks),
-        **await rollouts(fleet, good, bad, crane, pump),
+        **waves,
         "first": occurrences[1]["id"],
         "second": occurrences[0]["id"],
         "rollout": rollout["id"],
