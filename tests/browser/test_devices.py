@@ -1,6 +1,7 @@
 """Inventory > Devices: the list, and one device with what ran on it, what waits for it and what it is called."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -12,16 +13,21 @@ pytestmark = pytest.mark.timeout(300)
 _DAILY = {"type": "daily", "start": "2026-01-01T03:00"}
 
 
-async def test_a_device_shows_what_ran_and_waits_on_it(fleet: Fleet, page: Page) -> None:
+async def test_a_device_shows_what_ran_and_waits_on_it(fleet: Fleet, page: Page, tmp_path: Path) -> None:
     here = await fleet.enrol("alpha")
     away = await fleet.enrol("beta", start=False)
+    flag = tmp_path / "tidy"
     field = {"name": "rack", "label": "Rack", "type": "text"}
     assert (await fleet.http.post("/api/custom_fields", json=field)).status_code == 201
-    script = await fleet.script("echo all is well", name="Look round")
-    job = await fleet.job(script, here, away, name="Rounds", policies={"offline": "wait"})
+    script = await fleet.script(f"touch {flag}; echo all is well", name="Look round")
+    check = {"assembly_id": await fleet.script(f"[ -e {flag} ] || exit 1", name="Is it tidy"), "role": "check"}
+    job = await fleet.job(
+        script, here, away, name="Rounds", policies={"offline": "wait"}, components=[check, {"assembly_id": script}]
+    )
     await page.goto(f"/devices/{here.device_id}")
     ran = page.get_by_role("region", name="What ran on it")
     await expect(ran.get_by_text("all is well")).to_be_visible()
+    await expect(ran.get_by_text("Fixed").first).to_be_visible()
     await expect(ran.get_by_role("link", name="Rounds")).to_have_attribute(
         "href", re.compile(rf"/jobs/{job['id']}/run\?occurrence=")
     )
@@ -31,6 +37,7 @@ async def test_a_device_shows_what_ran_and_waits_on_it(fleet: Fleet, page: Page)
     row = page.get_by_role("row").filter(has_text="Rounds")
     await expect(row).to_contain_text("Look round")
     await expect(row).to_contain_text("Exited")
+    await expect(row).to_contain_text("Fixed")  # what the check of its job found
     await page.get_by_text("Software", exact=True).click()
     await expect(page).to_have_url(re.compile("tab=software"))
     await page.get_by_text("Overview", exact=True).click()

@@ -14,8 +14,8 @@ async def rollouts(fleet: Fleet, good: str, bad: str, *devices: Agent) -> dict[s
     braked = await _job(fleet, bad, devices, "Tighten the mooring lines", sizes=_ONE_BY_ONE, stop=stop)
     soaking = await _job(fleet, good, devices, "Change the lamps", sizes=_ONE_BY_ONE, soak_seconds=3600)
     asked = await _job(fleet, good, devices, "Move the buoys", sizes=_ONE_BY_ONE, promote="manual")
-    for job, phase in ((braked, "braked"), (soaking, "soaking"), (asked, "awaiting_promotion")):
-        await _until(fleet, job, phase)
+    for job, there in ((braked, "The brake is on."), (soaking, "soaks"), (asked, "waits for a person")):
+        await _until(fleet, job, there)
     return {"braked": braked["id"], "soaking": soaking["id"], "asked": asked["id"]}
 
 
@@ -33,9 +33,9 @@ async def _job(fleet: Fleet, script: str, devices: tuple[Agent, ...], name: str,
     return job
 
 
-async def _until(fleet: Fleet, job: dict[str, Any], phase: str) -> None:
-    async def there() -> bool:
+async def _until(fleet: Fleet, job: dict[str, Any], words: str) -> None:
+    async def is_there() -> bool:
         (one, *_) = await fleet.occurrences(job)
-        return bool(one["rollout"]["phase"] == phase)
+        return words in one["rollout"]["sentence"]
 
-    await until(there, patience=60)
+    await until(is_there, patience=60)

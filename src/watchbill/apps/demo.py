@@ -249,8 +249,8 @@ async def _save_jobs(demo: _Demo, api: Api, device: dict[str, Any]) -> list[dict
         jobs.append(await asyncio.to_thread(api.post, "/api/scheduled_jobs", job))
     demo.screen.title("Three jobs")
     columns = [
-        Column("job", "name"),
-        Column("schedule", "schedule_text"),
+        Column("job", "name", is_wrapped=True),
+        Column("schedule", "schedule_text", is_wrapped=True),
         Column("next due", lambda row: demo.screen.out.when(row["next_due_at"])),
     ]
     demo.screen.out.table(jobs, columns)
