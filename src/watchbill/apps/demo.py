@@ -320,7 +320,7 @@ async def _until(what: str, look: Callable[[], T | None], *, seconds: float = _S
 def _invite(demo: _Demo) -> None:
     demo.screen.title("It stays up for you to look around")
     cli = "watchbill" if shutil.which("watchbill") else ".venv/bin/watchbill"
-    demo.screen.step(f"Web console: {demo.url}")
+    demo.screen.step(f"Console     {demo.url}")
     demo.screen.step(f"Sign in     admin / {demo.password.reveal()}")
     demo.screen.step(f"CLI         {cli} login --server {demo.url}")
     demo.screen.step("Stop        Ctrl-C; nothing is left behind")
