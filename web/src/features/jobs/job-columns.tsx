@@ -33,7 +33,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   {
     id: "name",
     header: "Job",
-    width: 196,
+    width: 188,
     grow: true,
     fixed: true,
     phone: "title",
@@ -43,34 +43,34 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   {
     id: "schedule_text",
     header: "Schedule",
-    width: 180,
+    width: 170,
     grow: true,
     cell: (job) => <Clamp text={job.schedule_text} />,
   },
   {
     id: "next_due_at",
     header: "Next due",
-    width: 150,
+    width: 158,
     sort: { ascending: "next_due", descending: "-next_due" },
     cell: (job) => <NextDueCell job={job} />,
   },
   {
     id: "recent_outcomes",
     header: "Last ten",
-    width: 100,
+    width: 96,
     cell: (job) => <OutcomeStrip outcomes={job.recent_outcomes} linkOf={(id) => paths.jobRun(job.id, id)} />,
   },
   {
     id: "last_occurrence",
     header: "Last result",
-    width: 164,
+    width: 184,
     sort: { ascending: "last_run", descending: "-last_run" },
     cell: (job) => <LastResult job={job} />,
   },
   {
     id: "target_summary",
     header: "Targets",
-    width: 146,
+    width: 150,
     cell: (job) => <Clamp text={targetsInWords(job.target_summary)} />,
   },
   {
