@@ -99,7 +99,7 @@ async def _settled(page: Page, shot: Shot) -> str:
     """Once everything is there. What does not come is said, and the picture is taken all the same."""
     try:
         await expect(page.get_by_role("status").filter(has_text=re.compile("^Reading"))).to_have_count(0)
-        await expect(page.locator("[aria-label^=Loading], [aria-label^=Reading]")).to_have_count(0)
+        await expect(page.locator("[aria-label^=Loading]:visible, [aria-label^=Reading]:visible")).to_have_count(0)
         await asyncio.sleep(3.5 if shot.fails else 1.5)
         if shot.do:
             await shot.do(page)

@@ -36,7 +36,7 @@ async def test_a_device_shows_what_ran_and_waits_on_it(fleet: Fleet, page: Page,
     await page.get_by_text("Executions", exact=True).click()
     row = page.get_by_role("row").filter(has_text="Rounds")
     await expect(row).to_contain_text("Look round")
-    await expect(row).to_contain_text("Exited")
+    await expect(row).to_contain_text("Success")
     await expect(row).to_contain_text("Fixed")  # what the check of its job found
     await page.get_by_text("Software", exact=True).click()
     await expect(page).to_have_url(re.compile("tab=software"))

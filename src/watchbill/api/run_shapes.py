@@ -135,6 +135,9 @@ class ExecutionReply(Model):
     attempt: int
     state: str
     outcome: str | None
+    result: Literal["success", "warning", "failed", "not_compliant"] | None = Field(
+        description="what its exit code means by the rules of its component; null where it did not exit by itself"
+    )
     exit_code: int | None
     signal: int | None
     reason: str | None

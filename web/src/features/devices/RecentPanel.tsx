@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { executionsQuery } from "@/api/devices";
 import { asProblem } from "@/api/problem";
+import { executionState } from "@/api/runs";
 import { paths } from "@/lib/paths";
 import { whyOf } from "@/lib/reasons";
 import { AppLink } from "@/ui/AppLink";
@@ -9,7 +10,7 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StateBadge } from "@/ui/StateBadge";
 import { TitledPanel } from "@/ui/TitledPanel";
 import classes from "./devices.module.css";
-import { executionState, outputPath } from "./execution-columns";
+import { outputPath } from "./execution-columns";
 
 const FEW = 8;
 

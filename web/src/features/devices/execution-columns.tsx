@@ -1,4 +1,5 @@
 import type { Execution } from "@/api/devices";
+import { executionState } from "@/api/runs";
 import { paths } from "@/lib/paths";
 import { whyOf } from "@/lib/reasons";
 import { AppLink } from "@/ui/AppLink";
@@ -8,8 +9,6 @@ import { Instant } from "@/ui/Instant";
 import { StateBadge } from "@/ui/StateBadge";
 import type { Column } from "@/ui/table-columns";
 import classes from "./devices.module.css";
-
-export const executionState = (one: Execution): string => one.outcome ?? one.state;
 
 /** Where the output of an execution is read: the run of its occurrence. */
 export const outputPath = (one: Execution): string => paths.jobRun(one.job_id, one.occurrence_id);
