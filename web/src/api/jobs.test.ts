@@ -15,7 +15,14 @@ const names = (client: QueryClient) =>
 
 it("puts what changed into a list, takes out what is gone, and makes the list no younger", () => {
   const client = clientWith(job(1, "one"), job(2, "two"));
-  patchLists(client, new Map([[1, job(1, "other")], [2, null], [3, job(3, "three")]] as [number, Job | null][]));
+  patchLists(
+    client,
+    new Map([
+      [1, job(1, "other")],
+      [2, null],
+      [3, job(3, "three")],
+    ] as [number, Job | null][]),
+  );
   expect(names(client)).toEqual(["other"]);
   expect(client.getQueryState(LIST)?.dataUpdatedAt).toBe(1_000);
 });

@@ -62,19 +62,16 @@ it("leaves a broken stream to the browser, and begins anew where it gave up, tel
 
 it("opens no stream where its turn to read comes as everything stops", async () => {
   let read: () => Promise<void> = () => Promise.resolve();
-  const channel = { addEventListener: vi.fn(), postMessage: vi.fn(), close: vi.fn() };
+  class Channel {
+    addEventListener = vi.fn();
+    postMessage = vi.fn();
+    close = vi.fn();
+  }
   const request = (_name: string, _options: unknown, turn: () => Promise<void>) => {
     read = turn;
     return Promise.resolve();
   };
-  vi.stubGlobal(
-    "BroadcastChannel",
-    class {
-      constructor() {
-        return channel;
-      }
-    },
-  );
+  vi.stubGlobal("BroadcastChannel", Channel);
   vi.stubGlobal("navigator", { locks: { request } });
   const before = Source.made.length;
   startLive()();

@@ -4312,6 +4312,11 @@ export interface components {
             /** Reason */
             reason: string | null;
             /**
+             * Result
+             * @description what its exit code means by the rules of its component; null where it did not exit by itself
+             */
+            result: ("success" | "warning" | "failed" | "not_compliant") | null;
+            /**
              * Session Id
              * @description the session of a signed-in user that it ran in, as its device names it
              */
@@ -4386,6 +4391,11 @@ export interface components {
             output: string | null;
             /** Reason */
             reason: string | null;
+            /**
+             * Result
+             * @description what its exit code means by the rules of its component; null where it did not exit by itself
+             */
+            result: ("success" | "warning" | "failed" | "not_compliant") | null;
             /** Run Id */
             run_id: number;
             /**

@@ -17,6 +17,6 @@ it.each([
   ["finished", "exited", "success", "success"],
   ["finished", "exited", "not_compliant", "not_compliant"],
   ["finished", "timed_out", null, "timed_out"],
-])("calls an execution %s, %s, %s %s", (state, outcome, result, word) => {
+] as const)("calls an execution %s, %s, %s %s", (state, outcome, result, word) => {
   expect(executionState({ state, outcome, result })).toBe(word);
 });
