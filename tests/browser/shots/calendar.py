@@ -1,10 +1,16 @@
 """Pictures of the calendar, the ledger, what waited while the Engine was away, windows."""
 
+import asyncio
 import re
 
 from playwright.async_api import Page
 
 from tests.browser.shots.shot import Shot
+
+
+async def _next(page: Page) -> None:
+    await page.get_by_role("button", name="After").click()
+    await asyncio.sleep(1)
 
 
 async def _release(page: Page) -> None:
@@ -28,6 +34,7 @@ FULL = (
     Shot("time-away", "/away"),
     Shot("time-away-skip", "/away", do=_skip_all),
     Shot("time-calendar", "/calendar"),
+    Shot("time-calendar-next", "/calendar", do=_next),
     Shot("time-calendar-week", "/calendar?view=week"),
     Shot("time-calendar-day", "/calendar?view=day"),
     Shot("time-calendar-agenda", "/calendar?view=agenda"),

@@ -53,13 +53,13 @@ export const EXECUTION_COLUMNS: readonly Column<Execution>[] = [
   {
     id: "started_at",
     header: "Started",
-    width: 180,
-    cell: (one) => <Instant at={one.started_at} none="not yet" />,
+    width: 150,
+    cell: (one) => <Instant at={one.started_at} show="stacked" none="not yet" />,
   },
   {
     id: "duration",
     header: "Took",
-    width: 80,
+    width: 100,
     align: "right",
     cell: (one) => (one.started_at ? <Duration since={one.started_at} until={one.finished_at} /> : "–"),
   },
