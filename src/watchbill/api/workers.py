@@ -121,9 +121,9 @@ def _failed_item(one: FailedItem, place: RunPlace | None) -> FailedItemReply:
     return FailedItemReply(
         **_same(one, "id", "run_id", "lane", "attempt", "error", "finished_at"),
         site_id=one.site_id or None,
-        job_id=place and place.job_id,
-        job_name=place and place.job_name,
-        occurrence_id=place and place.occurrence_id,
+        job_id=place.job_id if place else None,
+        job_name=place.job_name if place else None,
+        occurrence_id=place.occurrence_id if place else None,
     )
 
 
