@@ -76,7 +76,10 @@ async def test_each_process_by_its_last_sign_of_life_and_what_it_holds(
     assert found["agents"] == 1
     (lane,) = found["lanes"]
     assert (lane["site_id"], lane["queued"], lane["leased"], lane["overdue"]) == (world.site_a, 1, 1, 1)
-    assert [(one["site_id"], one["error"]) for one in found["failed"]] == [(None, "no luck")]
+    (failed,) = found["failed"]
+    assert (failed["site_id"], failed["error"]) == (None, "no luck")
+    (occurrence,) = (await admin.get(f"/api/scheduled_jobs/{made}/runs")).json()["items"]
+    assert (failed["job_id"], failed["job_name"], failed["occurrence_id"]) == (made, "Clean", occurrence["id"])
 
 
 async def test_it_is_for_those_who_look_after_the_engine_and_see_every_site(operator, viewer):

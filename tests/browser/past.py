@@ -14,6 +14,7 @@ from watchbill.identity import Role
 from watchbill.runs import Held, Missed
 
 AWAY = timedelta(hours=3)
+LOOKER = {"username": "looker", "password": PASSWORD}
 _OUTAGE = text("""
 INSERT INTO outages (kind, from_at, to_at, noticed_at, detail, guard)
 VALUES ('outage', :from_at, :now, :now, 'No scheduler looked for 3 hours.', 'up')
@@ -40,14 +41,18 @@ async def _leave(tx: Any, job: int, now: datetime) -> None:
     await runs.record_held(tx, held, now)
 
 
-async def sign_in_as_viewer(fleet: Fleet, page: Page) -> None:
-    """As somebody of the fleet's site who may look and nothing else."""
+async def make_viewer(fleet: Fleet) -> None:
+    """Somebody of the fleet's site who may look and nothing else: `LOOKER`."""
     async with fleet.db.begin() as tx:
         now = await fleet.clock.now(tx)
-        await make_operator(tx, "looker", Role.VIEWER, now=now, site_ids=(fleet.site["id"],))
+        await make_operator(tx, LOOKER["username"], Role.VIEWER, now=now, site_ids=(fleet.site["id"],))
+
+
+async def sign_in_as_viewer(fleet: Fleet, page: Page) -> None:
+    await make_viewer(fleet)
     await page.context.clear_cookies()
     await page.goto("/sign-in")
-    await page.get_by_label("Username").fill("looker")
+    await page.get_by_label("Username").fill(LOOKER["username"])
     await page.get_by_label("Password", exact=False).first.fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("heading", name="Scheduled Jobs").wait_for()

@@ -5,6 +5,7 @@ import re
 import secrets
 from datetime import timedelta
 from ipaddress import IPv4Network
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -22,25 +23,31 @@ pytestmark = pytest.mark.timeout(300)
 _DAILY = {"type": "daily", "start": "2026-01-01T03:00"}
 
 
-async def test_a_device_shows_what_ran_and_waits_on_it(fleet: Fleet, page: Page) -> None:
+async def test_a_device_shows_what_ran_and_waits_on_it(fleet: Fleet, page: Page, tmp_path: Path) -> None:
     here = await fleet.enrol("alpha")
     away = await fleet.enrol("beta", start=False)
+    flag = tmp_path / "tidy"
     field = {"name": "rack", "label": "Rack", "type": "text"}
     assert (await fleet.http.post("/api/custom_fields", json=field)).status_code == 201
-    script = await fleet.script("echo all is well", name="Look round")
-    job = await fleet.job(script, here, away, name="Rounds", policies={"offline": "wait"})
+    script = await fleet.script(f"touch {flag}; echo all is well", name="Look round")
+    check = {"assembly_id": await fleet.script(f"[ -e {flag} ] || exit 1", name="Is it tidy"), "role": "check"}
+    job = await fleet.job(
+        script, here, away, name="Rounds", policies={"offline": "wait"}, components=[check, {"assembly_id": script}]
+    )
     await page.goto(f"/devices/{here.device_id}")
     ran = page.get_by_role("region", name="What ran on it")
     await expect(ran.get_by_text("all is well")).to_be_visible()
-    await expect(ran.get_by_role("link", name="Rounds")).to_have_attribute(
+    await expect(ran.get_by_text("Fixed").first).to_be_visible()
+    await expect(ran.get_by_role("link", name="Rounds").first).to_have_attribute(
         "href", re.compile(rf"/jobs/{job['id']}/run\?occurrence=")
     )
     targets = page.get_by_role("region", name="Jobs that target it")
     await expect(targets).to_contain_text("by its name")
     await page.get_by_text("Executions", exact=True).click()
-    row = page.get_by_role("row").filter(has_text="Rounds")
-    await expect(row).to_contain_text("Look round")
-    await expect(row).to_contain_text("Exited")
+    row = page.get_by_role("row").filter(has_text="Look round")
+    await expect(row).to_contain_text("Rounds")
+    await expect(row).to_contain_text("Success")
+    await expect(row).to_contain_text("Fixed")  # what the check of its job found
     await page.get_by_text("Software", exact=True).click()
     await expect(page).to_have_url(re.compile("tab=software"))
     await page.get_by_text("Overview", exact=True).click()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.browser.past import sign_in_as_viewer
 from tests.browser.stage import violations
 from tests.flows.fleet import Fleet
 
@@ -187,6 +188,29 @@ async def test_a_job_is_copied_said_otherwise_and_made_from_a_file(fleet: Fleet,
     await dialog.get_by_role("button", name="Save the job anew").click()
     await expect(page.get_by_role("heading", name="Sweep the decks", exact=True)).to_be_visible()
     assert (await fleet.http.get(f"/api/scheduled_jobs/{job['id']}")).json()["policies"]["retries"] == 3
+
+
+async def test_a_viewer_sees_a_job_and_is_told_why_he_may_not_change_it(fleet: Fleet, page: Page) -> None:
+    agent = await fleet.enrol("alpha", start=False)
+    script = await fleet.script("true", name="Sweep", variables=_VARIABLES)
+    job = await fleet.job(
+        script, agent, name="Sweep the decks", schedule=_DAILY, component={"variables": {"Token": "correct horse"}}
+    )
+    await sign_in_as_viewer(fleet, page)
+    await page.goto(f"/jobs/{job['id']}")
+    await expect(page.get_by_text("You can look, and not change it.")).to_contain_text("jobs:write")
+    name = page.get_by_role("textbox", name="Name", exact=True)
+    await expect(name).to_have_value("Sweep the decks")
+    await expect(name).to_be_disabled()
+    await expect(page.get_by_role("button", name="Save…")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Add devices…")).to_be_disabled()
+    await expect(page.get_by_role("complementary", name="What it would do")).to_contain_text("Every day at 03:00")
+    await page.keyboard.press("Control+s")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert (await fleet.http.get(f"/api/scheduled_jobs/{job['id']}")).json()["revision"] == 1
+    await page.goto("/jobs/new")
+    await expect(page.get_by_text("You may not make a job.")).to_be_visible()
+    await expect(page.get_by_text("jobs:write")).to_be_visible()
 
 
 async def test_axe_finds_nothing_on_the_page_of_a_job(fleet: Fleet, open_page: Page) -> None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.async_api import Page, expect
+from sqlalchemy import text
 
 from tests.browser.stage import violations
 from tests.flows.fleet import Fleet
@@ -13,10 +14,18 @@ from tests.notifications.sinks import http
 
 pytestmark = pytest.mark.timeout(240)
 
+_GIVEN_UP = text(
+    "INSERT INTO work_items (run_id, site_id, lane, state, attempt, error, created_at, finished_at)"
+    " VALUES (:run, 0, 'scheduled_job', 'failed', 5, 'no luck', now(), now())"
+)
+
 
 async def test_processes_the_trail_and_a_channel_that_is_tried_out(fleet: Fleet, page: Page, open_page: Page) -> None:
     agent = await fleet.enrol("alpha")
-    await fleet.job(await fleet.script("true"), agent, name="Clear spool")
+    job = await fleet.job(await fleet.script("true"), agent, name="Clear spool")
+    one = await fleet.closed(job)
+    async with fleet.db.begin() as tx:
+        await tx.execute(_GIVEN_UP, {"run": one["runs"][0]["id"]})
 
     # Every process by its last sign of life, and how many agents each gateway holds.
     await page.goto("/workers")
@@ -24,6 +33,10 @@ async def test_processes_the_trail_and_a_channel_that_is_tried_out(fleet: Fleet,
     await expect(processes.get_by_role("row", name=re.compile("Gateway.*1 agent"))).to_be_visible()
     await expect(processes.get_by_role("row", name=re.compile("Scheduler")).first).to_contain_text("Running")
     await expect(page.get_by_text("All processes that are needed are running.")).to_be_visible()
+    given_up = page.get_by_role("region", name="Work that was given up").last
+    await expect(given_up.get_by_role("row", name=re.compile("no luck"))).to_contain_text("Clear spool")
+    await given_up.get_by_role("link", name="Clear spool").click()
+    await expect(page.get_by_text("Ran: of 1 device 1 succeeded.")).to_be_visible()
 
     # Who made the job; filtered by what it was done to, and taken along as a file.
     await page.goto("/audit?object_kind=job")

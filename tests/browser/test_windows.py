@@ -1,6 +1,7 @@
 """Automation > Windows: made with a preview by the Engine, refused beside the field, turned off, deleted."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -9,6 +10,59 @@ from tests.browser.stage import violations
 from tests.flows.fleet import Fleet
 
 pytestmark = pytest.mark.timeout(240)
+
+
+_HOLIDAYS = "\r\n".join(
+    [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//harbour//EN",
+        *(
+            "BEGIN:VEVENT",
+            "UID:1",
+            "SUMMARY:New Year",
+            "DTSTART;VALUE=DATE:20300101",
+            "RRULE:FREQ=YEARLY",
+            "END:VEVENT",
+        ),
+        *("BEGIN:VEVENT", "UID:2", "SUMMARY:Party", "DTSTART;VALUE=DATE:20200701", "END:VEVENT"),
+        "END:VCALENDAR",
+        "",
+    ]
+)
+
+
+async def test_a_calendar_becomes_a_window_once_one_has_seen_what_of_it(
+    fleet: Fleet, page: Page, tmp_path: Path
+) -> None:
+    wrong, right = tmp_path / "Shifts.ics", tmp_path / "Holidays.ics"
+    wrong.write_text(_HOLIDAYS.replace("FREQ=YEARLY", "FREQ=SECONDLY"))
+    right.write_text(_HOLIDAYS)
+    await page.goto("/windows")
+    await page.get_by_role("button", name="From a calendar…").first.click()
+    dialog = page.get_by_role("dialog")
+    save = dialog.get_by_role("button", name="Save window")
+    await dialog.locator("input[type=file]").set_input_files(wrong)
+    await expect(dialog.get_by_role("textbox", name="Name")).to_have_value("Shifts")
+    await expect(dialog).to_contain_text("Say what it covers")
+    await expect(save).to_be_disabled()
+    await dialog.get_by_label("Which site").click()
+    await page.get_by_role("option", name="Harbour").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("event `New Year`")
+    await expect(save).to_be_disabled()
+    await dialog.locator("input[type=file]").set_input_files(right)
+    await dialog.get_by_role("textbox", name="Name").fill("Holidays")
+    await dialog.get_by_label("Zone of times that have none").click()
+    await page.get_by_role("option", name="UTC", exact=True).click()
+    becomes = dialog.get_by_role("region", name="What becomes of it")
+    await expect(becomes).to_contain_text("New Year")
+    await expect(becomes).to_contain_text("Party is over, and left out.")
+    assert (await fleet.http.get("/api/windows")).json()["items"] == []
+    await save.click()
+    await expect(page.get_by_role("heading", name="Holidays")).to_be_visible()
+    await expect(page).to_have_url(re.compile(r"/windows/\d+$"))
+    (saved,) = (await fleet.http.get("/api/windows")).json()["items"]
+    assert (saved["kind"], saved["covers"]) == ("deny", ["site Harbour"])
 
 
 async def test_a_window_is_made_with_its_preview_and_taken_away(fleet: Fleet, page: Page, open_page: Page) -> None:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from tests.browser.crowds import widen
-from tests.browser.past import furnish
+from tests.browser.past import furnish, make_viewer
 from tests.browser.stage import enrolled
 from tests.browser.world_inventory import inventory
+from tests.browser.world_runs import held, rollouts
 from tests.browser.world_stock import stock
 from tests.flows.fleet import Fleet, until
 
@@ -62,7 +63,9 @@ async def full(fleet: Fleet) -> World:
     await _start(fleet, running)
     occurrences = await fleet.occurrences(nightly)
     await _pause(fleet, others[3], "The new time servers come on Monday.")
+    waves = await rollouts(fleet, good, bad, crane, pump)
     window = await furnish(fleet, nightly, checks, others[4])
+    await make_viewer(fleet)
     return {
         "site": fleet.site["id"],
         "window": window,
@@ -70,9 +73,12 @@ async def full(fleet: Fleet) -> World:
         "failing": checks["id"],
         "waiting": waits["id"],
         "running": running["id"],
+        "held": await held(fleet, checks),
+        **waves,
         "first": occurrences[1]["id"],
         "second": occurrences[0]["id"],
         "rollout": rollout["id"],
+        "other": others[5]["id"],
         "device": crane.device_id,
         **await stock(fleet, crane),
         "away": away.device_id,

@@ -24,6 +24,7 @@ from watchbill.core.steps import (
     Verdict,
     Waits,
     answer,
+    exit_word,
     following,
     order,
 )
@@ -87,6 +88,21 @@ def test_with_continue_on_failure_all_run_and_the_worst_counts() -> None:
     end, ran = play(Rules((RUN, RUN, RUN), continue_on_failure=True), [9, 4, 0])
     assert components(ran) == [0, 1, 2]
     assert (end.event, end.decided_by, end.left_out) == (E.FAIL, Step(1), [])
+
+
+@pytest.mark.parametrize(
+    ("part", "code", "word"),
+    [
+        (Part(warning_exit_codes=(3,)), 0, "success"),
+        (Part(warning_exit_codes=(3,)), 3, "warning"),
+        (Part(warning_exit_codes=(3,)), 4, "failed"),
+        (Part(), None, "failed"),
+        (Part(Role.CHECK, not_compliant_exit_codes=(1,)), 1, "not_compliant"),
+        (Part(Role.CHECK, (3,), (1,)), 3, "failed"),
+    ],
+)
+def test_an_exit_code_means_what_its_component_says(part: Part, code: int | None, word: str) -> None:
+    assert exit_word(part, code) == word
 
 
 def test_another_try_begins_at_what_failed() -> None:

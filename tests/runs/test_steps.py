@@ -222,6 +222,12 @@ async def test_a_check_decides_whether_its_fix_runs(db: Database, scene: Scene, 
         assert found[0].verdicts == ({verdict: 1} if verdict else {})
         page = await runs.device_rows(tx, scene.admin.scope, occurrence, runs.RowFilter(verdicts=["fixed"]), limit=5)
         assert [one.verdict for one in page.items] == (["fixed"] if verdict == "fixed" else [])
+        words = {0: "success", 1: "failed", 4: "not_compliant"}
+        assert [one.result for one in row.executions] == [words[code] for code in codes] + [None] * (
+            len(ran) - len(codes)
+        )
+        on_it = await runs.executions_on(tx, scene.admin.scope, delivery.device_id, limit=10, cursor=None)
+        assert [one.verdict for one in on_it.items] == [verdict] * len(codes)
 
 
 async def test_a_device_without_the_interpreter_of_a_later_component_is_left_out(db: Database, scene: Scene) -> None:

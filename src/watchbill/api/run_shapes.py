@@ -135,6 +135,9 @@ class ExecutionReply(Model):
     attempt: int
     state: str
     outcome: str | None
+    result: Literal["success", "warning", "failed", "not_compliant"] | None = Field(
+        description="what its exit code means by the rules of its component; null where it did not exit by itself"
+    )
     exit_code: int | None
     signal: int | None
     reason: str | None
@@ -264,12 +267,13 @@ class MembershipDiff(Model):
 
 
 class ExecutionWithJob(ExecutionReply):
-    """`component_name`: the assembly that ran, as it was called then."""
+    """`component_name`: the assembly that ran, as it was called then. `verdict`: what the checks of the job found on the device."""
 
     job_id: int
     job_name: str
     occurrence_id: UUID
     run_id: int
+    verdict: Literal["compliant", "fixed", "still_wrong"] | None
     component_name: str | None
 
 
@@ -374,7 +378,7 @@ def execution_reply(one: Execution) -> ExecutionReply:
 
 
 def execution_with_job(one: Ran) -> ExecutionWithJob:
-    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "component_name")}
+    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "verdict", "component_name")}
     return ExecutionWithJob(**execution_reply(one.execution).model_dump(), run_id=one.execution.run_id, **same)
 
 

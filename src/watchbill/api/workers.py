@@ -7,13 +7,15 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import devices, queue
+from watchbill import devices, jobs, queue, runs
 from watchbill.api.auth import Caller
 from watchbill.api.common import Instant, Model, Now, Tx, router
-from watchbill.identity import EVERY_SITE, Permission
+from watchbill.identity import EVERY_SITE, Actor, Permission
 from watchbill.kit import instances
 from watchbill.kit.errors import ForbiddenError
 from watchbill.kit.instances import Recent
+from watchbill.queue import FailedItem
+from watchbill.runs import RunPlace
 
 resource = router(prefix="/api/workers", tags=["workers"])
 
@@ -59,6 +61,9 @@ class FailedItemReply(Model):
 
     id: int
     run_id: int
+    job_id: int | None = Field(description="null where the run is not there any more")
+    job_name: str | None
+    occurrence_id: UUID | None
     site_id: int | None
     lane: str
     attempt: int
@@ -86,10 +91,10 @@ async def list_workers(tx: Tx, caller: Caller, now: Now) -> WorkersReply:
     caller.require(Permission.SERVICES_WRITE)
     if caller.scope != EVERY_SITE:
         raise ForbiddenError("Processes serve every site, and you do not see all of them.", code="every_site_needed")
-    return await _overview(tx, now)
+    return await _overview(tx, caller, now)
 
 
-async def _overview(tx: AsyncConnection, now: datetime) -> WorkersReply:
+async def _overview(tx: AsyncConnection, caller: Actor, now: datetime) -> WorkersReply:
     agents = await devices.presence.count_by_gateway(tx)
     leases = await queue.leases_by_worker(tx)
     found = await instances.recent(tx, now - _ENDED_WITHIN)
@@ -102,12 +107,23 @@ async def _overview(tx: AsyncConnection, now: datetime) -> WorkersReply:
             LaneReply(site_id=one.site_id or None, **_same(one, "lane", "queued", "leased", "overdue", "oldest_at"))
             for one in await queue.backlog(tx, now)
         ],
-        failed=[
-            FailedItemReply(
-                site_id=one.site_id or None, **_same(one, "id", "run_id", "lane", "attempt", "error", "finished_at")
-            )
-            for one in await queue.failed_since(tx, now - _FAILED_WITHIN, _MOST_FAILED)
-        ],
+        failed=await _failed(tx, caller, now),
+    )
+
+
+async def _failed(tx: AsyncConnection, caller: Actor, now: datetime) -> list[FailedItemReply]:
+    found = await queue.failed_since(tx, now - _FAILED_WITHIN, _MOST_FAILED)
+    places = await runs.places_of_runs(tx, [one.run_id for one in found], jobs.visible_ids(caller.scope))
+    return [_failed_item(one, places.get(one.run_id)) for one in found]
+
+
+def _failed_item(one: FailedItem, place: RunPlace | None) -> FailedItemReply:
+    return FailedItemReply(
+        **_same(one, "id", "run_id", "lane", "attempt", "error", "finished_at"),
+        site_id=one.site_id or None,
+        job_id=place.job_id if place else None,
+        job_name=place.job_name if place else None,
+        occurrence_id=place.occurrence_id if place else None,
     )
 
 

@@ -249,8 +249,8 @@ async def _save_jobs(demo: _Demo, api: Api, device: dict[str, Any]) -> list[dict
         jobs.append(await asyncio.to_thread(api.post, "/api/scheduled_jobs", job))
     demo.screen.title("Three jobs")
     columns = [
-        Column("job", "name"),
-        Column("schedule", "schedule_text"),
+        Column("job", "name", is_wrapped=True),
+        Column("schedule", "schedule_text", is_wrapped=True),
         Column("next due", lambda row: demo.screen.out.when(row["next_due_at"])),
     ]
     demo.screen.out.table(jobs, columns)
@@ -320,7 +320,7 @@ async def _until(what: str, look: Callable[[], T | None], *, seconds: float = _S
 def _invite(demo: _Demo) -> None:
     demo.screen.title("It stays up for you to look around")
     cli = "watchbill" if shutil.which("watchbill") else ".venv/bin/watchbill"
-    demo.screen.step(f"Web console: {demo.url}")
+    demo.screen.step(f"Console     {demo.url}")
     demo.screen.step(f"Sign in     admin / {demo.password.reveal()}")
     demo.screen.step(f"CLI         {cli} login --server {demo.url}")
     demo.screen.step("Stop        Ctrl-C; nothing is left behind")

@@ -159,6 +159,11 @@ COMPLIANT: Final = "compliant"
 NO_SESSION: Final = "no_user_session"
 SESSION_ENDED: Final = "session_ended"
 _GOOD: Final = (TargetEvent.SUCCEED, TargetEvent.WARN)
+_EXIT_WORDS: Final = {
+    TargetEvent.SUCCEED: "success",
+    TargetEvent.WARN: "warning",
+    TargetEvent.FAIL: "failed",
+}
 _NEVER_RAN: Final = (TargetEvent.SKIP, TargetEvent.EXPIRE)
 
 
@@ -176,6 +181,18 @@ def answer(step: Step, attempt: int, part: Part, told: Mapping[str, Any], spent:
     if is_check and event is TargetEvent.FAIL:
         reason = reason or "check_failed"
     return Answer(step, attempt, event, reason, is_repeatable=may_repeat(outcome, told["tree"]), spent=spent)
+
+
+def exit_word(part: Part, exit_code: int | None) -> str:
+    """What an exit code means by the rules of its component: success, warning, failed or not_compliant."""
+    is_check = part.role is Role.CHECK
+    if is_check and exit_code in part.not_compliant_exit_codes:
+        return "not_compliant"
+    codes = () if is_check else part.warning_exit_codes
+    event, _reason = meaning(
+        "exited", exit_code=exit_code, signal=None, reason=None, tree=None, warning_exit_codes=codes
+    )
+    return _EXIT_WORDS[event]
 
 
 def order(parts: Sequence[Part]) -> Iterator[Step]:

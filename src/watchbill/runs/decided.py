@@ -73,14 +73,15 @@ def next_on(target: _Row, done: Sequence[_Row], now: datetime) -> Decided:
     return Decided(target, following, told[-1] if told else None, began_at=began)
 
 
+def part_of(component: Mapping[str, Any]) -> Part:
+    """What of a frozen component decides; one of before has no role."""
+    codes = (component.get(name) or () for name in ("warning_exit_codes", "not_compliant_exit_codes"))
+    return Part(Role(component.get("role") or "run"), *codes)
+
+
 def rules_of(components: Sequence[Mapping[str, Any]], stored: Mapping[str, Any] | None) -> Rules:
     """A run's frozen components and rules; runs of before have neither roles nor rules."""
-    parts = [
-        Part(
-            Role(one.get("role", "run")), one.get("warning_exit_codes") or (), one.get("not_compliant_exit_codes") or ()
-        )
-        for one in components
-    ]
+    parts = [part_of(one) for one in components]
     if stored is None:
         return Rules(parts)
     return Rules(

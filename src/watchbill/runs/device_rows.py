@@ -23,11 +23,12 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.recap import Recap, from_json, total
 from watchbill.core.states import TargetState
+from watchbill.core.steps import exit_word
 from watchbill.core.stop_answers import NOT_HANDED_OUT, StopAnswer, answer_of, stop_sentence
 from watchbill.devices.tables import device_presence, devices
 from watchbill.identity.actor import SiteScope
@@ -36,6 +37,7 @@ from watchbill.kit.errors import NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.aims import rule_in_words
 from watchbill.runs.cursors import instant_of, uuid_of
+from watchbill.runs.decided import part_of
 from watchbill.runs.output_groups import in_group
 from watchbill.runs.tables import executions, occurrences, run_targets, runs
 from watchbill.sites.tables import sites
@@ -129,6 +131,8 @@ class Execution:
     output_hash: bytes | None
     #: Of a playbook: Ansible's counters.
     recap: Mapping[str, int] | None
+    #: What its exit code means by the rules of its component. None = it did not exit by itself, or has not ended.
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +143,20 @@ class Ran:
     job_id: int
     job_name: str
     occurrence_id: uuid.UUID
+    #: What the checks of its target found; None where there were none, or they have not ended.
+    verdict: str | None
     component_name: str | None
 
 
-_EXECUTION = tuple(executions.c[name] for name in Execution.__slots__)
+def _of_component(name: str) -> ColumnElement[Any]:
+    return func.jsonb_extract_path(runs.c.components, cast(executions.c.component, Text), name, type_=JSONB)
+
+
+_RULES = ("role", "warning_exit_codes", "not_compliant_exit_codes")
+_EXECUTION = tuple(executions.c[name] for name in Execution.__slots__ if name != "result")
+#: An execution as `_execution` reads it, of executions with their runs.
+_JUDGED = (*_EXECUTION, *(_of_component(name) for name in _RULES))
+_WITH_RUN = executions.join(runs, runs.c.id == executions.c.run_id)
 
 
 _TARGET_COLUMNS = (
@@ -279,7 +293,8 @@ _TARGETS: Select[Any] = select(*_TARGET_COLUMNS).select_from(
     .outerjoin(device_presence, device_presence.c.device_id == run_targets.c.device_id)
 )
 _DONE: Select[Any] = (
-    select(*_EXECUTION)
+    select(*_JUDGED)
+    .select_from(_WITH_RUN)
     .where(
         executions.c.run_id == any_(bindparam("runs", type_=ARRAY(BigInteger))),
         executions.c.target_id == any_(bindparam("targets", type_=ARRAY(BigInteger))),
@@ -356,16 +371,26 @@ async def _executions_of(tx: AsyncConnection, targets: Sequence[Row[*tuple[Any, 
         return found
     asked = {"runs": sorted({row.run_id for row in targets}), "targets": [row.id for row in targets]}
     for row in await tx.execute(_DONE, asked):
-        found[row.target_id].append(Execution(*row))
+        found[row.target_id].append(_execution(row))
     return found
 
 
 async def get_execution(tx: AsyncConnection, scope: SiteScope, execution_id: uuid.UUID) -> Execution:
-    query = select(*_EXECUTION).where(executions.c.id == execution_id, scope.clause(executions.c.site_id))
+    query = select(*_JUDGED).select_from(_WITH_RUN)
+    query = query.where(executions.c.id == execution_id, scope.clause(executions.c.site_id))
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         raise NotFoundError("There is no such execution.", code="execution_not_found")
-    return Execution(*row)
+    return _execution(row)
+
+
+def _execution(row: Sequence[Any]) -> Execution:
+    """Of a row that begins with `_JUDGED`."""
+    one = Execution(*row[: len(_EXECUTION)])
+    if one.outcome != "exited":
+        return one
+    rules = dict(zip(_RULES, row[len(_EXECUTION) : len(_JUDGED)], strict=True))
+    return replace(one, result=exit_word(part_of(rules), one.exit_code))
 
 
 async def executions_on(
@@ -374,9 +399,11 @@ async def executions_on(
     """What ran on a device, newest first."""
     table = executions.c
     component_name = func.jsonb_extract_path_text(runs.c.components, cast(table.component, Text), "name")
+    of_target = (run_targets.c.verdict, component_name)
     query = (
-        select(*_EXECUTION, table.dispatched_at, runs.c.job_id, jobs.c.name, runs.c.occurrence_id, component_name)
-        .join(runs, runs.c.id == table.run_id)
+        select(*_JUDGED, table.dispatched_at, runs.c.job_id, jobs.c.name, runs.c.occurrence_id, *of_target)
+        .select_from(_WITH_RUN)
+        .outerjoin(run_targets, (run_targets.c.id == table.target_id) & (run_targets.c.run_id == table.run_id))
         .join(jobs, jobs.c.id == runs.c.job_id)
         .where(table.device_id == device_id, scope.clause(table.site_id), table.outcome.is_distinct_from("skipped"))
     )
@@ -390,7 +417,7 @@ async def executions_on(
         )
     rows = (await tx.execute(query.order_by(table.dispatched_at.desc(), table.id).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.dispatched_at.isoformat(), str(row.id)))
-    return page.map(lambda row: Ran(Execution(*row[:-5]), *row[-4:]))
+    return page.map(lambda row: Ran(_execution(row), *row[-5:]))
 
 
 async def devices_in(

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.identity.actor import SiteScope
+from watchbill.jobs.tables import jobs
 from watchbill.kit.errors import ForbiddenError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.runs.cursors import instant_of, uuid_of
@@ -42,6 +43,15 @@ from watchbill.runs.tables import (
 )
 
 _RECENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """What a run is part of."""
+
+    job_id: int
+    job_name: str
+    occurrence_id: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +314,18 @@ async def get_run(tx: AsyncConnection, run_id: int, job_ids: Select[tuple[int]])
     if row is None:
         raise NotFoundError("There is no such run.", code="run_not_found")
     return Run(*row[:-1]), row.job_id
+
+
+async def places_of_runs(
+    tx: AsyncConnection, run_ids: Sequence[int], job_ids: Select[tuple[int]]
+) -> Mapping[int, RunPlace]:
+    """Where those runs of `job_ids` (those that the reader may see) belong, by their ids."""
+    query = (
+        select(runs.c.id, runs.c.job_id, jobs.c.name, runs.c.occurrence_id)
+        .join(jobs, jobs.c.id == runs.c.job_id)
+        .where(runs.c.id.in_(run_ids), runs.c.job_id.in_(job_ids))
+    )
+    return {row[0]: RunPlace(*row[1:]) for row in await tx.execute(query)}
 
 
 async def clear(tx: AsyncConnection, job_id: int, now: datetime) -> int:

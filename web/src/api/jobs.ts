@@ -26,12 +26,20 @@ export const jobQuery = (jobId: number) =>
 /** Read these jobs anew and put them into the lists that show them; jobs that are gone leave. */
 export const patchJobs = async (client: QueryClient, jobIds: readonly number[]): Promise<void> => {
   const fresh = await Promise.all(jobIds.map(async (id) => [id, await orGone(getJob(id))] as const));
-  const found = new Map(fresh);
-  client.setQueriesData<InfiniteData<PageOf<Job>>>(
-    { queryKey: key("jobs", "list") },
-    (data) => data && { ...data, pages: data.pages.map((page) => ({ ...page, items: patched(page.items, found) })) },
-  );
+  patchLists(client, new Map(fresh));
   for (const [id, job] of fresh) if (job) client.setQueryData(key("jobs", "one", id), job);
+};
+
+/** A list that is to be read anew as a whole stays so: a row that is put into it does not make it whole, nor any younger. */
+export const patchLists = (client: QueryClient, fresh: ReadonlyMap<number, Job | null>): void => {
+  for (const { queryKey, state } of client.getQueryCache().findAll({ queryKey: key("jobs", "list") })) {
+    if (state.isInvalidated) continue;
+    client.setQueryData<InfiniteData<PageOf<Job>>>(
+      queryKey,
+      (data) => data && { ...data, pages: data.pages.map((page) => ({ ...page, items: patched(page.items, fresh) })) },
+      { updatedAt: state.dataUpdatedAt },
+    );
+  }
 };
 
 const orGone = (asked: Promise<JobReply>): Promise<JobReply | null> =>

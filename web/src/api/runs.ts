@@ -44,10 +44,8 @@ export const isOver = (state: TargetState): boolean => OVER.includes(state);
 export const VERDICTS = ["compliant", "fixed", "still_wrong"] as const satisfies readonly Verdict[];
 
 /** An execution as states are called: by its outcome once it has ended; one that exited well is a success. */
-export const executionState = (one: Pick<Execution, "state" | "outcome" | "exit_code">): string => {
-  if (one.state !== "finished" || !one.outcome) return one.state;
-  return one.outcome === "exited" && one.exit_code === 0 ? "success" : one.outcome;
-};
+export const executionState = (one: Pick<Execution, "state" | "outcome" | "result">): string =>
+  one.state !== "finished" || !one.outcome ? one.state : (one.result ?? one.outcome);
 
 /** Which rows of which occurrence. */
 export interface RowSource {

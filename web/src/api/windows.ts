@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, type Schemas, unwrap } from "./client";
-import type { paths } from "./generated/schema";
+import type { operations, paths } from "./generated/schema";
 import { key, listQuery, useApiMutation } from "./query";
 
 /** Maintenance windows and blackouts. */
@@ -75,6 +75,38 @@ export const useToggleWindow = () =>
       );
     },
     done: (saved) => `“${saved.name}” is ${saved.enabled ? "on" : "off"}.`,
+    touches: TOUCHES,
+  });
+
+/** A calendar file, and the window around its events. */
+export type ImportWords = Omit<operations["import_window"]["parameters"]["query"], "dry_run">;
+export type ImportedCalendar = Schemas["ImportReply"];
+
+const importCalendar = (file: string, query: ImportWords & { dry_run: boolean }): Promise<ImportedCalendar> =>
+  unwrap(
+    api.POST("/api/windows/import", {
+      params: { query },
+      body: file,
+      bodySerializer: (text) => text,
+      headers: { "Content-Type": "text/calendar" },
+    }),
+  );
+
+/** What a calendar file would become. Nothing is saved. */
+export const importPreviewQuery = (file: string, words: ImportWords) =>
+  queryOptions({
+    queryKey: key("windows", "import", file, words),
+    queryFn: () => importCalendar(file, { ...words, dry_run: true }),
+    staleTime: 60_000,
+    gcTime: 60_000,
+    retry: false,
+  });
+
+export const useImportCalendar = () =>
+  useApiMutation({
+    refusal: "form",
+    run: ({ file, words }: { file: string; words: ImportWords }) => importCalendar(file, { ...words, dry_run: false }),
+    done: (reply) => `“${reply.window?.name ?? "The window"}” is saved, and counts from now on.`,
     touches: TOUCHES,
   });
 

@@ -59,3 +59,22 @@ it("leaves a broken stream to the browser, and begins anew where it gave up, tel
   expect([liveState.get(), reset.mock.calls.length]).toEqual(["live", 1]);
   quiet();
 });
+
+it("opens no stream where its turn to read comes as everything stops", async () => {
+  let read: () => Promise<void> = () => Promise.resolve();
+  class Channel {
+    addEventListener = vi.fn();
+    postMessage = vi.fn();
+    close = vi.fn();
+  }
+  const request = (_name: string, _options: unknown, turn: () => Promise<void>) => {
+    read = turn;
+    return Promise.resolve();
+  };
+  vi.stubGlobal("BroadcastChannel", Channel);
+  vi.stubGlobal("navigator", { locks: { request } });
+  const before = Source.made.length;
+  startLive()();
+  await read();
+  expect(Source.made.length).toBe(before);
+});

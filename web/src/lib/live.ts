@@ -77,6 +77,11 @@ export const startLive = (url = "/api/events"): (() => void) => {
 /** Read the stream until told to stop, with a new one wherever the browser has given one up. */
 const follow = (url: string, signal: AbortSignal, tell: (message: Message) => void): Promise<void> =>
   new Promise((resolve) => {
+    // The lock may come in the very moment in which everything stops: a reader then would keep it for ever.
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
     let source: EventSource;
     let failures = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -92,6 +92,7 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   unsupported: mark("Not supported", "skipped", "warn"),
   // verdicts of checks
   compliant: mark("Compliant", "success", "good"),
+  not_compliant: mark("Not compliant", "warning", "warn"),
   fixed: mark("Fixed", "success", "good"),
   still_wrong: mark("Still wrong", "failed", "bad"),
 };

@@ -4,6 +4,9 @@ export type ZoneChoice = "mine" | "site" | "utc";
 
 export const browserZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
+/** Every zone there is to choose from, these first. */
+export const zoneNames = (...first: string[]): string[] => [...new Set([...first, "UTC", ...Intl.supportedValuesOf("timeZone")])];
+
 /** The zone that times are shown in. Where a site's clocks are asked for and there is no site, one's own are used. */
 export const zoneOf = (choice: ZoneChoice, siteZone?: string | null): string => {
   if (choice === "utc") return "UTC";
@@ -68,6 +71,12 @@ const UNITS: readonly (readonly [number, string])[] = [
   [1, "s"],
 ];
 
+/** Far away nobody counts days. */
+const FAR: readonly (readonly [number, number, string])[] = [
+  [2 * 365.25 * 86_400, 365.25 * 86_400, "years"],
+  [90 * 86_400, 30.44 * 86_400, "months"],
+];
+
 /** The two largest units: `2 d 4 h`, `1 h 5 min`, `12 s`; below ten seconds with a decimal where there is one. */
 export const duration = (seconds: number): string => {
   if (seconds < 10 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
@@ -88,6 +97,11 @@ export const relative = (at: string | Date, now: Date = new Date()): string => {
   const seconds = (new Date(at).getTime() - now.getTime()) / 1000;
   const far = Math.abs(seconds);
   if (far < 1) return "now";
+  const distant = FAR.find(([bound]) => far >= bound);
+  if (distant) {
+    const many = `${Math.round(far / distant[1])} ${distant[2]}`;
+    return seconds > 0 ? `in ${many}` : `${many} ago`;
+  }
   const [size, unit] = UNITS.find(([bound]) => far >= bound) ?? [1, "s"];
   const count = size === 1 || size === 60 ? Math.floor(far / size) : Math.round(far / size);
   return seconds > 0 ? `in ${count} ${unit}` : `${count} ${unit} ago`;

@@ -1,7 +1,7 @@
 import { Alert, Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { can } from "@/api/can";
 import {
   type Filter,
@@ -56,7 +56,11 @@ const New = ({ fields }: { fields: readonly FilterField[] }) => {
   const navigate = useNavigate();
   const sites = useSiteChoices();
   const may = useMay("filters:write");
-  const create = useCreateFilter((filter) => void navigate({ to: paths.filter(filter.id) }));
+  const isDone = useRef(false);
+  const create = useCreateFilter((filter) => {
+    isDone.current = true;
+    void navigate({ to: paths.filter(filter.id) });
+  });
   return (
     <>
       <PageHeader title="New Filter">Devices by what is known of them; jobs ask it anew whenever they start.</PageHeader>
@@ -67,6 +71,7 @@ const New = ({ fields }: { fields: readonly FilterField[] }) => {
         reason={may.reason}
         busy={create.isPending}
         problem={create.error}
+        isDone={isDone}
         onSave={(body) => create.mutate(body)}
         onEdit={create.reset}
       />
@@ -78,6 +83,7 @@ const New = ({ fields }: { fields: readonly FilterField[] }) => {
 const Saved = ({ now, fields }: { now: Filter; fields: readonly FilterField[] }) => {
   const [base, setBase] = useState(now);
   const [leaving, setLeaving] = useState<LeaveKind | null>(null);
+  const isDone = useRef(false);
   const navigate = useNavigate();
   const sites = useSiteChoices();
   const may = useMay("filters:write");
@@ -87,7 +93,9 @@ const Saved = ({ now, fields }: { now: Filter; fields: readonly FilterField[] })
   const isBehind = now.revision > base.revision;
   const left = (): void => {
     setLeaving(null);
-    if (leaving === "delete") void navigate({ to: paths.filters() });
+    if (leaving !== "delete") return;
+    isDone.current = true;
+    void navigate({ to: paths.filters() });
   };
   const removal = can(now, "delete");
   const archival = can(now, now.archived_at ? "unarchive" : "archive");
@@ -158,6 +166,7 @@ const Saved = ({ now, fields }: { now: Filter; fields: readonly FilterField[] })
         reason={can(now, "update").reason}
         busy={update.isPending}
         problem={update.error}
+        isDone={isDone}
         aside={<UsagePanel filterId={now.id} />}
         onSave={(body) => update.mutate({ filter: base, body })}
         onEdit={update.reset}

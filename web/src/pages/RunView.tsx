@@ -66,7 +66,7 @@ export const RunView = ({ job, one, state, setState }: RunViewProps) => {
             <span title={stop.reason ?? undefined}>
               <Button
                 variant="default"
-                c="var(--wb-bad)"
+                c={stop.allowed ? "var(--wb-bad)" : undefined}
                 disabled={!stop.allowed}
                 leftSection={<Icon name="stop" size={14} />}
                 onClick={() => setAsked({ kind: "run" })}

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { useMay } from "@/api/session";
 import { useSites } from "@/api/sites";
 import { useDeleteVariable, type VariableValue, variablesQuery } from "@/api/variables";
+import { DevicePicker } from "@/features/pickers/DevicePicker";
 import { Precedence } from "@/features/variables/Precedence";
 import { VARIABLE_COLUMNS } from "@/features/variables/variable-columns";
 import { placeInWords, queryOf, SCOPES, VARIABLE_FILTERS } from "@/features/variables/variable-filters";
@@ -100,7 +101,15 @@ const VariablesPage = () => {
           </>
         )}
       />
-      {asked?.what === "set" && <VariableDialog before={asked.one} onClose={close} />}
+      {asked?.what === "set" && (
+        <VariableDialog
+          before={asked.one}
+          devicePicker={(value, error, onChange) => (
+            <DevicePicker label="Device" isLabelled value={value} error={error} onChange={onChange} />
+          )}
+          onClose={close}
+        />
+      )}
       {asked?.what === "remove" && (
         <ConfirmDialog
           opened

@@ -17,7 +17,7 @@ import { WindowFields } from "@/features/windows/WindowFields";
 import classes from "@/features/windows/windows.module.css";
 import { paths } from "@/lib/paths";
 import { refusedAt, refusedElsewhere } from "@/lib/refusals";
-import { browserZone } from "@/lib/time";
+import { browserZone, zoneNames } from "@/lib/time";
 import { useTextParam } from "@/lib/use-id-param";
 import { AppLink } from "@/ui/AppLink";
 import { PageHeader } from "@/ui/PageHeader";
@@ -41,7 +41,6 @@ const WindowPage = () => {
   return <Editor key={data.id} before={data} />;
 };
 
-const zoneNames = (): string[] => ["UTC", ...Intl.supportedValuesOf("timeZone").filter((one) => one !== "UTC")];
 const FIELDS = [...["name", "description", "kind", "zone_source", "when_closed", "cutoff_seconds", "spans", "attachments"]];
 
 const Editor = ({ before }: { before: Window | null }) => {

@@ -1,4 +1,4 @@
-import { Button } from "@mantine/core";
+import { Button, Group } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -6,10 +6,14 @@ import { can } from "@/api/can";
 import { useMay } from "@/api/session";
 import { useSites } from "@/api/sites";
 import { useToggleWindow, type WindowRow, windowsQuery } from "@/api/windows";
+import { AttachmentPicker } from "@/features/pickers/AttachmentPicker";
+import { Attachments } from "@/features/windows/Attachments";
 import { DeleteWindow } from "@/features/windows/DeleteWindow";
+import { ImportDialog } from "@/features/windows/ImportDialog";
 import { KINDS, WINDOW_COLUMNS } from "@/features/windows/window-columns";
 import { paths } from "@/lib/paths";
 import { flag, oneOf, text, texts, wholeNumber } from "@/lib/search-params";
+import { zoneNames } from "@/lib/time";
 import { readAll, useUrlState } from "@/lib/url-state";
 import { useColumns } from "@/lib/use-columns";
 import { AppLink } from "@/ui/AppLink";
@@ -37,6 +41,7 @@ const SWITCHES = [
 const WindowsPage = () => {
   const [state, setState] = useUrlState(FIELDS);
   const [columns, setColumns] = useColumns("windows", state.columns, (chosen) => setState({ columns: chosen }));
+  const [isImporting, setImporting] = useState(false);
   const [toDelete, setToDelete] = useState<WindowRow | null>(null);
   const navigate = useNavigate();
   const sites = useSites();
@@ -52,9 +57,14 @@ const WindowsPage = () => {
   const isFiltered = Object.values(query).some((one) => one !== undefined);
   const clear = (): void => setState(readAll(FIELDS, { columns: state.columns }));
   const newWindow = create.allowed ? (
-    <Button component={AppLink} to={paths.newWindow()} leftSection={<Icon name="add" size={14} />}>
-      New Window
-    </Button>
+    <>
+      <Button variant="default" leftSection={<Icon name="upload" size={14} />} onClick={() => setImporting(true)}>
+        From a calendar…
+      </Button>
+      <Button component={AppLink} to={paths.newWindow()} leftSection={<Icon name="add" size={14} />}>
+        New Window
+      </Button>
+    </>
   ) : null;
   const empty = isFiltered ? (
     <EmptyState
@@ -69,7 +79,7 @@ const WindowsPage = () => {
       Loosen a filter, or clear them all.
     </EmptyState>
   ) : (
-    <EmptyState icon="window" title="There is no window yet." action={newWindow}>
+    <EmptyState icon="window" title="There is no window yet." action={<Group gap="xs">{newWindow}</Group>}>
       Without one, work starts whenever it is due. A blackout keeps it away from hours that matter.{" "}
       {create.allowed ? "Make the first one." : create.reason}
     </EmptyState>
@@ -124,6 +134,22 @@ const WindowsPage = () => {
           </>
         )}
       />
+      {isImporting && (
+        <ImportDialog
+          zones={zoneNames()}
+          covers={(value, said, onChange) => (
+            <Attachments
+              value={value}
+              said={said}
+              more={null}
+              picker={(one, error, changed) => <AttachmentPicker value={one} error={error} onChange={changed} />}
+              onChange={onChange}
+            />
+          )}
+          onSaved={(saved) => void navigate({ to: paths.window(saved.id) })}
+          onClose={() => setImporting(false)}
+        />
+      )}
       {toDelete && <DeleteWindow window={toDelete} onClose={() => setToDelete(null)} />}
     </>
   );

@@ -50,7 +50,7 @@ export const FilterBar = ({ q, onSearch, placeholder, children, onClear, end }: 
         maxLength={200}
         onChange={(event) => setTyped(event.currentTarget.value)}
         onKeyDown={(event) => event.key === "Escape" && input.current?.blur()}
-        style={{ flex: "1 1 14rem", maxWidth: "22rem" }}
+        className={classes.find}
       />
       {children}
       {onClear && (

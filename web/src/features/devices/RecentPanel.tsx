@@ -1,14 +1,16 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { executionsQuery } from "@/api/devices";
 import { asProblem } from "@/api/problem";
+import { executionState } from "@/api/runs";
 import { paths } from "@/lib/paths";
+import { whyOf } from "@/lib/reasons";
 import { AppLink } from "@/ui/AppLink";
 import { Instant } from "@/ui/Instant";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StateBadge } from "@/ui/StateBadge";
 import { TitledPanel } from "@/ui/TitledPanel";
 import classes from "./devices.module.css";
-import { executionState, outputPath } from "./execution-columns";
+import { outputPath } from "./execution-columns";
 
 const FEW = 8;
 
@@ -31,13 +33,14 @@ export const RecentPanel = ({ deviceId }: { deviceId: string }) => {
               <AppLink to={outputPath(one)}>{one.job_name}</AppLink> <small>{one.component_name}</small>
             </span>
             <span className={classes.end}>
-              <StateBadge plain state={executionState(one)} detail={one.detail} />
+              <StateBadge plain state={executionState(one)} detail={whyOf(one)} />
+              {one.verdict && <StateBadge plain state={one.verdict} />}
               {one.exit_code !== null && <span>{one.exit_code}</span>}
               <Instant at={one.started_at} show="relative" none="not yet" />
             </span>
-            {(one.last_line ?? one.detail) && (
-              <span className={classes.line} title={one.last_line ?? one.detail ?? undefined}>
-                {one.last_line ?? one.detail}
+            {(one.last_line ?? whyOf(one)) && (
+              <span className={classes.line} title={one.last_line ?? whyOf(one) ?? undefined}>
+                {one.last_line ?? whyOf(one)}
               </span>
             )}
           </li>

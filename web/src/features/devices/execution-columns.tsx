@@ -1,5 +1,7 @@
 import type { Execution } from "@/api/devices";
+import { executionState } from "@/api/runs";
 import { paths } from "@/lib/paths";
+import { whyOf } from "@/lib/reasons";
 import { AppLink } from "@/ui/AppLink";
 import { Clamp } from "@/ui/Clamp";
 import { Duration } from "@/ui/Duration";
@@ -8,10 +10,16 @@ import { StateBadge } from "@/ui/StateBadge";
 import type { Column } from "@/ui/table-columns";
 import classes from "./devices.module.css";
 
-export const executionState = (one: Execution): string => one.outcome ?? one.state;
-
 /** Where the output of an execution is read: the run of its occurrence. */
 export const outputPath = (one: Execution): string => paths.jobRun(one.job_id, one.occurrence_id);
+
+/** What became of it, and below that what the checks of its job found on the device. */
+const Outcome = ({ one }: { one: Execution }) => (
+  <span className={classes.outcome}>
+    <StateBadge state={executionState(one)} detail={whyOf(one)} />
+    {one.verdict && <StateBadge state={one.verdict} plain />}
+  </span>
+);
 
 /** The columns of what ran on a device. */
 export const EXECUTION_COLUMNS: readonly Column<Execution>[] = [
@@ -37,21 +45,21 @@ export const EXECUTION_COLUMNS: readonly Column<Execution>[] = [
   {
     id: "outcome",
     header: "Outcome",
-    width: 120,
-    cell: (one) => <StateBadge state={executionState(one)} detail={one.detail} />,
+    width: 150,
+    cell: (one) => <Outcome one={one} />,
   },
   { id: "exit_code", header: "Exit", width: 60, align: "right", cell: (one) => one.exit_code ?? "–" },
   { id: "attempt", header: "Attempt", width: 74, align: "right", phone: "hidden", cell: (one) => one.attempt },
   {
     id: "started_at",
     header: "Started",
-    width: 180,
-    cell: (one) => <Instant at={one.started_at} none="not yet" />,
+    width: 150,
+    cell: (one) => <Instant at={one.started_at} show="stacked" none="not yet" />,
   },
   {
     id: "duration",
     header: "Took",
-    width: 80,
+    width: 100,
     align: "right",
     cell: (one) => (one.started_at ? <Duration since={one.started_at} until={one.finished_at} /> : "–"),
   },
@@ -62,7 +70,7 @@ export const EXECUTION_COLUMNS: readonly Column<Execution>[] = [
     grow: true,
     cell: (one) => (
       <span className={classes.line} title={one.last_line ?? undefined}>
-        {one.last_line ?? one.detail ?? "–"}
+        {one.last_line ?? whyOf(one) ?? "–"}
       </span>
     ),
   },

@@ -20,6 +20,9 @@ export const draftOf = (filter: Filter | null): Draft => ({
   root: filter ? treeOf(filter.criteria) : emptyTree(),
 });
 
+/** The same when it is looked at; a group that was added and taken away again changes nothing. */
+export const isSame = (one: Draft, other: Draft): boolean => JSON.stringify(one) === JSON.stringify(other);
+
 export const bodyOf = (draft: Draft, fields: Fields): FilterBody => ({
   name: draft.name.trim(),
   description: draft.description,

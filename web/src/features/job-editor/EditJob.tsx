@@ -6,13 +6,13 @@ import { useUpdateJob } from "@/api/job-editor";
 import { getJob, type JobReply } from "@/api/jobs";
 import type { ApiProblem, FieldProblem } from "@/api/problem";
 import { key } from "@/api/query";
+import { LeaveGuard } from "@/ui/LeaveGuard";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { changesBetween, rebase } from "./changes";
 import { ConflictDialog } from "./ConflictDialog";
 import { bodyOf, type Draft, draftOf } from "./form";
 import { JobFormView } from "./JobForm";
 import classes from "./job-editor.module.css";
-import { LeaveGuard } from "./LeaveGuard";
 import { SaveDialog } from "./SaveDialog";
 import { goToSection } from "./Section";
 import { faultOf, inOrder, isRefusal, sectionOf, shownProblems } from "./sections";
@@ -160,7 +160,7 @@ export const EditJob = ({ job, isGone }: EditJobProps) => {
           onClose={() => setConflict(false)}
         />
       )}
-      <LeaveGuard isDirty={count > 0} mayGo={() => isGone.current} />
+      <LeaveGuard isDirty={count > 0} what={`“${job.name}”`} isDone={isGone} />
     </>
   );
 };

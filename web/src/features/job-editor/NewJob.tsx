@@ -2,11 +2,11 @@ import { useRef, useState } from "react";
 import { useCreateJob } from "@/api/job-editor";
 import type { JobReply } from "@/api/jobs";
 import type { FieldProblem } from "@/api/problem";
+import { LeaveGuard } from "@/ui/LeaveGuard";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { bodyOf, type Draft, isSame } from "./form";
 import { JobFormView } from "./JobForm";
 import classes from "./job-editor.module.css";
-import { LeaveGuard } from "./LeaveGuard";
 import { goToSection } from "./Section";
 import { faultOf, inOrder, sectionOf, shownProblems } from "./sections";
 import { useDraft } from "./use-job-form";
@@ -67,7 +67,7 @@ export const NewJob = ({ first, lost = [], onSaved }: NewJobProps) => {
           </>
         }
       />
-      <LeaveGuard isDirty={!isSame(draft, first)} mayGo={() => isGoing.current} />
+      <LeaveGuard isDirty={!isSame(draft, first)} what="This job" isDone={isGoing} />
     </>
   );
 };

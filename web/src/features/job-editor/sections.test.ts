@@ -37,3 +37,8 @@ it("tells the faults of a field, and of its parts where asked", () => {
   expect(faultOf(all, "schedule.exdate")).toBeUndefined();
   expect(faultOf(all, "schedule.exdate", true)).toBe("schedule.exdate[1] is invalid_time");
 });
+
+it("says of what is lacking that it is lacking", () => {
+  const [found] = shownProblems([LACKING], [], true);
+  expect(found?.message).toBe("are not chosen yet");
+});

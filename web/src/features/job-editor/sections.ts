@@ -36,6 +36,19 @@ export const isRefusal = (problem: FieldProblem): boolean => !NO_REFUSALS.has(pr
 const isLacking = (problem: FieldProblem): boolean =>
   problem.code === "required" || (problem.code === "length" && /^(name|components|targets)$/.test(problem.field));
 
+/** A list of the Engine's that begins with “must have 1 to …” is no help to who has not come so far yet. */
+const LACKING: Readonly<Record<string, string>> = {
+  name: "is not given yet",
+  components: "are not chosen yet",
+  targets: "are not chosen yet",
+  schedule: "is not chosen yet",
+  "schedule.type": "is not chosen yet",
+};
+const inPlainWords = (problem: FieldProblem): FieldProblem => {
+  const message = isLacking(problem) ? LACKING[problem.field] : undefined;
+  return message === undefined ? problem : { ...problem, message };
+};
+
 /** Which problems are shown beside their fields. `isAsked`: a save was tried, so that everything counts. */
 export const shownProblems = (
   blockers: readonly FieldProblem[],
@@ -45,7 +58,7 @@ export const shownProblems = (
   const hasTargets = !blockers.some((one) => one.field === "targets" && isLacking(one));
   const told = blockers.filter((one) => (isAsked || !isLacking(one)) && (hasTargets || one.code !== "no_eligible_targets"));
   const known = new Set(told.map((one) => `${one.field} ${one.code}`));
-  return [...told, ...refused.filter((one) => !known.has(`${one.field} ${one.code}`))];
+  return [...told, ...refused.filter((one) => !known.has(`${one.field} ${one.code}`))].map(inPlainWords);
 };
 
 /** The sentences about exactly this field, or about parts of it where `deep`. */

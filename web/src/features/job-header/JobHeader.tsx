@@ -64,7 +64,9 @@ const Standing = ({ job }: { job: JobReply }) => (
         next <Instant at={job.next_due_at} />
       </span>
     )}
-    {job.will_not_fire && <span className={classes.why}>{job.will_not_fire.sentence}</span>}
+    {job.will_not_fire && (
+      <span className={job.state === "completed" ? undefined : classes.why}>{job.will_not_fire.sentence}</span>
+    )}
     {job.drift && <span className={classes.why}>{job.drift}</span>}
   </span>
 );

@@ -7,7 +7,7 @@ export const NextDueCell = ({ job }: { job: Job }) => (
   <span className={classes.due}>
     {job.next_due_at && <Instant at={job.next_due_at} show="stacked" />}
     {job.will_not_fire ? (
-      <span className={classes.why} title={job.will_not_fire.sentence}>
+      <span className={classes.why} data-is-over={job.state === "completed"} title={job.will_not_fire.sentence}>
         {job.will_not_fire.sentence}
       </span>
     ) : (

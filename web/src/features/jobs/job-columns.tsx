@@ -33,7 +33,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   {
     id: "name",
     header: "Job",
-    width: 220,
+    width: 188,
     grow: true,
     fixed: true,
     phone: "title",
@@ -43,7 +43,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   {
     id: "schedule_text",
     header: "Schedule",
-    width: 200,
+    width: 170,
     grow: true,
     cell: (job) => <Clamp text={job.schedule_text} />,
   },
@@ -57,7 +57,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
   {
     id: "recent_outcomes",
     header: "Last ten",
-    width: 104,
+    width: 96,
     cell: (job) => <OutcomeStrip outcomes={job.recent_outcomes} linkOf={(id) => paths.jobRun(job.id, id)} />,
   },
   {

@@ -3,14 +3,14 @@ import { useState } from "react";
 import { type Channel, type ChannelBody, useSaveChannel } from "@/api/notifications";
 import { useSites } from "@/api/sites";
 import { refusedAt, refusedElsewhere } from "@/lib/refusals";
-import { browserZone } from "@/lib/time";
+import { browserZone, zoneNames } from "@/lib/time";
 import { CopyText } from "@/ui/CopyText";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { EmailFields, WebhookFields } from "./ChannelFields";
 import { channelBodyOf, newChannel } from "./notification-words";
 
 const SHOWN = ["name", "description", "to", "url", "secret", "headers", "smtp", "timezone", "digest", "quiet", "site_ids"];
-const ZONES = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((one) => one !== "UTC")];
+const ZONES = zoneNames();
 
 /** A channel, new or as it stands. What is sealed is never shown: left empty, it stays. */
 export const ChannelDialog = ({ before, onClose }: { before: Channel | null; onClose: () => void }) => {

@@ -6,13 +6,15 @@ import { deviceByName, devicesByName } from "@/api/pickers";
 
 interface DevicePickerProps {
   label: string;
+  /** The label stands above the field, not within it. */
+  isLabelled?: boolean;
   value: string | null;
   error?: string;
   onChange: (deviceId: string | null) => void;
 }
 
 /** One device among any number: found by a part of its name. */
-export const DevicePicker = ({ label, value, error, onChange }: DevicePickerProps) => {
+export const DevicePicker = ({ label, isLabelled = false, value, error, onChange }: DevicePickerProps) => {
   const [typed, setTyped] = useState("");
   const [q] = useDebouncedValue(typed, 250);
   const chosen = useQuery(deviceByName(value ?? "")).data;
@@ -24,8 +26,9 @@ export const DevicePicker = ({ label, value, error, onChange }: DevicePickerProp
   const isThere = value === null || some.some((one) => one.value === value);
   return (
     <Select
-      aria-label={label}
-      placeholder={label}
+      {...(isLabelled
+        ? { label, withAsterisk: true, placeholder: "Type part of its name" }
+        : { "aria-label": label, placeholder: label })}
       searchable
       filter={({ options }) => options}
       nothingFoundMessage="No device is called so."

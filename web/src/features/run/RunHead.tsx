@@ -32,7 +32,7 @@ export const RunHead = ({ one, chosen, linkOf, verdictLinkOf, originLink, childr
       <strong>{one.sentence}</strong>
       <Elapsed one={one} />
     </div>
-    <CountsBar counts={one.counts} linkOf={linkOf} chosen={chosen.length === 1 ? chosen[0] : null} />
+    {one.state !== "held" && <CountsBar counts={one.counts} linkOf={linkOf} chosen={chosen.length === 1 ? chosen[0] : null} />}
     {Object.keys(one.verdicts).length > 0 && (
       <div className={classes.facts}>
         <span>Checks:</span>

@@ -88,15 +88,28 @@ export const RunRow = ({ row, index, isAt, isOpen, hasWaves, mayStop, tick, onOp
         </span>
       </div>
       {sessions.map((one) => (
-        <Session key={one.session} execution={one.last} hostname={row.device.hostname} onOpen={() => onOpen(one.last.id)} />
+        <Session
+          key={one.session}
+          execution={one.last}
+          hostname={row.device.hostname}
+          hasWaves={hasWaves}
+          onOpen={() => onOpen(one.last.id)}
+        />
       ))}
     </>
   );
 };
 
+interface SessionProps {
+  execution: Execution;
+  hostname: string;
+  hasWaves: boolean;
+  onOpen: () => void;
+}
+
 /** What ran in one session of a signed-in user. */
-const Session = memo(({ execution, hostname, onOpen }: { execution: Execution; hostname: string; onOpen: () => void }) => (
-  <div role="row" className={classes.session}>
+const Session = memo(({ execution, hostname, hasWaves, onOpen }: SessionProps) => (
+  <div role="row" className={classes.session} data-waves={hasWaves}>
     <span role="cell">
       <StateBadge state={executionState(execution)} />
     </span>

@@ -79,6 +79,7 @@ const Brake = ({ which, one, onClose }: { which: Which; one: Occurrence; onClose
   const [isRunningToo, setIsRunningToo] = useState(false);
   const brake = useBrake();
   const waiting = sum(one.counts, WAITS);
+  const running = sum(one.counts, RUNS);
   return (
     <ConfirmDialog
       opened
@@ -98,12 +99,14 @@ const Brake = ({ which, one, onClose }: { which: Which; one: Occurrence; onClose
         {waiting === 1 ? "device that has" : "devices that have"} not begun {waiting === 1 ? "is" : "are"} left out. This is not
         taken back; run it again for the rest.
       </p>
-      <Checkbox
-        size="sm"
-        label={`Stop also the ${sum(one.counts, RUNS).toLocaleString("en")} that run`}
-        checked={isRunningToo}
-        onChange={(event) => setIsRunningToo(event.currentTarget.checked)}
-      />
+      {running > 0 && (
+        <Checkbox
+          size="sm"
+          label={`Stop also the ${running.toLocaleString("en")} that ${running === 1 ? "runs" : "run"}`}
+          checked={isRunningToo}
+          onChange={(event) => setIsRunningToo(event.currentTarget.checked)}
+        />
+      )}
     </ConfirmDialog>
   );
 };

@@ -14,9 +14,9 @@ it("has a session once, with what ran last in it, and none of the system", () =>
 
 it.each([
   ["running", null, null, "running"],
-  ["finished", "exited", 0, "success"],
-  ["finished", "exited", 3, "exited"],
+  ["finished", "exited", "success", "success"],
+  ["finished", "exited", "not_compliant", "not_compliant"],
   ["finished", "timed_out", null, "timed_out"],
-])("calls an execution %s, %s, %s %s", (state, outcome, exit_code, word) => {
-  expect(executionState({ state, outcome, exit_code })).toBe(word);
+] as const)("calls an execution %s, %s, %s %s", (state, outcome, result, word) => {
+  expect(executionState({ state, outcome, result })).toBe(word);
 });

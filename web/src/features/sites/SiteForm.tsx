@@ -2,7 +2,7 @@ import { Button, Group, Modal, Select, Stack, Textarea, TextInput } from "@manti
 import { useMemo, useState } from "react";
 import type { SiteBody } from "@/api/sites";
 import { refusedAt, refusedElsewhere } from "@/lib/refusals";
-import { browserZone } from "@/lib/time";
+import { browserZone, zoneNames } from "@/lib/time";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
 interface SiteFormProps {
@@ -21,6 +21,7 @@ const FIELDS = ["name", "description", "timezone"];
 /** A site's name, its zone, and a word about it. */
 export const SiteForm = ({ title, submit, before, busy, problem, onSubmit, onClose }: SiteFormProps) => {
   const [body, setBody] = useState<SiteBody>(before ?? { name: "", description: "", timezone: browserZone() });
+  // The one that is chosen now may be one that this browser does not know.
   const zones = useMemo(() => zoneNames(body.timezone), [body.timezone]);
   const wrong = refusedAt(problem);
   return (
@@ -75,6 +76,3 @@ export const SiteForm = ({ title, submit, before, busy, problem, onSubmit, onClo
     </Modal>
   );
 };
-
-/** All that this browser knows, and the one that is chosen now, which it may not know. */
-const zoneNames = (chosen: string): string[] => [...new Set(["UTC", chosen, ...Intl.supportedValuesOf("timeZone")])];

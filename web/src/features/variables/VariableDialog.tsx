@@ -1,21 +1,24 @@
 import { Button, Group, Modal, PasswordInput, Radio, Select, Stack, Text, Textarea, TextInput } from "@mantine/core";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useSites } from "@/api/sites";
 import { useSetVariable, type VariableValue } from "@/api/variables";
 import { refusedAt } from "@/lib/refusals";
 import { ProblemAlert } from "@/ui/ProblemAlert";
-import { DevicePicker } from "./DevicePicker";
 import { bodyOf, draftOf, KINDS, lackingPlace, type ValueDraft } from "./variable-draft";
 import { placeInWords, SCOPES } from "./variable-filters";
 
 interface VariableDialogProps {
   /** The value that is set anew; none sets a new one. */
   before: VariableValue | null;
+  /** The field that names a device. */
+  devicePicker: PickDevice;
   onClose: () => void;
 }
 
+type PickDevice = (value: string | null, error: string | undefined, onChange: (deviceId: string | null) => void) => ReactNode;
+
 /** Set a value. A stored secret is never shown: it is replaced, or stays as it is. */
-export const VariableDialog = ({ before, onClose }: VariableDialogProps) => {
+export const VariableDialog = ({ before, devicePicker, onClose }: VariableDialogProps) => {
   const [draft, setDraft] = useState(() => draftOf(before));
   const [isTried, setTried] = useState(false);
   const set = (patch: Partial<ValueDraft>): void => setDraft((now) => ({ ...now, ...patch }));
@@ -56,7 +59,15 @@ export const VariableDialog = ({ before, onClose }: VariableDialogProps) => {
               onChange={(event) => set({ name: event.currentTarget.value })}
             />
           )}
-          {!before && <PlaceFields draft={draft} lacking={isTried ? lacking : null} errorOf={errorOf} onChange={set} />}
+          {!before && (
+            <PlaceFields
+              draft={draft}
+              lacking={isTried ? lacking : null}
+              errorOf={errorOf}
+              devicePicker={devicePicker}
+              onChange={set}
+            />
+          )}
           <Select
             label="Kind of value"
             data={[...KINDS]}
@@ -99,10 +110,11 @@ interface PlaceFieldsProps {
   draft: ValueDraft;
   lacking: string | null;
   errorOf: (field: string) => string | undefined;
+  devicePicker: PickDevice;
   onChange: (patch: Partial<ValueDraft>) => void;
 }
 
-const PlaceFields = ({ draft, lacking, errorOf, onChange }: PlaceFieldsProps) => {
+const PlaceFields = ({ draft, lacking, errorOf, devicePicker, onChange }: PlaceFieldsProps) => {
   const sites = useSites();
   return (
     <>
@@ -131,13 +143,8 @@ const PlaceFields = ({ draft, lacking, errorOf, onChange }: PlaceFieldsProps) =>
           onChange={(siteId) => onChange({ siteId })}
         />
       )}
-      {draft.scope === "device" && (
-        <DevicePicker
-          value={draft.deviceId}
-          error={lacking ?? errorOf("device_id")}
-          onChange={(deviceId) => onChange({ deviceId })}
-        />
-      )}
+      {draft.scope === "device" &&
+        devicePicker(draft.deviceId, lacking ?? errorOf("device_id"), (deviceId) => onChange({ deviceId }))}
     </>
   );
 };

@@ -85,6 +85,6 @@ export const withLength = ({ name, schedule }: Span, number: number, unit: Unit)
   return seconds ? { name, schedule, duration_seconds: Math.round(number * seconds) } : { name, schedule, duration_days: number };
 };
 
-/** What it covers, in the words of the Engine's `covers`, where it is of a kind that needs no look-up. */
+/** Whether it says which thing it is. */
 export const isWhole = (one: Attachment): boolean =>
   one.kind === "global" || Boolean(one.site_id ?? one.device_id ?? one.job_id ?? one.filter_id);

@@ -12,6 +12,14 @@ type NameOf = (siteId: number | null) => string;
 const Site = ({ id, nameOf }: { id: number | null; nameOf: NameOf }) =>
   id === null ? <>{nameOf(id)}</> : <AppLink to={paths.site(id)}>{nameOf(id)}</AppLink>;
 
+/** The run that the work was for; where it is not there any more, its number. */
+const Run = ({ one }: { one: FailedItem }) =>
+  one.job_id === null || one.occurrence_id === null ? (
+    <>{one.run_id}</>
+  ) : (
+    <AppLink to={paths.jobRun(one.job_id, one.occurrence_id)}>{one.job_name}</AppLink>
+  );
+
 const holds = (one: EngineProcess): string => {
   if (one.agents !== null) return `${one.agents.toLocaleString("en")} ${one.agents === 1 ? "agent" : "agents"}`;
   if (one.leases !== null) return `${one.leases.toLocaleString("en")} ${one.leases === 1 ? "lease" : "leases"}`;
@@ -45,7 +53,7 @@ export const laneColumns = (nameOf: NameOf): PlainColumn<Lane>[] => [
 
 export const failedColumns = (nameOf: NameOf): PlainColumn<FailedItem>[] => [
   { header: "Given up", cell: (one) => <Instant at={one.finished_at} /> },
-  { header: "Run", cell: (one) => one.run_id },
+  { header: "Run", cell: (one) => <Run one={one} /> },
   { header: "Site", cell: (one) => <Site id={one.site_id} nameOf={nameOf} /> },
   { header: "Lane", cell: (one) => LANES[one.lane] ?? one.lane },
   { header: "Attempts", align: "right", cell: (one) => one.attempt },
