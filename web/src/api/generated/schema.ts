@@ -143,9 +143,29 @@ export interface paths {
         put?: never;
         /**
          * Create Assembly
-         * @description Save a new assembly.
+         * @description Save a new assembly. The syntax of a playbook is checked before, which takes some seconds.
          */
         post: operations["create_assembly"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Assembly
+         * @description Everything that a save would check, the syntax of a playbook among it, and nothing saved.
+         */
+        post: operations["check_assembly"];
         delete?: never;
         options?: never;
         head?: never;
@@ -166,6 +186,29 @@ export interface paths {
          * @description Save the assembly of a YAML file: a new one (201), or a new revision of the one with that name (200).
          */
         post: operations["import_assembly"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/import_zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Playbook
+         * @description Save the playbook of a zip archive, of at most 32 MiB: a new one (201), or a new revision of the one with that name (200).
+         *
+         *     The tree is as it lies in a repository. `watchbill.yml` in it may hold the rest of the assembly: name, description, variables,
+         *     collections, time limit. Without `main` the playbook is playbook.yml or site.yml.
+         */
+        post: operations["import_playbook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -228,6 +271,26 @@ export interface paths {
          * @description The assembly as one YAML file.
          */
         get: operations["export_assembly"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assemblies/{assembly_id}/export_zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Playbook
+         * @description A playbook with its tree as one zip archive, which `import_zip` reads.
+         */
+        get: operations["export_playbook"];
         put?: never;
         post?: never;
         delete?: never;
@@ -442,6 +505,78 @@ export interface paths {
          *     `GET /api/occurrences` with the same bounds tells them one by one.
          */
         get: operations["get_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Credentials
+         * @description The credentials of the caller's sites, and those of every site, by name.
+         */
+        get: operations["list_credentials"];
+        put?: never;
+        /**
+         * Create Credential
+         * @description Save a new credential. Its secrets are sealed, and no reply has them; a private key is read, and a mistake told at its field.
+         */
+        post: operations["create_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/credentials/{credential_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Credential
+         * @description One credential; of its secrets only which there are.
+         */
+        get: operations["get_credential"];
+        /**
+         * Update Credential
+         * @description Save a credential anew; it counts from the next sign-in on. A secret that is left out stays, null takes it away.
+         */
+        put: operations["update_credential"];
+        post?: never;
+        /**
+         * Delete Credential
+         * @description Delete a credential and forget its secrets for good; refused while a job uses it.
+         */
+        delete: operations["delete_credential"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/credentials/{credential_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Credential Usage
+         * @description The jobs that sign in with it.
+         */
+        get: operations["get_credential_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -837,6 +972,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/devices/service_accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Service Accounts
+         * @description Create, rotate or remove the service accounts of many devices, or do none of it.
+         */
+        post: operations["change_service_accounts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/devices/tags": {
         parameters: {
             query?: never;
@@ -866,7 +1021,7 @@ export interface paths {
         };
         /**
          * Get Device
-         * @description One device with its inventory, and who is signed in on it.
+         * @description One device with its inventory, who is signed in on it, its tunnel, and the account that the Engine has there.
          */
         get: operations["get_device"];
         put?: never;
@@ -1001,6 +1156,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/devices/{device_id}/service_account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Service Account
+         * @description The service account of a device, also when it has none.
+         */
+        get: operations["get_service_account"];
+        put?: never;
+        /**
+         * Create Service Account
+         * @description Let the device make the account; what failed is begun anew. Where it is already, nothing changes.
+         */
+        post: operations["create_service_account"];
+        /**
+         * Remove Service Account
+         * @description Let the device remove the account with all that is its: home, keys, sudo rule, processes.
+         */
+        delete: operations["remove_service_account"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/devices/{device_id}/service_account/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Service Account
+         * @description Give the account a new key, or a new password on Windows. The one before holds until the device has it.
+         */
+        post: operations["rotate_service_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/devices/{device_id}/software": {
         parameters: {
             query?: never;
@@ -1016,6 +1219,30 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/devices/{device_id}/ssh_host_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ssh Host Key
+         * @description The SSH host key by which a device is known.
+         */
+        get: operations["get_ssh_host_key"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget Ssh Host Key
+         * @description Trust the next key that the device shows. For a device that was installed anew, and no other.
+         */
+        delete: operations["forget_ssh_host_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1596,6 +1823,26 @@ export interface paths {
          * @description Stop everything of one run.
          */
         post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/recap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Recap
+         * @description What its playbooks did, counted by Ansible. A run of scripts has no recaps.
+         */
+        get: operations["get_run_recap"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2514,6 +2761,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/vpn": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Vpn
+         * @description The hub, its addresses and its tunnels in numbers; for those who see every site.
+         */
+        get: operations["get_vpn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/vpn/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Vpn Peers
+         * @description The tunnels of the caller's devices, by host name. Devices that have told of none are not among them.
+         */
+        get: operations["list_vpn_peers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/waiting": {
         parameters: {
             query?: never;
@@ -2798,6 +3085,16 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountAction
+         * @enum {string}
+         */
+        AccountAction: "create" | "rotate" | "remove";
+        /**
+         * AccountState
+         * @enum {string}
+         */
+        AccountState: "none" | "creating" | "present" | "rotating" | "removing" | "failed" | "unsupported";
+        /**
          * AllDevicesTarget
          * @description Every device in the sites of whoever saved the job, when an occurrence falls due.
          */
@@ -2910,12 +3207,17 @@ export interface components {
         };
         /**
          * AssemblyBody
-         * @description A script and how it is run.
+         * @description A script or a playbook, and how it is run.
          */
         AssemblyBody: {
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /**
@@ -2925,16 +3227,16 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /**
@@ -2946,6 +3248,14 @@ export interface components {
             variables?: components["schemas"]["watchbill__api__assemblies__VariableBody"][];
             /** Warning Exit Codes */
             warning_exit_codes?: number[];
+        };
+        /**
+         * AssemblyCheck
+         * @description What a save would find, every problem at once; those of YAML and of Ansible begin with their line and column.
+         */
+        AssemblyCheck: {
+            /** Problems */
+            problems: components["schemas"]["FieldProblem"][];
         };
         /**
          * AssemblyJobReply
@@ -2967,12 +3277,22 @@ export interface components {
             state: "active" | "paused" | "completed" | "error";
         };
         /**
+         * AssemblyKind
+         * @enum {string}
+         */
+        AssemblyKind: "script" | "playbook";
+        /**
          * AssemblyListItem
          * @description An assembly without its script. `used_by_jobs`: how many there are, also those that the caller does not see.
          */
         AssemblyListItem: {
             /** Archived At */
             archived_at: string | null;
+            /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
             /** Content Sha256 */
             content_sha256: string;
             /** Created At */
@@ -2986,7 +3306,7 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
             /**
@@ -2994,13 +3314,13 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -3029,8 +3349,13 @@ export interface components {
             /** Archived At */
             archived_at: string | null;
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /** Content Sha256 */
@@ -3046,7 +3371,7 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
             /**
@@ -3054,13 +3379,13 @@ export interface components {
              * Format: uuid
              */
             id: string;
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -3190,6 +3515,38 @@ export interface components {
              * @description the last instant, in the past; included
              */
             to: string;
+        };
+        /**
+         * BecomeBody
+         * @description Whom to become once signed in.
+         */
+        BecomeBody: {
+            /** @description sudo (the default), su or doas for ssh; runas for winrm */
+            method?: components["schemas"]["BecomeMethod"] | null;
+            /**
+             * Password
+             * @description what the method asks for; left out: the stored one stays; null: it is taken away
+             */
+            password?: string | null;
+            /**
+             * User
+             * @description root when absent; required for runas
+             */
+            user?: string | null;
+        };
+        /**
+         * BecomeMethod
+         * @description How another user is become, once signed in.
+         * @enum {string}
+         */
+        BecomeMethod: "sudo" | "su" | "doas" | "runas";
+        /** BecomeReply */
+        BecomeReply: {
+            /** Has Password */
+            has_password: boolean;
+            method: components["schemas"]["BecomeMethod"];
+            /** User */
+            user: string;
         };
         /** BrakeRequest */
         BrakeRequest: {
@@ -3638,6 +3995,23 @@ export interface components {
             windows: string[];
         };
         /**
+         * CollectionBody
+         * @description A collection that a playbook takes something from. The Engine has it, or installs it from its configured source.
+         */
+        CollectionBody: {
+            /**
+             * Name
+             * @description such as ansible.posix
+             */
+            name: string;
+            /**
+             * Version
+             * @description which will do, such as 1.5.4 or >=1.5,<2
+             * @default *
+             */
+            version: string;
+        };
+        /**
          * ComponentReply
          * @description A component as frozen with the run; secret variables are named, never shown.
          */
@@ -3649,8 +4023,11 @@ export interface components {
             assembly_id: string;
             /** Content Sha256 */
             content_sha256: string;
-            /** Interpreter */
-            interpreter: string;
+            /**
+             * Interpreter
+             * @description what a script is run by; null of a playbook
+             */
+            interpreter: string | null;
             /** Name */
             name: string;
             /** Not Compliant Exit Codes */
@@ -3689,6 +4066,171 @@ export interface components {
             jobs: number;
             /** Rows */
             rows: number;
+        };
+        /** CredentialAction */
+        CredentialAction: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "update" | "delete";
+            /** Allowed */
+            allowed: boolean;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * CredentialBody
+         * @description A credential needs a name, a kind, and what it signs in by: for ssh a password, a private key or both; for winrm a password, or a
+         *     certificate with its key. `kind` and `site_id` stay as they were made.
+         */
+        CredentialBody: {
+            /** @description null: nobody */
+            become?: components["schemas"]["BecomeBody"] | null;
+            /**
+             * Certificate
+             * @description of the transport certificate: the client's certificate as PEM
+             */
+            certificate?: string | null;
+            /**
+             * Description
+             * @description for people
+             * @default
+             */
+            description: string;
+            /**
+             * Domain
+             * @description signs in as username@domain (ssh, kerberos) or DOMAIN\username (the rest)
+             */
+            domain?: string | null;
+            /** @description ssh or winrm: what signs in with it */
+            kind: components["schemas"]["CredentialKind"];
+            /**
+             * Name
+             * @description unlike those of the other credentials of its site
+             */
+            name: string;
+            /**
+             * Passphrase
+             * @description of the private key, which it is tried on; goes with the key when that is replaced; for ssh alone
+             */
+            passphrase?: string | null;
+            /**
+             * Password
+             * @description left out: the stored one stays; null: it is taken away
+             */
+            password?: string | null;
+            /**
+             * Port
+             * @description 22, 5986 or (winrm without TLS) 5985 when absent
+             */
+            port?: number | null;
+            /**
+             * Private Key
+             * @description OpenSSH or PEM: Ed25519, RSA from 2048 bits or ECDSA; for winrm that of the certificate; left out: the stored one stays; null: it is taken away
+             */
+            private_key?: string | null;
+            /**
+             * Site Id
+             * @description for the devices of this site alone; null: of every site
+             */
+            site_id?: number | null;
+            /**
+             * Tls
+             * @description of winrm: true when absent
+             */
+            tls?: boolean | null;
+            /** @description of winrm: ntlm when absent; basic and certificate need TLS */
+            transport?: components["schemas"]["Transport"] | null;
+            /**
+             * Username
+             * @description required but for the transport certificate, whose account Windows knows
+             */
+            username?: string | null;
+            /**
+             * Validate Certificates
+             * @description of winrm with TLS: whether the device's certificate must be one that this host trusts; true when absent
+             */
+            validate_certificates?: boolean | null;
+        };
+        /**
+         * CredentialKind
+         * @enum {string}
+         */
+        CredentialKind: "ssh" | "winrm";
+        /**
+         * CredentialReply
+         * @description A credential without its secrets. To those who may not write credentials only name, kind, site and state are told; the rest is null.
+         *
+         *     `state` reset_required: the key that `lost_secrets` were sealed under is lost; nothing signs in with the credential, and its jobs
+         *     are paused, until they are given anew.
+         */
+        CredentialReply: {
+            /** Allowed Actions */
+            allowed_actions: components["schemas"]["CredentialAction"][];
+            become: components["schemas"]["BecomeReply"] | null;
+            /** Certificate */
+            certificate: string | null;
+            /** Certificate Expires At */
+            certificate_expires_at: string | null;
+            /** Certificate Fingerprint */
+            certificate_fingerprint: string | null;
+            /** Created At */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /** Domain */
+            domain: string | null;
+            /** Has Passphrase */
+            has_passphrase: boolean | null;
+            /** Has Password */
+            has_password: boolean | null;
+            /** Has Private Key */
+            has_private_key: boolean | null;
+            /** Id */
+            id: number;
+            key: components["schemas"]["KeyReply"] | null;
+            kind: components["schemas"]["CredentialKind"];
+            /** Lost Secrets */
+            lost_secrets: components["schemas"]["SecretName"][] | null;
+            /** Name */
+            name: string;
+            /** Port */
+            port: number | null;
+            /** Revision */
+            revision: number;
+            /** Site Id */
+            site_id: number | null;
+            /** Site Name */
+            site_name: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ready" | "reset_required";
+            /** Tls */
+            tls: boolean | null;
+            transport: components["schemas"]["Transport"] | null;
+            /** Updated At */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string | null;
+            /** Username */
+            username: string | null;
+            /** Validate Certificates */
+            validate_certificates: boolean | null;
+        };
+        /**
+         * CredentialUsage
+         * @description The jobs that sign in with a credential, which cannot be deleted for them. What the caller does not see is counted, not named.
+         */
+        CredentialUsage: {
+            /** Jobs */
+            jobs: components["schemas"]["JobOfCredential"][];
+            /** Unseen Jobs */
+            unseen_jobs: number;
         };
         /**
          * Current
@@ -4058,8 +4600,8 @@ export interface components {
             origin_target_id: number | null;
             /** Reason */
             reason: string | null;
-            /** Recap */
-            recap: null;
+            /** @description of all its playbooks together; null of scripts */
+            recap: components["schemas"]["RecapReply"] | null;
             rerun_as: components["schemas"]["RerunAsReply"] | null;
             /** Run Id */
             run_id: number;
@@ -4110,7 +4652,7 @@ export interface components {
         };
         /**
          * DeviceWithInventory
-         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell.
+         * @description `sessions`: who is signed in, or was when it went offline; null = its agent does not tell. `tunnel` null = it has told of none.
          */
         DeviceWithInventory: {
             /** Agent Branch */
@@ -4175,6 +4717,7 @@ export interface components {
             os_version: string;
             /** Ram Bytes */
             ram_bytes: number | null;
+            service_account: components["schemas"]["ServiceAccountReply"];
             /** Sessions */
             sessions: components["schemas"]["UserSessionReply"][] | null;
             /** Site Id */
@@ -4186,6 +4729,7 @@ export interface components {
             tags: string[];
             /** Timezone */
             timezone: string | null;
+            tunnel: components["schemas"]["TunnelReply"] | null;
             /** Updated At */
             updated_at: string;
         };
@@ -4311,6 +4855,8 @@ export interface components {
             output: string | null;
             /** Reason */
             reason: string | null;
+            /** @description of a playbook; null of a script, and before the first task has ended */
+            recap: components["schemas"]["RecapReply"] | null;
             /**
              * Result
              * @description what its exit code means by the rules of its component; null where it did not exit by itself
@@ -4391,6 +4937,8 @@ export interface components {
             output: string | null;
             /** Reason */
             reason: string | null;
+            /** @description of a playbook; null of a script, and before the first task has ended */
+            recap: components["schemas"]["RecapReply"] | null;
             /**
              * Result
              * @description what its exit code means by the rules of its component; null where it did not exit by itself
@@ -4537,12 +5085,13 @@ export interface components {
         };
         /**
          * FileBody
-         * @description A file that lies in the script's folder when it starts. Its content is stored before: `POST /api/assembly_files`.
+         * @description A file that lies in the script's folder when it starts, or in the playbook's tree. Its content is stored before: `POST
+         *     /api/assembly_files`.
          */
         FileBody: {
             /**
              * Name
-             * @description a plain name that every system takes
+             * @description a plain name that every system takes; for a playbook a path below it such as roles/web/tasks/main.yml
              */
             name: string;
             /**
@@ -4963,6 +5512,47 @@ export interface components {
             text: string | null;
         };
         /**
+         * HostKeyReply
+         * @description The key that a device's SSH server has shown first; another one is not trusted, and nothing is sent there.
+         */
+        HostKeyReply: {
+            /**
+             * Fingerprint
+             * @description its type and its SHA-256, as `ssh-keygen -l` writes it; null where none is known yet
+             */
+            fingerprint: string | null;
+            /** Pinned At */
+            pinned_at: string | null;
+        };
+        /**
+         * HubReply
+         * @description The Engine's end of all tunnels. `state` is what its process said at `heard_at`.
+         */
+        HubReply: {
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where devices reach it, by UDP
+             */
+            endpoint: string;
+            /** Heard At */
+            heard_at: string;
+            /** Host */
+            host: string;
+            /** Interface */
+            interface: string;
+            /** Public Key */
+            public_key: string;
+            state: components["schemas"]["HubState"];
+        };
+        /**
+         * HubState
+         * @description What the process that owns the hub says of it.
+         * @enum {string}
+         */
+        HubState: "up" | "failed" | "stopped";
+        /**
          * ImportReply
          * @description What a calendar file became: its events as spans, and those that make none. `window` is null when it was only tried.
          */
@@ -5063,8 +5653,11 @@ export interface components {
              * @description run in order on each device, one after the other
              */
             components: components["schemas"]["JobComponent"][];
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5080,11 +5673,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /**
              * Job Kind
              * @default automation
@@ -5104,10 +5697,10 @@ export interface components {
             targets: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"])[];
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
         };
         /**
          * JobCanary
@@ -5170,7 +5763,7 @@ export interface components {
         };
         /**
          * JobComponent
-         * @description One script with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
+         * @description One script or playbook with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
          */
         JobComponent: {
             /**
@@ -5180,10 +5773,11 @@ export interface components {
             assembly_id: string;
             /**
              * Kind
+             * @description what the assembly is; a job has scripts or playbooks, not both
              * @default script
-             * @constant
+             * @enum {string}
              */
-            kind: "script";
+            kind: "script" | "playbook";
             /**
              * Not Compliant Exit Codes
              * @description of a check: the exit codes that say that what follows is needed; 1 when absent. Any other means that it failed
@@ -5236,8 +5830,11 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5250,11 +5847,11 @@ export interface components {
             enabled: boolean;
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /** Id */
             id: number;
             /**
@@ -5304,13 +5901,20 @@ export interface components {
             updated_by: string | null;
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
             /** Waiting Count */
             waiting_count: number;
             will_not_fire: components["schemas"]["JobWillNotFire"] | null;
+        };
+        /** JobOfCredential */
+        JobOfCredential: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
         };
         /**
          * JobPolicies
@@ -5344,6 +5948,13 @@ export interface components {
              * @default 0
              */
             failure_threshold_percent: number;
+            /**
+             * Interrupted
+             * @description a device on which a playbook was running when its worker died. lost: nobody knows how far it came, and it is left at that. again: it runs once more, which only a playbook that may be repeated says; for no script
+             * @default lost
+             * @enum {string}
+             */
+            interrupted: "lost" | "again";
             /** Max Change Devices */
             max_change_devices?: number | null;
             /**
@@ -5449,8 +6060,11 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5465,11 +6079,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /** Id */
             id: number;
             /**
@@ -5521,10 +6135,10 @@ export interface components {
             updated_by: string | null;
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
             /** Waiting Count */
             waiting_count: number;
             /** Warnings */
@@ -5547,8 +6161,11 @@ export interface components {
              * @description run in order on each device, one after the other
              */
             components: components["schemas"]["JobComponent"][];
-            /** Credential Id */
-            credential_id?: null;
+            /**
+             * Credential Id
+             * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
+             */
+            credential_id?: number | null;
             /**
              * Description
              * @default
@@ -5561,11 +6178,11 @@ export interface components {
             exclusions?: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"])[];
             /**
              * Execution Context
-             * @description whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in
+             * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
              * @enum {string}
              */
-            execution_context: "system" | "current_user";
+            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
             /**
              * Job Kind
              * @default automation
@@ -5588,10 +6205,10 @@ export interface components {
             targets: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"])[];
             /**
              * Use Service Account
+             * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
              * @default false
-             * @constant
              */
-            use_service_account: false;
+            use_service_account: boolean;
         };
         /**
          * JobRuleBody
@@ -5830,6 +6447,21 @@ export interface components {
             code: "paused" | "completed" | "error" | "storm_guard" | "no_devices" | "window_closed" | "no_eligible_devices" | "devices_closed";
             /** Sentence */
             sentence: string;
+        };
+        /**
+         * KeyReply
+         * @description What may be told of a private key; `fingerprint` as `ssh-keygen -l` shows it.
+         */
+        KeyReply: {
+            /** Bits */
+            bits: number;
+            /** Fingerprint */
+            fingerprint: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "ed25519" | "rsa" | "ecdsa";
         };
         /**
          * LaneReply
@@ -6671,6 +7303,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[CredentialReply] */
+        PageOf_CredentialReply_: {
+            /** Items */
+            items: components["schemas"]["CredentialReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[DeviceReply] */
         PageOf_DeviceReply_: {
             /** Items */
@@ -6769,6 +7408,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[PeerReply] */
+        PageOf_PeerReply_: {
+            /** Items */
+            items: components["schemas"]["PeerReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[RefusedCodeReply] */
         PageOf_RefusedCodeReply_: {
             /** Items */
@@ -6846,11 +7492,63 @@ export interface components {
             new_password: string;
         };
         /**
+         * PeerReply
+         * @description A device and its tunnel.
+         */
+        PeerReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /** Hostname */
+            hostname: string;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            /** Site Id */
+            site_id: number | null;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
          * Permission
          * @description What an operator may be allowed to do; API tokens carry a subset as their scopes.
          * @enum {string}
          */
-        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "windows:override";
+        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "credentials:write" | "windows:override";
         /**
          * PlanReply
          * @description What saving a file would do to the one visible job with its name. `action` null = it would be refused, as `problems` say.
@@ -6904,6 +7602,20 @@ export interface components {
             /** Reason */
             reason: string | null;
             state: components["schemas"]["RequestState"];
+        };
+        /**
+         * PoolReply
+         * @description Addresses of devices. `resting`: of revoked devices; nobody else gets them for a day.
+         */
+        PoolReply: {
+            /** Capacity */
+            capacity: number;
+            /** Resting */
+            resting: number;
+            /** Subnet */
+            subnet: string;
+            /** Used */
+            used: number;
         };
         /**
          * PreviewBlocked
@@ -7063,7 +7775,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "api" | "gateway" | "scheduler" | "site_worker";
+            kind: "api" | "gateway" | "scheduler" | "site_worker" | "vpn";
             /**
              * Leases
              * @description pieces of work that it holds; site workers only
@@ -7171,6 +7883,55 @@ export interface components {
              * @example 07:30
              */
             to: string;
+        };
+        /**
+         * ReadyState
+         * @description Whether work can go through a tunnel. `unavailable`: waiting alone will not help.
+         * @enum {string}
+         */
+        ReadyState: "ready" | "not_ready" | "unavailable";
+        /**
+         * RecapReply
+         * @description How many tasks of a playbook came out how on a device, as Ansible counts: `ok` has those too that changed something.
+         */
+        RecapReply: {
+            /** Changed */
+            changed: number;
+            /** Failed */
+            failed: number;
+            /** Ignored */
+            ignored: number;
+            /** Ok */
+            ok: number;
+            /** Rescued */
+            rescued: number;
+            /** Skipped */
+            skipped: number;
+            /** Unreachable */
+            unreachable: number;
+        };
+        /**
+         * RecapRowReply
+         * @description A device of a run, in its counters. `recap` null: no playbook has told anything of it.
+         */
+        RecapRowReply: {
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /** Hostname */
+            hostname: string;
+            /** Reason */
+            reason: string | null;
+            recap: components["schemas"]["RecapReply"] | null;
+            /** Site Id */
+            site_id: number | null;
+            /** Site Name */
+            site_name: string | null;
+            state: components["schemas"]["TargetState"];
+            /** Target Id */
+            target_id: number;
         };
         /**
          * RecentOccurrence
@@ -7312,8 +8073,13 @@ export interface components {
              */
             assembly_id: string;
             /**
+             * Collections
+             * @description for a playbook only
+             */
+            collections?: components["schemas"]["CollectionBody"][];
+            /**
              * Content
-             * @description the script itself
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
              */
             content: string;
             /** Content Sha256 */
@@ -7329,16 +8095,16 @@ export interface components {
             description: string;
             /**
              * Files
-             * @description where a saved assembly is changed, they stay when this is left out
+             * @description where a saved assembly is changed, they stay when this is left out; at most 50 for a script
              */
             files?: components["schemas"]["FileBody"][];
-            interpreter: components["schemas"]["Interpreter"];
+            /** @description of a script, which needs one */
+            interpreter?: components["schemas"]["Interpreter"] | null;
             /**
-             * Kind
+             * @description stays what it is
              * @default script
-             * @constant
              */
-            kind: "script";
+            kind: components["schemas"]["AssemblyKind"];
             /** Name */
             name: string;
             /** Revision */
@@ -7528,6 +8294,22 @@ export interface components {
             /** Time Limit Seconds */
             time_limit_seconds: number;
         };
+        /**
+         * RunRecapReply
+         * @description A page of a run's devices by host name, and the sums of all of them that the caller sees.
+         */
+        RunRecapReply: {
+            /**
+             * Devices Told
+             * @description of how many devices there is a recap
+             */
+            devices_told: number;
+            /** Items */
+            items: components["schemas"]["RecapRowReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            total: components["schemas"]["RecapReply"];
+        };
         /** RunReply */
         RunReply: {
             /** Components */
@@ -7554,6 +8336,78 @@ export interface components {
          * @enum {string}
          */
         Scope: "everything" | "site" | "device";
+        /**
+         * SecretName
+         * @description The secrets that a credential may have, by their fields.
+         * @enum {string}
+         */
+        SecretName: "password" | "private_key" | "passphrase" | "become.password";
+        /** ServiceAccountAction */
+        ServiceAccountAction: {
+            action: components["schemas"]["AccountAction"];
+            /** Allowed */
+            allowed: boolean;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * ServiceAccountReply
+         * @description `detail`: why it failed or is not supported, in the words of the device. `told_at`: when the device told of it last.
+         */
+        ServiceAccountReply: {
+            /** Allowed Actions */
+            allowed_actions: components["schemas"]["ServiceAccountAction"][];
+            /** Detail */
+            detail: string | null;
+            /**
+             * Device Id
+             * Format: uuid
+             */
+            device_id: string;
+            /** Requested At */
+            requested_at: string | null;
+            /** Requested By */
+            requested_by: string | null;
+            state: components["schemas"]["AccountState"];
+            /** Told At */
+            told_at: string | null;
+            /** Username */
+            username: string;
+        };
+        /**
+         * ServiceAccountsChange
+         * @description Which devices: by their ids, or all that a filter finds now and the caller sees, at most 5,000. One of the two.
+         */
+        ServiceAccountsChange: {
+            action: components["schemas"]["AccountAction"];
+            /** Device Ids */
+            device_ids?: string[] | null;
+            /**
+             * Dry Run
+             * @description only count what would change
+             * @default false
+             */
+            dry_run: boolean;
+            /** Filter Id */
+            filter_id?: number | null;
+        };
+        /**
+         * ServiceAccountsChanged
+         * @description `devices` asked for, and `changed` of them: for the others it is so already, or there is nothing to rotate.
+         */
+        ServiceAccountsChanged: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "create" | "rotate" | "remove";
+            /** Changed */
+            changed: number;
+            /** Devices */
+            devices: number;
+            /** Dry Run */
+            dry_run: boolean;
+        };
         /**
          * SessionReply
          * @description `site_ids` null = every site; `csrf_token` and `expires_at` are null for an API token.
@@ -8015,6 +8869,77 @@ export interface components {
             missed: number;
         };
         /**
+         * Transport
+         * @description How WinRM is signed in to.
+         * @enum {string}
+         */
+        Transport: "ntlm" | "credssp" | "kerberos" | "basic" | "certificate";
+        /**
+         * TunnelCounts
+         * @description `applied`: known to the hub; `open`: asked to be open; `connected`: of those, with a handshake that counts; `refused`: keys that are not taken.
+         */
+        TunnelCounts: {
+            /** Applied */
+            applied: number;
+            /** Connected */
+            connected: number;
+            /** Known */
+            known: number;
+            /** Open */
+            open: number;
+            /** Refused */
+            refused: number;
+        };
+        /**
+         * TunnelReply
+         * @description `state`: whether work can go through it now; `detail` says why not.
+         */
+        TunnelReply: {
+            /**
+             * Address
+             * @description the device's own in the tunnel; it keeps it
+             */
+            address: string | null;
+            /** Detail */
+            detail: string | null;
+            /**
+             * Endpoint
+             * @description where its packets come from, as the hub sees it
+             */
+            endpoint: string | null;
+            /** Handshake At */
+            handshake_at: string | null;
+            /**
+             * Heard At
+             * @description when the hub last noticed packets from it
+             */
+            heard_at: string | null;
+            /**
+             * Open Until
+             * @description until when it is asked to be open
+             */
+            open_until: string | null;
+            /** @description what the device says of its end */
+            reported: components["schemas"]["TunnelState"] | null;
+            /**
+             * Rx Bytes
+             * @description come from the device, as last noticed
+             */
+            rx_bytes: number;
+            state: components["schemas"]["ReadyState"];
+            /**
+             * Tx Bytes
+             * @description gone to the device, as last noticed
+             */
+            tx_bytes: number;
+        };
+        /**
+         * TunnelState
+         * @description What a device says of its end.
+         * @enum {string}
+         */
+        TunnelState: "down" | "up" | "unavailable";
+        /**
          * UsageReply
          * @description What a filter is part of, and cannot be archived or deleted for. What the caller does not see is counted, not named.
          */
@@ -8053,7 +8978,7 @@ export interface components {
         };
         /**
          * VariableBody
-         * @description A variable that a job gives to the script through its environment.
+         * @description A variable that a job gives to the script through its environment, or to the playbook for each host.
          */
         "VariableBody-Output": {
             /**
@@ -8187,6 +9112,17 @@ export interface components {
             screen: "jobs" | "occurrences" | "devices" | "device_approvals" | "windows" | "assemblies";
             /** Updated At */
             updated_at: string;
+        };
+        /**
+         * VpnReply
+         * @description How it stands with the VPN. `lack` says why no tunnel can be used; null = tunnels can be used. Without a hub all else is null.
+         */
+        VpnReply: {
+            hub: components["schemas"]["HubReply"] | null;
+            /** Lack */
+            lack: string | null;
+            pool: components["schemas"]["PoolReply"] | null;
+            tunnels: components["schemas"]["TunnelCounts"] | null;
         };
         /**
          * WaitingReply
@@ -8603,7 +9539,7 @@ export interface components {
         watchbill__agents__approvals__Decision: "approve" | "deny";
         /**
          * VariableBody
-         * @description A variable that a job gives to the script through its environment.
+         * @description A variable that a job gives to the script through its environment, or to the playbook for each host.
          */
         watchbill__api__assemblies__VariableBody: {
             /**
@@ -9310,6 +10246,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description part of a name */
                 q?: string | null;
+                kind?: components["schemas"]["AssemblyKind"] | null;
                 interpreter?: components["schemas"]["Interpreter"] | null;
                 archived?: "false" | "true" | "all";
             };
@@ -9480,6 +10417,96 @@ export interface operations {
             };
         };
     };
+    check_assembly: {
+        parameters: {
+            query?: {
+                /** @description the assembly that is to be changed; none for a new one */
+                assembly_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssemblyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyCheck"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     import_assembly: {
         parameters: {
             query?: never;
@@ -9545,6 +10572,116 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    import_playbook: {
+        parameters: {
+            query?: {
+                /** @description of the assembly, where the archive does not say it */
+                name?: string | null;
+                /** @description the playbook in the archive's first folder */
+                main?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyReply"];
+                };
+            };
+            /** @description A new one */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssemblyReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
             /** @description Invalid content */
@@ -9914,6 +11051,91 @@ export interface operations {
             };
         };
     };
+    export_playbook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_assembly_files: {
         parameters: {
             query?: {
@@ -10100,9 +11322,9 @@ export interface operations {
                 "if-match"?: string | null;
             };
             path: {
-                assembly_id: string;
                 /** @description case does not count */
                 name: string;
+                assembly_id: string;
             };
             cookie?: never;
         };
@@ -10194,9 +11416,9 @@ export interface operations {
                 "if-match"?: string | null;
             };
             path: {
-                assembly_id: string;
                 /** @description case does not count */
                 name: string;
+                assembly_id: string;
             };
             cookie?: never;
         };
@@ -10951,6 +12173,537 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CalendarReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_credentials: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description part of a name */
+                q?: string | null;
+                /** @description only those for ssh, or for winrm */
+                kind?: components["schemas"]["CredentialKind"] | null;
+                /** @description only those of this site; those of every site are of none */
+                site_id?: number | null;
+                /** @description ready, or reset_required: a key is lost */
+                state?: ("ready" | "reset_required") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_CredentialReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    create_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    update_credential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the revision that the change is based on */
+                "if-match"?: string | null;
+            };
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    delete_credential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the revision that the change is based on */
+                "if-match"?: string | null;
+            };
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_credential_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialUsage"];
                 };
             };
             /** @description Not signed in */
@@ -13145,6 +14898,93 @@ export interface operations {
             };
         };
     };
+    change_service_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServiceAccountsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccountsChanged"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     change_tags: {
         parameters: {
             query?: never;
@@ -13931,6 +15771,346 @@ export interface operations {
             };
         };
     };
+    get_service_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccountReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    create_service_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccountReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_service_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccountReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    rotate_service_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccountReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_software: {
         parameters: {
             query?: {
@@ -13957,6 +16137,174 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PageOf_SoftwareReply_"];
                 };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_ssh_host_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostKeyReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    forget_ssh_host_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Not signed in */
             401: {
@@ -16959,6 +19307,96 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StopCounts"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_run_recap: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecapReply"];
                 };
             };
             /** @description Not signed in */
@@ -22219,6 +24657,180 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_vpn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VpnReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_vpn_peers: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description part of the host name */
+                q?: string | null;
+                site_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_PeerReply_"];
+                };
             };
             /** @description Not signed in */
             401: {
