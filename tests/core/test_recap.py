@@ -66,3 +66,8 @@ def test_the_last_event_is_read_by_host_and_hostile_data_is_passed_over() -> Non
 )
 def test_what_a_playbook_came_to_on_one_host(recap: Recap, code: int, end: End) -> None:
     assert end_of(recap, code) == end
+
+
+def test_without_the_last_word_only_the_exit_code_counts() -> None:
+    assert end_of(Recap(ok=1), 2, is_complete=False) == End(2, "playbook_failed")
+    assert end_of(Recap(failed=1), 0, is_complete=False) == End(0)

@@ -1,9 +1,12 @@
 """Playbooks on a real sshd: one run for all or one for each, what every row shows, and what becomes of faults and stops."""
 
 import asyncio
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +18,6 @@ from tests.executors.sshd import Sshd, sshd
 from watchbill.core.recap import Recap
 from watchbill.core.states import SkipReason
 from watchbill.executors import Given, Limits, Login, WorkRequest, Workshop
-from watchbill.kit.secrets import Secret
 
 
 @pytest.fixture(scope="module")
@@ -181,11 +183,38 @@ async def test_a_playbook_that_cannot_run_says_so(
     assert words in run.text(one)
 
 
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system for folders that is soon full."""
+    root = Path(tempfile.mkdtemp(prefix="wbf", dir="/tmp"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs", root], check=True)
+    try:
+        yield root
+    finally:
+        subprocess.run(["umount", "-l", root], check=True)
+        root.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: a file system of its own needs root")
+async def test_a_disk_that_fills_up_while_events_arrive_is_a_failure_that_says_so(server: Sshd, full: Path) -> None:
+    one = _host(server, "alpha")
+    tasks = ("ansible.builtin.debug: {msg: began}", "ansible.builtin.command: sleep 3", SAY)
+    run = MemoryRun([one], _plays(*tasks))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_do(Workshop(full, Limits(1_000_000, 10_000), asyncio.Semaphore(1)), run))
+        await asyncio.wait_for(run.has_begun.wait(), 30)
+        with suppress(OSError), (full / "junk").open("wb", buffering=0) as junk:
+            while junk.write(bytes(4096)):
+                continue
+    end = run.ends[one.execution_id]
+    # Ansible cannot tell of its tasks any more; it may be that its controller cannot tell of its end either.
+    assert (end.outcome, end.reason) in {("exited", "playbook_failed"), ("interrupted", None)}
+    assert "No space left on device" in run.text(one)
+    assert [path.name for path in full.iterdir()] == ["junk"]
+
+
 async def test_typed_values_and_passwords_that_look_like_templates(server: Sshd, shop: Workshop) -> None:
-    one = replace(
-        _host(server, "alpha", common={"count": 3, "flag": True, "text": "{{ 1 + 1 }}"}),
-        login=replace(_login(server), become=None, passphrase=Secret("unused")),
-    )
+    one = _host(server, "alpha", common={"count": 3, "flag": True, "text": "{{ 1 + 1 }}"})
     said = 'ansible.builtin.debug: {msg: \'{{ count + 1 }} {{ flag | ternary("yes", "no") }} {{ text }}\'}'
     run = MemoryRun([one], _plays(said))
     await _do(shop, run)

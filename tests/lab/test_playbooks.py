@@ -62,6 +62,7 @@ def test_each_device_that_cannot_be_worked_on_says_why_and_the_others_go_on(crew
     crew.lab.mend_tunnel(far)
     _by_service_account(there)
     _with_another_host_key(there, one)
+    _with_a_killed_worker(there)
 
 
 def _by_service_account(there: Shore) -> None:
@@ -97,6 +98,21 @@ def _with_another_host_key(there: Shore, host: Any) -> None:
     there.crew.cli("devices", "host-key", device, "--forget")
     trusted = there.ended(there.job("Once more", "Message", "ssh_individual", "--service-account", **targets))
     assert [row["state"] for row in trusted] == ["success"], told(trusted)
+
+
+def _with_a_killed_worker(there: Shore) -> None:
+    """kill -9 of the worker in the middle of a shared run: nobody knows how far it came, unless it may be repeated; nothing runs on."""
+    for interrupted, state in (("lost", "lost"), ("again", "success")):
+        policies = {"offline": "skip", "interrupted": interrupted}
+        job = there.job(f"Slow, {interrupted}", "Slow", "ssh", "--service-account", policies=policies)
+        until("the play is under way", lambda job=job: set(_states(there.crew, job).values()) >= {"running"})
+        there.crew.engine.run("pkill", "-KILL", "-f", "watchbill.*site-worker")
+        rows = there.ended(job, 240)
+        ran = {(row["state"], row["reason"]) for row in rows if row["state"] != "skipped"}
+        assert ran == {(state, "worker_died" if state == "lost" else None)}, told(rows)
+    left = there.crew.engine.run("pgrep", "-f", "ansible-playbook|controller.py", is_checked=False)
+    assert left.stdout == "", "nothing of a dead worker runs on"
+    assert "wb-" not in there.crew.engine.run("ls", "/dev/shm").stdout, "the next worker wipes what it left"
 
 
 def _states(crew: Fleet, job: int) -> dict[str, str]:

@@ -104,11 +104,14 @@ class End:
     reason: EndReason | None = None
 
 
-def end_of(recap: Recap, exit_code: int) -> End:
+def end_of(recap: Recap, exit_code: int, *, is_complete: bool = True) -> End:
     """How it ended for a host, from its recap and the exit code of `ansible-playbook`, which speaks of all hosts.
 
-    An error before the first task leaves all recaps empty, and so does a play that is meant for other hosts.
+    An error before the first task leaves all recaps empty, and so does a play that is meant for other hosts. One that is not complete,
+    because Ansible's last word is missing, may lack the very failure that the exit code tells of.
     """
+    if not is_complete:
+        return End(0) if exit_code == 0 else End(exit_code, "playbook_failed")
     if recap.failed:
         return End(2)
     if recap.unreachable:

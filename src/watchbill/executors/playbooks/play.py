@@ -119,7 +119,8 @@ class Play:
         if why is None and end is None:
             outcome, detail = "interrupted", "What runs the playbook ended in the middle of it."
         elif why is None and end is not None:
-            found = end_of(self._story.recap_of(host.alias), int(end["end"] or 0))
+            recap, code = self._story.recap_of(host.alias), int(end["end"] or 0)
+            found = end_of(recap, code, is_complete=self._story.is_complete)
             code, reason = found.exit_code, found.reason
             detail = _SAYS.get(reason) if reason else None
         return End(

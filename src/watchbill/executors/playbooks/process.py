@@ -19,6 +19,7 @@ _LONGEST: Final = 16 * 1024 * 1024
 _PATIENCE: Final = 30.0
 #: Run as a file: as a module it would load all that its package loads.
 _ERRORS: Final = "errors"
+_SWEEPS: Final = 20
 _PROGRAM: Final = Path(__file__).with_name("controller.py")
 
 
@@ -62,7 +63,7 @@ class Controller:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
-        _kill_strays(self._folder)
+        await asyncio.to_thread(_kill_strays, self._folder)
 
     async def _drain(self) -> None:
         """A child whose output nobody reads does not end."""
@@ -73,11 +74,19 @@ class Controller:
 
 def _kill_strays(folder: Path) -> None:
     """Whatever still names the folder, of a controller that was itself killed."""
-    mark = str(folder)
-    for process in psutil.process_iter(["cmdline"]):
-        if any(mark in part for part in process.info["cmdline"] or ()):
+    for _ in range(_SWEEPS):  # one that is being killed may have started another
+        strays = _strays(str(folder))
+        if not strays:
+            return
+        for one in strays:
             with suppress(psutil.Error):
-                process.kill()
+                one.kill()
+        psutil.wait_procs(strays, timeout=1)
+
+
+def _strays(mark: str) -> list[psutil.Process]:
+    found = psutil.process_iter(["cmdline"])
+    return [one for one in found if any(mark in part for part in one.info["cmdline"] or ())]
 
 
 @asynccontextmanager
