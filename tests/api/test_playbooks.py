@@ -272,6 +272,7 @@ async def job_of(operator, make_device, world, saved):
         "components": [{"assembly_id": saved["id"], "kind": "playbook"}],
         "targets": [{"kind": "device", "device_id": str(device_id)}],
         "schedule": {"type": "daily", "start": "2027-05-05T07:00"},
+        "use_service_account": True,
     }
 
 
@@ -299,7 +300,7 @@ async def test_a_secret_of_a_playbook_needs_no_key_of_a_device(operator, make_de
     assert (targets["devices"], targets["left_out"], targets["lacking"]) == (1, {}, {})
     script = {"name": "S", "interpreter": "bash", "content": "true", "variables": secret}
     script_id = (await operator.post(PATH, json=script)).json()["id"]
-    job["components"] = [{"assembly_id": script_id, "variables": {"token": "hush"}}]
+    job |= {"components": [{"assembly_id": script_id, "variables": {"token": "hush"}}], "use_service_account": False}
     targets = (await operator.post("/api/scheduled_jobs/preview", json=job)).json()["targets"]
     assert targets["left_out"] or targets["lacking"]
 

@@ -60,7 +60,7 @@ def test_a_job_of_playbooks_is_made_by_options_and_goes_through_its_file(signed_
     file = tmp_path / "job.yaml"
     file.write_text(
         f"name: Set up {unique}\ncomponents:\n  - {{assembly: {name}, kind: playbook}}\ntargets:\n"
-        f"  - {{kind: device, hostname: {device}}}\nschedule: {{type: daily, start: 2030-01-01T03:00}}\nexecution_context: ssh\n"
+        f"  - {{kind: device, hostname: {device}}}\nschedule: {{type: daily, start: 2030-01-01T03:00}}\nexecution_context: ssh\nuse_service_account: true\n"
     )
     planned = signed_in("jobs", "plan", str(file))
     assert "1 to create" in planned.err, planned.err
