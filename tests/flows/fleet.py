@@ -108,6 +108,8 @@ class DirectAccess:
 
     login: Login | None = None
     addresses: dict[str, str] = field(default_factory=dict)
+    #: Whether waiting for an address is in vain.
+    is_final: bool = True
 
     async def logins(
         self, _tx: AsyncConnection, _content: RunContent, device_ids: Collection[uuid.UUID]
@@ -119,7 +121,7 @@ class DirectAccess:
         self, _tx: AsyncConnection, device_ids: Collection[uuid.UUID], _now: datetime, *, until: datetime | None
     ) -> Mapping[uuid.UUID, Way]:
         found = {one: self.addresses.get(str(one)) for one in device_ids}
-        return {one: Way(at, "It has no tunnel.", is_final=True) for one, at in found.items()}
+        return {one: Way(at, "It has no tunnel.", is_final=self.is_final) for one, at in found.items()}
 
 
 @dataclass

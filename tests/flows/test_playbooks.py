@@ -44,7 +44,9 @@ async def _job(
 ) -> dict[str, Any]:
     component = {"kind": "playbook", **more.pop("component", {})}
     assembly = await fleet.playbook(content, **more.pop("assembly", {}))
-    return await fleet.job(assembly, *agents, execution_context=context, component=component, **more)
+    return await fleet.job(
+        assembly, *agents, execution_context=context, component=component, use_service_account=True, **more
+    )
 
 
 @pytest.mark.parametrize("context", ["ssh", "ssh_individual"])
@@ -92,7 +94,7 @@ async def test_playbooks_run_one_after_another_and_are_tried_again(
     first, second = await fleet.playbook(flaky), await fleet.playbook(_playbook(TOUCH))
     parts = [{"assembly_id": one, "kind": "playbook"} for one in (first, second)]
     more: dict[str, Any] = {"components": parts, "policies": {"retries": 1, "retry_delay_seconds": 1}}
-    job = await fleet.job(first, crew[0], execution_context="ssh_individual", **more)
+    job = await fleet.job(first, crew[0], execution_context="ssh_individual", use_service_account=True, **more)
     assert (await fleet.closed(job, patience=60))["outcome"] == "success"
     row = await fleet.row(job)
     assert (row["state"], row["attempt"]) == ("success", 2)

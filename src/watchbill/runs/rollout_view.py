@@ -14,6 +14,8 @@ _ROLLOUTS = text("""
 SELECT r.occurrence_id, r.run_id, r.phase, r.wave, CASE WHEN r.plan IS NOT NULL THEN r.waves END AS waves, r.concurrency,
   r.site_concurrency, r.soak_until_at, r.braked_at, o.username AS braked_by, r.brake_detail
 FROM rollouts r LEFT JOIN operators o ON o.id = r.braked_by WHERE r.occurrence_id = ANY(:ids)
+  -- A playbook goes by these rows in any case; it is told of where there is something to tell.
+  AND (r.plan IS NOT NULL OR r.concurrency IS NOT NULL OR r.site_concurrency IS NOT NULL OR r.braked_at IS NOT NULL)
 """)
 # Asked apart, for the few that wait: a statement that names the partitions of all weeks takes longer to plan than all others to run.
 _PATIENCE = text("""

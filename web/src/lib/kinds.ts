@@ -11,5 +11,17 @@ export const kindInWords = (kind: string, who: string | null, hasOrigin: boolean
   return who ? `${how}, by ${who}` : how;
 };
 
+const CONTEXTS: Readonly<Record<string, string>> = {
+  system: "as SYSTEM",
+  current_user: "as who is signed in",
+  ssh: "by SSH, in one run for each site",
+  ssh_individual: "by SSH, in a run for each device",
+  winrm: "by WinRM, in one run for each site",
+  winrm_individual: "by WinRM, in a run for each device",
+};
+
+/** With whose rights, or by which way, a run works on its devices. */
+export const contextInWords = (context: string): string => CONTEXTS[context] ?? `as ${context.replaceAll("_", " ")}`;
+
 /** Whether jobs in this context are entered by the Engine over the network: playbooks are. */
 export const isRemote = (context: string): boolean => context.startsWith("ssh") || context.startsWith("winrm");

@@ -1,7 +1,7 @@
 import { Progress } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Occurrence, TargetState } from "@/api/runs";
-import { kindInWords } from "@/lib/kinds";
+import { contextInWords, kindInWords } from "@/lib/kinds";
 import { occurrenceState, stateMark } from "@/lib/states";
 import { duration } from "@/lib/time";
 import { useNow } from "@/lib/use-now";
@@ -57,11 +57,7 @@ export const RunHead = ({ one, chosen, linkOf, verdictLinkOf, originLink, childr
         </AppLink>
       )}
       <span>revision {one.job_revision}</span>
-      {one.runs[0] && (
-        <span>
-          as {one.runs[0].execution_context === "system" ? "SYSTEM" : one.runs[0].execution_context.replaceAll("_", " ")}
-        </span>
-      )}
+      {one.runs[0] && <span>{contextInWords(one.runs[0].execution_context)}</span>}
       {one.ignores_windows && (
         <span className={classes.warn}>regardless of windows{one.start_reason ? `: ${one.start_reason}` : ""}</span>
       )}
