@@ -127,6 +127,15 @@ async def test_a_device_that_cannot_be_entered_is_left_out_with_the_reason(tx: A
     assert closed.outcome == "success"
 
 
+async def test_an_occurrence_of_which_nobody_can_be_entered_says_so(tx: AsyncConnection, scene: Scene) -> None:
+    await scene.device(tx, "alpha")
+    occurrence, lease = await _open(tx, scene, "alpha")
+    (one,) = await _take(tx, scene, lease)
+    await playbooks.left_out(tx, {one.execution_id: (SkipReason.WIREGUARD_UNAVAILABLE, "No hub.")}, scene.now)
+    closed = await runs.get_occurrence(tx, scene.admin.scope, await _job_of(tx, occurrence), occurrence)
+    assert (closed.outcome, closed.reason) == ("skipped", "no_eligible_targets")
+
+
 async def test_who_waits_for_a_turn_is_queued_again_when_it_comes(tx: AsyncConnection, scene: Scene) -> None:
     await scene.device(tx, "alpha")
     job = await scene.job(tx, "alpha", policies={"overlap": "queue_one"})

@@ -123,7 +123,9 @@ _COUNTS = text(
     " WHERE occurrence_id = ANY(:ids) GROUP BY occurrence_id, site_id, state HAVING sum(number) > 0"
 )
 _CLOSE = text("""
-UPDATE occurrences o SET state = 'closed', outcome = c.outcome, closed_at = coalesce(o.closed_at, :now)
+UPDATE occurrences o SET state = 'closed', outcome = c.outcome, closed_at = coalesce(o.closed_at, :now),
+  -- Everybody was left out after it had begun.
+  reason = CASE WHEN c.outcome = 'skipped' THEN coalesce(o.reason, 'no_eligible_targets') ELSE o.reason END
 FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[])) AS c(id, outcome)
 WHERE o.id = c.id AND o.state IN ('open', 'closed')
 """)
