@@ -52,6 +52,16 @@ class Host:
     login: Login
     #: As known_hosts writes it, of SSH.
     host_key: str | None = None
+    #: Of WinRM with certificates that are validated.
+    proof: "Proof | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a device's certificate must be: of that name, and signed by one of those in a file or folder."""
+
+    name: str
+    trust: Path
 
 
 def aliases(givens: Sequence[Given]) -> list[str]:
@@ -123,7 +133,7 @@ def _host_variables(folder: Path, place: int, host: Host, *, is_windows: bool) -
         found |= {"ansible_become_method": login.become.method, "ansible_become_user": login.become.user}
         if login.become.password is not None:
             found["ansible_become_password"] = login.become.password.reveal()
-    found |= _winrm(folder, place, login) if is_windows else _ssh(folder, place, login)
+    found |= _winrm(folder, place, host) if is_windows else _ssh(folder, place, login)
     return {name: _unsafe(value) for name, value in found.items()}
 
 
@@ -148,19 +158,36 @@ def _without_passphrase(login: Login) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
-def _winrm(folder: Path, place: int, login: Login) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _winrm(folder: Path, place: int, host: Host) -> dict[str, Any]:
+    login = host.login
+    options = winrm_options(folder / "keys" / str(place), login, host.proof)
+    return {
         "ansible_connection": "winrm",
+        "ansible_shell_type": "powershell",
         "ansible_port": login.port,
-        "ansible_winrm_scheme": "https" if login.is_tls else "http",
+        "ansible_winrm_scheme": winrm_scheme(login),
         "ansible_winrm_transport": login.transport,
-        "ansible_winrm_server_cert_validation": "validate" if login.validates_certificates else "ignore",
+        **{f"ansible_winrm_{name}": value for name, value in options.items()},
     }
+
+
+def winrm_scheme(login: Login) -> str:
+    return "https" if login.is_tls else "http"
+
+
+def winrm_options(place: Path, login: Login, proof: Proof | None) -> dict[str, Any]:
+    """What pywinrm is told besides the account, alike for Ansible and for who tries a login before it.
+
+    `place`: the beginning of the paths of the files that are written for it.
+    """
+    found: dict[str, Any] = {"server_cert_validation": "validate" if proof else "ignore", "proxy": None}
+    if proof is not None:
+        found |= {"ca_trust_path": str(proof.trust), "kerberos_hostname_override": proof.name}
     if login.certificate is not None and login.private_key is not None:
-        for name, text in (("pem", login.certificate), ("key", login.private_key.reveal())):
-            _write(folder / "keys" / f"{place}.{name}", text)
-        found["ansible_winrm_cert_pem"] = str(folder / "keys" / f"{place}.pem")
-        found["ansible_winrm_cert_key_pem"] = str(folder / "keys" / f"{place}.key")
+        for name, text in (("cert_pem", login.certificate), ("cert_key_pem", login.private_key.reveal())):
+            path = place.with_name(f"{place.name}.{name}")
+            _write(path, text)
+            found[name] = str(path)
     return found
 
 
@@ -212,6 +239,7 @@ def environment(folder: Path, collections: Sequence[Path], python: Path) -> dict
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_ROLES_PATH": str(folder / "project" / "roles"),
         "ANSIBLE_COLLECTIONS_PATH": ":".join(str(path) for path in collections) or str(folder / "home" / "collections"),
+        "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connections")),
         "ANSIBLE_FORCE_COLOR": "True",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_TIMEOUT": "15",

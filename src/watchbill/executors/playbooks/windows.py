@@ -1,0 +1,179 @@
+"""Whether a device can be entered by WinRM before a playbook is started on it: its port, its certificate, and its account.
+
+The login is tried once, and only where the certificate was accepted: Ansible signs in anew for every task, so a wrong password would
+be tried task after task, which locks accounts.
+"""
+
+import asyncio
+import importlib.util
+import shutil
+import ssl
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+from requests.certs import where
+from requests_credssp.exceptions import AuthenticationException, NTStatusException
+from spnego.exceptions import SpnegoError
+from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
+from winrm.exceptions import (
+    AuthenticationError,
+    WinRMError,
+    WinRMOperationTimeoutError,
+    WinRMTransportError,
+    WSManFaultError,
+)
+
+from watchbill.executors.base import Login, Obstacle
+from watchbill.executors.playbooks.folder import Proof, run_folder, winrm_options, winrm_scheme
+from watchbill.executors.playbooks.reach import PATIENCE, knock, refused, said
+from watchbill.kit.winrm import NamedProtocol
+
+#: pywinrm waits in threads. As many as devices that are being entered at once.
+_THREADS: Final = ThreadPoolExecutor(20, thread_name_prefix="winrm")
+#: What a server calls the ways to sign in that it offers.
+_OFFERED: Final = {"ntlm": ("ntlm", "negotiate"), "basic": ("basic",), "credssp": ("credssp",)}
+
+
+def trusted_by_system() -> Path:
+    """Whose certificates this machine trusts."""
+    paths = ssl.get_default_verify_paths()
+    return Path(paths.cafile or paths.capath or where())
+
+
+def kerberos_missing() -> str | None:
+    """What Kerberos needs here and does not find."""
+    if importlib.util.find_spec("kerberos") is None:
+        return "the Python library pykerberos"
+    return None if shutil.which("kinit") else "the program kinit"
+
+
+async def enter(address: str, login: Login, names: Sequence[str], trust: Path, root: Path) -> Proof | None | Obstacle:
+    """Try to sign in by WinRM. `names`: what a valid certificate may be of; the answer tells which one it was."""
+    if login.transport == "kerberos" and (missing := kerberos_missing()):
+        return refused(f"Kerberos is not to be had here: {missing} is missing where the Engine runs playbooks.")
+    found = await _look(address, login, names, trust)
+    if isinstance(found, Obstacle) or login.transport == "kerberos":
+        return found  # Kerberos' password goes to its own server, once for a playbook
+    failed = await _sign_in(address, login, found, root)
+    return failed or found
+
+
+async def _look(address: str, login: Login, names: Sequence[str], trust: Path) -> Proof | None | Obstacle:
+    if not login.is_tls:
+        return await knock(address, login.port)
+    try:
+        context = _context(trust) if login.validates_certificates else _trusting()
+    except (OSError, ssl.SSLError) as error:
+        return refused(f"Whose certificates are trusted cannot be read from {trust}: {said(error)}.")
+    place = f"{address} port {login.port}"
+    try:
+        certificate = await _certificate(address, login.port, names[0], context)
+    except TimeoutError:
+        return refused(f"{place} does not answer.")
+    except ssl.SSLCertVerificationError as error:
+        return refused(f"The certificate of {place} is not trusted: {error.verify_message}.")
+    except ssl.SSLError as error:
+        return refused(f"{place} does not speak TLS: {error.reason or error}.")
+    except OSError as error:
+        return refused(f"{place}: {said(error)}.")
+    return _judged(place, certificate, [*names, address], trust) if login.validates_certificates else None
+
+
+def _context(trust: Path) -> ssl.SSLContext:
+    """Judges who signed a certificate; of which name it is is judged here."""
+    folder, file = (trust, None) if trust.is_dir() else (None, trust)
+    context = ssl.create_default_context(capath=folder, cafile=file)
+    context.check_hostname = False
+    return context
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _certificate(address: str, port: int, name: str, context: ssl.SSLContext) -> Mapping[str, Any]:
+    """What a server shows; nothing where it is not validated."""
+    async with asyncio.timeout(PATIENCE):
+        _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
+    try:
+        return writer.get_extra_info("peercert") or {}
+    finally:
+        writer.transport.abort()
+
+
+def _judged(place: str, certificate: Mapping[str, Any], names: Sequence[str], trust: Path) -> Proof | Obstacle:
+    for name in names:
+        try:
+            match_hostname(certificate, name)
+        except CertificateError:
+            continue
+        return Proof(name, trust)
+    shown = ", ".join(value for _, value in certificate.get("subjectAltName", ())) or "no name"
+    return refused(f"The certificate of {place} is of {shown}, not of {' or '.join(names)}.")
+
+
+async def _sign_in(address: str, login: Login, proof: Proof | None, root: Path) -> Obstacle | None:
+    loop = asyncio.get_running_loop()
+    why_not = await loop.run_in_executor(_THREADS, _try, address, login, proof, root)
+    return refused(why_not) if why_not else None
+
+
+def _try(address: str, login: Login, proof: Proof | None, root: Path) -> str | None:
+    """Open a shell and close it; why that cannot be."""
+    with run_folder(root) as folder:
+        options = winrm_options(folder / "keys" / "login", login, proof)
+        protocol = NamedProtocol(
+            f"{winrm_scheme(login)}://{address}:{login.port}/wsman",
+            login.transport,  # type: ignore[arg-type]
+            login.username,
+            login.password.reveal() if login.password else None,
+            read_timeout_sec=int(PATIENCE),
+            operation_timeout_sec=int(PATIENCE) - 5,
+            **options,
+        )
+        try:
+            protocol.close_shell(protocol.open_shell(codepage=65001))
+        except (AuthenticationError, AuthenticationException, NTStatusException, SpnegoError, PermissionError) as error:
+            return _not_accepted(login, error)
+        except WSManFaultError as error:
+            return f"WinRM refused {_who(login)} a shell: {error.reason.strip().rstrip('.')}."
+        except WinRMTransportError as error:
+            return f"WinRM answered {_who(login)} with the HTTP status {error.code}."
+        except (requests.Timeout, WinRMOperationTimeoutError):
+            return f"The login of {_who(login)} did not come to an end."
+        except requests.RequestException:
+            return f"The connection broke during the login of {_who(login)}."
+        except (WinRMError, ET.ParseError, StopIteration, ValueError):
+            return "What answers there does not speak WinRM."
+        finally:
+            protocol.transport.close_session()
+    return None
+
+
+def _who(login: Login) -> str:
+    return login.username or "the certificate"
+
+
+def _not_accepted(login: Login, error: Exception) -> str:
+    if login.transport == "certificate":
+        return "The device refused the certificate: no account of it is mapped to it, or it does not trust who signed it."
+    offered = _offered(error)
+    if offered and not any(scheme in offered for scheme in _OFFERED[login.transport]):
+        return f"The device does not let anybody sign in by {login.transport}; it offers {', '.join(sorted(offered))}."
+    return f"The device refused the password of {login.username}."
+
+
+def _offered(error: Exception) -> set[str]:
+    """The ways to sign in that a refusal names."""
+    cause = error.__context__
+    if not isinstance(cause, requests.HTTPError) or cause.response is None:
+        return set()
+    offers = cause.response.headers.get("WWW-Authenticate", "").split(",")
+    return {offer.split()[0].lower() for offer in offers if offer.split()}
