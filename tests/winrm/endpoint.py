@@ -106,8 +106,10 @@ class Endpoint:
     port: int = 0
     answer: Callable[[str], Answer] = lambda _: Answer()
     faults: dict[str, Fault] = field(default_factory=dict)
-    #: Verified sign-ins: who, where that is known, and whether they were let in.
+    #: Sign-ins that came to an end, and whether they were let in. One by CredSSP that fails ends with its client.
     attempts: list[bool] = field(default_factory=list)
+    #: Sign-ins that were begun by NTLM or CredSSP.
+    begun: int = 0
     scripts: list[str] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
     #: Messages that came encrypted, and those that did not.
@@ -221,6 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _context(self, scheme: str, token: str) -> Reply:
         if self.context is None:
+            self.endpoint.begun += 1
             self.context = CredSsp() if scheme == "CredSSP" else Ntlm()
         try:
             reply = self.context.step(token)
@@ -277,7 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _head(self, status: int, length: int, kind: str, offers: str | None = None) -> None:
         self.send_response(status)
         for offer in [offers] if offers else self.endpoint.offers if offers == "" else []:
-            self.send_header("WWW-Authenticate", f'Basic realm="WSMAN"' if offer == "Basic" else offer)
+            self.send_header("WWW-Authenticate", 'Basic realm="WSMAN"' if offer == "Basic" else offer)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(length))
         self.end_headers()

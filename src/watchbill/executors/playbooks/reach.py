@@ -4,6 +4,7 @@ Keys come first, and a stored password is tried once: a wrong one must not lock 
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -114,6 +115,8 @@ async def _try(address: str, port: int, login: Login, key: str) -> None:
 
 def said(error: Exception) -> str:
     """What an error says, to be put into a sentence."""
+    if type(error) is OSError or isinstance(error, ConnectionError):
+        return os.strerror(error.errno) if error.errno else "the connection broke"
     return str(error).strip().rstrip(".") or type(error).__name__
 
 

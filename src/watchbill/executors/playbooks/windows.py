@@ -164,6 +164,8 @@ def _who(login: Login) -> str:
 def _not_accepted(login: Login, error: Exception) -> str:
     if login.transport == "certificate":
         return "The device refused the certificate: no account of it is mapped to it, or it does not trust who signed it."
+    if isinstance(error, AuthenticationException):
+        return f"The login of {login.username} by {login.transport} failed: {said(error)}."
     offered = _offered(error)
     if offered and not any(scheme in offered for scheme in _OFFERED[login.transport]):
         return f"The device does not let anybody sign in by {login.transport}; it offers {', '.join(sorted(offered))}."
