@@ -1,6 +1,7 @@
 """Playbooks over WinRM, on a server of our own: by every way to sign in, and what becomes of faults, stops and wrong passwords."""
 
 import asyncio
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from watchbill.core.recap import Recap
 from watchbill.core.states import SkipReason
 from watchbill.executors import Become, Given, Limits, Login, WorkRequest, Workshop
 from watchbill.executors.playbooks import windows
-from watchbill.executors.playbooks.folder import Host, Proof, fill, run_folder
+from watchbill.executors.playbooks.folder import Host, Identity, fill, run_folder
 from watchbill.executors.playbooks.play import Play
 from watchbill.executors.playbooks.process import controller
 from watchbill.kit.secrets import Secret
@@ -40,13 +41,13 @@ def certificate(ours: Pair) -> Pair:
 
 @pytest.fixture
 def server(ours: Pair, certificate: Pair) -> Iterator[Endpoint]:
-    with endpoint(dict(ACCOUNTS), server=certificate, clients=ours, offers=OFFERS) as running:
+    with endpoint(ACCOUNTS, server=certificate, clients=ours, offers=OFFERS) as running:
         yield running
 
 
 @pytest.fixture
 def plain() -> Iterator[Endpoint]:
-    with endpoint(dict(ACCOUNTS), offers=OFFERS) as running:
+    with endpoint(ACCOUNTS, offers=OFFERS) as running:
         yield running
 
 
@@ -117,9 +118,7 @@ async def test_without_tls_every_message_is_encrypted(plain: Endpoint, shop: Wor
 
 async def test_a_certificate_signs_in(server: Endpoint, shop: Workshop, ours: Pair, root: Path) -> None:
     mine = signed(ours, "svc")
-    login = Login(
-        "", server.port, private_key=Secret(mine.key_pem), transport="certificate", certificate=mine.pem
-    )
+    login = Login("", server.port, private_key=Secret(mine.key_pem), transport="certificate", certificate=mine.pem)
     run, one = await _one(shop, login)
     assert run.ends[one.execution_id].exit_code == 0, run.text(one)
     assert list(root.iterdir()) == []
@@ -127,9 +126,7 @@ async def test_a_certificate_signs_in(server: Endpoint, shop: Workshop, ours: Pa
 
 async def test_a_certificate_that_nobody_signed_is_refused(server: Endpoint, shop: Workshop) -> None:
     mine = authority("somebody else")
-    login = Login(
-        "", server.port, private_key=Secret(mine.key_pem), transport="certificate", certificate=mine.pem
-    )
+    login = Login("", server.port, private_key=Secret(mine.key_pem), transport="certificate", certificate=mine.pem)
     run, one = await _one(shop, login)
     assert "certificate" in _refusal(run, one)
     assert server.asked["Command"] == 0
@@ -151,7 +148,9 @@ async def test_an_exit_code_fails_the_device_and_ends_its_playbook(server: Endpo
     assert len(server.scripts) == 2
 
 
-async def test_long_output_comes_whole_and_what_powershell_writes_as_xml_is_read(server: Endpoint, shop: Workshop) -> None:
+async def test_long_output_comes_whole_and_what_powershell_writes_as_xml_is_read(
+    server: Endpoint, shop: Workshop
+) -> None:
     lines = "".join(f"line {number}\r\n" for number in range(20_000))
     xml = '<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">%s</Objs>'
     errors = "#< CLIXML\r\n" + xml % '<S S="Error">it broke here_x000D__x000A_</S>'
@@ -165,7 +164,7 @@ async def test_long_output_comes_whole_and_what_powershell_writes_as_xml_is_read
 
 
 async def test_a_shared_run_signs_in_to_each_of_its_devices(server: Endpoint, shop: Workshop, ours: Pair) -> None:
-    with endpoint(dict(ACCOUNTS), server=signed(ours, "db", "db"), offers=OFFERS) as other:
+    with endpoint(ACCOUNTS, server=signed(ours, "db", "db"), offers=OFFERS) as other:
         other.answer = lambda _: Answer(b"", b"", 3)
         web, db = _host(_login(server)), _host(_login(other), "db")
         run = MemoryRun([web, db], _raw("whoami"))
@@ -204,7 +203,7 @@ async def test_without_tls_a_wrong_password_is_tried_once(plain: Endpoint, shop:
 async def test_a_way_to_sign_in_that_is_not_offered_is_told(
     ours: Pair, certificate: Pair, shop: Workshop, transport: str, words: str
 ) -> None:
-    with endpoint(dict(ACCOUNTS), server=certificate, offers=("Basic",)) as running:
+    with endpoint(ACCOUNTS, server=certificate, offers=("Basic",)) as running:
         run, one = await _one(shop, _login(running, transport=transport))
         assert words in _refusal(run, one)
         assert running.attempts == []
@@ -212,14 +211,14 @@ async def test_a_way_to_sign_in_that_is_not_offered_is_told(
 
 async def test_a_password_that_changes_in_the_middle_is_tried_once_more(server: Endpoint, shop: Workshop) -> None:
     def changes(_: str) -> Answer:
-        server.accounts.clear()
+        server.forget_accounts()
         return Answer()
 
     server.answer = changes
-    run, one = await _one(shop, _login(server, transport="basic"), "first", "second", "third")
+    run, one = await _one(shop, _login(server), "first", "second", "third")
     assert run.ends[one.execution_id].reason == "unreachable"
     assert "rejected" in run.text(one)
-    assert server.attempts.count(False) <= 2  # the end of the first task's shell, and the second task
+    assert server.attempts == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -273,12 +272,15 @@ async def test_wrong_ports_are_told(server: Endpoint, plain: Endpoint, shop: Wor
 
 async def test_a_certificate_of_nobody_trusted_is_refused_unless_the_credential_says_otherwise(shop: Workshop) -> None:
     stranger = signed(authority("a stranger"), "web-1", "web-1.corp.example")
-    with endpoint(dict(ACCOUNTS), server=stranger, offers=OFFERS) as running:
+    with endpoint(ACCOUNTS, server=stranger, offers=OFFERS) as running:
         run, one = await _one(shop, _login(running))
         assert "is not trusted" in _refusal(run, one)
         assert running.attempts == []
-        run, one = await _one(shop, _login(running, validates_certificates=False))
-        assert run.ends[one.execution_id].exit_code == 0, run.text(one)
+        for name in ("web-1", "web-2"):
+            one = _host(_login(running, validates_certificates=False), name)
+            run = MemoryRun([one], _raw("whoami"))
+            await _do(shop, run)
+            assert run.ends[one.execution_id].exit_code == 0, run.text(one)
 
 
 async def test_a_certificate_of_another_device_is_refused(server: Endpoint, shop: Workshop) -> None:
@@ -303,8 +305,11 @@ async def test_the_certificate_is_validated_again_by_the_play(
     trust = tmp_path / "trust.pem"
     trust.write_text(ours.pem)
     one = _host(_login(server))
-    for proof, words in ((Proof("web-1.corp.example", trust), ""), (Proof("web-2", trust), "hostname 'web-2'")):
-        run = await _played(shop, one, proof)
+    for identity, words in (
+        (Identity("web-1.corp.example", trust), ""),
+        (Identity("web-2", trust), "hostname 'web-2'"),
+    ):
+        run = await _played(shop, one, identity)
         assert (run.ends[one.execution_id].exit_code == 0) is (words == ""), run.text(one)
         assert words in run.text(one).replace("\n", " ")
 
@@ -315,7 +320,9 @@ async def test_kerberos_is_refused_where_its_library_is_missing(server: Endpoint
     assert "Kerberos is not to be had here" in _refusal(run, one)
 
 
-async def test_passwords_are_in_no_argument_no_output_and_no_folder(server: Endpoint, shop: Workshop, root: Path) -> None:
+async def test_passwords_are_in_no_argument_no_output_and_no_folder(
+    server: Endpoint, shop: Workshop, root: Path
+) -> None:
     arguments: list[str] = []
 
     def looked(_: str) -> Answer:
@@ -333,18 +340,34 @@ async def test_passwords_are_in_no_argument_no_output_and_no_folder(server: Endp
     assert list(root.iterdir()) == []
 
 
-async def test_a_stop_ends_a_playbook_that_waits_for_its_output(server: Endpoint, shop: Workshop) -> None:
+async def test_a_stop_ends_a_playbook_and_what_it_runs_on_the_device(server: Endpoint, shop: Workshop) -> None:
     server.answer = lambda _: Answer(command="sleep 600")
     one = _host(_login(server))
     run = MemoryRun([one], _raw("whoami"))
     async with asyncio.TaskGroup() as group:
         group.create_task(_do(shop, run))
-        assert await asyncio.to_thread(server.running.wait, 40)
+        command = await _running(server)
         run.stopping = {one.execution_id}
         run.bell.set()
     assert run.ends[one.execution_id].outcome == "cancelled"
     assert run.ends[one.execution_id].is_gone
     assert _of(run.folders[0]) == []
+    assert command.poll() is not None
+    assert server.shells == {}
+
+
+async def test_what_cannot_be_ended_on_the_device_is_told(server: Endpoint, shop: Workshop) -> None:
+    server.answer = lambda _: Answer(command="sleep 600")
+    one = _host(_login(server))
+    run = MemoryRun([one], _raw("whoami"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_do(shop, run))
+        await _running(server)
+        server.faults = {"Delete": Fault.DENIED}
+        run.stopping = {one.execution_id}
+        run.bell.set()
+    assert run.ends[one.execution_id].outcome == "cancelled"
+    assert not run.ends[one.execution_id].is_gone
 
 
 async def test_the_time_limit_ends_a_playbook_that_hangs(server: Endpoint, shop: Workshop) -> None:
@@ -353,17 +376,28 @@ async def test_the_time_limit_ends_a_playbook_that_hangs(server: Endpoint, shop:
     run = MemoryRun([one], _raw("whoami"))
     await _do(shop, run)
     assert run.ends[one.execution_id].outcome == "timed_out"
+    assert run.ends[one.execution_id].is_gone
     assert _of(run.folders[0]) == []
+    assert server.shells == {}
+
+
+async def _running(server: Endpoint) -> "subprocess.Popen[bytes]":
+    """The command that the device runs."""
+    assert await asyncio.to_thread(server.running.wait, 40)
+    (commands,) = server.shells.values()
+    (command,) = commands.values()
+    assert command.process is not None
+    assert command.process.poll() is None
+    return command.process
 
 
 def test_an_inventory_says_how_windows_is_entered(root: Path, tmp_path: Path) -> None:
     login = Login("svc", 15986, Secret(PASSWORD), become=Become("runas", "Administrator", Secret("b")))
-    host = Host("web-1", _host(login), "100.96.0.7", login, proof=Proof("web-1.corp.example", tmp_path))
-    (root / "env").mkdir()
-    (root / "inventory").mkdir()
-    (root / "keys").mkdir()
+    host = Host("web-1", _host(login), "100.96.0.7", login, identity=Identity("web-1.corp.example", tmp_path))
+    for name in ("env", "inventory", "keys"):
+        (root / name).mkdir()
     fill(root, [host], main="playbook.yml", is_windows=True)
-    yaml.SafeLoader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+    yaml.SafeLoader.add_constructor("!unsafe", lambda _, node: str(node.value))
     found = yaml.safe_load((root / "inventory" / "hosts.yml").read_text())["all"]["hosts"]["web-1"]
     said = {name: value for name, value in found.items() if name.startswith("ansible_")}
     assert said == {
@@ -394,12 +428,12 @@ def _of(folder: Path) -> list[psutil.Process]:
     ]
 
 
-async def _played(shop: Workshop, one: Given, proof: Proof) -> MemoryRun:
+async def _played(shop: Workshop, one: Given, identity: Identity) -> MemoryRun:
     """A play as it is started once a device was entered."""
     assert one.login is not None
     run = MemoryRun([], _raw("whoami"))
     with run_folder(shop.root) as folder:
-        host = Host("web-1", one, "127.0.0.1", one.login, proof=proof)
+        host = Host("web-1", one, "127.0.0.1", one.login, identity=identity)
         collections = await run.lay_out(one.playbook, folder / "project")
         fill(folder, [host], main="playbook.yml", is_windows=True)
         async with controller(folder, collections) as started:

@@ -1,6 +1,6 @@
 """Certificates for tests: an authority, servers, and who signs in by one."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def signed(by: Pair, name: str, *names: str) -> Pair:
 
 def _made(name: str, by: Pair | None, constraints: x509.BasicConstraints, *names: str) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer = by or Pair(None, key)  # type: ignore[arg-type]
     usage = x509.KeyUsage(
@@ -48,8 +48,8 @@ def _made(name: str, by: Pair | None, constraints: x509.BasicConstraints, *names
         .issuer_name(by.certificate.subject if by else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(constraints, critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -5,13 +5,11 @@ It decodes the script that a client wants run and asks the test what comes of it
 
 import base64
 import os
-import re
 import shlex
 import ssl
 import subprocess
 import tempfile
 import threading
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +102,7 @@ class Endpoint:
 
     accounts: dict[str, str]
     offers: tuple[str, ...]
+    accounts_file: Path
     port: int = 0
     answer: Callable[[str], Answer] = lambda _: Answer()
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -159,6 +159,11 @@ class Endpoint:
             command.end()
         return 200, soap.done(asked)
 
+    def forget_accounts(self) -> None:
+        """From now on nobody signs in; who is in stays in."""
+        self.accounts.clear()
+        self.accounts_file.write_text("")
+
     def end_all(self) -> None:
         for commands in self.shells.values():
             for command in commands.values():
@@ -168,7 +173,7 @@ class Endpoint:
 def decoded(line: str) -> str:
     """The script of a PowerShell command line; any other line as it is."""
     words = shlex.split(line, posix=False)
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if before.lower() == "-encodedcommand":
             return base64.b64decode(word).decode("utf-16-le")
     return line
@@ -305,15 +310,22 @@ def endpoint(
     accounts: dict[str, str], *, server: Pair | None = None, clients: Pair | None = None, offers: tuple[str, ...]
 ) -> Iterator[Endpoint]:
     """A server on 127.0.0.1, by TLS where it has a certificate. `clients`: who signs the certificates of accounts."""
-    made = Endpoint(accounts, offers)
-    handler = type("Handler", (_Handler,), {"endpoint": made})
-    with _Server(("127.0.0.1", 0), handler) as running, _known(accounts):
-        running.tls = _tls(server, clients) if server else None
+    with _known(accounts) as known:
+        made = Endpoint(dict(accounts), offers, known)
+        handler = type("Handler", (_Handler,), {"endpoint": made})
+        with _serving(made, _Server(("127.0.0.1", 0), handler)) as running:
+            running.tls = _tls(server, clients) if server else None
+            yield made
+
+
+@contextmanager
+def _serving(made: Endpoint, running: "_Server") -> Iterator["_Server"]:
+    with running:
         made.port = running.server_address[1]
         serving = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
         serving.start()
         try:
-            yield made
+            yield running
         finally:
             made.closing.set()
             made.end_all()
@@ -322,7 +334,7 @@ def endpoint(
 
 
 @contextmanager
-def _known(accounts: dict[str, str]) -> Iterator[None]:
+def _known(accounts: dict[str, str]) -> Iterator[Path]:
     """Where pyspnego's side of a server finds the accounts: DOMAIN:USER:PASSWORD."""
     lines = []
     for name, password in accounts.items():
@@ -334,7 +346,7 @@ def _known(accounts: dict[str, str]) -> Iterator[None]:
         before = os.environ.get("NTLM_USER_FILE")
         os.environ["NTLM_USER_FILE"] = str(path)
         try:
-            yield
+            yield path
         finally:
             if before is None:
                 del os.environ["NTLM_USER_FILE"]

@@ -70,7 +70,8 @@ class _Context:
         kind = f"\tContent-Type: {self.protocol}\r\n".encode()
         original = f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={len(message)}\r\n".encode()
         begin = _BOUNDARY + b"\r\n" + kind + original + _BOUNDARY + b"\r\n" + _STREAM
-        return begin + struct.pack("<i", len(header)) + header + data + _BOUNDARY + b"--\r\n"
+        sealed: bytes = begin + struct.pack("<i", len(header)) + header + data + _BOUNDARY + b"--\r\n"
+        return sealed
 
 
 class Ntlm(_Context):

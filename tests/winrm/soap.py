@@ -108,4 +108,6 @@ def fault(asked: Asked | None, code: int, reason: str) -> bytes:
     )
     said = f'<s:Reason><s:Text xml:lang="en-US">{escape(reason)}</s:Text></s:Reason>'
     value = "<s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>w:Fault</s:Value></s:Subcode></s:Code>"
-    return _answer(asked, "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault", f"<s:Fault>{value}{said}{detail}</s:Fault>")
+    return _answer(
+        asked, "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault", f"<s:Fault>{value}{said}{detail}</s:Fault>"
+    )

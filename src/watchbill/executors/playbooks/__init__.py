@@ -16,7 +16,7 @@ from watchbill.core.playbook_rules import MAIN
 from watchbill.core.states import SkipReason
 from watchbill.executors.base import End, Given, LeaseLostError, Login, News, Obstacle, PlaybookPort, Way, WorkRequest
 from watchbill.executors.playbooks.folder import Host, aliases, default_root, fill, run_folder, wipe_leftovers
-from watchbill.executors.playbooks.play import Limits, Play
+from watchbill.executors.playbooks.play import Limits, Play, Tidy
 from watchbill.executors.playbooks.process import controller
 
 #: Devices of one shared run; more go one after another.
@@ -155,7 +155,14 @@ class _Work:
             collections = await self.run.lay_out(hosts[0].given.playbook, folder / "project")
             await asyncio.to_thread(fill, folder, hosts, main=MAIN, is_windows=self._is_windows)
             async with controller(folder, collections) as started:
-                return await Play(self.run, hosts, self.shop.limits, self._stopped).watch(started)
+                tidy = self._tidy(folder, hosts) if self._is_windows else None
+                return await Play(self.run, hosts, self.shop.limits, self._stopped, tidy).watch(started)
+
+    @staticmethod
+    def _tidy(folder: Path, hosts: Sequence[Host]) -> Tidy:
+        from watchbill.executors.playbooks import windows
+
+        return lambda: windows.close_shells(folder, hosts)
 
     # Ways into devices.
 
@@ -211,7 +218,7 @@ class _Work:
 
         trust = self.shop.trust or windows.trusted_by_system()
         found = await windows.enter(address, login, _names(given), trust, self.shop.root)
-        return found if isinstance(found, Obstacle) else Host(alias, given, address, login, proof=found)
+        return found if isinstance(found, Obstacle) else Host(alias, given, address, login, identity=found)
 
 
 def _first(several: BaseExceptionGroup) -> BaseException:

@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 from watchbill.executors.base import Given, Login
 
 _PREFIX: Final = "wb-"
+#: Notes of WinRM shells that are open.
+SHELLS: Final = "shells"
 
 
 class _Unsafe(str):
@@ -52,16 +54,16 @@ class Host:
     login: Login
     #: As known_hosts writes it, of SSH.
     host_key: str | None = None
-    #: Of WinRM with certificates that are validated.
-    proof: "Proof | None" = None
+    #: Of WinRM.
+    identity: "Identity | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What a device's certificate must be: of that name, and signed by one of those in a file or folder."""
+class Identity:
+    """Who a device is to WinRM: the name that its certificate must be of, and whose signature it must have; None = it is not validated."""
 
     name: str
-    trust: Path
+    trust: Path | None
 
 
 def aliases(givens: Sequence[Given]) -> list[str]:
@@ -87,7 +89,7 @@ def run_folder(root: Path) -> Iterator[Path]:
     """A new folder below `root`, wiped at the end, whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
     try:
-        for name in ("env", "inventory", "project", "cp", "tmp", "home", "keys"):
+        for name in ("env", "inventory", "project", "cp", "tmp", "home", "keys", SHELLS):
             (folder / name).mkdir(mode=0o700)
         yield folder
     finally:
@@ -159,30 +161,38 @@ def _without_passphrase(login: Login) -> str:
 
 
 def _winrm(folder: Path, place: int, host: Host) -> dict[str, Any]:
+    assert host.identity is not None
     login = host.login
-    options = winrm_options(folder / "keys" / str(place), login, host.proof)
+    options = winrm_options(folder / "keys" / str(place), login, host.identity)
     return {
         "ansible_connection": "winrm",
         "ansible_shell_type": "powershell",
         "ansible_port": login.port,
-        "ansible_winrm_scheme": winrm_scheme(login),
+        "ansible_winrm_scheme": _scheme(login),
         "ansible_winrm_transport": login.transport,
         **{f"ansible_winrm_{name}": value for name, value in options.items()},
     }
 
 
-def winrm_scheme(login: Login) -> str:
+def _scheme(login: Login) -> str:
     return "https" if login.is_tls else "http"
 
 
-def winrm_options(place: Path, login: Login, proof: Proof | None) -> dict[str, Any]:
+def endpoint_of(address: str, login: Login) -> str:
+    """Where WinRM is asked; it is the address that Ansible makes of its variables."""
+    return f"{_scheme(login)}://{address}:{login.port}/wsman"
+
+
+def winrm_options(place: Path, login: Login, identity: Identity) -> dict[str, Any]:
     """What pywinrm is told besides the account, alike for Ansible and for who tries a login before it.
 
     `place`: the beginning of the paths of the files that are written for it.
     """
-    found: dict[str, Any] = {"server_cert_validation": "validate" if proof else "ignore", "proxy": None}
-    if proof is not None:
-        found |= {"ca_trust_path": str(proof.trust), "kerberos_hostname_override": proof.name}
+    found: dict[str, Any] = {"kerberos_hostname_override": identity.name, "proxy": None}
+    if identity.trust is None:
+        found["server_cert_validation"] = "ignore"
+    else:
+        found |= {"server_cert_validation": "validate", "ca_trust_path": str(identity.trust)}
     if login.certificate is not None and login.private_key is not None:
         for name, text in (("cert_pem", login.certificate), ("cert_key_pem", login.private_key.reveal())):
             path = place.with_name(f"{place.name}.{name}")
@@ -239,6 +249,7 @@ def environment(folder: Path, collections: Sequence[Path], python: Path) -> dict
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_ROLES_PATH": str(folder / "project" / "roles"),
         "ANSIBLE_COLLECTIONS_PATH": ":".join(str(path) for path in collections) or str(folder / "home" / "collections"),
+        "WATCHBILL_SHELLS": str(folder / SHELLS),
         "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connections")),
         "ANSIBLE_FORCE_COLOR": "True",
         "ANSIBLE_PIPELINING": "True",

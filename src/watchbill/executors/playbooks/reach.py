@@ -73,8 +73,8 @@ async def _accepted(address: str, port: int, login: Login, key: str) -> Login | 
             return refused(f"The login of {login.username} failed: {said(error)}.")
         else:
             return way
-    refused = " and ".join(tried) or "every way in"
-    return refused(f"The device refused {refused} of {login.username}.")
+    ways = " and ".join(tried) or "every way in"
+    return refused(f"The device refused {ways} of {login.username}.")
 
 
 def _ways(login: Login) -> list[tuple[str, Login]]:

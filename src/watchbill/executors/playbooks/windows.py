@@ -6,16 +6,17 @@ be tried task after task, which locks accounts.
 
 import asyncio
 import importlib.util
+import json
 import shutil
 import ssl
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import certifi
 import requests
-from requests.certs import where
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from spnego.exceptions import SpnegoError
 from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
@@ -28,12 +29,13 @@ from winrm.exceptions import (
 )
 
 from watchbill.executors.base import Login, Obstacle
-from watchbill.executors.playbooks.folder import Proof, run_folder, winrm_options, winrm_scheme
+from watchbill.executors.playbooks.folder import SHELLS, Host, Identity, endpoint_of, run_folder, winrm_options
 from watchbill.executors.playbooks.reach import PATIENCE, knock, refused, said
 from watchbill.kit.winrm import NamedProtocol
 
 #: pywinrm waits in threads. As many as devices that are being entered at once.
 _THREADS: Final = ThreadPoolExecutor(20, thread_name_prefix="winrm")
+_NO_SUCH_SHELL: Final = 0x8033805B
 #: What a server calls the ways to sign in that it offers.
 _OFFERED: Final = {"ntlm": ("ntlm", "negotiate"), "basic": ("basic",), "credssp": ("credssp",)}
 
@@ -41,7 +43,7 @@ _OFFERED: Final = {"ntlm": ("ntlm", "negotiate"), "basic": ("basic",), "credssp"
 def trusted_by_system() -> Path:
     """Whose certificates this machine trusts."""
     paths = ssl.get_default_verify_paths()
-    return Path(paths.cafile or paths.capath or where())
+    return Path(paths.cafile or paths.capath or certifi.where())
 
 
 def kerberos_missing() -> str | None:
@@ -51,7 +53,7 @@ def kerberos_missing() -> str | None:
     return None if shutil.which("kinit") else "the program kinit"
 
 
-async def enter(address: str, login: Login, names: Sequence[str], trust: Path, root: Path) -> Proof | None | Obstacle:
+async def enter(address: str, login: Login, names: Sequence[str], trust: Path, root: Path) -> Identity | Obstacle:
     """Try to sign in by WinRM. `names`: what a valid certificate may be of; the answer tells which one it was."""
     if login.transport == "kerberos" and (missing := kerberos_missing()):
         return refused(f"Kerberos is not to be had here: {missing} is missing where the Engine runs playbooks.")
@@ -62,9 +64,9 @@ async def enter(address: str, login: Login, names: Sequence[str], trust: Path, r
     return failed or found
 
 
-async def _look(address: str, login: Login, names: Sequence[str], trust: Path) -> Proof | None | Obstacle:
+async def _look(address: str, login: Login, names: Sequence[str], trust: Path) -> Identity | Obstacle:
     if not login.is_tls:
-        return await knock(address, login.port)
+        return await knock(address, login.port) or Identity(names[0], None)
     try:
         context = _context(trust) if login.validates_certificates else _trusting()
     except (OSError, ssl.SSLError) as error:
@@ -80,7 +82,9 @@ async def _look(address: str, login: Login, names: Sequence[str], trust: Path) -
         return refused(f"{place} does not speak TLS: {error.reason or error}.")
     except OSError as error:
         return refused(f"{place}: {said(error)}.")
-    return _judged(place, certificate, [*names, address], trust) if login.validates_certificates else None
+    if not login.validates_certificates:
+        return Identity(names[0], None)
+    return _judged(place, certificate, [*names, address], trust)
 
 
 def _context(trust: Path) -> ssl.SSLContext:
@@ -98,8 +102,8 @@ def _trusting() -> ssl.SSLContext:
     return context
 
 
-async def _certificate(address: str, port: int, name: str, context: ssl.SSLContext) -> Mapping[str, Any]:
-    """What a server shows; nothing where it is not validated."""
+async def _certificate(address: str, port: int, name: str, context: ssl.SSLContext) -> Any:
+    """What a server shows, as `ssl` tells it; nothing where it is not validated."""
     async with asyncio.timeout(PATIENCE):
         _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
     try:
@@ -108,53 +112,79 @@ async def _certificate(address: str, port: int, name: str, context: ssl.SSLConte
         writer.transport.abort()
 
 
-def _judged(place: str, certificate: Mapping[str, Any], names: Sequence[str], trust: Path) -> Proof | Obstacle:
+def _judged(place: str, certificate: Any, names: Sequence[str], trust: Path) -> Identity | Obstacle:
     for name in names:
         try:
             match_hostname(certificate, name)
         except CertificateError:
             continue
-        return Proof(name, trust)
+        return Identity(name, trust)
     shown = ", ".join(value for _, value in certificate.get("subjectAltName", ())) or "no name"
     return refused(f"The certificate of {place} is of {shown}, not of {' or '.join(names)}.")
 
 
-async def _sign_in(address: str, login: Login, proof: Proof | None, root: Path) -> Obstacle | None:
+async def _sign_in(address: str, login: Login, identity: Identity, root: Path) -> Obstacle | None:
     loop = asyncio.get_running_loop()
-    why_not = await loop.run_in_executor(_THREADS, _try, address, login, proof, root)
+    why_not = await loop.run_in_executor(_THREADS, _try, address, login, identity, root)
     return refused(why_not) if why_not else None
 
 
-def _try(address: str, login: Login, proof: Proof | None, root: Path) -> str | None:
+def _try(address: str, login: Login, identity: Identity, root: Path) -> str | None:
     """Open a shell and close it; why that cannot be."""
     with run_folder(root) as folder:
-        options = winrm_options(folder / "keys" / "login", login, proof)
-        protocol = NamedProtocol(
-            f"{winrm_scheme(login)}://{address}:{login.port}/wsman",
-            login.transport,  # type: ignore[arg-type]
-            login.username,
-            login.password.reveal() if login.password else None,
-            read_timeout_sec=int(PATIENCE),
-            operation_timeout_sec=int(PATIENCE) - 5,
-            **options,
-        )
+        protocol = _protocol(address, login, identity, folder / "keys" / "login")
         try:
             protocol.close_shell(protocol.open_shell(codepage=65001))
-        except (AuthenticationError, AuthenticationException, NTStatusException, SpnegoError, PermissionError) as error:
-            return _not_accepted(login, error)
-        except WSManFaultError as error:
-            return f"WinRM refused {_who(login)} a shell: {error.reason.strip().rstrip('.')}."
-        except WinRMTransportError as error:
-            return f"WinRM answered {_who(login)} with the HTTP status {error.code}."
-        except (requests.Timeout, WinRMOperationTimeoutError):
-            return f"The login of {_who(login)} did not come to an end."
-        except requests.RequestException:
-            return f"The connection broke during the login of {_who(login)}."
-        except (WinRMError, ET.ParseError, StopIteration, ValueError):
-            return "What answers there does not speak WinRM."
+        except _FAILURES as error:
+            return _why_not(login, error)
         finally:
             protocol.transport.close_session()
     return None
+
+
+def _protocol(address: str, login: Login, identity: Identity, place: Path) -> NamedProtocol:
+    return NamedProtocol(
+        endpoint_of(address, login),
+        login.transport,  # type: ignore[arg-type]
+        login.username,
+        login.password.reveal() if login.password else None,
+        read_timeout_sec=int(PATIENCE),
+        operation_timeout_sec=int(PATIENCE) - 5,
+        **winrm_options(place, login, identity),
+    )
+
+
+_FAILURES: Final = (
+    WinRMError,
+    WinRMTransportError,
+    WinRMOperationTimeoutError,
+    AuthenticationException,
+    NTStatusException,
+    SpnegoError,
+    PermissionError,
+    requests.RequestException,
+    ET.ParseError,
+    StopIteration,
+    ValueError,
+)
+
+
+def _why_not(login: Login, error: Exception) -> str:
+    match error:
+        case (
+            AuthenticationError() | AuthenticationException() | NTStatusException() | SpnegoError() | PermissionError()
+        ):
+            return _not_accepted(login, error)
+        case WSManFaultError():
+            return f"WinRM refused {_who(login)} a shell: {error.reason.strip().rstrip('.')}."
+        case WinRMTransportError():
+            return f"WinRM answered {_who(login)} with the HTTP status {error.code}."
+        case requests.Timeout() | WinRMOperationTimeoutError():
+            return f"The login of {_who(login)} did not come to an end."
+        case requests.RequestException():
+            return f"The connection broke during the login of {_who(login)}."
+        case _:
+            return "What answers there does not speak WinRM."
 
 
 def _who(login: Login) -> str:
@@ -163,7 +193,9 @@ def _who(login: Login) -> str:
 
 def _not_accepted(login: Login, error: Exception) -> str:
     if login.transport == "certificate":
-        return "The device refused the certificate: no account of it is mapped to it, or it does not trust who signed it."
+        return (
+            "The device refused the certificate: no account of it is mapped to it, or it does not trust who signed it."
+        )
     if isinstance(error, AuthenticationException):
         return f"The login of {login.username} by {login.transport} failed: {said(error)}."
     offered = _offered(error)
@@ -179,3 +211,34 @@ def _offered(error: Exception) -> set[str]:
         return set()
     offers = cause.response.headers.get("WWW-Authenticate", "").split(",")
     return {offer.split()[0].lower() for offer in offers if offer.split()}
+
+
+# What is left open.
+
+
+async def close_shells(folder: Path, hosts: Sequence[Host]) -> set[str]:
+    """Close the shells that a playbook left open when it was ended, and with them what runs there; where that failed, by alias."""
+    notes = [json.loads(note.read_text()) for note in (folder / SHELLS).iterdir() if not note.suffix]
+    by_endpoint = {endpoint_of(host.address, host.login): host for host in hosts}
+    left = [(by_endpoint[note["endpoint"]], note["shell"]) for note in notes if note["endpoint"] in by_endpoint]
+    loop = asyncio.get_running_loop()
+    tries = [
+        loop.run_in_executor(_THREADS, _close, host, shell_id, folder / "keys" / f"left{place}")
+        for place, (host, shell_id) in enumerate(left)
+    ]
+    closed = await asyncio.gather(*tries)
+    return {host.alias for (host, _), is_closed in zip(left, closed, strict=True) if not is_closed}
+
+
+def _close(host: Host, shell_id: str, place: Path) -> bool:
+    assert host.identity is not None
+    protocol = _protocol(host.address, host.login, host.identity, place)
+    try:
+        protocol.close_shell(shell_id)
+    except WSManFaultError as error:
+        return error.wsman_fault_code == _NO_SUCH_SHELL
+    except _FAILURES:
+        return False
+    finally:
+        protocol.transport.close_session()
+    return True
