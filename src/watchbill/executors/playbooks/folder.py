@@ -26,8 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
 from watchbill.executors.base import Given, Login
 
 _PREFIX: Final = "wb-"
-#: Notes of WinRM shells that are open.
-SHELLS: Final = "shells"
+_HOME: Final = Path("home", "ansible")
+#: Where the connection `winrm` notes the shells that are open.
+SHELLS: Final = _HOME / "shells"
 
 
 class _Unsafe(str):
@@ -89,7 +90,7 @@ def run_folder(root: Path) -> Iterator[Path]:
     """A new folder below `root`, wiped at the end, whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
     try:
-        for name in ("env", "inventory", "project", "cp", "tmp", "home", "keys", SHELLS):
+        for name in ("env", "inventory", "project", "cp", "tmp", "home", "keys"):
             (folder / name).mkdir(mode=0o700)
         yield folder
     finally:
@@ -242,14 +243,13 @@ def environment(folder: Path, collections: Sequence[Path], python: Path) -> dict
         "TMPDIR": str(folder / "tmp"),
         "LANG": "C.UTF-8",
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "home" / "ansible"),
+        "ANSIBLE_HOME": str(folder / _HOME),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
         "ANSIBLE_SSH_ARGS": " ".join(["-F", "none", *(f"-o {name}={value}" for name, value in ssh.items())]),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_ROLES_PATH": str(folder / "project" / "roles"),
         "ANSIBLE_COLLECTIONS_PATH": ":".join(str(path) for path in collections) or str(folder / "home" / "collections"),
-        "WATCHBILL_SHELLS": str(folder / SHELLS),
         "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connections")),
         "ANSIBLE_FORCE_COLOR": "True",
         "ANSIBLE_PIPELINING": "True",

@@ -143,15 +143,16 @@ def _try(address: str, login: Login, identity: Identity, root: Path) -> str | No
 
 
 def _protocol(address: str, login: Login, identity: Identity, place: Path) -> NamedProtocol:
-    return NamedProtocol(
-        endpoint_of(address, login),
-        login.transport,  # type: ignore[arg-type]
-        login.username,
-        login.password.reveal() if login.password else None,
-        read_timeout_sec=int(PATIENCE),
-        operation_timeout_sec=int(PATIENCE) - 5,
+    options: dict[str, Any] = {"transport": login.transport, "username": login.username}
+    if login.password is not None:
+        options["password"] = login.password.reveal()
+    seconds = int(PATIENCE)
+    options |= {
+        "read_timeout_sec": seconds,
+        "operation_timeout_sec": seconds - 5,
         **winrm_options(place, login, identity),
-    )
+    }
+    return NamedProtocol(endpoint_of(address, login), **options)
 
 
 _FAILURES: Final = (
@@ -218,7 +219,7 @@ def _offered(error: Exception) -> set[str]:
 
 async def close_shells(folder: Path, hosts: Sequence[Host]) -> set[str]:
     """Close the shells that a playbook left open when it was ended, and with them what runs there; where that failed, by alias."""
-    notes = [json.loads(note.read_text()) for note in (folder / SHELLS).iterdir() if not note.suffix]
+    notes = [json.loads(note.read_text()) for note in (folder / SHELLS).glob("*") if not note.suffix]
     by_endpoint = {endpoint_of(host.address, host.login): host for host in hosts}
     left = [(by_endpoint[note["endpoint"]], note["shell"]) for note in notes if note["endpoint"] in by_endpoint]
     loop = asyncio.get_running_loop()

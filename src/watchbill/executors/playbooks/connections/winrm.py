@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import ansible.plugins.connection
+from ansible import constants
 
 from watchbill.kit.winrm import NamedProtocol
 
 
-def _original() -> ModuleType:
+def _original() -> Any:
     """By its file: Ansible loads this one under the original's name."""
     path = Path(ansible.plugins.connection.__file__).with_name("winrm.py")
     spec = spec_from_file_location(f"{__name__}_original", path)
@@ -42,11 +41,13 @@ class _NotedProtocol(NamedProtocol):
 
 def _note(shell_id: str) -> Path:
     """Its name is no more than a name, whatever a device calls its shells."""
-    return Path(os.environ["WATCHBILL_SHELLS"]) / hashlib.sha256(shell_id.encode()).hexdigest()
+    folder = Path(constants.ANSIBLE_HOME) / "shells"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / hashlib.sha256(shell_id.encode()).hexdigest()
 
 
 _winrm = _original()
-_winrm.Protocol = _NotedProtocol  # type: ignore[attr-defined]
+_winrm.Protocol = _NotedProtocol
 #: Ansible reads a connection's options from its documentation.
 DOCUMENTATION = _winrm.DOCUMENTATION
 Connection = _winrm.Connection
