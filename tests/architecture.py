@@ -120,6 +120,7 @@ PURE = {
 }
 PURE_EXCEPTIONS = {
     "watchbill.core.zones": {"importlib", "importlib.resources", "zoneinfo"},  # the pinned zone rules, read once
+    "watchbill.core.playbook_yaml": {"yaml"},  # its parser alone: text in, events out
     "watchbill.core.schedule": {"sys"},  # `python -m watchbill.core.schedule`
     "watchbill.core.schedule_cli": {"argparse", "pathlib", "sys"},
 }

@@ -70,7 +70,10 @@ class LinuxTunnel:
             found = None
         if found is None:
             self._make()
-        self._commands.run("wg", "syncconf", INTERFACE, "/dev/stdin", given=self._configuration(wanted))
+        # Without its port `wg` would choose another one: the hub would send into the void until it hears from here again.
+        port = self._commands.run("wg", "show", INTERFACE, "listen-port").strip() if found is not None else "0"
+        given = self._configuration(wanted, port)
+        self._commands.run("wg", "syncconf", INTERFACE, "/dev/stdin", given=given)
         self._ip("address", "replace", wanted.address, "dev", INTERFACE)
         self._ip("link", "set", "dev", INTERFACE, "mtu", MTU, "up")
         for address in wanted.hub_addresses:
@@ -90,10 +93,11 @@ class LinuxTunnel:
             self._ip("link", "delete", "dev", INTERFACE)
         self._handshake = (0, None)
 
-    def _configuration(self, wanted: TunnelWanted) -> str:
+    def _configuration(self, wanted: TunnelWanted, port: str) -> str:
         lines = [
             "[Interface]",
             f"PrivateKey = {self._key.private()}",
+            f"ListenPort = {port if port.isdigit() else '0'}",
             "[Peer]",
             f"PublicKey = {wanted.hub_public_key}",
             f"Endpoint = {wanted.hub_endpoint}",

@@ -177,6 +177,8 @@ def test_a_real_tunnel_carries_between_hub_and_device_and_is_gone_when_it_is_clo
     )
     assert said == "100.96.0.1\n", "the hub reaches a port of the device through it"
     assert "100.96.0.1 dev wb0" in there.sh("ip route")
+    port = there.sh("wg show wb0 listen-port")
     assert there.ask(wanted=wanted)["handshake_at"] is not None, "setting it anew does not cut it"
+    assert there.sh("wg show wb0 listen-port") == port, "the hub goes on sending to the right place"
     assert there.ask(wanted=None)["state"] == "down"
     assert "wb0" not in there.sh("ip link; ip route")

@@ -303,10 +303,8 @@ class _Maker:
 
     async def _tunnels(self, *device_ids: str | None) -> None:
         """Each device has told of one."""
-        told = {
-            uuid.UUID(one or ""): vpn.TunnelReported(None, vpn.TunnelState.UNAVAILABLE, "no tools")
-            for one in device_ids
-        }
+        none = vpn.TunnelReported(None, vpn.TunnelState.UNAVAILABLE, "no tools")
+        told = {uuid.UUID(one): none for one in device_ids if one}
         async with self.deps.db.begin() as tx:
             await vpn.note_reported(tx, told, await self.deps.clock.now(tx))
 

@@ -46,7 +46,7 @@ def routes_of(app: FastAPI) -> set[str]:
     """Of the OpenAPI document, and those that are not in it."""
     documented = {f"{method.upper()} {path}" for path, some in DOCUMENT["paths"].items() for method in some}
     served = {
-        f"{method} {route.path}"
+        f"{method} {route.path.replace('{name:path}', '{name}')}"
         for route in [*app.routes, *(one for router in ROUTERS for one in router.routes)]
         if isinstance(route, APIRoute | Route)
         for method in (route.methods or set()) - {"HEAD"}

@@ -265,21 +265,53 @@ async def test_only_a_playbook_is_an_archive(operator):
     assert (reply.status_code, reply.json()["code"]) == (409, "not_a_playbook")
 
 
-async def test_what_an_archive_brings_needs_what_its_jobs_need(operator, other, make_device, world):
-    """Its jobs take each new revision: who saves one decides what runs on their devices."""
-    saved = await made(operator, files=[], content="- hosts: all\n")
+async def job_of(operator, make_device, world, saved):
     device_id = await make_device("web-1", world.site_a)
-    job = {
+    return {
         "name": "Set up all",
         "components": [{"assembly_id": saved["id"], "kind": "playbook"}],
         "targets": [{"kind": "device", "device_id": str(device_id)}],
         "schedule": {"type": "daily", "start": "2027-05-05T07:00"},
     }
-    checked = await operator.post("/api/scheduled_jobs/preview", json=job)
-    assert not [one for one in checked.json()["blockers"] if one["field"].startswith("components")]
+
+
+async def test_what_an_archive_brings_needs_what_its_jobs_need(operator, other, make_device, world):
+    """Its jobs take each new revision: who saves one decides what runs on their devices."""
+    saved = await made(operator, files=[], content="- hosts: all\n")
+    job = await job_of(operator, make_device, world, saved)
+    preview = (await operator.post("/api/scheduled_jobs/preview", json=job)).json()
+    assert [one for one in preview["blockers"] if one["field"].startswith("components")] == []
     reply = await operator.post("/api/scheduled_jobs", json=job)
-    if reply.status_code == 201:  # as soon as jobs take no credential for granted, this is theirs to refuse
-        assert reply.json()["execution_context"] == "ssh_individual"
-        sent = zipped(**{"playbook.yml": "- hosts: all\n  gather_facts: false\n"})
-        refused = await other.post(IMPORT, params={"name": "Set up"}, content=sent)
-        assert (refused.status_code, refused.json()["code"]) == (403, "assembly_used_elsewhere")
+    assert (reply.status_code, reply.json()["execution_context"]) == (201, "ssh_individual")
+    sent = zipped(**{"playbook.yml": "- hosts: all\n  gather_facts: false\n"})
+    refused = await other.post(IMPORT, params={"name": "Set up"}, content=sent)
+    assert (refused.status_code, refused.json()["code"]) == (403, "assembly_used_elsewhere")
+
+
+async def test_a_secret_of_a_playbook_needs_no_key_of_a_device(operator, make_device, world, db):
+    secret = [{"name": "token", "type": "secret", "required": True}]
+    saved = await made(operator, files=[], content="- hosts: all\n", variables=secret)
+    job = await job_of(operator, make_device, world, saved)
+    job["components"][0]["variables"] = {"token": "hush"}
+    async with db.begin() as tx:
+        await tx.execute(text("UPDATE devices SET sealing_key = NULL"))
+    targets = (await operator.post("/api/scheduled_jobs/preview", json=job)).json()["targets"]
+    assert (targets["devices"], targets["left_out"], targets["lacking"]) == (1, {}, {})
+    script = {"name": "S", "interpreter": "bash", "content": "true", "variables": secret}
+    script_id = (await operator.post(PATH, json=script)).json()["id"]
+    job["components"] = [{"assembly_id": script_id, "variables": {"token": "hush"}}]
+    targets = (await operator.post("/api/scheduled_jobs/preview", json=job)).json()["targets"]
+    assert targets["left_out"] or targets["lacking"]
+
+
+async def test_what_runs_from_the_engine_needs_the_right_to_run_as_system(operator, admin, make_device, world):
+    saved = await made(operator, files=[], content="- hosts: all\n")
+    job = await job_of(operator, make_device, world, saved)
+    kept = (await operator.post("/api/scheduled_jobs", json=job)).json()
+    denied = {"denied_permissions": ["run_as_system"]}
+    assert (await admin.patch(f"/api/operators/{world.operator.id}", json=denied)).status_code == 200
+    content = {"content": "- hosts: all\n  gather_facts: false\n", "files": []}
+    assert (await operator.put(f"{PATH}/{saved['id']}", json=PLAYBOOK | content)).status_code == 403
+    assert (await operator.post("/api/scheduled_jobs", json=job | {"name": "Another"})).status_code == 403
+    shown = (await operator.get(f"/api/scheduled_jobs/{kept['id']}")).json()["allowed_actions"]
+    assert {one["action"] for one in shown if not one["allowed"]} >= {"update", "rerun"}

@@ -82,3 +82,17 @@ async def test_nothing_needs_the_old_key_any_more(db: Database, scene: Scene) ->
         assert code is not None
         assert revealed((await credentials.open_for_use(tx, new, credential)).password) == SECRET
         assert (await agents.load_signer(tx, new)).key_id
+
+
+async def test_the_status_counts_every_column_of_envelopes(db: Database) -> None:
+    """A column of envelopes has `sealed` in its name; those of jobs and runs lie inside of documents."""
+    query = text("""
+        SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = 'public' AND column_name LIKE '%sealed%' AND data_type IN ('text', 'jsonb')
+    """)
+    async with db.begin() as tx:
+        columns = [(row.table_name, row.column_name) for row in await tx.execute(query)]
+    counted = str(sealed.COUNT)
+    assert ("credentials", "sealed") in columns
+    missing = [one for one in columns if not all(name in counted for name in one)]
+    assert missing == [], "watchbill.apps.sealed does not count these"

@@ -142,9 +142,12 @@ async def test_a_device_shows_whether_its_tunnel_can_be_used(fleet: Fleet, page:
     await expect(tunnel).to_contain_text("nothing has asked for it")
     async with fleet.db.begin() as tx:
         await vpn.prepare(tx, [device], now + timedelta(hours=1), now)
-        await vpn.note_seen(tx, [vpn.Seen(told.public_key, "203.0.113.7:40000", 1.0, 1.0, 2048, 92)], now)
     await page.reload()
-    await expect(tunnel).to_contain_text("Ready")
+    await expect(tunnel).to_contain_text("no handshake yet")
+    async with fleet.db.begin() as tx:
+        await vpn.note_seen(tx, [vpn.Seen(told.public_key, "203.0.113.7:40000", 1.0, 1.0, 2048, 92)], now)
+    # It is followed while it is open.
+    await expect(tunnel).to_contain_text("Ready", timeout=15_000)
     await expect(tunnel).to_contain_text("100.96.0.2")
     await expect(tunnel).to_contain_text("203.0.113.7:40000")
     await expect(tunnel).to_contain_text("2 KiB, 92 bytes")

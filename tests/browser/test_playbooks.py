@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.stage import violations
 from tests.flows.fleet import Fleet
 from watchbill.playbooks import Writer
 
@@ -109,3 +110,23 @@ async def test_an_archive_is_imported_and_a_job_takes_the_playbook(fleet: Fleet,
     await expect(card.get_by_role("combobox", name="Role")).to_have_count(0)
     await expect(page.get_by_role("radio", name="SSH, a run for each device")).to_be_checked()
     await expect(page.get_by_role("radio", name="System", exact=True)).to_have_count(0)
+
+
+async def test_axe_finds_nothing_in_a_playbook_with_a_fault(fleet: Fleet, open_page: Page) -> None:
+    await open_page.goto("/assemblies/new")
+    await open_page.get_by_role("combobox", name="Interpreter").click()
+    await open_page.get_by_role("option", name="Ansible (playbook)").click()
+    tree = open_page.get_by_role("navigation", name="Files of the playbook")
+    await tree.get_by_label("New file").fill("vars/more.yml")
+    await tree.get_by_role("button", name="Add file").click()
+    await open_page.get_by_role("region", name="Collections").get_by_role("button", name="Add").click()
+    await open_page.get_by_role("textbox", name="Name", exact=True).first.fill("Set up")
+    await open_page.get_by_role("button", name="Remove the collection").click()
+    await tree.get_by_role("button", name="playbook.yml").click()
+    await write(open_page, "Playbook", PLAY)
+    await expect(open_page.get_by_role("status", name="What Ansible finds")).to_contain_text("line 2")
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        await open_page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {one}" for one in await violations(open_page)]
+    assert found == []

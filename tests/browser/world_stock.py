@@ -1,8 +1,12 @@
-"""What the pictures of assemblies and of settings need: a script with a past, values at every place, people, tokens."""
+"""What the pictures of assemblies, of credentials and of settings need: a script with a past, values at every place, people, tokens."""
 
 from typing import Any
 
+from tests.factories.logins import make_credential
+from tests.factories.private_keys import PASSPHRASE, ed25519_key, written
 from tests.flows.fleet import Agent, Fleet
+from watchbill import credentials
+from watchbill.kit.secrets import KeyRing
 
 _ROTATE = """\
 #!/usr/bin/env bash
@@ -97,6 +101,7 @@ async def stock(fleet: Fleet, device: Agent) -> dict[str, Any]:
         {"name": "VERBOSE", "value": False, **site},
     ):
         await _post(fleet, "/api/variables", json=value)
+    await _credentials(fleet)
     for person in (
         {"username": "nora", "display_name": "Nora Kai", "role": "operator", "denied_permissions": ["run_as_system"]},
         {"username": "piet", "display_name": "Piet Anker", "role": "viewer"},
@@ -122,6 +127,36 @@ async def _playbook(fleet: Fleet) -> str:
         "files": files,
     }
     return str((await _post(fleet, "/api/assemblies", json=body))["id"])
+
+
+async def _credentials(fleet: Fleet) -> None:
+    """Of both kinds, for every site and for one; the key of the last is lost."""
+    for one in (
+        {"name": "Fleet root", "kind": "ssh", "username": "root", "private_key": written(ed25519_key())},
+        {
+            "name": "Harbour deploy",
+            "kind": "ssh",
+            "username": "deploy",
+            "password": "x-ray of a key",
+            "private_key": written(ed25519_key(), PASSPHRASE),
+            "passphrase": PASSPHRASE,
+            "become": {"method": "sudo", "password": "become-me"},
+            "site_id": fleet.site["id"],
+            "description": "signs in as who deploys, and becomes root",
+        },
+        {
+            "name": "Windows servers",
+            "kind": "winrm",
+            "username": "svc-watch",
+            "domain": "CORP",
+            "password": "x-ray of a key",
+        },
+    ):
+        await _post(fleet, "/api/credentials", json=one)
+    async with fleet.db.begin() as tx:
+        lost = KeyRing("k9", {"k9": bytes(32)})
+        await make_credential(tx, "Old bastion", keys=lost, now=await fleet.clock.now(tx), username="bastion")
+        await credentials.check_keys(tx, fleet.keys)
 
 
 async def _post(fleet: Fleet, path: str, **given: Any) -> dict[str, Any]:

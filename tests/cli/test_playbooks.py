@@ -52,3 +52,24 @@ def test_what_is_wrong_is_told_with_its_file_and_line(signed_in, unique, tmp_pat
     assert "link is a symbolic link" in refused.err
     alone = signed_in("assemblies", "import", "-", "--name", "X", stdin="name: x\n")
     assert "--name and --main are for the folder" in alone.err
+
+
+def test_a_job_of_playbooks_is_made_by_options_and_goes_through_its_file(signed_in, unique, tmp_path, device):
+    folder_in(tmp_path / f"Web {unique}")
+    name = made(signed_in("assemblies", "import", str(tmp_path / f"Web {unique}"), "--json")).json["name"]
+    file = tmp_path / "job.yaml"
+    file.write_text(
+        f"name: Set up {unique}\ncomponents:\n  - {{assembly: {name}, kind: playbook}}\ntargets:\n"
+        f"  - {{kind: device, hostname: {device}}}\nschedule: {{type: daily, start: 2030-01-01T03:00}}\nexecution_context: ssh\n"
+    )
+    planned = signed_in("jobs", "plan", str(file))
+    assert "1 to create" in planned.err, planned.err
+    job = made(signed_in("jobs", "create", "-f", str(file), "--playbook", name, "--playbook", name, "--json")).json
+    assert ([one["kind"] for one in job["components"]], job["execution_context"]) == (["playbook"] * 2, "ssh")
+    exported = made(signed_in("jobs", "export", "-", "--only", str(job["id"]))).out
+    assert exported.count("kind: playbook") == 2
+    file.write_text(exported)
+    assert made(signed_in("jobs", "plan", str(file))).code == 0
+    mixed = signed_in("jobs", "create", "-f", str(file), "--script", name, "--playbook", name)
+    assert mixed.code != 0
+    assert "must be script as the first component: a job runs scripts or playbooks, not both" in mixed.err

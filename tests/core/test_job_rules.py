@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import check as check_assembly
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
-from watchbill.core.job_rules_kinds import contexts_of
 from watchbill.core.job_rules_toggle import read_toggle
-from watchbill.core.job_rules_values import CONTEXT_MATRIX, ComponentKind, ExecutionContext
 from watchbill.core.targets import TargetFacts
 
 NOW = datetime(2026, 5, 4, 7, 1, tzinfo=UTC)
-ASSEMBLY, OLD, PLAYBOOK = UUID(int=1), UUID(int=2), UUID(int=3)
+ASSEMBLY, OLD = UUID(int=1), UUID(int=2)
 DEVICES = [UUID(int=100 + number) for number in range(3)]
 SCRIPT = {
     "name": "Clean",
@@ -32,7 +30,6 @@ SCRIPT = {
         {"name": "Token", "type": "secret", "required": True},
     ],
 }
-PLAYS = {"name": "Set up", "kind": "playbook", "content": "- hosts: all\n", "time_limit_seconds": 600}
 VALUES = {"Where": "here", "Token": "hush"}
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -46,7 +43,6 @@ def facts(**changes) -> Facts:
     known = {
         ASSEMBLY: AssemblyFacts(2, is_archived=False, revisions={1: draft, 2: draft}),
         OLD: AssemblyFacts(1, is_archived=True, revisions={1: draft}),
-        PLAYBOOK: AssemblyFacts(1, is_archived=False, revisions={1: check_assembly(PLAYS).draft}),
     }
     return replace(Facts(NOW, known, TargetFacts(frozenset(DEVICES))), **changes)
 
@@ -233,49 +229,6 @@ def test_a_job_for_signed_in_users_has_components_checks_and_tries_as_any_other(
     parts[0] = {**parts[0], "role": "check"}
     several = {"components": parts, "policies": {"retries": 2}, "execution_context": "current_user"}
     assert found(job(**several)) == []
-
-
-def test_every_pair_of_component_and_context_has_its_cell():
-    pairs = {(kind, context) for kind in ComponentKind for context in ExecutionContext}
-    assert set(CONTEXT_MATRIX) == pairs
-    assert contexts_of(ComponentKind.SCRIPT).now == ("system", "current_user")
-    assert contexts_of(ComponentKind.PLAYBOOK).now == ("ssh", "ssh_individual", "winrm", "winrm_individual")
-
-
-def playbook(**changes):
-    return {"assembly_id": str(PLAYBOOK), "kind": "playbook"} | changes
-
-
-def test_playbooks_run_one_after_the_other_from_the_engine():
-    saved, problems = judged(job(components=[playbook(), playbook(revision=1)]))
-    assert not problems
-    assert saved is not None
-    assert (saved.execution_context, saved.time_limit_seconds) == ("ssh_individual", 1200)
-    for context in ("ssh", "ssh_individual", "winrm", "winrm_individual"):
-        assert found(job(components=[playbook()], execution_context=context)) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        ({"components": [playbook()], "execution_context": "system"}, ("execution_context", "not_allowed")),
-        ({"execution_context": "ssh"}, ("execution_context", "not_allowed")),
-        ({"components": [playbook(), component()]}, ("components.1.kind", "mixed_kinds")),
-        ({"components": [component(), playbook()]}, ("components.1.kind", "mixed_kinds")),
-        (
-            {"components": [playbook(assembly_id=str(ASSEMBLY), variables=VALUES)]},
-            ("components.0.kind", "kind_mismatch"),
-        ),
-        ({"components": [playbook(kind="script")]}, ("components.0.kind", "kind_mismatch")),
-        ({"components": [playbook(role="check"), playbook()]}, ("components.0.role", "not_allowed")),
-        (
-            {"components": [playbook()], "policies": {"no_user_session": "wait"}},
-            ("policies.no_user_session", "not_allowed"),
-        ),
-    ],
-)
-def test_what_a_playbook_cannot_be_is_refused(changes, problem):
-    assert found(job(**changes)) == [problem]
 
 
 @pytest.mark.parametrize(

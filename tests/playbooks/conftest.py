@@ -52,7 +52,7 @@ def build(tmp_path_factory) -> Build:
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory, build) -> Path:
-    folder = tmp_path_factory.mktemp("source")
+    folder: Path = tmp_path_factory.mktemp("source")
     build(folder, "crew.deck", "1.2.0")
     build(folder, "crew.deck", "1.10.0")
     build(folder, "crew.sails", "2.0.0", {"crew.deck": "<1.5"})

@@ -12,7 +12,7 @@ import pytest
 
 from watchbill.core.playbook_rules import Collection
 from watchbill.kit.errors import InvalidError
-from watchbill.playbooks import CollectionCache
+from watchbill.playbooks import CollectionCache, installing, programs
 
 TASK = "- hosts: all\n  tasks:\n    - crew.deck.greet: {}\n"
 
@@ -161,7 +161,8 @@ class Answers(BaseHTTPRequestHandler):
                     "download_url": self.server.url.replace("/api/", f"/archive/{archive.name}"),
                     "signatures": [],
                 }
-        return None
+            case _:
+                return None
 
 
 @pytest.fixture
@@ -176,13 +177,12 @@ def server(source) -> Iterator[Server]:
 
 async def test_a_server_is_asked_with_its_token_which_nobody_else_sees(tmp_path, server, monkeypatch):
     asked = []
-    from watchbill.playbooks import installing
+    real = programs.run
 
     async def run(argv, **more):
         asked.append(repr((argv, more)))
         return await real(argv, **more)
 
-    real = installing.run
     monkeypatch.setattr(installing, "run", run)
     with_token = CollectionCache(tmp_path, server.url, "s3cret%token")
     folder = await with_token.path([Collection("crew.deck", "<1.5")])

@@ -38,7 +38,7 @@ async def test_a_worker_that_lost_its_lease_can_write_nothing(db: Database, scen
         assert await queue.claim(tx, item, ONE, scene.now) is None
 
 
-async def test_withdrawn_work_is_lost_to_its_holder(db: Database, scene: Scene) -> None:
+async def test_only_work_that_nobody_has_is_withdrawn(db: Database, scene: Scene) -> None:
     async with db.begin() as tx:
         item = await _item(tx, scene)
         lease = await queue.claim(tx, item, ONE, scene.now)
@@ -46,7 +46,11 @@ async def test_withdrawn_work_is_lost_to_its_holder(db: Database, scene: Scene) 
         assert await queue.sites_with_work(tx, scene.now) == {}
         assert await queue.sites_with_work(tx, scene.now + timedelta(minutes=1)) == {scene.site: 1}
         await queue.cancel(tx, [lease.run_id], scene.now)
-        assert not await queue.holds(tx, lease)
+        assert await queue.holds(tx, lease), "its holder has things to stop, and to tell"
+        await queue.put(tx, [queue.NewItem(lease.run_id, scene.site, Lane.SCHEDULED_JOB)], scene.now)
+        await queue.cancel(tx, [lease.run_id], scene.now)
+        other = int((await tx.execute(text("SELECT max(id) FROM work_items"))).scalar_one())
+        assert await queue.claim(tx, other, ONE, scene.now) is None
 
 
 async def _serve(db: Database, site: int, handle, stop: asyncio.Event) -> SiteQueue:

@@ -81,7 +81,11 @@ def test_garbage_instead_of_a_payload_is_a_wire_error(text):
 
 
 @settings(deadline=None)
-@given(st.text(st.characters(codec="ascii"), max_size=30) | st.ip_addresses(network="10.0.0.0/8").map(str) | addresses)
+@given(
+    st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=30)
+    | st.ip_addresses(network="10.0.0.0/8").map(str)
+    | addresses
+)
 def test_an_address_of_a_tunnel_is_that_of_one_host_or_refused(text):
     try:
         payload = w.parse_desired(desired(tunnel=tunnel(hub_addresses=(text,))).to_text())

@@ -1,6 +1,7 @@
 """What is sealed in the database, and under which key: one statement for everything that is kept so. Only reads."""
 
 from collections import defaultdict
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,7 +11,7 @@ from watchbill.kit.db import LOCK_SPACE
 _ROTATION_LOCK = 31
 _LOCK = text("SELECT pg_advisory_xact_lock(:space, :lock)")
 # Past revisions of jobs, and runs that have ended, are opened by nobody: what they hold is not counted.
-_COUNT = text(r"""
+COUNT: Final = text(r"""
 WITH sealed (what, envelope) AS (
   SELECT 'signing keys', private_key_sealed FROM engine_keys
   UNION ALL SELECT 'enrolment codes', enrolment_code_sealed FROM sites
@@ -32,7 +33,7 @@ SELECT what, split_part(envelope, '.', 2) AS key, count(*) AS number FROM sealed
 async def by_key(tx: AsyncConnection) -> dict[str, dict[str, int]]:
     """By the name of a key, how much of what is sealed under it."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in await tx.execute(_COUNT):
+    for row in await tx.execute(COUNT):
         found[row.key][row.what] = row.number
     return dict(found)
 

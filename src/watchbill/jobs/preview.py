@@ -230,6 +230,7 @@ async def _needs(
     loaded = await assemblies.load_revisions(tx, sorted({which for which, _ in given}))
     parts = [(loaded[which].draft, said) for which, said in given if which in loaded]
     names = sorted({name for declared, said in parts for name in required(declared, said)})
-    has_secrets = any(carries_secrets(declared, said) for declared, said in parts)
+    # A secret of a playbook is given by the Engine itself: it is sealed for no device.
+    has_secrets = any(carries_secrets(declared, said) for declared, said in parts if not declared.is_playbook)
     interpreters = sorted({declared.interpreter.value for declared, _ in parts if declared.interpreter})
     return _Needs(interpreters, names, has_secrets, {one.id: one.draft.name for one in found})

@@ -218,8 +218,8 @@ async def using_filter(tx: AsyncConnection, filter_id: int, visible: Select[tupl
 
 
 async def following_assembly(tx: AsyncConnection, scope: SiteScope, assembly_id: UUID) -> tuple[int, int]:
-    """How many jobs take each new revision of an assembly and run it as SYSTEM or from the Engine, and how many, whoever they run it as, have a device
-    outside of the scope to run on.
+    """How many jobs take each new revision of an assembly and run it as SYSTEM or from the Engine, and how many, whoever they run it as, have
+    a device outside of the scope to run on.
     """
     inside = func.coalesce(scope.clause(devices.c.site_id), literal(value=False))
     outside = (
@@ -233,8 +233,8 @@ async def following_assembly(tx: AsyncConnection, scope: SiteScope, assembly_id:
         job_components.c.assembly_id == assembly_id,
         job_components.c.assembly_revision.is_(None),
     )
-    is_system = jobs.c.definition["execution_context"].astext != "current_user"
-    query = select(func.count().filter(is_system), func.count().filter(outside)).where(
+    is_more_than_user = jobs.c.definition["execution_context"].astext != "current_user"
+    query = select(func.count().filter(is_more_than_user), func.count().filter(outside)).where(
         jobs.c.deleted_at.is_(None), latest
     )
     number, elsewhere = (await tx.execute(query)).one()

@@ -55,7 +55,8 @@ def needs_of(parts: Iterable[tuple[AssemblyDraft, Mapping[str, object]]]) -> Nee
     key = False
     for declared, given in parts:
         names.update(required(declared, given))
-        key = key or carries_secrets(declared, given)
+        # A playbook's secrets stay in the Engine.
+        key = key or (not declared.is_playbook and carries_secrets(declared, given))
     return Needs(tuple(sorted(names)), key)
 
 

@@ -17,10 +17,16 @@ export const devicesQuery = (query: DevicesQuery, limit = 100) =>
 
 const path = (device: { id: string }) => ({ path: { device_id: device.id } });
 
+/** No event tells of handshakes: while its tunnel is asked to be open, the device is read again. */
+const TUNNEL_MILLISECONDS = 5_000;
+const hasOpenTunnel = (device: WholeDevice | undefined): boolean =>
+  device?.tunnel?.open_until != null && new Date(device.tunnel.open_until).getTime() > Date.now();
+
 export const deviceQuery = (deviceId: string) =>
   queryOptions({
     queryKey: key("devices", "one", deviceId),
     queryFn: ({ signal }) => unwrap(api.GET("/api/devices/{device_id}", { params: path({ id: deviceId }), signal })),
+    refetchInterval: (query) => (hasOpenTunnel(query.state.data) ? TUNNEL_MILLISECONDS : false),
   });
 
 /** What ran on it, newest first. */

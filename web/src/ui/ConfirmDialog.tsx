@@ -54,7 +54,7 @@ export const ConfirmDialog = (props: ConfirmDialogProps) => {
             </Button>
             <Button
               type="submit"
-              color={danger ? "red" : undefined}
+              color={danger ? "red.9" : undefined}
               loading={busy}
               disabled={lacking !== null}
               title={lacking ?? undefined}

@@ -76,6 +76,7 @@ def list_devices(
         Column("reason", "reason"),
         *([Column("verdict", "verdict")] if any(row.get("verdict") for row in page.items) else []),
         Column("exit", "exit_code", is_right=True),
+        *([Column("recap", _recap)] if any(row.get("recap") for row in page.items) else []),
         Column("finished", lambda row: session.out.when(row["finished_at"])),
         Column("output", _written),
         Column("execution", lambda row: _last_executions(row["executions"])),
@@ -83,6 +84,11 @@ def list_devices(
         Column("last line", "last_line"),
     ]
     session.out.listing(page.items, columns, is_more=page.is_more, empty="This occurrence has no such devices.")
+
+
+def _recap(row: Mapping[str, Any]) -> str | None:
+    """Ansible's counters that are not nothing."""
+    return " ".join(f"{name}={number}" for name, number in (row["recap"] or {}).items() if number) or None
 
 
 def _last_executions(executions: Sequence[Mapping[str, Any]]) -> str | None:

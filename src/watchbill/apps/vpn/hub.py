@@ -5,6 +5,7 @@ One process at a time does so, by a lock of the database; any other stands by. A
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -39,22 +40,29 @@ def _monotonic() -> float:
 
 
 @dataclass
-class Ear:
-    """When packets were last found to have come from each peer. The counters of the interface say how many, not when."""
+class Watch:
+    """What has been told of each peer, and when packets were last found to have come from it: its counters say how many, not when."""
 
-    _last: dict[str, tuple[int, float | None]] = field(default_factory=dict)
+    _told: dict[str, PeerDump] = field(default_factory=dict)
+    _heard_at: dict[str, float] = field(default_factory=dict)
 
-    def age(self, peer: PeerDump, now: float) -> float | None:
-        """Seconds since then; None = none came since this process looks."""
-        before, heard_at = self._last.get(peer.public_key, (peer.rx_bytes, None))
-        if peer.rx_bytes != before:
-            heard_at = now
-        self._last[peer.public_key] = (peer.rx_bytes, heard_at)
+    def news(self, peers: Sequence[PeerDump], now: float) -> list[tuple[PeerDump, float | None]]:
+        """Peers that are not as they were told, each with the seconds since it was heard; None = it was not, since this process looks."""
+        changed = [one for one in peers if self._told.get(one.public_key) != one]
+        found = [(one, self._age(one, now)) for one in changed]
+        return [(one, age) for one, age in found if one.handshake or age is not None]
+
+    def _age(self, peer: PeerDump, now: float) -> float | None:
+        before = self._told.get(peer.public_key)
+        if before is not None and before.rx_bytes != peer.rx_bytes:
+            self._heard_at[peer.public_key] = now
+        heard_at = self._heard_at.get(peer.public_key)
         return None if heard_at is None else now - heard_at
 
-    def forget(self, public_keys: tuple[str, ...]) -> None:
-        for one in public_keys:
-            self._last.pop(one, None)
+    def told(self, peers: Sequence[PeerDump]) -> None:
+        """All of it is stored now; of others nothing is remembered."""
+        self._told = {one.public_key: one for one in peers}
+        self._heard_at = {key: at for key, at in self._heard_at.items() if key in self._told}
 
 
 @dataclass
@@ -64,7 +72,7 @@ class Hub:
     engine: Engine
     wake: Wake = field(default_factory=Wake)
     host: str = field(default_factory=socket.gethostname)
-    _ear: Ear = field(default_factory=Ear)
+    _watch: Watch = field(default_factory=Watch)
     _is_changed: bool = True
     _compared_at: float = float("-inf")
     _knocked: tuple[PeerConfig, ...] = ()
@@ -164,7 +172,6 @@ class Hub:
         # Who has an open tunnel and was forgotten here (a new interface, a device that was disabled) would notice in minutes only.
         await self.interface.apply(change, knock_seconds=self.engine.settings.vpn_keepalive_seconds)
         self._knocked += tuple(one for one in change.put if one.endpoint is not None)
-        self._ear.forget(change.remove)
         async with self.engine.db.begin() as tx:
             await vpn.note_applied(tx, [one.public_key for one in wanted])
         self._compared_at = _monotonic()
@@ -178,12 +185,13 @@ class Hub:
         self._knocked = ()
 
     async def _look(self, dump: Dump) -> None:
-        """Tell of every peer from which something came."""
-        read_at, now = host_seconds(), _monotonic()
-        ages = [(one, self._ear.age(one, now)) for one in dump.peers]
-        seen = [_seen(one, age, read_at) for one, age in ages if one.handshake or age is not None]
-        async with self.engine.db.begin() as tx:
-            await vpn.note_seen(tx, seen, await self.engine.clock.now(tx))
+        """Tell what is new of peers."""
+        read_at = host_seconds()
+        seen = [_seen(one, age, read_at) for one, age in self._watch.news(dump.peers, _monotonic())]
+        if seen:
+            async with self.engine.db.begin() as tx:
+                await vpn.note_seen(tx, seen, await self.engine.clock.now(tx))
+        self._watch.told(dump.peers)
 
     async def _say(self, state: HubState, detail: str | None = None) -> None:
         async with self.engine.db.begin() as tx:

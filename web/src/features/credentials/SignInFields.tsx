@@ -18,7 +18,7 @@ export const SignInFields = ({ draft, before, errorOf, onChange }: FieldsProps) 
   return (
     <>
       {draft.kind === "winrm" && <WinRmFields {...fieldsOf} />}
-      <Group grow align="start" gap="sm" preventGrowOverflow={false}>
+      <Group grow align="start" gap="sm">
         {!isByCertificate(draft) && (
           <TextInput
             label="Username"

@@ -2,7 +2,6 @@ import type { Credential } from "@/api/credentials";
 import { paths } from "@/lib/paths";
 import { AppLink } from "@/ui/AppLink";
 import { Icon } from "@/ui/icons";
-import { Instant } from "@/ui/Instant";
 import { StateBadge } from "@/ui/StateBadge";
 import type { Column } from "@/ui/table-columns";
 import { kindInWords, lostInWords, meansInWords } from "./credential-filters";
@@ -38,11 +37,10 @@ const Means = ({ one }: { one: Credential }) => (
 );
 
 export const CREDENTIAL_COLUMNS: readonly Column<Credential>[] = [
-  { id: "name", header: "Credential", width: 260, grow: true, phone: "title", cell: (one) => <Name one={one} /> },
-  { id: "kind", header: "Kind", width: 150, cell: kindInWords },
-  { id: "site", header: "For", width: 150, cell: (one) => <Place one={one} /> },
-  { id: "username", header: "Signs in as", width: 150, cell: (one) => one.username ?? "–" },
-  { id: "means", header: "By", width: 220, grow: true, cell: (one) => <Means one={one} /> },
+  { id: "name", header: "Credential", width: 220, grow: true, phone: "title", cell: (one) => <Name one={one} /> },
+  { id: "kind", header: "Kind", width: 130, cell: kindInWords },
+  { id: "site", header: "For", width: 130, cell: (one) => <Place one={one} /> },
+  { id: "username", header: "Signs in as", width: 120, cell: (one) => one.username ?? "–" },
+  { id: "means", header: "By", width: 190, grow: true, cell: (one) => <Means one={one} /> },
   { id: "state", header: "State", width: 140, cell: (one) => <StateBadge state={one.state} /> },
-  { id: "updated_at", header: "Changed", width: 110, cell: (one) => <Instant at={one.updated_at} show="relative" /> },
 ];
