@@ -1,6 +1,7 @@
 """Playbooks over WinRM, on a server of our own: by every way to sign in, and what becomes of faults, stops and wrong passwords."""
 
 import asyncio
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -246,6 +247,16 @@ async def test_a_login_that_hangs_comes_to_an_end(
     server.faults = {"Create": Fault.HANG}
     run, one = await _one(shop, _login(server))
     assert _refusal(run, one) == "The login of svc did not come to an end."
+
+
+@pytest.mark.parametrize("is_tls", [True, False])
+async def test_a_port_that_never_speaks_is_told(shop: Workshop, monkeypatch: pytest.MonkeyPatch, is_tls: bool) -> None:
+    monkeypatch.setattr(windows, "PATIENCE", 6.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        one = _host(Login("svc", silent.getsockname()[1], Secret(PASSWORD), is_tls=is_tls))
+        run = MemoryRun([one], _raw("whoami"))
+        await _do(shop, run)
+    assert ("does not answer" if is_tls else "did not come to an end") in _refusal(run, one)
 
 
 @pytest.mark.parametrize("fault", [Fault.STATUS_500, Fault.CUT])
