@@ -249,6 +249,15 @@ async def test_a_login_that_hangs_comes_to_an_end(
     assert _refusal(run, one) == "The login of svc did not come to an end."
 
 
+async def test_a_login_that_never_ends_is_left(
+    server: Endpoint, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "LONGEST", 2.0)
+    server.faults = {"Create": Fault.DRIP}
+    run, one = await _one(shop, _login(server))
+    assert _refusal(run, one) == "The login of svc did not come to an end."
+
+
 @pytest.mark.parametrize("is_tls", [True, False])
 async def test_a_port_that_never_speaks_is_told(shop: Workshop, monkeypatch: pytest.MonkeyPatch, is_tls: bool) -> None:
     monkeypatch.setattr(windows, "PATIENCE", 6.0)

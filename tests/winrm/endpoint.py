@@ -32,6 +32,8 @@ _PIECE = 65536
 
 class Fault(Enum):
     HANG = auto()
+    #: A byte now and then, for ever.
+    DRIP = auto()
     CUT = auto()
     STATUS_500 = auto()
     DENIED = auto()
@@ -272,6 +274,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._head(200, 100_000, "application/soap+xml;charset=UTF-8")
             self.wfile.write(b"<s:Envelope")
+            while fault is Fault.DRIP and not self.endpoint.closing.wait(0.1):
+                self.wfile.write(b" ")
         self.close_connection = True
 
     def _send(self, status: int, message: bytes, *, offers: str | None = None, is_sealed: bool = False) -> None:

@@ -9,11 +9,12 @@ import importlib.util
 import json
 import shutil
 import ssl
+import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import certifi
 import requests
@@ -33,8 +34,10 @@ from watchbill.executors.playbooks.folder import SHELLS, Host, Identity, endpoin
 from watchbill.executors.playbooks.reach import PATIENCE, knock, refused, said
 from watchbill.kit.winrm import NamedProtocol
 
-#: pywinrm waits in threads. As many as devices that are being entered at once.
-_THREADS: Final = ThreadPoolExecutor(20, thread_name_prefix="winrm")
+T = TypeVar("T")
+
+#: Seconds for all steps of a login together, or of closing a shell.
+LONGEST: Final = 60.0
 _NO_SUCH_SHELL: Final = 0x8033805B
 #: What a server calls the ways to sign in that it offers.
 _OFFERED: Final = {"ntlm": ("ntlm", "negotiate"), "basic": ("basic",), "credssp": ("credssp",)}
@@ -124,9 +127,31 @@ def _judged(place: str, certificate: Any, names: Sequence[str], trust: Path) -> 
 
 
 async def _sign_in(address: str, login: Login, identity: Identity, root: Path) -> Obstacle | None:
-    loop = asyncio.get_running_loop()
-    why_not = await loop.run_in_executor(_THREADS, _try, address, login, identity, root)
+    told = await _apart(lambda: _try(address, login, identity, root))
+    why_not = told[0] if told else f"The login of {_who(login)} did not come to an end."
     return refused(why_not) if why_not else None
+
+
+async def _apart(work: Callable[[], T]) -> list[T]:
+    """What comes of `work`, or nothing when it does not end in time.
+
+    It has a thread of its own: pywinrm waits, and bounds only the silence of a server. One that sends a byte now and then holds up
+    nobody but its own thread, which the process does not wait for.
+    """
+    done, ended, loop = list[T](), asyncio.Event(), asyncio.get_running_loop()
+
+    def run() -> None:
+        try:
+            done.append(work())
+        finally:
+            with suppress(RuntimeError):  # the loop is closed: there is nobody to tell
+                loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=run, daemon=True, name="winrm").start()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST):
+            await ended.wait()
+    return done
 
 
 def _try(address: str, login: Login, identity: Identity, root: Path) -> str | None:
@@ -222,13 +247,14 @@ async def close_shells(folder: Path, hosts: Sequence[Host]) -> set[str]:
     notes = [json.loads(note.read_text()) for note in (folder / SHELLS).glob("*") if not note.suffix]
     by_endpoint = {endpoint_of(host.address, host.login): host for host in hosts}
     left = [(by_endpoint[note["endpoint"]], note["shell"]) for note in notes if note["endpoint"] in by_endpoint]
-    loop = asyncio.get_running_loop()
-    tries = [
-        loop.run_in_executor(_THREADS, _close, host, shell_id, folder / "keys" / f"left{place}")
-        for place, (host, shell_id) in enumerate(left)
-    ]
+    places = [folder / "keys" / f"left{number}" for number in range(len(left))]
+    tries = [_closed(host, shell_id, place) for (host, shell_id), place in zip(left, places, strict=True)]
     closed = await asyncio.gather(*tries)
     return {host.alias for (host, _), is_closed in zip(left, closed, strict=True) if not is_closed}
+
+
+async def _closed(host: Host, shell_id: str, place: Path) -> bool:
+    return await _apart(lambda: _close(host, shell_id, place)) == [True]
 
 
 def _close(host: Host, shell_id: str, place: Path) -> bool:
