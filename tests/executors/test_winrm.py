@@ -227,6 +227,7 @@ async def test_a_password_that_changes_in_the_middle_is_tried_once_more(server: 
     [
         ("Create", Fault.STATUS_500, "WinRM answered svc with the HTTP status 500."),
         ("Create", Fault.DENIED, "WinRM refused svc a shell: Access is denied."),
+        ("Create", Fault.FLOOD, "The connection broke during the login of svc."),
         ("Create", Fault.CUT, "The connection broke during the login of svc."),
         ("Create", Fault.NONSENSE, "What answers there does not speak WinRM."),
     ],

@@ -34,6 +34,8 @@ class Fault(Enum):
     HANG = auto()
     #: A byte now and then, for ever.
     DRIP = auto()
+    #: As much as is taken.
+    FLOOD = auto()
     CUT = auto()
     STATUS_500 = auto()
     DENIED = auto()
@@ -272,10 +274,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is Fault.NONSENSE:
             self._send(200, b"<html>It works!</html>")
         else:
-            self._head(200, 100_000, "application/soap+xml;charset=UTF-8")
+            self._head(200, 1 << 40, "application/soap+xml;charset=UTF-8")
             self.wfile.write(b"<s:Envelope")
             while fault is Fault.DRIP and not self.endpoint.closing.wait(0.1):
                 self.wfile.write(b" ")
+            while fault is Fault.FLOOD and not self.endpoint.closing.is_set():
+                self.wfile.write(bytes(_PIECE))
         self.close_connection = True
 
     def _send(self, status: int, message: bytes, *, offers: str | None = None, is_sealed: bool = False) -> None:

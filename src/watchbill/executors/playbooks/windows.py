@@ -32,7 +32,7 @@ from winrm.exceptions import (
 from watchbill.executors.base import Login, Obstacle
 from watchbill.executors.playbooks.folder import SHELLS, Host, Identity, endpoint_of, run_folder, winrm_options
 from watchbill.executors.playbooks.reach import PATIENCE, knock, refused, said
-from watchbill.kit.winrm import NamedProtocol
+from watchbill.kit.winrm import Protocol
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ def _try(address: str, login: Login, identity: Identity, root: Path) -> str | No
     return None
 
 
-def _protocol(address: str, login: Login, identity: Identity, place: Path) -> NamedProtocol:
+def _protocol(address: str, login: Login, identity: Identity, place: Path) -> Protocol:
     options: dict[str, Any] = {"transport": login.transport, "username": login.username}
     if login.password is not None:
         options["password"] = login.password.reveal()
@@ -177,7 +177,7 @@ def _protocol(address: str, login: Login, identity: Identity, place: Path) -> Na
         "operation_timeout_sec": seconds - 5,
         **winrm_options(place, login, identity),
     }
-    return NamedProtocol(endpoint_of(address, login), **options)
+    return Protocol(endpoint_of(address, login), **options)
 
 
 _FAILURES: Final = (

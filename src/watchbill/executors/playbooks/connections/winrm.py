@@ -9,7 +9,7 @@ from typing import Any
 import ansible.plugins.connection
 from ansible import constants
 
-from watchbill.kit.winrm import NamedProtocol
+from watchbill.kit.winrm import Protocol
 
 
 def _original() -> Any:
@@ -23,7 +23,7 @@ def _original() -> Any:
     return module
 
 
-class _NotedProtocol(NamedProtocol):
+class _NotedProtocol(Protocol):
     """Has a file for each shell that is open, so that one that is left open can be closed from elsewhere."""
 
     def open_shell(self, *args: Any, **options: Any) -> str:
