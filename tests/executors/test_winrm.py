@@ -103,6 +103,7 @@ async def test_a_playbook_runs_over_tls(server: Endpoint, shop: Workshop, root: 
     run, one = await _one(shop, _login(server, transport=transport), "whoami", "hostname")
     assert run.ends[one.execution_id].exit_code == 0, run.text(one)
     assert run.recaps[one.execution_id] == Recap(ok=2, changed=2)
+    assert "WARNING" not in run.text(one)
     assert [script.split()[0] for script in server.scripts] == ["whoami", "hostname"]
     assert all(server.attempts)
     assert server.shells == {}

@@ -21,6 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from tests.winrm import soap
 from tests.winrm.certificates import Pair
 from tests.winrm.sign_in import Basic, CredSsp, Ntlm, Reply
@@ -107,6 +109,7 @@ class Endpoint:
     accounts: dict[str, str]
     offers: tuple[str, ...]
     accounts_file: Path
+    certificate: x509.Certificate | None = None
     port: int = 0
     answer: Callable[[str], Answer] = lambda _: Answer()
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -233,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _context(self, scheme: str, token: str) -> Reply:
         if self.context is None:
             self.endpoint.begun += 1
-            self.context = CredSsp() if scheme == "CredSSP" else Ntlm()
+            self.context = CredSsp() if scheme == "CredSSP" else Ntlm(self.endpoint.certificate)
         try:
             reply = self.context.step(token)
         except PermissionError:
@@ -319,7 +322,7 @@ def endpoint(
 ) -> Iterator[Endpoint]:
     """A server on 127.0.0.1, by TLS where it has a certificate. `clients`: who signs the certificates of accounts."""
     with _known(accounts) as known:
-        made = Endpoint(dict(accounts), offers, known)
+        made = Endpoint(dict(accounts), offers, known, server.certificate if server else None)
         handler = type("Handler", (_Handler,), {"endpoint": made})
         with _serving(made, _Server(("127.0.0.1", 0), handler)) as running:
             running.tls = _tls(server, clients) if server else None

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import spnego
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
 _BOUNDARY = b"--Encrypted Boundary"
@@ -75,11 +78,21 @@ class _Context:
 
 
 class Ntlm(_Context):
+    """Over TLS it must have been meant for this server: as Windows is with `CbtHardeningLevel` strict."""
+
     scheme = "Negotiate"
     protocol = "application/HTTP-SPNEGO-session-encrypted"
 
+    def __init__(self, certificate: x509.Certificate | None) -> None:
+        self._certificate = certificate
+        super().__init__()
+
     def made(self) -> Any:
-        return spnego.server(protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+        bindings = None
+        if self._certificate is not None:
+            mark = b"tls-server-end-point:" + self._certificate.fingerprint(SHA256())
+            bindings = GssChannelBindings(application_data=mark)
+        return spnego.server(protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm, channel_bindings=bindings)
 
 
 class CredSsp(_Context):
