@@ -107,7 +107,7 @@ def workshop(engine: Engine) -> Workshop:
     """What the playbooks of this process share."""
     settings = engine.settings
     limits = Limits(settings.output_head_bytes, settings.output_tail_bytes)
-    return Workshop(default_root(), limits, asyncio.Semaphore(settings.playbooks_at_once))
+    return Workshop(default_root(), limits, asyncio.Semaphore(settings.playbooks_at_once), settings.winrm_trust)
 
 
 @dataclass

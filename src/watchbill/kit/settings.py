@@ -218,6 +218,11 @@ class Settings:
         "Where collections of playbooks are installed from: a folder of their archives, or the URL of a server.",
     )
     galaxy_token: str | None = _setting(None, _token, "The token of that server, when it wants one.", is_secret=True)
+    winrm_trust: Path | None = _setting(
+        None,
+        _absolute,
+        "Certificates (PEM, a file or a folder) of who signs those of Windows devices; none: whom this machine trusts.",
+    )
     event_log_minutes: int = _setting("60", _number(5, 1440), "How far back a live view can resume.")
     retention_days: int = _setting(
         "90", _number(8, 3650), "Days that runs are kept, results and output with them; they go by whole weeks."

@@ -66,7 +66,7 @@ _GIVEN_UP: Final = "The playbook was not run: its work was given up. "
 #: What a playbook may know of its device, as variables of its host.
 _FACTS = text("""
 SELECT d.id, d.hostname, coalesce(s.name, '') AS site, coalesce(d.os_family, '') AS os_family, coalesce(d.os_name, '') AS os_name,
-  coalesce(d.os_version, '') AS os_version, ARRAY(SELECT g.tag FROM device_tags g WHERE g.device_id = d.id ORDER BY 1) AS tags
+  coalesce(d.os_version, '') AS os_version, coalesce(d.domain, '') AS domain, ARRAY(SELECT g.tag FROM device_tags g WHERE g.device_id = d.id ORDER BY 1) AS tags
 FROM devices d LEFT JOIN sites s ON s.id = d.site_id WHERE d.id = ANY(:ids)
 """)
 
@@ -78,7 +78,7 @@ take = take_for_item
 async def facts_of(tx: AsyncConnection, device_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, object]]:
     """By device: `watchbill_hostname`, `watchbill_site`, `watchbill_tags` and so on."""
     rows = await tx.execute(_FACTS, {"ids": list(device_ids)})
-    names = ("hostname", "site", "os_family", "os_name", "os_version", "tags")
+    names = ("hostname", "site", "os_family", "os_name", "os_version", "domain", "tags")
     return {
         row.id: {"watchbill_device_id": str(row.id), **{f"watchbill_{name}": getattr(row, name) for name in names}}
         for row in rows

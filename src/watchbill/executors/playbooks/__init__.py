@@ -14,9 +14,9 @@ from typing import Final
 from watchbill.core.job_rules_values import SHARED_CONTEXTS, ExecutionContext
 from watchbill.core.playbook_rules import MAIN
 from watchbill.core.states import SkipReason
-from watchbill.executors.base import End, Given, LeaseLostError, News, Obstacle, PlaybookPort, Way, WorkRequest
+from watchbill.executors.base import End, Given, LeaseLostError, Login, News, Obstacle, PlaybookPort, Way, WorkRequest
 from watchbill.executors.playbooks.folder import Host, aliases, default_root, fill, run_folder, wipe_leftovers
-from watchbill.executors.playbooks.play import Limits, Play
+from watchbill.executors.playbooks.play import Limits, Play, Tidy
 from watchbill.executors.playbooks.process import controller
 
 #: Devices of one shared run; more go one after another.
@@ -32,11 +32,15 @@ __all__ = ["MAIN", "Limits", "Workshop", "default_root", "wipe_leftovers"]
 
 @dataclass
 class Workshop:
-    """What all playbooks of this process share: how many run at once, where their folders are, what of an output is kept."""
+    """What all playbooks of this process share: how many run at once, where their folders are, what of an output is kept.
+
+    `trust`: certificates of who signs those of Windows devices; None = whom this machine trusts.
+    """
 
     root: Path
     limits: Limits
     slots: asyncio.Semaphore
+    trust: Path | None = None
     entering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_ENTERING))
 
     async def execute(self, request: WorkRequest, run: PlaybookPort) -> None:
@@ -151,7 +155,14 @@ class _Work:
             collections = await self.run.lay_out(hosts[0].given.playbook, folder / "project")
             await asyncio.to_thread(fill, folder, hosts, main=MAIN, is_windows=self._is_windows)
             async with controller(folder, collections) as started:
-                return await Play(self.run, hosts, self.shop.limits, self._stopped).watch(started)
+                tidy = self._tidy(folder, hosts) if self._is_windows else None
+                return await Play(self.run, hosts, self.shop.limits, self._stopped, tidy).watch(started)
+
+    @staticmethod
+    def _tidy(folder: Path, hosts: Sequence[Host]) -> Tidy:
+        from watchbill.executors.playbooks import windows
+
+        return lambda: windows.close_shells(folder, hosts)
 
     # Ways into devices.
 
@@ -194,14 +205,20 @@ class _Work:
         assert given.login is not None
         async with self.shop.entering:
             if self._is_windows:
-                failed = await reach.knock(way.address, given.login.port)
-                return failed or Host(alias, given, way.address, given.login)
+                return await self._try_windows(given, given.login, alias, way.address)
             entered = await reach.enter(
                 way.address, given.login, lambda key: self.run.check_host_key(given.device_id, key)
             )
         if isinstance(entered, Obstacle):
             return entered
         return Host(alias, given, way.address, entered.login, entered.host_key)
+
+    async def _try_windows(self, given: Given, login: Login, alias: str, address: str) -> Host | Obstacle:
+        from watchbill.executors.playbooks import windows
+
+        trust = self.shop.trust or windows.trusted_by_system()
+        found = await windows.enter(address, login, _names(given), trust, self.shop.root)
+        return found if isinstance(found, Obstacle) else Host(alias, given, address, login, identity=found)
 
 
 def _first(several: BaseExceptionGroup) -> BaseException:
@@ -211,6 +228,13 @@ def _first(several: BaseExceptionGroup) -> BaseException:
     while isinstance(one, BaseExceptionGroup):
         one = one.exceptions[0]
     return one
+
+
+def _names(given: Given) -> list[str]:
+    """What a device's certificate may be of: its full name, where it has a domain, and the name that it tells of itself."""
+    domain = given.facts.get("watchbill_domain")
+    full = [f"{given.hostname}.{domain}"] if domain and "." not in given.hostname else []
+    return [*full, given.hostname]
 
 
 def _no_way(way: Way) -> Obstacle:

@@ -26,6 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
 from watchbill.executors.base import Given, Login
 
 _PREFIX: Final = "wb-"
+_HOME: Final = Path("home", "ansible")
+#: Where the connection `winrm` notes the shells that are open.
+SHELLS: Final = _HOME / "shells"
 
 
 class _Unsafe(str):
@@ -52,6 +55,16 @@ class Host:
     login: Login
     #: As known_hosts writes it, of SSH.
     host_key: str | None = None
+    #: Of WinRM.
+    identity: "Identity | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a device is to WinRM: the name that its certificate must be of, and whose signature it must have; None = it is not validated."""
+
+    name: str
+    trust: Path | None
 
 
 def aliases(givens: Sequence[Given]) -> list[str]:
@@ -123,7 +136,7 @@ def _host_variables(folder: Path, place: int, host: Host, *, is_windows: bool) -
         found |= {"ansible_become_method": login.become.method, "ansible_become_user": login.become.user}
         if login.become.password is not None:
             found["ansible_become_password"] = login.become.password.reveal()
-    found |= _winrm(folder, place, login) if is_windows else _ssh(folder, place, login)
+    found |= _winrm(folder, place, host) if is_windows else _ssh(folder, place, login)
     return {name: _unsafe(value) for name, value in found.items()}
 
 
@@ -148,19 +161,44 @@ def _without_passphrase(login: Login) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
-def _winrm(folder: Path, place: int, login: Login) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _winrm(folder: Path, place: int, host: Host) -> dict[str, Any]:
+    assert host.identity is not None
+    login = host.login
+    options = winrm_options(folder / "keys" / str(place), login, host.identity)
+    return {
         "ansible_connection": "winrm",
+        "ansible_shell_type": "powershell",
         "ansible_port": login.port,
-        "ansible_winrm_scheme": "https" if login.is_tls else "http",
+        "ansible_winrm_scheme": _scheme(login),
         "ansible_winrm_transport": login.transport,
-        "ansible_winrm_server_cert_validation": "validate" if login.validates_certificates else "ignore",
+        **{f"ansible_winrm_{name}": value for name, value in options.items()},
     }
+
+
+def _scheme(login: Login) -> str:
+    return "https" if login.is_tls else "http"
+
+
+def endpoint_of(address: str, login: Login) -> str:
+    """Where WinRM is asked; it is the address that Ansible makes of its variables."""
+    return f"{_scheme(login)}://{address}:{login.port}/wsman"
+
+
+def winrm_options(place: Path, login: Login, identity: Identity) -> dict[str, Any]:
+    """What pywinrm is told besides the account, alike for Ansible and for who tries a login before it.
+
+    `place`: the beginning of the paths of the files that are written for it.
+    """
+    found: dict[str, Any] = {"kerberos_hostname_override": identity.name, "proxy": None}
+    if identity.trust is None:
+        found["server_cert_validation"] = "ignore"
+    else:
+        found |= {"server_cert_validation": "validate", "ca_trust_path": str(identity.trust)}
     if login.certificate is not None and login.private_key is not None:
-        for name, text in (("pem", login.certificate), ("key", login.private_key.reveal())):
-            _write(folder / "keys" / f"{place}.{name}", text)
-        found["ansible_winrm_cert_pem"] = str(folder / "keys" / f"{place}.pem")
-        found["ansible_winrm_cert_key_pem"] = str(folder / "keys" / f"{place}.key")
+        for name, text in (("cert_pem", login.certificate), ("cert_key_pem", login.private_key.reveal())):
+            path = place.with_name(f"{place.name}.{name}")
+            _write(path, text)
+            found[name] = str(path)
     return found
 
 
@@ -205,13 +243,14 @@ def environment(folder: Path, collections: Sequence[Path], python: Path) -> dict
         "TMPDIR": str(folder / "tmp"),
         "LANG": "C.UTF-8",
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "home" / "ansible"),
+        "ANSIBLE_HOME": str(folder / _HOME),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
         "ANSIBLE_SSH_ARGS": " ".join(["-F", "none", *(f"-o {name}={value}" for name, value in ssh.items())]),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_ROLES_PATH": str(folder / "project" / "roles"),
         "ANSIBLE_COLLECTIONS_PATH": ":".join(str(path) for path in collections) or str(folder / "home" / "collections"),
+        "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connections")),
         "ANSIBLE_FORCE_COLOR": "True",
         "ANSIBLE_PIPELINING": "True",
         "ANSIBLE_TIMEOUT": "15",

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -18,6 +18,7 @@ _TELL_SECONDS: Final = 0.25
 _TELL_BYTES: Final = 256 * 1024
 
 Why = Literal["timed_out", "cancelled"]
+Tidy = Callable[[], Awaitable[Collection[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,20 @@ class Limits:
 
 @dataclass
 class Play:
-    """Reads a controller and tells the port. `stopped`: executions that are to be stopped; it is looked at all the time."""
+    """Reads a controller and tells the port. `stopped`: executions that are to be stopped; it is looked at all the time.
+
+    `tidy` ends what is left on devices when the controller has ended, and names the hosts where it could not.
+    """
 
     run: PlaybookPort
     hosts: Sequence[Host]
     limits: Limits
     stopped: set[uuid.UUID]
+    tidy: Tidy | None = None
     _news: News = field(default_factory=News)
     _bytes: int = 0
     _follow: list[Given] = field(default_factory=list)
+    _left: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self._story = Story([host.alias for host in self.hosts])
@@ -56,6 +62,7 @@ class Play:
         """Until its end; what follows on it."""
         end, why = await self._read(controller)
         errors = controller.errors() if end is None and why is None else ""
+        self._left = await self.tidy() if self.tidy else ()
         self._end(end, why, errors)
         await self._tell()
         return self._follow
@@ -113,7 +120,7 @@ class Play:
             self._news.ends.append(self._end_of(host, output, end, why))
 
     def _end_of(self, host: Host, output: Output, end: Mapping[str, Any] | None, why: Why | None) -> End:
-        is_gone = bool(end is None or end.get("is_gone", True))
+        is_gone = bool(end is None or end.get("is_gone", True)) and host.alias not in self._left
         outcome: Literal["exited", "timed_out", "cancelled", "interrupted"] = why or "exited"
         code, reason, detail = None, None, None
         if why is None and end is None:

@@ -4,6 +4,7 @@ Keys come first, and a stored password is tried once: a wrong one must not lock 
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,7 +28,8 @@ class Entered:
     host_key: str
 
 
-def _refused(detail: str) -> Obstacle:
+def refused(detail: str) -> Obstacle:
+    """A device that cannot be entered, in a sentence."""
     return Obstacle(SkipReason.PREFLIGHT_FAILED, detail)
 
 
@@ -39,16 +41,16 @@ async def enter(address: str, login: Login, is_trusted: CheckKey) -> Entered | O
         async with asyncio.timeout(PATIENCE):
             offered = await asyncssh.get_server_host_key(address, port)
     except TimeoutError:
-        return _refused(f"{place} does not answer.")
+        return refused(f"{place} does not answer.")
     except (OSError, asyncssh.Error) as error:
-        return _refused(f"{place}: no SSH server: {_said(error)}.")
+        return refused(f"{place}: no SSH server: {said(error)}.")
     if offered is None:
-        return _refused(f"{place}: the SSH server shows no host key.")
+        return refused(f"{place}: the SSH server shows no host key.")
     public = offered.export_public_key("openssh").decode().split()
     key = " ".join(public[:2])
     why_not = await is_trusted(key)
     if why_not is not None:
-        return _refused(why_not)
+        return refused(why_not)
     accepted = await _accepted(address, port, login, key)
     return Entered(accepted, f"{_known(address, port)} {key}") if isinstance(accepted, Login) else accepted
 
@@ -66,13 +68,13 @@ async def _accepted(address: str, port: int, login: Login, key: str) -> Login | 
         except asyncssh.PermissionDenied:
             tried.append(name)
         except TimeoutError:
-            return _refused(f"The login of {login.username} did not come to an end.")
+            return refused(f"The login of {login.username} did not come to an end.")
         except (OSError, asyncssh.Error) as error:
-            return _refused(f"The login of {login.username} failed: {_said(error)}.")
+            return refused(f"The login of {login.username} failed: {said(error)}.")
         else:
             return way
-    refused = " and ".join(tried) or "every way in"
-    return _refused(f"The device refused {refused} of {login.username}.")
+    ways = " and ".join(tried) or "every way in"
+    return refused(f"The device refused {ways} of {login.username}.")
 
 
 def _ways(login: Login) -> list[tuple[str, Login]]:
@@ -111,18 +113,21 @@ async def _try(address: str, port: int, login: Login, key: str) -> None:
     await connection.wait_closed()
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """What an error says, to be put into a sentence."""
+    if type(error) is OSError or isinstance(error, ConnectionError):
+        return os.strerror(error.errno) if error.errno else "the connection broke"
     return str(error).strip().rstrip(".") or type(error).__name__
 
 
 async def knock(address: str, port: int) -> Obstacle | None:
-    """Whether something listens there at all; for what has no login to try beforehand."""
+    """Whether something listens there at all."""
     try:
         async with asyncio.timeout(PATIENCE):
             _, writer = await asyncio.open_connection(address, port)
     except TimeoutError:
-        return _refused(f"{address} port {port} does not answer.")
+        return refused(f"{address} port {port} does not answer.")
     except OSError as error:
-        return _refused(f"{address} port {port}: {_said(error)}.")
+        return refused(f"{address} port {port}: {said(error)}.")
     writer.close()
     return None
