@@ -17,7 +17,8 @@ from tests.executors.memory_run import MemoryRun, given, login
 from tests.executors.sshd import Sshd, sshd
 from watchbill.core.recap import Recap
 from watchbill.core.states import SkipReason
-from watchbill.executors import Given, Limits, Login, WorkRequest, Workshop
+from watchbill.executors import Given, Limits, Login, WorkRequest, Workshop, wipe_leftovers
+from watchbill.executors.playbooks.folder import run_folder
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ async def test_a_stop_ends_all_that_was_started(server: Sshd, shop: Workshop) ->
         run.stopping = {one.execution_id}
         run.bell.set()
     assert run.ends[one.execution_id].outcome == "cancelled"
-    assert run.ends[one.execution_id].is_gone
+    assert not run.ends[one.execution_id].is_gone, "what had begun on the device may go on there"
     assert _of(run.folders[0]) == []
 
 
@@ -219,6 +220,17 @@ async def test_typed_values_and_passwords_that_look_like_templates(server: Sshd,
     run = MemoryRun([one], _plays(said))
     await _do(shop, run)
     assert "4 yes {{ 1 + 1 }}" in run.text(one)
+
+
+def test_only_folders_that_nobody_uses_are_wiped(root: Path) -> None:
+    left = root / "wb-left"
+    left.mkdir()
+    (root / "mine").mkdir()
+    with run_folder(root) as used:
+        wipe_leftovers(root)
+        assert used.is_dir()
+        assert not left.exists()
+    assert [path.name for path in root.iterdir()] == ["mine"]
 
 
 def _of(folder: Path) -> list[psutil.Process]:

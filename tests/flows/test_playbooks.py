@@ -83,7 +83,8 @@ async def test_a_stop_reaches_the_controller(fleet: Fleet, crew: list[Agent]) ->
     assert reply.status_code == 202, reply.text
     assert (await fleet.closed(job))["outcome"] == "cancelled"
     row = await fleet.row(job)
-    assert (row["state"], row["cancel_answer"]) == ("cancelled", "killed")
+    # The controller is gone; of what it had begun on the device nobody knows.
+    assert (row["state"], row["cancel_answer"]) == ("cancelled", "could_not")
 
 
 async def test_playbooks_run_one_after_another_and_are_tried_again(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def _with_a_killed_worker(there: Shore) -> None:
     for interrupted, state in (("lost", "lost"), ("again", "success")):
         policies = {"offline": "skip", "interrupted": interrupted}
         job = there.job(f"Slow, {interrupted}", "Slow", "ssh", "--service-account", policies=policies)
-        until("the play is under way", lambda job=job: set(_states(there.crew, job).values()) >= {"running"})
+        until("the play is under way", partial(_is_running, there.crew, job))
         there.crew.engine.run("pkill", "-KILL", "-f", "watchbill.*site-worker")
         rows = there.ended(job, 240)
         ran = {(row["state"], row["reason"]) for row in rows if row["state"] != "skipped"}
@@ -113,6 +114,10 @@ def _with_a_killed_worker(there: Shore) -> None:
     left = there.crew.engine.run("pgrep", "-f", "ansible-playbook|controller.py", is_checked=False)
     assert left.stdout == "", "nothing of a dead worker runs on"
     assert "wb-" not in there.crew.engine.run("ls", "/dev/shm").stdout, "the next worker wipes what it left"
+
+
+def _is_running(crew: Fleet, job: int) -> bool:
+    return "running" in _states(crew, job).values()
 
 
 def _states(crew: Fleet, job: int) -> dict[str, str]:

@@ -3,17 +3,17 @@
 Whatever is secret lies nowhere but here, in memory where the system has a file system for that, and never in an argument.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import yaml
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -87,22 +87,46 @@ def _plain(name: str) -> str:
 
 @contextmanager
 def run_folder(root: Path) -> Iterator[Path]:
-    """A new folder below `root`, wiped at the end, whatever happens."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
+    """A new folder below `root`, wiped at the end, whatever happens. It is locked meanwhile: so everybody sees that it is in use."""
+    with _locked(root):
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+        lock = _lock(folder)
     try:
         for name in ("env", "inventory", "project", "cp", "tmp", "home", "keys"):
             (folder / name).mkdir(mode=0o700)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def wipe_leftovers(root: Path) -> None:
-    """Folders of workers that were killed."""
-    for folder in root.glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
+    """Folders of workers that were killed: their locks went with them. A number of a process would not do: others may count anew."""
+    with _locked(root):
+        for folder in root.glob(f"{_PREFIX}*"):
+            with suppress(OSError):  # in use, or not ours
+                lock = _lock(folder, fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = _lock(folder)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: Path, how: int = 0) -> int:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def default_root() -> Path:

@@ -120,7 +120,9 @@ class Play:
             self._news.ends.append(self._end_of(host, output, end, why))
 
     def _end_of(self, host: Host, output: Output, end: Mapping[str, Any] | None, why: Why | None) -> End:
-        is_gone = bool(end is None or end.get("is_gone", True)) and host.alias not in self._left
+        # By SSH nothing tells that a command that had begun on the device has ended with its connection.
+        may_go_on = not self.tidy and why is not None and self._story.has_begun(host.alias)
+        is_gone = bool(end is None or end.get("is_gone", True)) and host.alias not in self._left and not may_go_on
         outcome: Literal["exited", "timed_out", "cancelled", "interrupted"] = why or "exited"
         code, reason, detail = None, None, None
         if why is None and end is None:
