@@ -3,10 +3,12 @@
 import uuid
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from watchbill.core.recap import Recap
+from watchbill.executors import places
 from watchbill.executors.playbooks.output import Masker, Output
 from watchbill.executors.playbooks.story import Story, Told
 
@@ -86,6 +88,11 @@ def test_the_last_line_is_without_colours_and_blanks() -> None:
     output = Output(uuid.uuid4(), uuid.uuid4(), 1000, 0)
     output.add(b"first\n\x1b[0;32mok: [a]\x1b[0m\n\n  \n")
     assert output.last_line == "ok: [a]"
+
+
+@pytest.mark.parametrize(("gib", "expected"), [(0, 1), (1, 4), (1.9, 7), (64, 8)])
+def test_no_more_runs_at_once_than_there_is_memory_for(gib: float, expected: int) -> None:
+    assert places(8, int(gib * 1024**3)) == expected
 
 
 def test_secrets_are_masked_in_every_form() -> None:

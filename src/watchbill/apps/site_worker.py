@@ -8,6 +8,8 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import psutil
+
 from watchbill import queue, runs
 from watchbill.apps.playbook_access import EngineAccess
 from watchbill.apps.playbook_run import Access, Bell, PlaybookRun
@@ -20,6 +22,7 @@ from watchbill.executors import (
     Workshop,
     default_root,
     executors,
+    places,
     wipe_leftovers,
 )
 from watchbill.kit import log
@@ -107,7 +110,8 @@ def workshop(engine: Engine) -> Workshop:
     """What the playbooks of this process share."""
     settings = engine.settings
     limits = Limits(settings.output_head_bytes, settings.output_tail_bytes)
-    return Workshop(default_root(), limits, asyncio.Semaphore(settings.playbooks_at_once), settings.winrm_trust)
+    slots = places(settings.playbooks_at_once, psutil.virtual_memory().available)
+    return Workshop(default_root(), limits, asyncio.Semaphore(slots), settings.winrm_trust)
 
 
 @dataclass

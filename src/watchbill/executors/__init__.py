@@ -22,7 +22,7 @@ from watchbill.executors.base import (
     Way,
     WorkRequest,
 )
-from watchbill.executors.playbooks import MAIN, Limits, Workshop, default_root, wipe_leftovers
+from watchbill.executors.playbooks import MAIN, Limits, Workshop, default_root, places, wipe_leftovers
 
 __all__ = [
     "MAIN",
@@ -43,6 +43,7 @@ __all__ = [
     "Workshop",
     "default_root",
     "executors",
+    "places",
     "wipe_leftovers",
 ]
 

@@ -198,7 +198,9 @@ class Settings:
         "300", _number(5, 86_400), "A site worker with no work ends after this long."
     )
     playbooks_at_once: int = _setting(
-        "8", _number(1, 500), "Most runs of Ansible that one site worker has at once; each takes some 100 MB of memory."
+        "8",
+        _number(1, 500),
+        "Most runs of Ansible that one site worker has at once; fewer where its host has less than 256 MiB for each.",
     )
     heartbeat_seconds: int = _setting("20", _number(5, 300), "How often an agent tells the gateway that it is there.")
     agent_token_seconds: int = _setting("3600", _number(60, 86_400), "How long an agent's token is good for.")

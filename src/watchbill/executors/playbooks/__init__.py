@@ -27,7 +27,15 @@ _ENTERING: Final = 20
 _CONNECT_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 
-__all__ = ["MAIN", "Limits", "Workshop", "default_root", "wipe_leftovers"]
+#: Memory that a run of Ansible may take: a controller had 128 MB at ten hosts, and its forks come and go.
+_MEMORY_EACH: Final = 256 * 1024 * 1024
+
+__all__ = ["MAIN", "Limits", "Workshop", "default_root", "places", "wipe_leftovers"]
+
+
+def places(most: int, free_bytes: int) -> int:
+    """How many runs of Ansible a process may have at once: at least one, and no more than its host has memory for."""
+    return max(1, min(most, free_bytes // _MEMORY_EACH))
 
 
 @dataclass
