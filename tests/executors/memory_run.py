@@ -61,6 +61,9 @@ class MemoryRun:
         found = {one: self.addresses.get(one, "127.0.0.1") for one in device_ids}
         return {one: Way(address, "Its tunnel is not there.", is_final=True) for one, address in found.items()}
 
+    async def way_changed(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.1))
+
     async def check_host_key(self, device_id: uuid.UUID, offered: str) -> str | None:
         known = self.host_keys.setdefault(device_id, offered)
         return None if known == offered else "Its SSH host key has changed."

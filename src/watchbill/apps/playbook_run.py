@@ -20,6 +20,7 @@ from watchbill.core.states import SkipReason
 from watchbill.devices import host_keys
 from watchbill.executors import End, Given, LeaseLostError, Login, News, Obstacle, Playbook, Way
 from watchbill.kit import log
+from watchbill.kit.service import wait_any
 from watchbill.playbooks import CollectionCache
 from watchbill.queue import Lease
 from watchbill.runs import Chunk, Delivery, Report, RunContent, playbooks
@@ -77,6 +78,8 @@ class PlaybookRun:
     access: Access
     collections: CollectionCache
     stops: asyncio.Event
+    #: Rung when a tunnel has changed.
+    tunnels: asyncio.Event
     _content: RunContent | None = None
     _drafts: dict[tuple[uuid.UUID, int], AssemblyDraft] = field(default_factory=dict)
 
@@ -112,10 +115,14 @@ class PlaybookRun:
             return await runs.await_turn(tx, behind, await self.engine.clock.now(tx))
 
     async def ways(self, device_ids: Collection[uuid.UUID], *, is_first: bool) -> Mapping[uuid.UUID, Way]:
+        self.tunnels.clear()  # what changes from here on is heard of while one waits
         async with self._step() as (tx, now):
             content = await self._contents(tx)
             until = now + timedelta(seconds=content.time_limit_seconds) + _LONGER if is_first else None
             return await self.access.ways(tx, device_ids, now, until=until)
+
+    async def way_changed(self, seconds: float) -> None:
+        await wait_any((self.tunnels,), seconds)
 
     async def check_host_key(self, device_id: uuid.UUID, offered: str) -> str | None:
         async with self._step() as (tx, now):

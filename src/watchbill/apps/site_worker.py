@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import psutil
 
-from watchbill import queue, runs
+from watchbill import queue, runs, vpn
 from watchbill.apps.playbook_access import EngineAccess
 from watchbill.apps.playbook_run import Access, Bell, PlaybookRun
 from watchbill.apps.wiring import Engine
@@ -48,6 +48,7 @@ class Worker:
     id: uuid.UUID
     access: Access
     bell: Bell = field(default_factory=Bell)
+    tunnels: Bell = field(default_factory=Bell)
 
     def __post_init__(self) -> None:
         self._executors = executors(workshop(self.engine))
@@ -83,8 +84,8 @@ class Worker:
 
     async def _execute(self, lease: Lease, request: WorkRequest) -> None:
         try:
-            async with self.bell.listening() as stops:
-                run = PlaybookRun(self.engine, lease, self.access, self._collections, stops)
+            async with self.bell.listening() as stops, self.tunnels.listening() as tunnels:
+                run = PlaybookRun(self.engine, lease, self.access, self._collections, stops, tunnels)
                 await self._executors[request.execution_context](request, run)
         except LeaseLostError:
             _logger.warning("lease.lost", item=lease.item_id, term=lease.term)
@@ -140,6 +141,7 @@ async def main(engine: Engine, site_id: int) -> None:
     worker = Worker(engine, heartbeat.id, EngineAccess(engine))
     listener = Listener(engine.db.conninfo)
     listener.on(runs.PLAYBOOKS, worker.bell.ring)
+    listener.on(vpn.CHANGED_CHANNEL, worker.tunnels.ring)
     wipe_leftovers(default_root())
     work = SiteQueue(engine.db.conninfo, site_id, LANES, worker.handle)
     services: list[Service] = [heartbeat, listener, work, _Idle(work, engine.settings.site_worker_idle_seconds, done)]

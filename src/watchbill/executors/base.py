@@ -159,6 +159,9 @@ class PlaybookPort(RunPort, Protocol):
     async def ways(self, device_ids: Collection[uuid.UUID], *, is_first: bool) -> Mapping[uuid.UUID, Way]:
         """Which devices can be reached now; `is_first` asks for their tunnels to be opened."""
 
+    async def way_changed(self, seconds: float) -> None:
+        """Return when a device may have become reachable, or after so many seconds."""
+
     async def check_host_key(self, device_id: uuid.UUID, offered: str) -> str | None:
         """Why the key that a device's SSH server shows is not to be trusted; None = it is. The first one is kept."""
 

@@ -25,7 +25,8 @@ _TOGETHER: Final = 200
 _ENTERING: Final = 20
 #: Seconds that a device's tunnel has to come up: less than the bound of the state `connecting`.
 _CONNECT_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 0.5
+#: Who waits for a tunnel looks again when he is told, and at least this often.
+_LOOK_SECONDS: Final = 2.0
 
 #: Memory that a run of Ansible may take: a controller had 128 MB at ten hosts, and its forks come and go.
 _MEMORY_EACH: Final = 256 * 1024 * 1024
@@ -200,7 +201,7 @@ class _Work:
             is_first = False
             if not any(self._may_come(one, found[one.device_id]) for one in givens) or loop.time() >= deadline:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
+            await self.run.way_changed(_LOOK_SECONDS)
         return found
 
     def _may_come(self, given: Given, way: Way) -> bool:
