@@ -46,6 +46,8 @@ class MemoryRun:
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     has_begun: asyncio.Event = field(default_factory=asyncio.Event)
     folders: list[Path] = field(default_factory=list)
+    #: Why the first playbook cannot be laid out.
+    not_laid_out: Exception | None = None
 
     async def release(self) -> int:
         return 0
@@ -77,6 +79,8 @@ class MemoryRun:
 
     async def lay_out(self, playbook: Playbook, folder: Path) -> Sequence[Path]:
         self.folders.append(folder.parent)
+        if self.not_laid_out and len(self.folders) == 1:
+            raise self.not_laid_out
         for name, content in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from watchbill.core.recap import Recap
 from watchbill.core.states import SkipReason
 from watchbill.executors import Given, Limits, Login, WorkRequest, Workshop, wipe_leftovers
 from watchbill.executors.playbooks.folder import run_folder
+from watchbill.kit.errors import ConflictError
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +213,21 @@ async def test_a_disk_that_fills_up_while_events_arrive_is_a_failure_that_says_s
     assert (end.outcome, end.reason) in {("exited", "playbook_failed"), ("interrupted", None)}
     assert "No space left on device" in run.text(one)
     assert [path.name for path in full.iterdir()] == ["junk"]
+
+
+@pytest.mark.parametrize(
+    "why",
+    [ConflictError("a.b is not in the source", code="collection_not_found"), OSError(28, "No space left on device")],
+)
+async def test_what_cannot_be_laid_out_fails_its_device_and_no_other(
+    server: Sshd, shop: Workshop, why: Exception
+) -> None:
+    hosts = [_host(server, "alpha"), _host(server, "beta")]
+    run = MemoryRun(list(hosts), _plays(SAY), not_laid_out=why)
+    await _do(replace(shop, slots=asyncio.Semaphore(1)), run)
+    ends = [run.ends[one.execution_id] for one in hosts]
+    assert [end.outcome for end in ends] == ["interrupted", "exited"]
+    assert str(why) in (ends[0].detail or "")
 
 
 async def test_typed_values_and_passwords_that_look_like_templates(server: Sshd, shop: Workshop) -> None:

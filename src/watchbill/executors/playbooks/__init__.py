@@ -18,6 +18,7 @@ from watchbill.executors.base import End, Given, LeaseLostError, Login, News, Ob
 from watchbill.executors.playbooks.folder import Host, aliases, default_root, fill, run_folder, wipe_leftovers
 from watchbill.executors.playbooks.play import Limits, Play, Tidy
 from watchbill.executors.playbooks.process import controller
+from watchbill.kit.errors import AppError
 
 #: Devices of one shared run; more go one after another.
 _TOGETHER: Final = 200
@@ -160,6 +161,15 @@ class _Work:
         return follow
 
     async def _play(self, hosts: Sequence[Host]) -> Sequence[Given]:
+        """What cannot be laid out, a collection that is not to be had or a full disk, fails these devices and no others."""
+        try:
+            return await self._played(hosts)
+        except (AppError, OSError) as error:
+            detail = f"The playbook could not be run: {error}"
+            ends = [End(one.given.execution_id, one.given.device_id, "interrupted", detail=detail) for one in hosts]
+            return await self.run.tell(News(ends=ends))
+
+    async def _played(self, hosts: Sequence[Host]) -> Sequence[Given]:
         with run_folder(self.shop.root) as folder:
             collections = await self.run.lay_out(hosts[0].given.playbook, folder / "project")
             await asyncio.to_thread(fill, folder, hosts, main=MAIN, is_windows=self._is_windows)

@@ -96,14 +96,21 @@ class Play:
             data = self._masker.masked(told.text)
             self._news.pieces += self._outputs[told.host].add(data)
             self._bytes += len(data)
-        for alias, recap in self._story.recaps().items():
-            host = self._by_alias[alias]
-            if alias not in self._begun and (len(self.hosts) == 1 or self._story.has_begun(alias)):
-                self._begun.add(alias)
-                self._news.started[host.given.execution_id] = host.given.device_id
-            if recap != self._told[alias]:
-                self._told[alias] = recap
-                self._news.recaps[host.given.execution_id] = recap
+        # The last event speaks of all hosts; the others change nothing but their own, and alone even what names no host has begun it.
+        is_of_all = "stats" in event or len(self.hosts) == 1
+        for alias in self._by_alias if is_of_all else [event.get("host")]:
+            if alias in self._by_alias:
+                self._note(alias)
+
+    def _note(self, alias: str) -> None:
+        execution = self._by_alias[alias].given
+        if alias not in self._begun and (len(self.hosts) == 1 or self._story.has_begun(alias)):
+            self._begun.add(alias)
+            self._news.started[execution.execution_id] = execution.device_id
+        recap = self._story.recap_of(alias)
+        if recap != self._told[alias]:
+            self._told[alias] = recap
+            self._news.recaps[execution.execution_id] = recap
 
     async def _tell(self) -> None:
         if not self._news.is_nothing:
