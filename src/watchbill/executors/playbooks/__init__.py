@@ -165,7 +165,9 @@ class _Work:
         try:
             return await self._played(hosts)
         except (AppError, OSError) as error:
-            detail = f"The playbook could not be run: {error}"
+            problems = error.problems if isinstance(error, AppError) else ()
+            why = "; ".join(f"{one.field} {one.message}" for one in problems) or str(error)
+            detail = f"The playbook could not be run: {why}"
             ends = [End(one.given.execution_id, one.given.device_id, "interrupted", detail=detail) for one in hosts]
             return await self.run.tell(News(ends=ends))
 
