@@ -17,6 +17,7 @@ from tests.factories import people, places
 from watchbill import agents, credentials, jobs, queue, runs
 from watchbill.agents import EnrolmentDraft
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
+from watchbill.core.states import WorkItemState
 from watchbill.credentials import OpenCredential
 from watchbill.executors import LeaseLostError
 from watchbill.identity import Actor, Role
@@ -140,22 +141,12 @@ class Network:
     def platform_of(self, sighting: Sighting) -> tuple[Platform | None, str]:
         return self.platform, "its SSH banner"
 
-    async def install(
-        self,
-        machine: Machine,
-        given: Sequence[OpenCredential],
-        guard: Guard,
-        _packages: Packages,
-        engine: Engine,
-        site: Site,
-        story: Story,
-        world: "World",
-    ) -> Installed:
-        self.entered.append(str(machine.address))
+    async def install(self, visit: Visit) -> Installed:
+        self.entered.append(str(visit.machine.address))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            return await self.machines[str(machine.address)](Visit(machine, given, guard, engine, site, story, world))
+            return await self.machines[str(visit.machine.address)](visit)
         finally:
             self.at_once -= 1
 
@@ -232,8 +223,17 @@ class World:
         return lease
 
     def workplace(self) -> Workplace:
-        async def install(*given: Any) -> Installed:
-            return await self.network.install(*given, self)
+        async def install(
+            machine: Machine,
+            credentials: Sequence[OpenCredential],
+            guard: Guard,
+            packages: Packages,
+            engine: Engine,
+            site: Site,
+            story: Story,
+        ) -> Installed:
+            del packages
+            return await self.network.install(Visit(machine, credentials, guard, engine, site, story, self))
 
         return Workplace(
             self.keys, self.network, install, install, lambda _branch: NoPackages(), asyncio.Semaphore(50), 4096
@@ -252,8 +252,6 @@ class World:
 
         await runner.work(self.workplace(), lease, step, bells or self.bells)
         async with self.db.begin() as tx:
-            from watchbill.core.states import WorkItemState
-
             await queue.settle(tx, lease, WorkItemState.DONE, await self.clock.now(tx))
 
     async def rows(self, occurrence_id: uuid.UUID) -> dict[str, OnboardingRow]:

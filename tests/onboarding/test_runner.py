@@ -289,7 +289,7 @@ async def test_a_fault_of_ours_with_one_machine_does_not_end_the_others(world: W
         raise AssertionError
 
     world.network.machines = {"10.4.0.1": broken, "10.4.0.2": good, "10.4.0.3": endless}
-    job = await world.job("10.4.0.1-3", duration={"time_limit_seconds": 1})
+    job = await world.job("10.4.0.1-3", duration={"time_limit_seconds": 8})
     occurrence = await world.begin(job)
     await world.work(occurrence)
     assert await world.ends(occurrence) == {
