@@ -56,6 +56,9 @@ class _Looking:
     attempts: list[Attempt] = field(default_factory=list)
     #: Ports of which it is not known yet whether they are open.
     open_questions: int = 0
+    #: Ports from which nothing at all came back.
+    silent: int = 0
+    is_seen: bool = False
     tries: int = 0
 
 
@@ -74,6 +77,7 @@ class _Sweep:
         self._running: set[asyncio.Task[None]] = set()
         self._looking: set[_Looking] = set()
         self._found: deque[Sighting] = deque()
+        self._closed_knocks: dict[tuple[int, str], Knock] = {}
         self._is_fed = False
         #: The consumer waits for a sighting; the feeder waits for room.
         self._arrival: asyncio.Future[None] | None = None
@@ -154,6 +158,7 @@ class _Sweep:
             self._settled(looking, attempt)
 
         looking.tries += 1
+        looking.silent = 0
         looking.open_questions = len(wanted)
         looking.attempts = [Attempt(port, settled) for port in wanted]
         for attempt in looking.attempts:
@@ -162,6 +167,9 @@ class _Sweep:
     def _settled(self, looking: _Looking, attempt: Attempt) -> None:
         if attempt.sock is None:
             self._end(attempt)
+            looking.silent += attempt.is_silent
+        else:
+            looking.is_seen = True
         looking.open_questions -= 1
         if looking.open_questions == 0:
             self._conclude(looking)
@@ -169,12 +177,20 @@ class _Sweep:
     def _conclude(self, looking: _Looking) -> None:
         """All ports of an address are tried."""
         attempts = looking.attempts
-        if any(one.sock is not None for one in attempts):
+        if looking.is_seen:
             self._start(self._talk(looking))
-        elif all(one.is_silent for one in attempts) and self._is_worth_another(looking):
+        elif looking.silent == len(attempts) and self._is_worth_another(looking):
             self._start(self._knock_again(looking))
         else:
-            self._deliver(looking, [Knock(one.port, is_open=False, detail=one.detail) for one in attempts])
+            self._deliver(looking, [self._closed(one) for one in attempts])
+
+    def _closed(self, attempt: Attempt) -> Knock:
+        """Most knocks of a sweep are one of a few, which are made once."""
+        what = (attempt.port, attempt.detail)
+        knock = self._closed_knocks.get(what)
+        if knock is None:
+            knock = self._closed_knocks[what] = Knock(attempt.port, is_open=False, detail=attempt.detail)
+        return knock
 
     def _is_worth_another(self, looking: _Looking) -> bool:
         """A lost packet may be the reason; nobody at the address, as far as the neighbours know, is none."""
@@ -208,10 +224,7 @@ class _Sweep:
             for attempt in looking.attempts:
                 if attempt.sock is not None:
                     asked[attempt.port] = tasks.create_task(self._ask(looking.address, attempt, attempt.sock))
-        knocks = [
-            asked[one.port].result() if one.port in asked else Knock(one.port, is_open=False, detail=one.detail)
-            for one in looking.attempts
-        ]
+        knocks = [asked[one.port].result() if one.port in asked else self._closed(one) for one in looking.attempts]
         self._deliver(looking, knocks)
 
     async def _ask(self, address: Address, attempt: Attempt, sock: socket.socket) -> Knock:

@@ -44,7 +44,7 @@ async def resolve(names: Iterable[str], *, seconds: float = 10, at_once: int = 3
     async def look_up(name: str) -> None:
         async with turns:
             try:
-                found.addresses[name] = await _in_thread(lambda: _addresses(name), seconds)
+                found.addresses[name] = await in_thread(lambda: _addresses(name), seconds)
             except TimeoutError:
                 found.failures[name] = f"the resolver did not answer within {seconds:g} s"
             except (OSError, UnicodeError) as error:
@@ -76,13 +76,13 @@ def _words(error: OSError | UnicodeError) -> str:
 async def reverse_name(address: Address, *, seconds: float = 3) -> str | None:
     """The name that the resolver has for an address; None = none, or no answer in time. It is a hint: nobody checks such names."""
     try:
-        name = await _in_thread(lambda: socket.getnameinfo((str(address), 0), socket.NI_NAMEREQD)[0], seconds)
+        name = await in_thread(lambda: socket.getnameinfo((str(address), 0), socket.NI_NAMEREQD)[0], seconds)
     except (OSError, UnicodeError):
         return None
     return name.rstrip(".") or None
 
 
-async def _in_thread(work: Callable[[], T], seconds: float) -> T:
+async def in_thread(work: Callable[[], T], seconds: float) -> T:
     """The result of a blocking call. Its thread ends with the process at the latest: nothing waits for it."""
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
