@@ -56,8 +56,12 @@ class Wires:
                 with suppress(OSError):
                     socket.socket.shutdown(found, socket.SHUT_RDWR)
 
-    def note_offers(self, response: requests.Response, **_: Any) -> None:
-        """Of requests' hooks: every response comes by."""
+    def close(self) -> None:
+        """Also those that a failed sign-in has left open."""
+        for connection in self._open:
+            connection.close()
+
+    def note_offers(self, response: requests.Response) -> None:
         if response.status_code == requests.codes.unauthorized:
             offers = response.headers.get("WWW-Authenticate", "").split(",")
             self.offered |= {one.split()[0].lower() for one in offers if one.split()}
@@ -83,6 +87,7 @@ class _CutAdapter(Adapter):
             def connect(self) -> None:
                 wires.add(self)
                 super().connect()
+                self.is_verified = True  # or none is wanted; each request would warn of it
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -94,6 +99,11 @@ class _CutAdapter(Adapter):
             options["ssl_context"] = self._identity
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    def build_response(self, *args: Any, **options: Any) -> requests.Response:
+        response = super().build_response(*args, **options)
+        self._wires.note_offers(response)
+        return response
 
 
 def wsman(address: str, port: int, credential: OpenCredential, name: str, trust: Path | None, wires: Wires) -> WSMan:
@@ -121,7 +131,6 @@ def _session(credential: OpenCredential, name: str | None, trust: Path | None, w
     session.verify = str(trust) if trust else False
     session.headers["Accept-Encoding"] = "identity"
     session.headers["User-Agent"] = "watchbill"
-    session.hooks["response"].append(wires.note_offers)
     identity = None
     password = credential.password.reveal() if credential.password else ""
     match credential.transport:

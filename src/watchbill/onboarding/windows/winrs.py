@@ -71,7 +71,7 @@ class WinRsLine:
         try:
             self._shell.open()
         except _FAILURES as error:
-            self._wsman.close()
+            self._hang_up()
             raise self._why_not(error) from error
 
     def _why_not(self, error: Exception) -> LineError:
@@ -142,7 +142,11 @@ class WinRsLine:
         except _FAILURES as error:
             raise _lost(error) from error
         finally:
-            self._wsman.close()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._wsman.close()
+        self._wires.close()
 
     def cut(self) -> None:
         self._wires.cut()
