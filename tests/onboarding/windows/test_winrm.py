@@ -1,6 +1,7 @@
 """Onboarding of Windows over WinRM, by the real client over real HTTP; the machine behind it is played (`tests.winrm.machine`)."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,11 @@ async def test_without_tls_every_message_is_encrypted(plain: Endpoint, world: Wo
 
 async def test_a_certificate_signs_in(server: Endpoint, world: World, ours: Pair) -> None:
     mine = signed(ours, "svc")
-    by = {"transport": Transport.CERTIFICATE, "certificate": mine.pem, "private_key": Secret(mine.key_pem)}
+    by: dict[str, Any] = {
+        "transport": Transport.CERTIFICATE,
+        "certificate": mine.pem,
+        "private_key": Secret(mine.key_pem),
+    }
     await world.install(machine(server), credential(login="", username="", password=None, **by))
     assert world.windows.is_running
 

@@ -195,11 +195,12 @@ class Placing:
         }
 
     async def _take_back(self) -> None:
-        """By a line of its own: the one that broke, or was cut in the middle of a step, serves no more."""
+        """First the old line is closed, as a step may still be at work there; then by a new one, as the old may be broken."""
         if not self._has_written:
             return
         with suppress(OnboardingError, TimeoutError):
             async with asyncio.timeout(_UNDO_SECONDS):
+                await self.remote.close()
                 remote = await self.again()
                 try:
                     await remote.run("clean", self._remains(is_kept=False))

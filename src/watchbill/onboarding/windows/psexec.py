@@ -10,13 +10,13 @@ Never run on Windows: its tests have a Samba server, which has accounts and shar
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from pypsexec.client import Client
-from pypsexec.exceptions import PypsexecException, SCMRException
+from pypsexec.exceptions import PDUException, PypsexecException, SCMRException
 from smbprotocol.exceptions import (
     AccessDenied,
     BadNetworkName,
@@ -27,7 +27,6 @@ from smbprotocol.exceptions import (
     SMBConnectionClosed,
     SMBException,
     SMBResponseException,
-    SMBUnsupportedFeature,
 )
 from smbprotocol.open import (
     CreateDisposition,
@@ -56,6 +55,8 @@ from watchbill.onboarding.windows.scripts import PROGRAM, arguments
 _SECONDS: Final = 15
 #: Bytes of one write to a pipe.
 _PIECE: Final = 32 * 1024
+#: Bytes of one write to a file: a server grants less credit at first than what it calls its largest write takes.
+_WRITE: Final = 1024 * 1024
 #: A program that has just ended keeps its file for a moment.
 _TRIES: Final = 10
 _PAUSE_SECONDS: Final = 0.5
@@ -76,34 +77,54 @@ class PsExecLine:
         self._who = credential.login
         self._place = f"{address} port {port}"
         password = credential.password.reveal() if credential.password else ""
-        self._client: Any = Client(address, username=credential.login, password=password, port=port, encrypt=True)
+        self._made: Callable[[], Any] = lambda: Client(
+            address, username=credential.login, password=password, port=port, encrypt=True
+        )
+        self._client: Any = self._made()
+        self._is_broken = False
 
     def sign_in(self) -> None:
         try:
             self._client.connect(timeout=_SECONDS)
-            self._client.create_service()
+            self._make_service()
         except _FAILURES as error:
-            with suppress(*_FAILURES):
-                self._client.remove_service()
             self._hang_up()
             raise self._why_not(error) from error
 
+    def _make_service(self) -> None:
+        try:
+            self._client.create_service()
+        except _FAILURES:
+            with suppress(*_FAILURES):
+                self._client.remove_service()
+            raise
+
     def _why_not(self, error: Exception) -> LineError:
+        if self._client.session.session_key is not None:
+            return self._not_served(error)
         match error:
             case SMBAuthenticationError() | LogonFailure() | PasswordExpired() | SpnegoError():
                 return RefusedError(f"it refused the password of {self._who}")
-            case AccessDenied() | SCMRException(return_code=5):
-                return NotPermittedError(f"{self._who} signs in by SMB, and is no administrator there.")
-            case SMBUnsupportedFeature():
-                return UnfitError(f"{self._place} does not encrypt SMB, which is needed.")
-            case BadNetworkName():
-                return UnfitError(f"{self._place} has no share ADMIN$.")
-            case PypsexecException():
-                return UnfitError(f"{self._place} lets nobody make a service: {_first_line(error)}")
             case SMBResponseException():
                 return UnfitError(f"SMB at {self._place} refused {self._who}: {_first_line(error)}")
             case _:
                 return LostError(f"The connection to {self._place} broke during the sign-in of {self._who}.")
+
+    def _not_served(self, error: Exception) -> LineError:
+        """The account was accepted."""
+        if not self._client.connection.supports_encryption:
+            return UnfitError(f"{self._place} does not encrypt SMB, which is needed.")
+        match error:
+            case AccessDenied() | SCMRException(return_code=5):
+                return NotPermittedError(f"{self._who} signs in by SMB, and is no administrator there.")
+            case BadNetworkName():
+                return NotPermittedError(f"{self._place} has no share ADMIN$.")
+            case PDUException():
+                return NotPermittedError(f"The service manager at {self._place} takes no service.")
+            case PypsexecException() | SMBResponseException():
+                return NotPermittedError(f"{self._place} takes no service: {_first_line(error)}")
+            case _:
+                return LostError(f"The connection to {self._place} broke before its service was made.")
 
     def run(self, stdin: Iterable[bytes]) -> Ran:
         try:
@@ -115,6 +136,7 @@ class PsExecLine:
                 stdin=lambda: _pieces(stdin),
             )
         except _FAILURES as error:
+            self._is_broken = True
             raise LostError(_first_line(error)) from error
         return Ran(code, stdout, stderr)
 
@@ -141,7 +163,7 @@ class PsExecLine:
             CreateDisposition.FILE_CREATE,
             CreateOptions.FILE_NON_DIRECTORY_FILE,
         )
-        size, place = self._client.connection.max_write_size, 0
+        size, place = min(_WRITE, self._client.connection.max_write_size), 0
         with file.open("rb") as source:
             while piece := source.read(size):
                 target.write(piece, place)
@@ -149,8 +171,15 @@ class PsExecLine:
         target.close(get_attributes=False)
 
     def close(self) -> None:
+        """Takes the service and its program away; where the connection broke, by another one."""
         try:
+            if self._is_broken:
+                self._hang_up()
+                self._client = self._made()
+                self._client.connect(timeout=_SECONDS)
             self._remove()
+        except _FAILURES as error:
+            raise LostError(_first_line(error)) from error
         finally:
             self._hang_up()
 
@@ -160,7 +189,7 @@ class PsExecLine:
                 self._client.remove_service()
             except _FAILURES as error:
                 if left == 0 or isinstance(error, SMBConnectionClosed):
-                    raise LostError(_first_line(error)) from error
+                    raise
                 time.sleep(_PAUSE_SECONDS)
             else:
                 return
@@ -170,6 +199,7 @@ class PsExecLine:
             self._client.connection.disconnect()
 
     def cut(self) -> None:
+        self._is_broken = True
         transport = self._client.connection.transport
         if transport is not None:
             with suppress(OSError):

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 #: Seconds that a thread has to notice that its connection is cut; after that the process goes on without it.
 _LAST_SECONDS: Final = 5.0
+#: Seconds for the end of a session.
+_CLOSING_SECONDS: Final = 30.0
 #: Bytes a second that the upload of a package may take at the slowest, besides the time of any step.
 _SLOWEST: Final = 256 * 1024
 #: The exit code of `begin.ps1` where PowerShell is too old for the scripts.
@@ -94,9 +96,9 @@ class Remote:
         return place
 
     async def close(self) -> None:
-        """End the session. What goes wrong then is nobody's concern."""
+        """End the session, and with it what still runs there. What goes wrong then is nobody's concern."""
         with suppress(OnboardingError):
-            await self._wait(self.line.close, "close", self._seconds)
+            await self._wait(self.line.close, "close", _CLOSING_SECONDS)
 
     async def _wait(self, work: Callable[[], T], name: str, seconds: float) -> T:
         try:

@@ -6,7 +6,7 @@ text, nothing here has a use for.
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 import requests
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.shell import CommandState, Process, SignalCode, WinRS
-from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet
+from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from spnego.exceptions import SpnegoError
 
@@ -62,9 +62,11 @@ class WinRsLine:
     def __init__(self, address: str, port: int, credential: OpenCredential, host_name: str, trust: Path | None) -> None:
         self.name = f"WinRM{' over TLS' if credential.tls else ''} on port {port}, {credential.transport}"
         self._credential = credential
-        self._wires = Wires()
         self._place = f"{address} port {port}"
-        self._wsman = wsman(address, port, credential, host_name, trust, self._wires)
+        self._is_broken = False
+        self._made: Callable[[Wires], WSMan] = lambda wires: wsman(address, port, credential, host_name, trust, wires)
+        self._wires = Wires()
+        self._wsman = self._made(self._wires)
         self._shell = _Shell(self._wsman, codepage=_CODE_PAGE)
 
     def sign_in(self) -> None:
@@ -108,6 +110,7 @@ class WinRsLine:
             self._feed(process, stdin)
             return self._rest(process)
         except _FAILURES as error:
+            self._is_broken = True
             raise _lost(error) from error
 
     @staticmethod
@@ -137,9 +140,15 @@ class WinRsLine:
         return None
 
     def close(self) -> None:
+        """Closing the shell ends what runs in it. Where its connection broke, by another one: Windows keeps a shell for two hours."""
+        if self._is_broken and self._shell.opened:
+            self._hang_up()
+            self._wires = Wires()
+            self._wsman = self._shell.wsman = self._made(self._wires)
         try:
             self._shell.close()
         except _FAILURES as error:
+            self._shell.opened = False
             raise _lost(error) from error
         finally:
             self._hang_up()
@@ -149,6 +158,7 @@ class WinRsLine:
         self._wires.close()
 
     def cut(self) -> None:
+        self._is_broken = True
         self._wires.cut()
 
 
