@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_joined(arguments))
     try:
         _COMMANDS[options.command](options)
     except AgentError as error:
@@ -44,6 +44,17 @@ def run_command(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """A code, a key and a signature may begin with a hyphen, which would be taken for an option of its own."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] in ("--code", "--key", "--signature"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -68,8 +68,8 @@ def service(options: argparse.Namespace) -> None:
 def _keep(word: str, keeping: list[str]) -> None:
     from watchbill_agent.service_keeper import Keeper
 
-    command = keeping[1:]
-    if keeping[:1] != ["--"] or not command or not Path(command[0]).is_absolute():
+    command = keeping[1:] if keeping[:1] == ["--"] else keeping  # which it is depends on the version of argparse
+    if not command or not Path(command[0]).is_absolute():
         raise AgentError("-- COMMAND: must be -- and the full path of a program with its arguments", EXIT_USAGE)
     keeper = Keeper()
     if word == "start":
