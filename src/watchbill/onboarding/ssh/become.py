@@ -26,7 +26,9 @@ async def become_root(shell: Shell, credential: OpenCredential, uid: int) -> str
         return f"{credential.login} is root"
     method = credential.become.method if credential.become else BecomeMethod.SUDO
     if credential.become is not None and credential.become.user != _ROOT:
-        raise _not_permitted(f"Only root can install a service, and “{credential.name}” becomes {credential.become.user}.")
+        raise _not_permitted(
+            f"Only root can install a service, and “{credential.name}” becomes {credential.become.user}."
+        )
     said = ""
     for way in _ways(method, credential):
         answer = await _tried(shell, way, credential)

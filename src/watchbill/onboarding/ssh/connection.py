@@ -5,6 +5,7 @@ way the server takes it.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,8 +84,9 @@ class _Login(asyncssh.SSHClient):
         return None if self._password is None else ""
 
     def kbdint_challenge_received(
-        self, name: str, instructions: str, lang: str, prompts: list[tuple[str, bool]]
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> list[str] | None:
+        del name, instructions, lang
         if not prompts:
             return []
         if len(prompts) == 1 and not prompts[0][1] and self._password is not None:

@@ -25,7 +25,9 @@ async def step(story: Story, name: str) -> AsyncIterator[Task]:
         try:
             yield task
         except TimeoutError:
-            raise failed(OnboardingReason.TIMED_OUT, f"The machine did not come to an end with “{name}” in time.") from None
+            raise failed(
+                OnboardingReason.TIMED_OUT, f"The machine did not come to an end with “{name}” in time."
+            ) from None
         except (OSError, asyncssh.Error) as error:
             detail = f"The connection was lost at “{name}”: {said(error)}."
             raise failed(OnboardingReason.CONNECTION_LOST, detail) from error

@@ -102,7 +102,9 @@ def facts_of(answer: Answer, shown: str) -> Facts:
 
 def _no_shell(answer: Answer, shown: str) -> OnboardingError:
     if _EXPIRED.search(answer.output):
-        return failed(OnboardingReason.NOT_PERMITTED, "The account's password must be changed before it can be used.", shown)
+        return failed(
+            OnboardingReason.NOT_PERMITTED, "The account's password must be changed before it can be used.", shown
+        )
     line = next((one.strip() for one in shown.splitlines() if one.strip()), "")
     answered = f"it answered “{line[:200]}”" if line else "it answered nothing"
     return unsupported(OnboardingReason.PLATFORM, f"There is no POSIX shell for this account: {answered}.", shown)

@@ -41,6 +41,7 @@ if [ -L "$base/current" ] && [ ! -d "$base/current" ]; then rm -f "$base/current
 [ -d "$base" ] && echo wb.base=yes
 [ -d "$data" ] && echo wb.data=yes
 [ -L "$link" ] || [ -e "$link" ] && echo wb.link=yes
+echo "wb.versions=$(ls "$base" 2>/dev/null | tr '\n' ' ')"
 echo "wb.current=$(readlink "$base/current" 2>/dev/null)"
 for one in state device_id server; do
   said=$(sed -n "s/^ *\"$one\": *\"\([^\"]*\)\".*/\1/p" "$data/identity.json" 2>/dev/null | head -n 1)
@@ -169,18 +170,18 @@ REMOVE_SERVICE: Final = _PLACES + '"$base/current/watchbill-agent" service remov
 ROLL_BACK: Final = (
     _PLACES
     + r"""
-[ -n "$had_service" ] || [ -z "$may_serve" ] || "$base/current/watchbill-agent" service remove </dev/null >/dev/null 2>&1
+[ -z "$serves_anew" ] || "$base/current/watchbill-agent" service remove </dev/null >/dev/null 2>&1
 rm -rf "$base"/.staging-*
 if [ -d "$base/.old-$version" ]; then
   rm -rf "$base/$version"; mv "$base/.old-$version" "$base/$version"
-elif [ -n "$is_placed" ]; then
+elif [ -n "$is_placed" ] && [ -z "$had_version" ]; then
   rm -rf "$base/$version"
 fi
 if [ -n "$previous" ]; then use "$previous"; else rm -f "$base/current"; fi
 [ -n "$had_link" ] || rm -f "$link"
 [ -n "$had_data" ] || rm -rf "$data" "$data-users"
 [ -n "$had_base" ] || rmdir "$base" 2>/dev/null
-[ -z "$had_service" ] || "$base/current/watchbill-agent" service install --branch "$branch" </dev/null >/dev/null 2>&1
+[ -z "$serves_again" ] || "$base/current/watchbill-agent" service install --branch "$branch" </dev/null >/dev/null 2>&1
 exit 0
 """
 )

@@ -93,7 +93,7 @@ class Shell:
     async def run(self, script: str, *, as_user: bool = False, seconds: float | None = None) -> Answer:
         """Run a script to its end; no line of it may be longer than 4,000 characters. TimeoutError, and what a lost connection raises."""
         become = None if as_user else self.become
-        async with asyncio.timeout(seconds or self.seconds), await self._process(become) as process:
+        async with asyncio.timeout(seconds or self.seconds), self._process(become) as process:
             started, before = await _start(process, become)
             if not started:
                 return Answer(await _status(process), before, has_started=False)

@@ -5,13 +5,12 @@ It is read from the disk as it goes, so that many installs at once take little m
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import BinaryIO, Final
 
 import asyncssh
 
 from watchbill.core.onboarding_states import OnboardingReason
-from watchbill.onboarding.base import Task
+from watchbill.onboarding.base import PackageFile, Task
 from watchbill.onboarding.ssh.faults import failed
 from watchbill.onboarding.ssh.shell import Shell, words
 
@@ -19,17 +18,17 @@ _CHUNK: Final = 512 * 1024
 _Write = Callable[[bytes], Awaitable[object]]
 
 
-async def put(shell: Shell, task: Task, folder: str, path: Path, manifest: bytes) -> None:
+async def put(shell: Shell, task: Task, folder: str, package: PackageFile) -> None:
     """Put the package and its manifest into the folder. OnboardingError `no_space` where they do not fit."""
     try:
         sftp = await _sftp(shell, folder)
         if sftp is None:
-            await _by_shell(shell, task, folder, path, manifest)
+            await _by_shell(shell, task, folder, package)
         else:
             async with sftp:
-                await _by_sftp(sftp, shell, task, folder, path, manifest)
+                await _by_sftp(sftp, shell, task, folder, package)
     except (asyncssh.SFTPError, _CatError) as error:
-        await _explain(shell, folder, path, error)
+        await _explain(shell, folder, package, error)
 
 
 async def _sftp(shell: Shell, folder: str) -> asyncssh.SFTPClient | None:
@@ -45,18 +44,16 @@ async def _sftp(shell: Shell, folder: str) -> asyncssh.SFTPClient | None:
     return None
 
 
-async def _by_sftp(
-    sftp: asyncssh.SFTPClient, shell: Shell, task: Task, folder: str, path: Path, manifest: bytes
-) -> None:
+async def _by_sftp(sftp: asyncssh.SFTPClient, shell: Shell, task: Task, folder: str, package: PackageFile) -> None:
     async with sftp.open(f"{folder}/manifest", "wb") as file:
-        await file.write(manifest)
+        await file.write(package.manifest)
     async with sftp.open(f"{folder}/package", "wb", max_requests=16) as file:
-        await _pass(path, file.write, shell, task, "by SFTP")
+        await _pass(package, file.write, shell, task, "by SFTP")
 
 
-async def _by_shell(shell: Shell, task: Task, folder: str, path: Path, manifest: bytes) -> None:
-    await _cat(shell, f"{folder}/manifest", lambda write: write(manifest))
-    await _cat(shell, f"{folder}/package", lambda write: _pass(path, write, shell, task, "through a shell"))
+async def _by_shell(shell: Shell, task: Task, folder: str, package: PackageFile) -> None:
+    await _cat(shell, f"{folder}/manifest", lambda write: write(package.manifest))
+    await _cat(shell, f"{folder}/package", lambda write: _pass(package, write, shell, task, "through a shell"))
 
 
 class _CatError(Exception):
@@ -88,10 +85,10 @@ async def _words_of(process: "asyncssh.SSHClientProcess[bytes]", shell: Shell) -
     return said.decode(errors="replace")
 
 
-async def _pass(path: Path, write: _Write, shell: Shell, task: Task, how: str) -> None:
+async def _pass(package: PackageFile, write: _Write, shell: Shell, task: Task, how: str) -> None:
     """Every part has its own time."""
-    size, gone = path.stat().st_size, 0
-    file = await asyncio.to_thread(path.open, "rb")
+    size, gone = package.size, 0
+    file = await asyncio.to_thread(package.path.open, "rb")
     with file:
         while data := await asyncio.to_thread(_read, file):
             async with asyncio.timeout(shell.seconds):
@@ -104,11 +101,11 @@ def _read(file: BinaryIO) -> bytes:
     return file.read(_CHUNK)
 
 
-async def _explain(shell: Shell, folder: str, path: Path, error: Exception) -> None:
+async def _explain(shell: Shell, folder: str, package: PackageFile, error: Exception) -> None:
     """SFTP says no more than that it failed, so the disk is asked."""
     answer = await shell.run(f'set -- $(df -Pk {words(folder)} | tail -n 1); echo "wb.free=$4"', as_user=True)
     free = answer.values.get("free", "")
-    is_full = "No space left" in str(error) or (free.isdecimal() and int(free) * 1024 < path.stat().st_size)
+    is_full = "No space left" in str(error) or (free.isdecimal() and int(free) * 1024 < package.size)
     if is_full:
         detail = f"The disk of {folder} was full before the package was there."
         raise failed(OnboardingReason.NO_SPACE, detail, str(error)) from error
