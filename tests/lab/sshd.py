@@ -107,5 +107,7 @@ def key_pair(passphrase: str = "") -> tuple[str, str]:
     """A private key and its public one, as OpenSSH has them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "lab", "-f", str(path)], check=True)
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "lab", "-f", str(path)], check=True
+        )
         return path.read_text(), path.with_suffix(".pub").read_text().strip()

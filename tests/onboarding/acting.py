@@ -182,6 +182,7 @@ class MemoryEngine:
         self.approved: dict[str, str] = {}
         self.clock_ahead = dt.timedelta()
         self.loses_requests = False
+        self.refuses = False
         self.host_key: str | None = None
         self._key = Ed25519PrivateKey.generate()
 
@@ -240,13 +241,15 @@ class MemoryEngine:
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if path == "/api/agent/enrol":
-            if body["code"] not in self.codes:
-                return 403, {"code": "enrolment_refused", "title": "the code is not valid"}
+            if self.refuses or body["code"] not in self.codes:
+                return 403, {"code": "enrolment_refused", "title": "the code is used up"}
             asked = str(uuid.uuid4())
             self.requests[asked] = body
             return 202, {"enrolment_id": asked, "poll_token": "p" * 20, "state": "pending", "poll_after_seconds": 0.2}
         asked = path.split("/")[-2]
-        if not path.endswith("/poll") or asked not in self.requests:
+        if not path.endswith("/poll"):
+            return 503, {"code": "unavailable", "title": "this Engine does no more than enrol"}
+        if asked not in self.requests:
             return 404, {"code": "not_found", "title": "no such request"}
         device_id = self.approved.get(asked)
         keys = [{"key_id": "one", "public_key": w.base64url(self._key.public_key().public_bytes_raw())}]

@@ -31,7 +31,9 @@ class Elf:
         self.arch = _MACHINES.get(self._read("<H", 18)[0])
         place, size, number = self._read("<Q", 32)[0], *self._read("<HH", 54)
         headers = [self._read("<IIQQQQQQ", place + size * one) for one in range(number)]
-        self._loads = [(address, offset, length) for kind, _, offset, address, _, length, _, _ in headers if kind == _LOAD]
+        self._loads = [
+            (address, offset, length) for kind, _, offset, address, _, length, _, _ in headers if kind == _LOAD
+        ]
         self._dynamic = next(
             ((offset, length) for kind, _, offset, _, _, length, _, _ in headers if kind == _DYNAMIC), None
         )

@@ -5,6 +5,7 @@ way the server takes it.
 """
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -49,12 +50,34 @@ class RefusedError(Exception):
     """The machine did not take the credential. The text says more, where there is more to say."""
 
 
+async def _dial(machine: Machine, patience: Patience) -> socket.socket:
+    """A connection to the port, before a word is said. What does not answer any more is lost, not slow."""
+    loop, place = asyncio.get_running_loop(), f"{machine.address} port {machine.ports.ssh}"
+    found = await loop.getaddrinfo(
+        str(machine.address), machine.ports.ssh, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)  # noqa: FBT003 - the argument has no name
+    try:
+        async with asyncio.timeout(patience.login):
+            await loop.sock_connect(sock, address)
+    except TimeoutError:
+        sock.close()
+        raise asyncssh.ConnectionLost(f"{place} does not answer any more") from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 async def host_key(machine: Machine, patience: Patience) -> HostKey:
     """The key that the machine shows to who has not signed in."""
     port = machine.ports.ssh
+    sock = await _dial(machine, patience)
     try:
         async with asyncio.timeout(patience.login):
-            key = await asyncssh.get_server_host_key(str(machine.address), port, config=None)
+            key = await asyncssh.get_server_host_key(sock=sock, config=None)
     except asyncssh.KeyExchangeFailed as error:
         detail = f"Its SSH server has no method in common with the Engine: {said(error)}."
         raise unsupported(OnboardingReason.SYSTEM_TOO_OLD, detail) from error
@@ -127,9 +150,10 @@ async def sign_in(
         keepalive_interval=patience.keepalive,
         keepalive_count_max=3,
     )
+    sock = await _dial(machine, patience)
     try:
         async with asyncio.timeout(patience.login):
-            return await asyncssh.connect(str(machine.address), machine.ports.ssh, options=options, config=None)
+            return await asyncssh.connect(sock=sock, options=options, config=None)
     except asyncssh.PermissionDenied:
         raise RefusedError(login.note) from None
     except asyncssh.HostKeyNotVerifiable:

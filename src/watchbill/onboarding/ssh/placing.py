@@ -94,7 +94,7 @@ class Placing:
 
     def _not_unpacked(self, answer: Answer) -> OnboardingError:
         shown = self.shell.shown(answer)
-        if "No space left" in answer.output:
+        if answer.is_full:
             return failed(OnboardingReason.NO_SPACE, "The disk was full before the package was unpacked.", shown)
         if "refused" in answer.values or answer.status == 4:
             return failed(OnboardingReason.PACKAGE_REFUSED, "The package was not accepted on the machine.", shown)

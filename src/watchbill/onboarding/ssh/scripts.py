@@ -68,7 +68,9 @@ judge() {
   failed=$((failed+1)); [ $failed -lt 2 ] || exit 0
 }
 if has curl; then
-  said=$(curl -sSk -o /dev/null --max-time 15 "$url" 2>&1 </dev/null); judge curl $? "$said"
+  said=$(curl -sSk -o /dev/null --max-time 15 "$url" 2>&1 </dev/null); code=$?
+  case $code in 6|7|28) failed=1;; esac # no name, no connection, no answer in time: no other program knows better
+  judge curl $code "$said"
 fi
 if has openssl; then
   said=$(echo | limit openssl s_client -connect "$host:$port" 2>&1 | tail -n 40)
@@ -122,7 +124,7 @@ UNPACK: Final = (
     + r"""
 mkdir -p "$base" && chown 0:0 "$base" && chmod 755 "$base" || exit 1
 staging=$(mktemp -d "$base/.staging-XXXXXXXX") || exit 1
-gzip -dc "$folder/package" 2>&1 | tar -xf - -C "$staging" 2>&1 || { rm -rf "$staging"; exit 1; }
+gzip -dc "$folder/package" | tar -xf - -C "$staging" 2>&1 || { rm -rf "$staging"; exit 1; }
 top=$staging/watchbill-agent-$version
 [ -x "$top/watchbill-agent" ] || { echo "the package has no watchbill-agent-$version/watchbill-agent"; rm -rf "$staging"; exit 4; }
 chown -R 0:0 "$top" && chmod -R go-w "$top" || { rm -rf "$staging"; exit 1; }

@@ -28,6 +28,8 @@ START: Final = f"/bin/sh {IN_SHELL}"
 _WINDOW: Final = 256 * 1024
 #: Nothing is echoed, and nothing is added to what is written.
 _TTY: Final = {asyncssh.PTY_ECHO: 0, asyncssh.PTY_OPOST: 0, asyncssh.PTY_ONLCR: 0}
+#: How programs say that a disk is full.
+_FULL: Final = re.compile(r"No space left|Wrote only \d+ of|quota exceeded", re.IGNORECASE)
 _END_OF_INPUT: Final = b"\x04"
 
 
@@ -38,6 +40,11 @@ class Answer:
     status: int | None
     output: str
     has_started: bool = True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a disk had no room for what was done."""
+        return _FULL.search(self.output) is not None
 
     @property
     def values(self) -> dict[str, str]:
@@ -90,27 +97,28 @@ class Shell:
     secrets: list[str] = field(default_factory=list)
     become: Become | None = None
 
-    async def run(self, script: str, *, as_user: bool = False, seconds: float | None = None) -> Answer:
+    async def run(self, script: str, *, as_user: bool = False) -> Answer:
         """Run a script to its end; no line of it may be longer than 4,000 characters. TimeoutError, and what a lost connection raises."""
         become = None if as_user else self.become
-        async with asyncio.timeout(seconds or self.seconds), self._process(become) as process:
-            started, before = await _start(process, become)
-            if not started:
-                return Answer(await _status(process), before, has_started=False)
-            process.stdin.write(script.encode() + b"\n")
-            if become is not None and become.needs_tty:
-                process.stdin.write(_END_OF_INPUT)
-            else:
-                process.stdin.write_eof()
-            output = await _rest(process)
-            return Answer(await _status(process), output)
+        before = bytearray()
+        try:
+            async with asyncio.timeout(self.seconds), self._process(become) as process:
+                if not await _start(process, become, before):
+                    status = await _status(process) if len(before) <= KEPT else None
+                    return Answer(status, _text(before), has_started=False)
+                await _give(process, script, is_tty=become is not None and become.needs_tty)
+                output = await _rest(process)
+                return Answer(await _status(process), output)
+        except TimeoutError:
+            if before and _MARK not in _plain(before):
+                return Answer(None, _text(before), has_started=False)
+            raise
 
     async def must(self, script: str, what: str, reason: OnboardingReason = OnboardingReason.STEP_FAILED) -> Answer:
         """Run a script that is to end well; otherwise it is a failure of this reason, or one for lack of space."""
         answer = await self.run(script)
         if not answer.has_started or answer.status != 0:
-            full = "No space left" in answer.output
-            raise failed(OnboardingReason.NO_SPACE if full else reason, what, self.shown(answer))
+            raise failed(OnboardingReason.NO_SPACE if answer.is_full else reason, what, self.shown(answer))
         return answer
 
     def shown(self, answer: Answer) -> str:
@@ -141,21 +149,38 @@ class Shell:
             process.close()
 
 
-async def _start(process: "asyncssh.SSHClientProcess[bytes]", become: Become | None) -> tuple[bool, str]:
-    """Wait for the shell, and give the password where it is asked for. What was said before comes back where there is no shell."""
-    said, is_given = b"", False
-    while _MARK not in said.replace(b"\r", b""):
+async def _start(process: "asyncssh.SSHClientProcess[bytes]", become: Become | None, said: bytearray) -> bool:
+    """Wait for the shell, and give the password where it is asked for. `said` is what was said before."""
+    is_given = False
+    while _MARK not in _plain(said):
         data = await process.stdout.read(4096)
         said += data
         if not data or len(said) > KEPT:
-            return False, said.decode(errors="replace")
+            return False
         if become is None or not become.prompt.search(said):
             continue
         if is_given or become.password is None:
             raise PasswordNeededError
         process.stdin.write(become.password.encode() + b"\n")
-        said, is_given = b"", True
-    return True, ""
+        said.clear()
+        is_given = True
+    return True
+
+
+def _plain(said: bytearray) -> bytes:
+    return bytes(said).replace(b"\r", b"")
+
+
+def _text(said: bytearray) -> str:
+    return said.decode(errors="replace")
+
+
+async def _give(process: "asyncssh.SSHClientProcess[bytes]", script: str, *, is_tty: bool) -> None:
+    process.stdin.write(script.encode() + b"\n")
+    if is_tty:
+        process.stdin.write(_END_OF_INPUT)
+    else:
+        process.stdin.write_eof()
 
 
 async def _rest(process: "asyncssh.SSHClientProcess[bytes]") -> str:
