@@ -31,7 +31,6 @@ from watchbill.onboarding.machine import (
     KeepingGuard,
     Place,
     ports_in_words,
-    ports_of,
     timeline_of,
     way_into,
 )
@@ -169,15 +168,21 @@ class _Run:
         waiting = await self.ledger.do(lambda tx, _now: rows.pending(tx, self.lease.run_id))
         by_address = {ipaddress.ip_address(one.address): one for one in waiting}
         spots = [(address, one.ports) for address, one in by_address.items()]
+        ports = self._ports()
+        async with self.workplace.discovery.sweep(spots, ports) as sightings:
+            async for sighting in sightings:
+                self._note(by_address[sighting.address], sighting)
+
+    def _ports(self) -> Ports:
         told = self.run.component
-        ports = Ports(ssh=told["ssh_port"], winrm=told["winrm_port"], smb=told["smb_port"])
-        async for sighting in self.workplace.discovery.sweep(spots, ports):
-            row = by_address[sighting.address]
-            if sighting.is_seen:
-                self._machines.put_nowait((row, sighting))
-            else:
-                why = f"Nothing answers there: {ports_in_words(sighting)}."
-                self.ledger.soon(OnboardingMove(row.id, _S.UNREACHABLE, _R.NO_ANSWER, why))
+        return Ports(ssh=told["ssh_port"], winrm=told["winrm_port"], smb=told["smb_port"])
+
+    def _note(self, row: Pending, sighting: Sighting) -> None:
+        if sighting.is_seen:
+            self._machines.put_nowait((row, sighting))
+            return
+        why = f"Nothing answers there: {ports_in_words(sighting)}."
+        self.ledger.soon(OnboardingMove(row.id, _S.UNREACHABLE, _R.NO_ANSWER, why))
 
     async def _install_each(self) -> None:
         while (found := await self._machines.get()) is not None:
@@ -188,7 +193,7 @@ class _Run:
         site_id, run_id = self.lease.site_id, self.lease.run_id
         if not await self.ledger.do(lambda tx, now: rows.take_one(tx, site_id, row.id, now)):
             return
-        ports = ports_of(dict(self.run.component), row, sighting)
+        ports = self.workplace.discovery.ports_of(sighting, self._ports())
         pin = self._reach.certificate_pin if self._reach else None
         place = Place(row, site_id, run_id, sighting, ports, pin)
         try:

@@ -210,7 +210,7 @@ async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime
     await move_onboarding(tx, moves, now)
 
 
-async def give_up(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
+async def give_up_onboarding(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
     """No worker came to an end with a run: what is open of it ends too."""
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
     why = f"No worker came to an end with this run: {error}."
