@@ -66,7 +66,11 @@ def read_onboarding(fields: Fields) -> Onboarding | None:
 def _branch(one: Fields) -> str:
     branch = one.text("install_branch", least=1, most=40, default="stable")
     if branch and not BRANCH.fullmatch(branch):
-        one.refuse("install_branch", "invalid_text", "must be lower-case letters, digits and . _ -, a letter first, such as stable")
+        one.refuse(
+            "install_branch",
+            "invalid_text",
+            "must be lower-case letters, digits and . _ -, a letter first, such as stable",
+        )
     return branch
 
 

@@ -17,6 +17,7 @@ from watchbill import credentials
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.core.scope import Place as ScopePlace
 from watchbill.core.scope import expand, read_scope
+from watchbill.core.states import Outcome
 from watchbill.credentials import CredentialLockedError, OpenCredential
 from watchbill.executors import LeaseLostError
 from watchbill.kit import instances, log
@@ -96,7 +97,7 @@ class _Run:
     async def _close(self, tx: AsyncConnection, now: datetime) -> None:
         """Where nothing was to be looked at, nothing else closes it."""
         if not await rows.open_left(tx, self.lease.run_id):
-            await close_finished(tx, [self.run.occurrence_id], now)
+            await close_finished(tx, [self.run.occurrence_id], now, idle=Outcome.SUCCESS)
 
     # --- what there is -----------------------------------------------------------------------------------------------------
 
