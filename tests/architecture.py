@@ -23,6 +23,7 @@ MAY_BEGIN = ("watchbill.api.", "watchbill.apps.", "watchbill.kit.", "watchbill_a
 
 #: Where SQL is written: one place a feature, split by topic where one would be too long. A new place is a line here.
 SQL_PLACES = {
+    "agent_packages": {"store"},
     "agents": {"store", "account_store", "code_store", "keys"},
     "apps": {"doctor", "sealed"},
     "assemblies": {"store", "file_store"},

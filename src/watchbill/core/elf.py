@@ -31,7 +31,9 @@ class Elf:
         self.arch = _MACHINES.get(self._read("<H", 18)[0])
         place, size, number = self._read("<Q", 32)[0], *self._read("<HH", 54)
         headers = [self._read("<IIQQQQQQ", place + size * one) for one in range(number)]
-        self._loads = [(address, offset, length) for kind, _, offset, address, _, length, _, _ in headers if kind == _LOAD]
+        self._loads = [
+            (address, offset, length) for kind, _, offset, address, _, length, _, _ in headers if kind == _LOAD
+        ]
         self._dynamic = next(
             ((offset, length) for kind, _, offset, _, _, length, _, _ in headers if kind == _DYNAMIC), None
         )
@@ -65,7 +67,8 @@ class Elf:
         if self._dynamic is not None:
             offset, length = self._dynamic
             for place in range(offset, offset + min(length, 16 * _MOST), 16):
-                yield self._read("<QQ", place)
+                tag, value = self._read("<QQ", place)
+                yield tag, value
 
     def _offset(self, address: int) -> int:
         """Where in the file lies what is loaded at an address."""
