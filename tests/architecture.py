@@ -96,7 +96,9 @@ MAY_READ_ENVIRONMENT = (
     "watchbill.kit.postgres_host",
     "watchbill.kit.processes",
     "watchbill_agent.datadir",
+    "watchbill_agent.packaged",
     "watchbill_agent.platform_linux",
+    "watchbill_agent.service_keeper",
 )
 
 #: What the pure core may import. Nothing here reads time, chance, the environment, the network or the disk.
@@ -115,7 +117,7 @@ PURE = {
         "enum",
         "functools",
     ),
-    *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "typing", "uuid"),
+    *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "struct", "typing", "uuid"),
     *("dateutil.rrule", "watchbill.core"),
     "urllib.parse",  # takes addresses apart; reaches none
 }

@@ -4,26 +4,28 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import agents
 from watchbill.agent_packages import publishing
 from watchbill.agent_packages.store import Package
 from watchbill.kit import log
-from watchbill.kit.db import Database
 from watchbill.kit.settings import Settings
 from watchbill_wire import WireError, base64url, package_signing_bytes, parse_manifest
 
 #: So many files stay, and longer only those that were used within the hour: somebody may be sending one.
 MOST_FILES: Final = 8
 _IN_USE_SECONDS: Final = 3600
+#: Opens a transaction of the process that uses the cache: `db.begin`.
+Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 _logger = log.get("agent_packages")
 
 
@@ -58,9 +60,9 @@ class PackageCache:
     def of(cls, settings: Settings) -> "PackageCache":
         return cls(settings.data_dir / "cache" / "agent-packages")
 
-    async def get(self, db: Database, branch: str, platform: str, arch: str) -> CachedPackage:
+    async def get(self, transaction: Transaction, branch: str, platform: str, arch: str) -> CachedPackage:
         """The newest of a branch for such a machine. NoPackageError where there is none, DamagedPackageError where it is not right."""
-        async with db.begin() as tx:
+        async with transaction() as tx:
             package = await publishing.newest(tx, branch, platform, arch)
             keys = dict(await agents.public_keys(tx))
         key = keys.get(package.key_id)
@@ -70,21 +72,21 @@ class PackageCache:
             )
         _check_signature(package, key)
         async with self._locks.setdefault(package.sha256, asyncio.Lock()):
-            path = await self._file(db, package)
+            path = await self._file(transaction, package)
         return _cached(package, path, base64url(key))
 
-    async def _file(self, db: Database, package: Package) -> Path:
+    async def _file(self, transaction: Transaction, package: Package) -> Path:
         path = self.folder / package.sha256
         if not await asyncio.to_thread(_is_right, path, package.sha256):
-            await self._fetch(db, package, path)
+            await self._fetch(transaction, package, path)
             await asyncio.to_thread(_sweep, self.folder, path)
         await asyncio.to_thread(os.utime, path)
         return path
 
-    async def _fetch(self, db: Database, package: Package, path: Path) -> None:
+    async def _fetch(self, transaction: Transaction, package: Package, path: Path) -> None:
         with _part(self.folder) as file:
             for position in range(publishing.chunks_of(package)):
-                async with db.begin() as tx:
+                async with transaction() as tx:
                     data = await publishing.read_chunk(tx, package, position)
                 await asyncio.to_thread(file.write, data)
             await asyncio.to_thread(_settle, file, path, package)

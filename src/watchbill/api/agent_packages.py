@@ -32,7 +32,7 @@ from watchbill.api.common import (
     ruled,
 )
 from watchbill.identity import Actor
-from watchbill.kit.errors import NotSignedInError
+from watchbill.kit.errors import AppError, NotSignedInError
 from watchbill_wire import base64url, package_file_name
 
 PACKAGES = "/api/agent_packages"
@@ -177,12 +177,15 @@ async def _check_code(request: Request, deps: Deps, authorization: str | None) -
     code = (authorization or "").removeprefix(_SCHEME)
     if not code or code == authorization:
         raise NotSignedInError("This needs an enrolment code: `Authorization: Enrolment CODE`.")
-    async with deps.db.engine.connect() as tx:
-        now = await deps.clock.now(tx)
+    refusal: AppError | None = None
+    async with deps.db.begin() as tx:
         try:
+            now = await deps.clock.now(tx)
             await agents.check_code(tx, code[:128], remote_addr=remote_addr(request), now=now)
-        finally:
-            await tx.commit()
+        except AppError as error:
+            refusal = error
+    if refusal is not None:
+        raise refusal
 
 
 def _headers(package: Package, key: bytes) -> dict[str, str]:
