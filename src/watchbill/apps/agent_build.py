@@ -30,6 +30,25 @@ _WITHOUT: Final = (
 )
 #: Loaded by name, in a process that loads nothing else.
 _LOADED_LATE: Final = ("watchbill_shim", "watchbill_mask")
+# PyInstaller's own programs, which it would run before ours, are left out: what they prepare is not used here, and every supervisor of a
+# script would wait for them and keep what they load.
+_SPEC: Final = """
+given = {given!r}
+found = Analysis(
+    [given["program"]], pathex=given["paths"], hiddenimports=given["late"], excludes=given["without"], optimize=2
+)
+found.scripts = [one for one in found.scripts if not one[0].startswith("pyi_rth_")]
+program = EXE(
+    PYZ(found.pure),
+    found.scripts,
+    [("O", None, "OPTION"), ("O", None, "OPTION")],
+    exclude_binaries=True,
+    name="watchbill-agent",
+    strip=True,
+    upx=False,
+)
+COLLECT(program, found.binaries, found.datas, strip=True, upx=False, name="watchbill-agent")
+"""
 _NO_LIBRARY: Final = "This Python cannot be packed, because it has no shared library. On Debian and Ubuntu: apt-get install libpython{0}.{1}"
 
 
