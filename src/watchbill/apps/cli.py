@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "logout": ("client.sign_in", "logout_app", _CLIENT),
     "operators": ("client.operators", "app", _CLIENT),
     "sites": ("client.sites", "app", _CLIENT),
+    "agent-packages": ("client.agent_packages", "app", _CLIENT),
     "devices": ("client.devices", "app", _CLIENT),
     "custom-fields": ("client.custom_fields", "app", _CLIENT),
     "tunnels": ("client.tunnels", "app", _CLIENT),
