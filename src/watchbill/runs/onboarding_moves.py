@@ -74,6 +74,14 @@ RETURNING o.id
 _OF_RUN = text(
     f"SELECT id, state FROM onboarding_targets WHERE run_id = :run_id AND state IN {_OPEN} ORDER BY id FOR UPDATE"
 )
+#: Ends the lines of timelines that were under way.
+CUT_OFF: Final = text("""
+UPDATE onboarding_targets t SET timeline = (
+  SELECT coalesce(jsonb_agg(CASE WHEN l.one->>'state' = 'running'
+    THEN l.one || jsonb_build_object('state', 'cut_off', 'finished_at', CAST(:now AS text)) ELSE l.one END ORDER BY l.place), '[]')
+  FROM jsonb_array_elements(t.timeline) WITH ORDINALITY AS l(one, place))
+WHERE t.id = ANY(CAST(:ids AS bigint[]))
+""")
 _JOIN_REQUESTS = text(f"""
 SELECT t.id, r.id AS approval_id, r.hostname FROM enrolment_requests r JOIN onboarding_targets t ON t.id = r.onboarding_target_id
 WHERE r.state = 'pending' AND t.approval_id IS DISTINCT FROM r.id
@@ -188,6 +196,18 @@ async def stop_onboarding(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUI
     await tx.execute(_WITHOUT_ROWS, {"ids": list(occurrence_ids), "now": now})
     await db.notify(tx, ONBOARDING)
     return len(rows)
+
+
+async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> None:
+    """End what is left of a run that is stopped, once nobody is at work on it any more."""
+    rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
+    began = f"{why} in the middle of it; what had been begun there was taken back, as far as it was still reached."
+    words = {_S.PENDING: f"{why} before it began."}
+    moves = [
+        OnboardingMove(row.id, _S.SKIPPED, _R.CANCELLED, words.get(OnboardingState(row.state), began)) for row in rows
+    ]
+    await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
+    await move_onboarding(tx, moves, now)
 
 
 async def give_up(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:

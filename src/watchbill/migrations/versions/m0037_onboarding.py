@@ -84,6 +84,9 @@ CREATE TABLE onboarding_refusals (
   revision integer NOT NULL, refused_at timestamptz NOT NULL, PRIMARY KEY (site_id, address, credential_id)
 );
 
+-- How agents come to the Engine, for those that bring them there.
+ALTER TABLE services ADD COLUMN public_url text, ADD COLUMN certificate_pin text;
+
 -- Each is for one machine of one run and is used once; only its hash is kept.
 CREATE TABLE enrolment_codes (
   code_hash bytea PRIMARY KEY,
