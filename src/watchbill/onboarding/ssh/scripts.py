@@ -95,7 +95,7 @@ fi
 exit 0
 """
 
-#: A private folder of the user who signed in. Older ones of his are what was cut off.
+#: A private folder of the user who signed in, by a name of ours. Older ones of his are what was cut off.
 MAKE_FOLDER: Final = r"""
 umask 077
 owner=$(id -u)
@@ -103,10 +103,16 @@ for parent in /var/tmp /tmp "$HOME"; do
   rm -rf "$parent/.watchbill-agent-$owner"-* 2>/dev/null
 done
 for parent in /var/tmp /tmp "$HOME"; do
-  made=$(mktemp -d "$parent/.watchbill-agent-$owner-XXXXXXXX" 2>/dev/null) || continue
-  echo "wb.folder=$made"; exit 0
+  mkdir "$parent/.watchbill-agent-$owner-$name" 2>/dev/null || continue
+  echo "wb.folder=$parent/.watchbill-agent-$owner-$name"; exit 0
 done
 exit 1
+"""
+
+REMOVE_FOLDER: Final = r"""
+for parent in /var/tmp /tmp "$HOME"; do
+  rm -rf "$parent/.watchbill-agent-$(id -u)-$name"
+done
 """
 
 HASH: Final = r"""
