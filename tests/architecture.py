@@ -15,7 +15,12 @@ from pathlib import Path
 MODULE_LINES, STORE_LINES, FUNCTION_LINES, HANDLER_LINES = 500, 600, 60, 16
 
 #: A service must outlive a failed round, a fault ends its item and not the worker, and a script that cannot start is an answer.
-MAY_CATCH_BROADLY = {"watchbill.kit.service", "watchbill.apps.site_worker", "watchbill_agent.launcher"}
+MAY_CATCH_BROADLY = {
+    "watchbill.kit.service",
+    "watchbill.apps.site_worker",
+    "watchbill.onboarding.runner",  # a fault with one machine ends its row, not the run
+    "watchbill_agent.launcher",
+}
 
 #: The edges, where one request, one step or one settled item is one transaction.
 MAY_COMMIT = {"watchbill.api.common", "watchbill.kit.db"}
@@ -23,7 +28,7 @@ MAY_BEGIN = ("watchbill.api.", "watchbill.apps.", "watchbill.kit.", "watchbill_a
 
 #: Where SQL is written: one place a feature, split by topic where one would be too long. A new place is a line here.
 SQL_PLACES = {
-    "agents": {"store", "account_store", "keys"},
+    "agents": {"store", "account_store", "code_store", "keys"},
     "apps": {"doctor", "sealed"},
     "assemblies": {"store", "file_store"},
     "credentials": {"store"},
@@ -56,6 +61,7 @@ SQL_PLACES = {
     "notifications": {"channel_store", "rule_store", "look_store", "outbox", "reading", "beat"},
     "queue": {"store"},
     "runs": {
+        *("onboarding", "onboarding_moves", "onboarding_opening", "onboarding_rows"),
         *(
             "backfill",
             "canaries",

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.agents import keys as signing_keys
 from watchbill.agents import service_accounts
 from watchbill.agents.approvals import (
+    APPROVALS,
     Decided,
     Decision,
     Resolution,
@@ -18,7 +19,15 @@ from watchbill.agents.approvals import (
     list_refused_codes,
     list_requests,
 )
-from watchbill.agents.enrolment import EnrolmentDraft, Requested, poll, poll_after_seconds, request_enrolment
+from watchbill.agents.enrolment import (
+    EnrolmentDraft,
+    Requested,
+    is_good_code,
+    issue_code,
+    poll,
+    poll_after_seconds,
+    request_enrolment,
+)
 from watchbill.agents.keys import NoSigningKeyError, Signer, ensure_signing_key, load_signer, public_keys
 from watchbill.agents.sealing import seal_for
 from watchbill.agents.service_accounts import (
@@ -54,6 +63,7 @@ async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
 
 __all__ = [
     "ACCOUNT_PERMISSIONS",
+    "APPROVALS",
     "CHALLENGE_LIFETIME",
     "DESIRED_CHANNEL",
     "AccountCount",
@@ -83,6 +93,8 @@ __all__ = [
     "expire_requests",
     "get_request",
     "get_service_account",
+    "is_good_code",
+    "issue_code",
     "list_refused_codes",
     "list_requests",
     "load_signer",

@@ -14,12 +14,14 @@ from watchbill.agents.store import Conflict, ConflictingDevice, RefusedCode, Req
 from watchbill.core.problems import Problem
 from watchbill.devices import DeviceStatus, NewDevice
 from watchbill.identity import Actor, Permission, audit
-from watchbill.kit import events
+from watchbill.kit import db, events
 from watchbill.kit.errors import AppError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.events import Event
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
 KEEP_FAILURES = timedelta(days=30)
+#: NOTIFY channel that says that a request of a machine which a job brought has come, or was decided.
+APPROVALS = "watchbill_approvals"
 
 
 class Resolution(StrEnum):
@@ -155,6 +157,8 @@ async def _decide(
     )
     payload = {"approval_id": str(request.id), "state": state.value}
     await events.publish(tx, [Event("approval.decided", payload, request.site_id)], now)
+    if request.onboarding_target_id is not None:
+        await db.notify(tx, APPROVALS)
     return await get_request(tx, actor, request.id)
 
 
@@ -209,4 +213,7 @@ async def list_refused_codes(
 async def expire_requests(tx: AsyncConnection, now: datetime) -> int:
     """End the requests that waited too long; how many. Also forgets refused codes of long ago."""
     await store.prune_failures(tx, now - KEEP_FAILURES)
-    return await store.expire_requests(tx, now)
+    number = await store.expire_requests(tx, now)
+    if number:
+        await db.notify(tx, APPROVALS)
+    return number

@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import sites
-from watchbill.agents import approvals, store
+from watchbill.agents import approvals, code_store, store
+from watchbill.agents.approvals import APPROVALS
 from watchbill.agents.store import ConflictingDevice, Request, RequestState
 from watchbill.agents.tokens import is_signed
 from watchbill.core.problems import Problem
 from watchbill.identity import ENGINE, EVERY_SITE, Limit
-from watchbill.kit import events
+from watchbill.kit import db, events
 from watchbill.kit.errors import ForbiddenError, InvalidError, NotFoundError, TooManyRequestsError
 from watchbill.kit.events import Event
 from watchbill.kit.secrets import fingerprint, is_same, new_token
@@ -20,6 +21,8 @@ from watchbill.sites import Site
 from watchbill_wire import enrol_signing_bytes
 
 PENDING_FOR = timedelta(days=7)
+#: How long a code for one machine is good.
+CODE_LIFETIME = timedelta(hours=1)
 MOST_PENDING_OF_A_SITE = 5000
 PER_ADDRESS = Limit("enrol_address", 10, timedelta(minutes=10))
 PER_CODE = Limit("enrol_code", 10, timedelta(minutes=10))
@@ -62,11 +65,32 @@ async def request_enrolment(
             "proof", "bad_signature", "must be the key's signature over this code, host name and public key"
         )
         raise InvalidError("The proof does not fit the request.", code="invalid_request", problems=[wrong])
-    site = await sites.find_by_code(tx, draft.code)
+    site, target_id = await sites.find_by_code(tx, draft.code), None
     if site is None:
-        await _count_wrong_code(tx, draft, address, now)
-        raise ForbiddenError("This enrolment code is not accepted.", code="enrolment_refused")
-    return await _put(tx, site, draft, remote_addr, now)
+        used = await code_store.use(tx, sites.code_hash(draft.code), draft.public_key, now)
+        if used is None:
+            await _count_wrong_code(tx, draft, address, now)
+            raise ForbiddenError("This enrolment code is not accepted.", code="enrolment_refused")
+        site, target_id = await sites.by_id(tx, used.site_id), used.onboarding_target_id
+    made = await _put(tx, site, draft, target_id, remote_addr, now)
+    if target_id is not None:
+        await db.notify(tx, APPROVALS)
+    return made
+
+
+async def issue_code(tx: AsyncConnection, site_id: int, target_id: int, now: datetime) -> str:
+    """A new code for one machine that an onboarding job brings, good once and for an hour; others for it are good no more."""
+    code = sites.new_code()
+    hashed, until = sites.code_hash(code), now + CODE_LIFETIME
+    await code_store.issue(tx, hashed, site_id=site_id, target_id=target_id, now=now, expires_at=until)
+    return code
+
+
+async def is_good_code(tx: AsyncConnection, code: str, now: datetime) -> bool:
+    """Whether somebody may be enrolled with a code: a site's, or one for one machine that nobody has used yet."""
+    if await sites.find_by_code(tx, code) is not None:
+        return True
+    return await code_store.site_of(tx, sites.code_hash(code), now) is not None
 
 
 async def _count_wrong_code(tx: AsyncConnection, draft: EnrolmentDraft, address: str, now: datetime) -> None:
@@ -85,16 +109,26 @@ def _wait_if(seconds: int | None) -> None:
 
 
 async def _put(
-    tx: AsyncConnection, site: Site, draft: EnrolmentDraft, remote_addr: str | None, now: datetime
+    tx: AsyncConnection,
+    site: Site,
+    draft: EnrolmentDraft,
+    target_id: int | None,
+    remote_addr: str | None,
+    now: datetime,
 ) -> Requested:
-    if site.is_auto_approving(now):
+    # What a job brought in waits for a person always: nobody stood before that machine.
+    is_approving = target_id is None and site.is_auto_approving(now)
+    if is_approving:
         await store.lock_decisions(tx)  # before the look for conflicts, so that this look is still true at the decision
     poll_token = new_token()
     conflict = await store.find_conflict(tx, site_id=site.id, hostname=draft.hostname, public_key=draft.public_key)
-    request_id, is_new = await store.put_request(tx, _values(site, draft, conflict, poll_token, remote_addr, now))
+    values = _values(site, draft, conflict, poll_token, remote_addr, now)
+    if target_id is not None:
+        values["onboarding_target_id"] = target_id
+    request_id, is_new = await store.put_request(tx, values)
     if is_new:
         await _check_room(tx, site)
-    if conflict is None and site.is_auto_approving(now):
+    if conflict is None and is_approving:
         await approvals.approve(tx, ENGINE, request_id, now=now)
     elif is_new:
         payload = {"approval_id": str(request_id), "hostname": draft.hostname}

@@ -60,6 +60,7 @@ class Request:
     expires_at: datetime
     decided_at: datetime | None
     decided_by: int | None
+    onboarding_target_id: int | None = None
 
     @property
     def key_fingerprint(self) -> str:

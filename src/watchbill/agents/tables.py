@@ -28,6 +28,20 @@ enrolment_requests = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("decided_at", DateTime(timezone=True)),
     Column("decided_by", BigInteger),
+    # Of a machine that a job brought: which address of which run it was.
+    Column("onboarding_target_id", BigInteger),
+)
+
+enrolment_codes = Table(
+    "enrolment_codes",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("site_id", BigInteger, nullable=False),
+    Column("onboarding_target_id", BigInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+    Column("used_by", LargeBinary),
 )
 
 enrolment_failures = Table(

@@ -1,5 +1,6 @@
 """`/api/device_approvals`: machines that ask to become devices, and a person's yes or no."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from watchbill import agents, runs, vpn
 from watchbill.agents import Conflict, Decided, Decision, Request, RequestState, Resolution
 from watchbill.api.auth import Caller
 from watchbill.api.common import Id, Instant, Model, Now, PageOf, PageQuery, Tx, router
+from watchbill.api.onboarding_shapes import ApprovalOrigin, origin_reply
+from watchbill.runs import OnboardingOrigin
 
 resource = router(prefix="/api/device_approvals", tags=["device_approvals"])
 
@@ -45,6 +48,7 @@ class ApprovalReply(Model):
     expires_at: Instant
     decided_at: Instant | None
     decided_by: int | None
+    onboarding: ApprovalOrigin | None = Field(description="the job that brought the machine, where one did")
 
 
 class Approve(Model):
@@ -84,16 +88,21 @@ class RefusedCodeReply(Model):
     remote_addr: str | None
 
 
-def _shape(request: Request, now: Now) -> ApprovalReply:
-    same = {name: getattr(request, name) for name in ApprovalReply.model_fields if name != "key_fingerprint"}
+def _shape(request: Request, now: Now, origin: OnboardingOrigin | None) -> ApprovalReply:
+    made = {"key_fingerprint", "onboarding"}
+    same = {name: getattr(request, name) for name in ApprovalReply.model_fields if name not in made}
     same["state"] = request.state_at(now)
-    return ApprovalReply(**same, key_fingerprint=request.key_fingerprint)
+    return ApprovalReply(**same, key_fingerprint=request.key_fingerprint, onboarding=origin_reply(origin))
 
 
-def _shape_decided(decided: Decided, now: Now) -> BulkResult:
+async def _shaped(tx: Tx, request: Request, now: Now) -> ApprovalReply:
+    return _shape(request, now, (await runs.onboarding_origins(tx, [request.id])).get(request.id))
+
+
+def _shape_decided(decided: Decided, now: Now, origins: Mapping[UUID, OnboardingOrigin]) -> BulkResult:
     return BulkResult(
         id=decided.id,
-        approval=_shape(decided.request, now) if decided.request else None,
+        approval=_shape(decided.request, now, origins.get(decided.id)) if decided.request else None,
         code=decided.error.code if decided.error else None,
         detail=decided.error.detail if decided.error else None,
     )
@@ -105,7 +114,8 @@ async def list_device_approvals(
 ) -> PageOf[ApprovalReply]:
     """Requests of the caller's sites, newest first."""
     page = await agents.list_requests(tx, caller, **query.model_dump())
-    return PageOf[ApprovalReply].of(page, lambda request: _shape(request, now))
+    origins = await runs.onboarding_origins(tx, [request.id for request in page.items])
+    return PageOf[ApprovalReply].of(page, lambda request: _shape(request, now, origins.get(request.id)))
 
 
 @resource.get("/refused_codes")
@@ -119,13 +129,14 @@ async def list_refused_codes(tx: Tx, caller: Caller, query: Annotated[PageQuery,
 async def decide_device_approvals(body: Bulk, tx: Tx, caller: Caller, now: Now) -> BulkReply:
     """One decision about many requests. Conflicts are not decided here; each is told with its reason."""
     decided = await agents.decide_many(tx, caller, body.ids, body.decision, reason=body.reason, now=now)
-    return BulkReply(items=[_shape_decided(one, now) for one in decided])
+    origins = await runs.onboarding_origins(tx, [one.id for one in decided])
+    return BulkReply(items=[_shape_decided(one, now, origins) for one in decided])
 
 
 @resource.get("/{approval_id}")
 async def get_device_approval(approval_id: UUID, tx: Tx, caller: Caller, now: Now) -> ApprovalReply:
     """One request to become a device."""
-    return _shape(await agents.get_request(tx, caller, approval_id), now)
+    return await _shaped(tx, await agents.get_request(tx, caller, approval_id), now)
 
 
 @resource.post("/{approval_id}/approve")
@@ -139,11 +150,11 @@ async def approve_device(
         # Where the choice has revoked it.
         await runs.leave_revoked(tx, [approved.conflict_device_id], now)
         await vpn.remove(tx, [approved.conflict_device_id], now)
-    return _shape(approved, now)
+    return await _shaped(tx, approved, now)
 
 
 @resource.post("/{approval_id}/deny")
 async def deny_device(approval_id: UUID, tx: Tx, caller: Caller, now: Now, body: Deny | None = None) -> ApprovalReply:
     """Refuse the machine; the reason is told to it."""
     reason = body.reason if body else None
-    return _shape(await agents.deny(tx, caller, approval_id, reason=reason, now=now), now)
+    return await _shaped(tx, await agents.deny(tx, caller, approval_id, reason=reason, now=now), now)

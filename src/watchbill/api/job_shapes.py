@@ -13,9 +13,11 @@ from pydantic import Field
 from watchbill import jobs
 from watchbill.api.common import FieldProblem, Id, Instant, Model, StoredInstant
 from watchbill.api.documented import Documented
+from watchbill.api.onboarding_shapes import OnboardingComponent, OnboardingScopeTarget
 from watchbill.api.target_shapes import JobExclusion, JobTarget
 from watchbill.api.wave_shapes import JobWaves, Places
 from watchbill.core import schedule as calendar
+from watchbill.core.job_rules_onboarding import MAX_CREDENTIALS
 from watchbill.core.job_rules_tags import TAG
 from watchbill.core.job_rules_values import (
     CATCH_UP_WINDOW_SECONDS,
@@ -203,12 +205,21 @@ class _Named(Model):
     tags: Annotated[list[JobTag], Field(max_length=MAX_TAGS, description="each once; kept by the alphabet")] = Field(
         default_factory=list
     )
-    job_kind: Literal["automation"] = "automation"
+    job_kind: Literal["automation", "onboarding"] = Field(
+        default="automation",
+        description="automation: scripts or playbooks on devices. onboarding: brings the machines of a network under management",
+    )
     components: Annotated[
-        list[JobComponent],
-        Field(min_length=1, max_length=MAX_COMPONENTS, description="run in order on each device, one after the other"),
+        list[JobComponent | OnboardingComponent],
+        Field(
+            min_length=1,
+            max_length=MAX_COMPONENTS,
+            description="scripts or playbooks, run in order on each device; of an onboarding job its one component",
+        ),
     ]
-    execution_context: Literal["system", "current_user", "ssh", "ssh_individual", "winrm", "winrm_individual"] = Field(
+    execution_context: (
+        Literal["system", "current_user", "ssh", "ssh_individual", "winrm", "winrm_individual"] | None
+    ) = Field(
         default="system",
         description="for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the "
         "device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the "
@@ -224,6 +235,10 @@ class _Named(Model):
         default=False,
         description="instead of a credential: the account that the Engine keeps on each device, where its agent has made it",
     )
+    credential_ids: Annotated[list[Id], Field(max_length=MAX_CREDENTIALS)] | None = Field(
+        default=None,
+        description="of an onboarding job: the credentials that are tried on a machine in this order, each account once",
+    )
     duration: JobDuration = Field(default_factory=JobDuration)
     policies: JobPolicies = Field(default_factory=JobPolicies)
 
@@ -235,7 +250,7 @@ class _Job(_Named):
 class JobBody(_Job):
     """A job needs a name, components, targets and a schedule; everything else has a default."""
 
-    targets: Annotated[list[JobTarget], Field(min_length=1, max_length=MAX_TARGETS)]
+    targets: Annotated[list[JobTarget | OnboardingScopeTarget], Field(min_length=1, max_length=MAX_TARGETS)]
     schedule: JobSchedule
     enabled: bool | None = Field(default=None, description="a new job is enabled; an edit leaves it as it is")
 
@@ -318,7 +333,7 @@ class JobAction(Model):
 class JobDefinition(_Job):
     """The job as saved, defaults filled in."""
 
-    targets: list[JobTarget]
+    targets: list[JobTarget | OnboardingScopeTarget]
     schedule: Annotated[dict[str, Any], Documented(JobSchedule)]
     enabled: bool
 

@@ -78,6 +78,9 @@ class PreviewReply(Model):
     )
     instants: list[PreviewInstant]
     targets: PreviewTargets
+    addresses: int | None = Field(
+        description="of an onboarding job: how many addresses it looks at; null of another, and where its scope is faulty"
+    )
     waves: list[int] = Field(
         description="devices in each wave as things stand, first the canaries if there are any; empty without waves"
     )
@@ -101,6 +104,7 @@ def preview_reply(preview: Preview) -> PreviewReply:
             lacking=dict(targets.lacking),
             awaiting_user=targets.unattended,
         ),
+        addresses=preview.outlook.addresses,
         waves=_waves(preview),
         blockers=[FieldProblem.model_validate(problem) for problem in preview.problems],
         changed=PreviewChanges.model_validate(asdict(preview.changed)) if preview.changed else None,

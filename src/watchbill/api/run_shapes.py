@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from watchbill.api.common import Instant, Model
 from watchbill.api.wave_shapes import RolloutReply
+from watchbill.core.job_rules_values import ExecutionContext
 from watchbill.core.states import OccurrenceState, Outcome, TargetState
 from watchbill.core.stop_answers import StopAnswer
 from watchbill.jobs.definition import masked
@@ -97,7 +98,7 @@ class RunReply(Model):
     id: int
     occurrence_id: UUID
     kind: str
-    execution_context: str
+    execution_context: str | None = Field(description="null of onboarding, which runs on no device")
     components: list[ComponentReply]
     time_limit_seconds: int
     created_at: Instant
@@ -361,8 +362,8 @@ def run_reply(run: Run) -> RunReply:
         id=run.id,
         occurrence_id=run.occurrence_id,
         kind=run.kind,
-        execution_context=run.execution_context,
-        components=[_component(part) for part in run.components],
+        execution_context=None if run.execution_context == ExecutionContext.NONE else run.execution_context,
+        components=[_component(part) for part in run.components if "assembly_id" in part],
         time_limit_seconds=run.time_limit_seconds,
         created_at=run.created_at,
     )

@@ -82,7 +82,14 @@ def services(engine: Engine, certificate: Certificate | None) -> tuple[list[Serv
     app = create_app(deps)
     feed = Feed(deps)
     app.state.feed = feed
-    heartbeat = Heartbeat(engine.db, engine.clock, "api", address=str(engine.settings.api_listen))
+    heartbeat = Heartbeat(
+        engine.db,
+        engine.clock,
+        "api",
+        address=str(engine.settings.api_listen),
+        public_url=engine.settings.public_url,
+        certificate_pin=deps.certificate_pin,
+    )
     listener = Listener(engine.db.conninfo)
     listener.on(events.CHANNEL, feed.wake.ring)
     http = _Http(app, engine, certificate, feed, deps)

@@ -36,7 +36,10 @@ def database_url(config: Settings) -> str:
 @asynccontextmanager
 async def engine(config: Settings, name: str) -> AsyncIterator[Engine]:
     """Open everything for one process, close it at the end."""
-    db = Database(database_url(config), pool_size=config.db_pool_size, application_name=f"watchbill-{name}")
+    limits = {"onboarding_addresses": config.onboarding_addresses}
+    db = Database(
+        database_url(config), pool_size=config.db_pool_size, application_name=f"watchbill-{name}", limits=limits
+    )
     clock = Clock(timedelta(seconds=config.clock_offset_seconds))
     try:
         yield Engine(config, db, clock, open_key_ring(config))

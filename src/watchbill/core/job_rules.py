@@ -7,9 +7,10 @@ problems together are all there are; a fault in one part hides none in another.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
+from watchbill.core import job_rules_onboarding as onboarding
 from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
@@ -43,6 +44,7 @@ from watchbill.core.job_rules_values import (
     ComponentDraft,
     ComponentKind,
     Duration,
+    ExecutionContext,
     Interrupted,
     Job,
     JobDraft,
@@ -107,6 +109,10 @@ class Facts:
     set_elsewhere: Collection[str] = ()
     #: The credential that the job names.
     login: LoginFacts | None = None
+    #: The credentials that an onboarding job names.
+    logins: Mapping[int, LoginFacts] = field(default_factory=dict)
+    #: How many addresses a scope may have.
+    most_addresses: int = onboarding.MOST_ADDRESSES
     #: What an edit that does not say leaves as it is.
     stored_enabled: bool = True
 
@@ -123,30 +129,59 @@ def read(definition: object) -> ReadJob:
     """Read a job's own words and name everything that is wrong with them."""
     problems: list[Problem] = []
     fields = Fields.of(definition, problems)
+    job_kind = fields.choice("job_kind", JOB_KINDS, default="automation") or "automation"
+    draft = _read_onboarding(fields) if job_kind == "onboarding" else _read_automation(fields)
+    problems += conflicts(draft)
+    fields.refuse_unknown("a job", READ_ONLY)
+    return ReadJob(draft, tuple(problems))
+
+
+def _read_automation(fields: Fields) -> JobDraft:
     components = _components(fields)
     draft = JobDraft(
-        name=fields.name(),
-        description=fields.text("description", most=10_000, default=""),
-        job_kind=fields.choice("job_kind", JOB_KINDS, default="automation") or "automation",
+        **_common(fields),
+        job_kind="automation",
         components=components,
         targets=read_targets(fields, "targets", TARGET_KINDS, least=1),
         exclusions=read_targets(fields, "exclusions", EXCLUSION_KINDS, least=0),
-        schedule=_schedule(fields),
         execution_context=read_context(fields, components),
-        duration=_duration(fields.object("duration")),
-        policies=_policies(fields.object("policies")),
-        enabled=fields.optional_boolean("enabled"),
-        tags=tags(fields),
         credential_id=read_credential_id(fields),
         use_service_account=fields.boolean("use_service_account", default=False),
     )
-    problems += kind_conflicts(components)
-    problems += login_conflicts(draft)
-    problems += conflicts(draft)
+    fields.problems += kind_conflicts(components)
+    fields.problems += login_conflicts(draft)
     if nothing_is_left(draft.targets, draft.exclusions):
         fields.refuse("exclusions", "nothing_left", "exclude every target: nothing is left to run on")
-    fields.refuse_unknown("a job", READ_ONLY)
-    return ReadJob(draft, tuple(problems))
+    return draft
+
+
+def _read_onboarding(fields: Fields) -> JobDraft:
+    onboarding.refuse_others(fields)
+    draft = JobDraft(
+        **_common(fields),
+        job_kind="onboarding",
+        components=(),
+        targets=onboarding.read_scope_targets(fields),
+        exclusions={},
+        execution_context=ExecutionContext.NONE,
+        onboarding=onboarding.read_onboarding(fields),
+        credential_ids=onboarding.read_credential_ids(fields),
+    )
+    fields.problems += onboarding.onboarding_conflicts(draft, _policies(Fields.of({}, [])))
+    return draft
+
+
+def _common(fields: Fields) -> dict[str, Any]:
+    """What every job says."""
+    return {
+        "name": fields.name(),
+        "description": fields.text("description", most=10_000, default=""),
+        "schedule": _schedule(fields),
+        "duration": _duration(fields.object("duration")),
+        "policies": _policies(fields.object("policies")),
+        "enabled": fields.optional_boolean("enabled"),
+        "tags": tags(fields),
+    }
 
 
 def settle(draft: JobDraft, facts: Facts) -> Settled:
@@ -159,11 +194,15 @@ def settle(draft: JobDraft, facts: Facts) -> Settled:
         settled.problems += judge_targets(CANARIES, draft.policies.waves.canary.targets, facts.targets)
     is_enabled = facts.stored_enabled if draft.enabled is None else draft.enabled
     settled.problems += judge_login(draft, facts.login, is_enabled=is_enabled)
+    if draft.onboarding is not None:
+        settled.problems += onboarding.judge_scope(draft.targets, facts.most_addresses)
+        settled.problems += onboarding.judge_credentials(draft, facts.logins, is_enabled=is_enabled)
     schedule = _settle_schedule(draft, facts, settled.problems)
     whole = [component for component in components if component is not None]
     if draft.duration.time_limit_seconds is None and whole:
         settled.problems += run_limit_fault(draft.duration.run_limit_seconds, _declared_limit(whole, facts))
-    if not settled.problems and schedule is not None and whole and len(whole) == len(components):
+    is_whole = draft.onboarding is not None or (whole and len(whole) == len(components))
+    if not settled.problems and schedule is not None and is_whole:
         settled.job = _job(draft, whole, schedule, facts)
     return settled
 
@@ -182,7 +221,7 @@ def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedu
         exclusions=tuple(draft.exclusions),
         schedule=schedule,
         execution_context=draft.execution_context,
-        time_limit_seconds=draft.duration.time_limit_seconds or _declared_limit(components, facts),
+        time_limit_seconds=draft.duration.time_limit_seconds or _default_limit(draft, components, facts),
         expires_after_seconds=draft.duration.expires_after_seconds,
         run_limit_seconds=draft.duration.run_limit_seconds,
         policies=draft.policies,
@@ -190,7 +229,13 @@ def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedu
         tags=draft.tags,
         credential_id=draft.credential_id,
         use_service_account=draft.use_service_account,
+        onboarding=draft.onboarding,
+        credential_ids=draft.credential_ids,
     )
+
+
+def _default_limit(draft: JobDraft, components: Sequence[Component], facts: Facts) -> int:
+    return _declared_limit(components, facts) if draft.onboarding is None else onboarding.TIME_LIMIT_SECONDS
 
 
 def _declared_limit(components: Sequence[Component], facts: Facts) -> int:

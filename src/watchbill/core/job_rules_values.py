@@ -23,6 +23,7 @@ Offline = Literal["wait", "skip"]
 Interrupted = Literal["lost", "again"]
 NoTargets = Literal["skip", "fail"]
 NoUserSession = Literal["skip", "wait"]
+OnboardingPlatform = Literal["auto", "linux", "windows"]
 
 
 class ComponentKind(StrEnum):
@@ -39,6 +40,8 @@ class ExecutionContext(StrEnum):
     SSH_INDIVIDUAL = "ssh_individual"
     WINRM = "winrm"
     WINRM_INDIVIDUAL = "winrm_individual"
+    #: Of a job that runs on no device by itself: nobody names it, and replies show null.
+    NONE = "none"
 
 
 class Fit(StrEnum):
@@ -60,8 +63,8 @@ _LOCAL = (_C.SYSTEM, _C.CURRENT_USER)
 CONTEXT_MATRIX: Final[Mapping[tuple[ComponentKind, ExecutionContext], Fit]] = {
     (_K.SCRIPT, _C.SYSTEM): Fit.YES,
     (_K.SCRIPT, _C.CURRENT_USER): Fit.YES,
-    **{(_K.SCRIPT, context): Fit.NEVER for context in _REMOTE},
-    **{(_K.PLAYBOOK, context): Fit.NEVER for context in _LOCAL},
+    **{(_K.SCRIPT, context): Fit.NEVER for context in (*_REMOTE, _C.NONE)},
+    **{(_K.PLAYBOOK, context): Fit.NEVER for context in (*_LOCAL, _C.NONE)},
     **{(_K.PLAYBOOK, context): Fit.YES for context in _REMOTE},
     **{(kind, context): Fit.NEVER for kind in (_K.WORKFLOW, _K.DEVICE_ONBOARDING) for context in _C},
 }
@@ -71,8 +74,8 @@ DEFAULT_CONTEXTS: Final[Mapping[ComponentKind, ExecutionContext]] = {
     _K.PLAYBOOK: _C.SSH_INDIVIDUAL,
 }
 
-JOB_KINDS: Final = Choice(("automation",), ("onboarding", "agent_maintenance"))
-COMPONENT_KINDS: Final = Choice((_K.SCRIPT, _K.PLAYBOOK), (_K.WORKFLOW, _K.DEVICE_ONBOARDING))
+JOB_KINDS: Final = Choice(("automation", "onboarding"), ("agent_maintenance",))
+COMPONENT_KINDS: Final = Choice((_K.SCRIPT, _K.PLAYBOOK), (_K.WORKFLOW,))
 OVERLAPS: Final = Choice(("skip", "queue_one", "replace", "allow"))
 OVERLAP_SCOPES: Final = Choice(("device", "job"))
 CATCH_UPS: Final = Choice(("latest", "skip", "all", "hold"))
@@ -221,6 +224,30 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True)
+class Onboarding:
+    """The one component of a job that brings machines under management."""
+
+    platform: OnboardingPlatform
+    install_branch: str
+    ssh_port: int
+    winrm_port: int
+    smb_port: int
+    #: Machines that are worked on at once.
+    concurrency: int
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "kind": ComponentKind.DEVICE_ONBOARDING.value,
+            "platform": self.platform,
+            "install_branch": self.install_branch,
+            "ssh_port": self.ssh_port,
+            "winrm_port": self.winrm_port,
+            "smb_port": self.smb_port,
+            "concurrency": self.concurrency,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class JobDraft:
     """A job as read: every value is right by itself; what it refers to is still to be looked up.
 
@@ -241,6 +268,9 @@ class JobDraft:
     tags: tuple[str, ...] = ()
     credential_id: int | None = None
     use_service_account: bool = False
+    #: Of a job that brings machines under management: how, and with which credentials, in the order in which they are tried.
+    onboarding: Onboarding | None = None
+    credential_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,3 +294,5 @@ class Job:
     #: What it signs in to its devices with; neither where it runs through their agents.
     credential_id: int | None = None
     use_service_account: bool = False
+    onboarding: Onboarding | None = None
+    credential_ids: tuple[int, ...] = ()

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from watchbill.core.states import TargetState
+
 
 class OnboardingState(StrEnum):
     PENDING = "pending"  # not looked at yet, or its turn has not come
@@ -75,3 +77,48 @@ ONBOARDING_REASONS: Final[Mapping[OnboardingState, tuple[OnboardingReason, ...]]
 
 #: Something is still to be done by a worker.
 OPEN_STATES: Final = frozenset((_S.PENDING, _S.CONNECTING, _S.INSTALLING))
+
+#: A later report that tells the truth about a machine of which the worker heard nothing in time.
+MAY_STILL_ASK: Final = frozenset(
+    (_R.NOT_ENROLLED, _R.CONNECTION_LOST, _R.TIMED_OUT, _R.GAVE_UP, _R.STEP_FAILED, _R.CANCELLED)
+)
+_ENDS: Final = frozenset((_S.SKIPPED, _S.UNREACHABLE, _S.AUTH_FAILED, _S.UNSUPPORTED, _S.FAILED))
+#: From where to where an address goes. Back to `pending` is what a worker's death does. One that was being installed is `approved`
+#: at once where its device is known already and its agent was repaired.
+MOVES: Final[Mapping[OnboardingState, frozenset[OnboardingState]]] = {
+    _S.PENDING: _ENDS | {_S.CONNECTING},
+    _S.CONNECTING: _ENDS | {_S.PENDING, _S.INSTALLING, _S.WAITING_APPROVAL, _S.APPROVED},
+    _S.INSTALLING: _ENDS | {_S.PENDING, _S.WAITING_APPROVAL, _S.APPROVED},
+    _S.WAITING_APPROVAL: frozenset((_S.APPROVED, _S.DENIED, _S.EXPIRED)),
+    _S.FAILED: frozenset((_S.WAITING_APPROVAL,)),
+    _S.SKIPPED: frozenset((_S.WAITING_APPROVAL,)),
+}
+#: What a run of `unfinished` does not look at again. Of those that were skipped, see DONE_REASONS.
+DONE: Final = frozenset((_S.WAITING_APPROVAL, _S.APPROVED, _S.DENIED))
+DONE_REASONS: Final = frozenset((_R.EXCLUDED, _R.ALREADY_MANAGED, _R.ALREADY_PENDING, _R.SAME_MACHINE))
+
+_COUNTED: Final[Mapping[OnboardingState, TargetState]] = {
+    _S.PENDING: TargetState.PENDING,
+    _S.CONNECTING: TargetState.CONNECTING,
+    _S.INSTALLING: TargetState.RUNNING,
+    _S.WAITING_APPROVAL: TargetState.SUCCESS,
+    _S.APPROVED: TargetState.SUCCESS,
+    _S.DENIED: TargetState.SKIPPED,
+    _S.EXPIRED: TargetState.EXPIRED,
+    _S.SKIPPED: TargetState.SKIPPED,
+    # Most addresses of a network are nobody's.
+    _S.UNREACHABLE: TargetState.SKIPPED,
+    _S.AUTH_FAILED: TargetState.FAILED,
+    _S.UNSUPPORTED: TargetState.WARNING,
+    _S.FAILED: TargetState.FAILED,
+}
+
+
+def counted_as(state: OnboardingState, reason: OnboardingReason | None) -> TargetState:
+    """As what an address counts among the targets of its occurrence: so its outcome follows, and lists that know no addresses show it."""
+    return TargetState.CANCELLED if reason is _R.CANCELLED else _COUNTED[state]
+
+
+def is_done(state: OnboardingState, reason: OnboardingReason | None) -> bool:
+    """Whether nothing is left to be done for an address by another run."""
+    return state in DONE or reason in DONE_REASONS

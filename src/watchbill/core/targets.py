@@ -11,7 +11,7 @@ from uuid import UUID
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
 from watchbill.core.problems import Problem
 
-TARGET_KINDS: Final = Choice(("device", "filter", "site", "all_devices"), ("onboarding_scope",))
+TARGET_KINDS: Final = Choice(("device", "filter", "site", "all_devices"))
 EXCLUSION_KINDS: Final = Choice(("device", "filter", "site"))
 #: The longest list of targets, and of exclusions.
 MAX_TARGETS: Final = 10_000
@@ -39,7 +39,16 @@ class AllDevices:
     """Every device in the scope of whoever saved the job last."""
 
 
-Target = DeviceTarget | FilterTarget | SiteTarget | AllDevices
+@dataclass(frozen=True, slots=True)
+class OnboardingScope:
+    """Addresses of a site's network where machines are looked for, as written: devices that are not there yet."""
+
+    site_id: int
+    entries: tuple[str, ...]
+    exclusions: tuple[str, ...] = ()
+
+
+Target = DeviceTarget | FilterTarget | SiteTarget | AllDevices | OnboardingScope
 #: Targets, each once, with its place in the list that it was read from.
 Placed = Mapping[Target, int]
 
@@ -124,13 +133,17 @@ def _missing(path: str, target: Target, facts: TargetFacts) -> Problem | None:
                 message = f"the filter “{known.name}” is archived: an archived filter finds nothing"
                 return Problem(f"{path}.filter_id", "filter_archived", message)
             is_there = known is not None
+        case OnboardingScope(site_id):
+            is_there = site_id in facts.sites
         case AllDevices():
             return None
         case _:
             assert_never(target)
     if is_there:
         return None
-    return Problem(f"{path}.{_key(target)}", f"{kind_of(target)}_not_found", f"there is no {in_words(target)}")
+    what = "site" if isinstance(target, OnboardingScope) else kind_of(target)
+    number = f"site {target.site_id}" if isinstance(target, OnboardingScope) else in_words(target)
+    return Problem(f"{path}.{_key(target)}", f"{what}_not_found", f"there is no {number}")
 
 
 def kind_of(target: Target) -> str:
@@ -144,11 +157,19 @@ def kind_of(target: Target) -> str:
             return "site"
         case AllDevices():
             return "all_devices"
+        case OnboardingScope():
+            return "onboarding_scope"
     assert_never(target)
 
 
 def _key(target: Target) -> str:
-    return "kind" if isinstance(target, AllDevices) else f"{kind_of(target)}_id"
+    match target:
+        case AllDevices():
+            return "kind"
+        case OnboardingScope():
+            return "site_id"
+        case _:
+            return f"{kind_of(target)}_id"
 
 
 def in_words(target: Target) -> str:
@@ -162,6 +183,8 @@ def in_words(target: Target) -> str:
             return f"site {site_id}"
         case AllDevices():
             return "all devices"
+        case OnboardingScope(site_id):
+            return f"addresses of site {site_id}"
     assert_never(target)
 
 
@@ -176,6 +199,9 @@ def to_json(target: Target) -> dict[str, Any]:
             return {"kind": "site", "site_id": site_id}
         case AllDevices():
             return {"kind": "all_devices"}
+        case OnboardingScope(site_id, entries, exclusions):
+            scope = {"entries": list(entries), "exclusions": list(exclusions)}
+            return {"kind": "onboarding_scope", "site_id": site_id, **scope}
     assert_never(target)
 
 
@@ -188,6 +214,8 @@ def from_json(stored: Mapping[str, Any]) -> Target:
             return SiteTarget(stored["site_id"])
         case "all_devices":
             return AllDevices()
+        case "onboarding_scope":
+            return OnboardingScope(stored["site_id"], tuple(stored["entries"]), tuple(stored["exclusions"]))
         case _:
             return DeviceTarget(UUID(stored["device_id"]))
 
@@ -197,8 +225,8 @@ def label(stored: Mapping[str, Any]) -> str:
     match stored["kind"]:
         case "device":
             return str(stored["device_id"])
-        case "all_devices":
-            return "all_devices"
+        case "all_devices" | "onboarding_scope" as kind:
+            return str(kind)
         case kind:
             return f"{kind}:{stored[f'{kind}_id']}"
 
@@ -216,7 +244,7 @@ class SeenTargets:
         match stored["kind"]:
             case "filter":
                 return stored["filter_id"] in self.filters
-            case "site":
+            case "site" | "onboarding_scope":
                 return stored["site_id"] in self.sites
             case "all_devices":
                 return True

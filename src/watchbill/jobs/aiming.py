@@ -31,7 +31,7 @@ hit AS MATERIALIZED (
     FROM aimed a JOIN hit h ON h.filter_id = a.filter_id
     UNION ALL
     SELECT a.aim_id, d.id, a.is_exclusion, false, CASE WHEN a.is_exclusion THEN -1 - a.position ELSE a.position END
-    FROM aimed a JOIN devices d ON d.site_id = a.site_id AND d.status <> 'revoked'
+    FROM aimed a JOIN devices d ON d.site_id = a.site_id AND d.status <> 'revoked' AND a.kind = 'site'
     UNION ALL
     SELECT a.aim_id, d.id, false, false, a.position FROM aimed a JOIN devices d ON d.status <> 'revoked'
     WHERE a.kind = 'all_devices'

@@ -14,7 +14,7 @@ from uuid import UUID
 from watchbill.core import schedule as calendar
 from watchbill.core import waves
 from watchbill.core.assembly_rules import AssemblyDraft
-from watchbill.core.job_rules_values import DEFAULT_RETRY_ON, Component, Job, Policies
+from watchbill.core.job_rules_values import DEFAULT_RETRY_ON, Component, ExecutionContext, Job, Onboarding, Policies
 from watchbill.core.job_rules_variables import IS_SET
 from watchbill.core.steps import Role
 from watchbill.core.targets import SeenTargets, Target, from_json, to_json
@@ -27,7 +27,7 @@ TARGET_LISTS: Final = ("targets", "exclusions")
 _SEALED: Final = "sealed"
 _FIELDS: Final = (
     "name", "description", "tags", "job_kind", "components", "targets", "exclusions", "schedule", "execution_context",
-    "credential_id", "use_service_account", "duration", "policies", "enabled",
+    "credential_id", "use_service_account", "credential_ids", "duration", "policies", "enabled",
 )  # fmt: skip
 _SCHEDULE: Final = (
     "type", "timezone", "timezone_source", "start", "end", "count", "expression", "rule", "exdate", "rdate",
@@ -42,15 +42,14 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
         "description": job.description,
         "tags": list(job.tags),
         "job_kind": job.job_kind,
-        "components": [
-            _component(component, job_id, position, keys, before) for position, component in enumerate(job.components)
-        ],
+        "components": _components(job, job_id, keys, before),
         "targets": [to_json(target) for target in job.targets],
         "exclusions": [to_json(target) for target in job.exclusions],
         "schedule": calendar.to_json(job.schedule),
-        "execution_context": job.execution_context.value,
+        "execution_context": None if job.execution_context is ExecutionContext.NONE else job.execution_context.value,
         "credential_id": job.credential_id,
         "use_service_account": job.use_service_account,
+        **({"credential_ids": list(job.credential_ids)} if job.onboarding else {}),
         "duration": {
             "time_limit_seconds": job.time_limit_seconds,
             "expires_after_seconds": job.expires_after_seconds,
@@ -61,6 +60,12 @@ def stored(job: Job, *, job_id: int, enabled: bool, keys: KeyRing, before: Defin
     }
 
 
+def _components(job: Job, job_id: int, keys: KeyRing, before: Definition | None) -> list[dict[str, Any]]:
+    if job.onboarding is not None:
+        return [job.onboarding.to_json()]
+    return [_component(component, job_id, position, keys, before) for position, component in enumerate(job.components)]
+
+
 def complete(definition: Definition) -> dict[str, Any]:
     """A stored definition in the contract's order, with what a later version added to jobs at its default."""
     schedule = definition["schedule"]
@@ -68,7 +73,8 @@ def complete(definition: Definition) -> dict[str, Any]:
         "tags": [],
         **definition,
         "components": [
-            {**one, "variables": dict(sorted(one["variables"].items()))} for one in definition["components"]
+            {**one, "variables": dict(sorted(one["variables"].items()))} if "variables" in one else one
+            for one in definition["components"]
         ],
         "schedule": _in_order(schedule, _SCHEDULE) if isinstance(schedule, Mapping) else schedule,
         "duration": {**_NO_LIMITS, **definition["duration"]},
@@ -91,7 +97,9 @@ def _in_order(given: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
 def shown(definition: Definition, seen: SeenTargets | None = None) -> dict[str, Any]:
     """The definition as the API shows it: no secrets, and of the targets only those seen (None = all)."""
     public = complete(definition)
-    public["components"] = [{**one, "variables": masked(one["variables"])} for one in public["components"]]
+    public["components"] = [
+        {**one, "variables": masked(one["variables"])} if "variables" in one else one for one in public["components"]
+    ]
     return public if seen is None else only_seen(public, seen)
 
 
@@ -135,7 +143,7 @@ def read_listed(stored: str) -> Listed:
 
 
 def variables_of(definition: Definition) -> list[tuple[UUID, int | None, dict[str, Any]]]:
-    """Assembly, revision (None = latest) and stored variables of each component."""
+    """Assembly, revision (None = latest) and stored variables of each component that has an assembly."""
     return [
         (
             UUID(component["assembly_id"]),
@@ -143,7 +151,14 @@ def variables_of(definition: Definition) -> list[tuple[UUID, int | None, dict[st
             component["variables"],
         )
         for component in definition["components"]
+        if "assembly_id" in component
     ]
+
+
+def onboarding_of(definition: Definition) -> Onboarding:
+    """The component of a job that brings machines under management."""
+    component = definition["components"][0]
+    return Onboarding(**{name: component[name] for name in Onboarding.__slots__})
 
 
 def secrets_in(definition: Definition) -> list[tuple[UUID, frozenset[str]]]:

@@ -3,16 +3,17 @@
 A job whose stored schedule can no longer be read is handed out with the reason, so that it alone ends in `error`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, any_, func, literal, select, text
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, any_, case, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
 from watchbill.core import schedule as calendar
+from watchbill.core.job_rules_values import ExecutionContext
 from watchbill.core.occurrence import first_mark, next_start
 from watchbill.core.schedule import Schedule
 from watchbill.identity import ENGINE, audit
@@ -75,6 +76,7 @@ def _due_query() -> Select[Any]:
         jobs.c.definition["policies"].label("policies"),
         jobs.c.definition["duration"].label("duration"),
         jobs.c.definition["execution_context"].astext.label("execution_context"),
+        case((jobs.c.job_kind == "onboarding", jobs.c.definition)).label("onboarding"),
         jobs.c.mark_at,
         jobs.c.next_due_at,
         jobs.c.allowed_site_ids.label("reach_site_ids"),
@@ -282,6 +284,13 @@ def _resumed(
     }
 
 
+def _onboarding(definition: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if definition is None:
+        return None
+    component, scope = definition["components"][0], definition["targets"][0]
+    return {"component": component, "scope": scope, "credential_ids": definition["credential_ids"]}
+
+
 def _due_job(row: Row[Any]) -> DueJob:
     schedule, error = read_schedule(row.schedule)
     policies = policies_of(row.policies)
@@ -301,5 +310,6 @@ def _due_job(row: Row[Any]) -> DueJob:
         reach_site_ids=row.reach_site_ids,
         failure_threshold_percent=policies.failure_threshold_percent,
         tzdata_version=row.tzdata_version,
-        execution_context=row.execution_context,
+        execution_context=row.execution_context or ExecutionContext.NONE.value,
+        onboarding=_onboarding(row.onboarding),
     )

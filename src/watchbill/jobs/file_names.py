@@ -13,7 +13,7 @@ from watchbill import assemblies, credentials, filters, sites
 from watchbill.core.fields import shown as quoted
 from watchbill.core.job_rules_waves import CANARIES
 from watchbill.core.problems import Problem
-from watchbill.core.targets import FilterTarget, SiteTarget, Target, devices_among, to_json
+from watchbill.core.targets import FilterTarget, OnboardingScope, SiteTarget, Target, devices_among, to_json
 from watchbill.identity import Actor
 from watchbill.jobs import store
 from watchbill.jobs.definition import TARGET_LISTS
@@ -55,6 +55,7 @@ async def resolve(tx: AsyncConnection, actor: Actor, definition: object) -> Reso
         if "assembly" in component:
             await _resolve_assembly(tx, resolved, place, component)
     await _resolve_credential(tx, actor, resolved)
+    await _resolve_credentials(tx, actor, resolved)
     for name in (*TARGET_LISTS, CANARIES):
         await _resolve_devices(tx, actor, resolved, name)
         await _resolve_filters(tx, actor, resolved, name)
@@ -90,8 +91,29 @@ async def _resolve_credential(tx: AsyncConnection, actor: Actor, resolved: Resol
         resolved.refuse("credential", "credential_id", "credential_not_found", message)
 
 
+async def _resolve_credentials(tx: AsyncConnection, actor: Actor, resolved: Resolved) -> None:
+    """Of onboarding: a list of names, and of ids where a name is another one's too."""
+    if not isinstance(resolved.definition, dict) or not isinstance(resolved.definition.get("credentials"), list):
+        return
+    found: list[object] = []
+    for place, name in enumerate(resolved.definition.pop("credentials")):
+        ids = await credentials.ids_named(tx, actor.scope, name) if isinstance(name, str) else [name]
+        if len(ids) == 1:
+            found += ids
+        else:
+            code, how = ("ambiguous", f"{len(ids)} credentials are") if ids else ("not_found", "there is no credential")
+            message = f"{how} named {quoted(name)}"
+            resolved.refuse(f"credentials.{place}", "credential_ids", f"credential_{code}", message)
+    resolved.definition["credential_ids"] = found
+
+
 async def name_login(tx: AsyncConnection, actor: Actor, definition: Mapping[str, Any]) -> dict[str, Any]:
     """What a job signs in with as a file says it; by its id where the name is another one's too. Nothing where it does not sign in."""
+    if definition.get("credential_ids"):
+        ids = definition["credential_ids"]
+        named = await credentials.facts(tx, actor.scope, ids)
+        alone = {one: await credentials.ids_named(tx, actor.scope, named[one].name) == [one] for one in named}
+        return {"credentials": [named[one].name if alone.get(one) else one for one in ids]}
     if definition["use_service_account"]:
         return {"use_service_account": True}
     credential_id = definition["credential_id"]
@@ -150,7 +172,7 @@ async def _resolve_filters(tx: AsyncConnection, actor: Actor, resolved: Resolved
 
 
 async def _resolve_sites(tx: AsyncConnection, actor: Actor, resolved: Resolved, name: str) -> None:
-    named = _taken(resolved, name, "site")
+    named = {**_taken(resolved, name, "site"), **_taken(resolved, name, "site", of="onboarding_scope")}
     found = await sites.ids_named(tx, {given for _, given in named.values()}, actor.scope)
     for place, (item, given) in named.items():
         if given in found:
@@ -161,11 +183,11 @@ async def _resolve_sites(tx: AsyncConnection, actor: Actor, resolved: Resolved, 
             resolved.refuse(f"{path}.site", f"{path}.site_id", "site_not_found", message)
 
 
-def _taken(resolved: Resolved, name: str, kind: str) -> dict[int, tuple[dict[str, Any], str]]:
-    """The targets of a kind that give a name, with the name taken out; by their place."""
+def _taken(resolved: Resolved, name: str, kind: str, *, of: str | None = None) -> dict[int, tuple[dict[str, Any], str]]:
+    """The targets of a kind (`of`, else the same) that give a name of this kind, with the name taken out; by their place."""
     taken: dict[int, tuple[dict[str, Any], str]] = {}
     for place, item in resolved.items(name):
-        if item.get("kind") == kind and kind in item:
+        if item.get("kind") == (of or kind) and kind in item:
             given = item.pop(kind)
             if isinstance(given, str):
                 taken[place] = (item, given)
@@ -180,7 +202,8 @@ async def name_targets(tx: AsyncConnection, actor: Actor, targets: Sequence[Targ
     devices = await _name_devices(tx, actor, devices_among(targets))
     rules = await filters.names_of(tx, actor.scope, {one.filter_id for one in targets if isinstance(one, FilterTarget)})
     same = await filters.ids_named(tx, actor.scope, list(set(rules.values())))
-    places = await sites.names_of(tx, {one.site_id for one in targets if isinstance(one, SiteTarget)}, actor.scope)
+    at = {one.site_id for one in targets if isinstance(one, SiteTarget | OnboardingScope)}
+    places = await sites.names_of(tx, at, actor.scope)
 
     def written(target: Target) -> dict[str, Any]:
         match target:
@@ -188,6 +211,10 @@ async def name_targets(tx: AsyncConnection, actor: Actor, targets: Sequence[Targ
                 return {"kind": "filter", "filter": rules[filter_id]}
             case SiteTarget(site_id) if site_id in places:
                 return {"kind": "site", "site": places[site_id]}
+            case OnboardingScope(site_id) if site_id in places:
+                plain = to_json(target)
+                del plain["site_id"]
+                return {**plain, "site": places[site_id]}
             case _:
                 plain = to_json(target)
                 return devices.get(plain.get("device_id"), plain)

@@ -58,6 +58,8 @@ async def export_file(tx: AsyncConnection, actor: Actor, job: SavedJob) -> str:
 
 
 async def _named_component(tx: AsyncConnection, actor: Actor, component: Mapping[str, Any]) -> dict[str, Any]:
+    if "assembly_id" not in component:
+        return dict(component)
     assembly = await assemblies.get(tx, actor, UUID(component["assembly_id"]))
     open_values = {name: value for name, value in component["variables"].items() if value != IS_SET}
     return {

@@ -15,7 +15,10 @@ from watchbill.jobs.tables import jobs
 
 
 def is_locking() -> ColumnElement[bool]:
-    """Whether a row of `credentials` is what a row of `jobs` signs in with, and is locked."""
+    """Whether a row of `credentials` is the one that a row of `jobs` signs in with, and is locked.
+
+    Of several that are tried in order one may be locked: the others are tried.
+    """
     return and_(credentials.c.id == jobs.c.credential_id, func.cardinality(credentials.c.lost) > 0)
 
 
@@ -29,7 +32,13 @@ async def devices_at(tx: AsyncConnection, site_id: int, ids: Collection[UUID]) -
 async def using_credential(tx: AsyncConnection, credential_id: int, visible: Select[tuple[int]]) -> list[Use]:
     query = (
         select(jobs.c.id, jobs.c.name, jobs.c.id.in_(visible).label("is_visible"))
-        .where(jobs.c.deleted_at.is_(None), jobs.c.credential_id == literal(credential_id, BigInteger))
+        .where(
+            jobs.c.deleted_at.is_(None),
+            or_(
+                jobs.c.credential_id == literal(credential_id, BigInteger),
+                jobs.c.credential_ids.contains([credential_id]),
+            ),
+        )
         .order_by(func.lower(jobs.c.name), jobs.c.id)
     )
     return [Use(row.id, row.name, row.is_visible, is_exclusion=False) for row in await tx.execute(query)]

@@ -28,6 +28,14 @@ async def login_facts(tx: AsyncConnection, actor: Actor, draft: JobDraft) -> Log
     return LoginFacts(found.kind, site_id, found.is_locked, there)
 
 
+async def logins_facts(tx: AsyncConnection, actor: Actor, draft: JobDraft) -> dict[int, LoginFacts]:
+    """The same of the credentials that onboarding names, by their ids."""
+    if not draft.credential_ids:
+        return {}
+    found = await credentials.facts(tx, actor.scope, list(draft.credential_ids))
+    return {one: LoginFacts(known.kind, known.site_id, known.is_locked) for one, known in found.items()}
+
+
 async def using_credential(tx: AsyncConnection, actor: Actor, credential_id: int) -> list[Use]:
     """The jobs that sign in with a credential, also those that the caller does not see: taking it away would break them."""
     return await login_store.using_credential(tx, credential_id, listing.visible_ids(actor.scope))

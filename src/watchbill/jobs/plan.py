@@ -76,16 +76,19 @@ def _least(job: Job) -> dict[str, Any]:
         "description": defaults.description,
         "tags": [],
         "job_kind": defaults.job_kind,
-        "components": [
+        "components": [{}]
+        if job.onboarding
+        else [
             {"assembly_id": None, "kind": one.kind.value, "revision": "latest", "variables": {}}
             for one in job.components
         ],
         "targets": [],
         "exclusions": [],
         "schedule": dict.fromkeys(("type", "timezone", "timezone_source", "start", "end", "count")),
-        "execution_context": defaults.execution_context.value,
+        "execution_context": None if job.onboarding else defaults.execution_context.value,
         "credential_id": None,
         "use_service_account": False,
+        **({"credential_ids": []} if job.onboarding else {}),
         "duration": {},
         "policies": defaults.policies.to_json(),
         "enabled": True,
@@ -98,7 +101,8 @@ async def _by_names(
     """The differences, with targets, assemblies and credentials told by their names."""
     named = await name_targets(tx, actor, [*targets_in(before), *targets_in(after)])
     labels = {label(to_json(target)): _label(written) for target, written in named.items()}
-    for assembly_id in {one["assembly_id"] for one in [*before["components"], *after["components"]]} - {None}:
+    components = [*before["components"], *after["components"]]
+    for assembly_id in {one.get("assembly_id") for one in components} - {None}:
         labels[assembly_id] = (await assemblies.get(tx, actor, UUID(assembly_id))).draft.name
     logins = {one["credential_id"] for one in (before, after)} - {None}
     called: dict[object, str] = {

@@ -4,7 +4,7 @@ The same calendar and the same rules as the scheduler's and a save's; nothing is
 say, which freezes targets: `Who` is what it needs to know for that.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,21 +14,32 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import assemblies
 from watchbill.core import schedule as calendar
-from watchbill.core.job_rules_values import Duration, ExecutionContext, JobDraft, Policies
+from watchbill.core.job_rules_onboarding import MOST_ADDRESSES, onboarding_in_words
+from watchbill.core.job_rules_values import Duration, ExecutionContext, JobDraft, Onboarding, Policies
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
+from watchbill.core.scope import read_scope
 from watchbill.core.step_words import Told, steps_in_words
 from watchbill.core.steps import Role
-from watchbill.core.targets import Target
+from watchbill.core.targets import OnboardingScope, Target
 from watchbill.core.variable_rules import carries_secrets, required
 from watchbill.credentials import locked_reason
 from watchbill.identity import Actor, Permission
 from watchbill.jobs import saving
-from watchbill.jobs.definition import TARGET_LISTS, complete, policies_of, read_schedule, targets_of, variables_of
+from watchbill.jobs.definition import (
+    TARGET_LISTS,
+    complete,
+    onboarding_of,
+    policies_of,
+    read_schedule,
+    targets_of,
+    variables_of,
+)
 from watchbill.jobs.file_names import resolve
 from watchbill.jobs.values import SavedJob
 from watchbill.jobs.zones import zones_for
+from watchbill.kit.db import limit
 
 #: How many instants a preview shows.
 PREVIEWED: Final = 10
@@ -74,6 +85,8 @@ class Outlook:
     zones: Collection[str] = ()
     starts_now: datetime | None = None
     steps: Sequence[str] = ()
+    #: Of a job that brings machines under management: how many addresses it looks at; None = another job, or a faulty scope.
+    addresses: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +125,19 @@ async def outlook(
     times = _timetable(_sound_schedule(draft, problems), now, await zones_for(tx, draft.schedule))
     found = _outlook(times, who, problems, draft.policies, draft.duration)
     starts_now = now if _starts_at_once(draft, times.schedule, before) else None
+    if draft.onboarding is not None:
+        return replace(found, starts_now=starts_now, **_of_onboarding(tx, draft.onboarding, draft.targets))
     steps = steps_in_words(parts, draft.policies, context)
     return replace(_in_context(found, context), starts_now=starts_now, steps=steps)
+
+
+def _of_onboarding(tx: AsyncConnection, onboarding: Onboarding, targets: Iterable[Target]) -> dict[str, Any]:
+    """What it does in words, and on how many addresses."""
+    most = limit(tx, "onboarding_addresses", MOST_ADDRESSES)
+    scopes = [one for one in targets if isinstance(one, OnboardingScope)]
+    scope = read_scope(scopes[0].entries, scopes[0].exclusions, field="targets.0", most=most)[0] if scopes else None
+    addresses = scope.count if scope else None
+    return {"addresses": addresses, "steps": onboarding_in_words(onboarding, addresses)}
 
 
 def _starts_at_once(draft: JobDraft, schedule: calendar.Schedule | None, before: SavedJob | None) -> bool:
@@ -147,7 +171,9 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
         problems.append(Problem("credential_id", "credential_locked", locked_reason(job.locked_by)))
     times = _timetable(schedule, now, await zones_for(tx, schedule))
     found = _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
-    context = ExecutionContext(job.definition["execution_context"])
+    context = ExecutionContext(job.definition["execution_context"] or ExecutionContext.NONE)
+    if context is ExecutionContext.NONE:
+        return replace(found, **_of_onboarding(tx, onboarding_of(job.definition), targets))
     parts = [_told(one, needs.names_of) for one in complete(job.definition)["components"]]
     return replace(_in_context(found, context), steps=steps_in_words(parts, policies, context))
 

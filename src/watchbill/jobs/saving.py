@@ -15,12 +15,21 @@ from watchbill import assemblies, filters, sites, variables
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
 from watchbill.core.job_rules_conflicts import HOLD_NEEDS_A_FIXED_ZONE
+from watchbill.core.job_rules_onboarding import MOST_ADDRESSES
 from watchbill.core.job_rules_toggle import Toggle, read_toggle
 from watchbill.core.job_rules_values import CatchUp, ExecutionContext, Job, JobDraft, Policies
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
-from watchbill.core.targets import FilterTarget, SeenTargets, SiteTarget, Target, TargetFacts, devices_among
+from watchbill.core.targets import (
+    FilterTarget,
+    OnboardingScope,
+    SeenTargets,
+    SiteTarget,
+    Target,
+    TargetFacts,
+    devices_among,
+)
 from watchbill.core.variable_rules import required
 from watchbill.credentials import locked_reason
 from watchbill.filters import Use
@@ -29,13 +38,13 @@ from watchbill.jobs import listing, store
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import read_schedule, secrets_in, shown, stored, targets_in, variables_of
 from watchbill.jobs.differences import changes
-from watchbill.jobs.logins import locked, login_facts
+from watchbill.jobs.logins import locked, login_facts, logins_facts
 from watchbill.jobs.timing import Timing, paused, started
 from watchbill.jobs.values import Action, AssemblyUse, JobFilter, JobRevision, SavedJob, StoredRevision
 from watchbill.jobs.zones import zones_for
 from watchbill.kit.budget import EVALUATION_SECONDS, Budget, Fault
 from watchbill.kit.clock import rfc3339
-from watchbill.kit.db import notify
+from watchbill.kit.db import limit, notify
 from watchbill.kit.errors import ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.paging import Page
 from watchbill.kit.secrets import KeyRing
@@ -334,7 +343,13 @@ async def _write_toggle(
 
 async def delete(tx: AsyncConnection, actor: Actor, before: SavedJob, *, now: datetime) -> None:
     """Take a locked job away; its history stays. What runs is cancelled before, by the caller."""
-    gone = {"deleted_at": now, "next_due_at": None, "paused_until": None, "credential_id": None}
+    gone: dict[str, Any] = {
+        "deleted_at": now,
+        "next_due_at": None,
+        "paused_until": None,
+        "credential_id": None,
+        "credential_ids": [],
+    }
     await store.update_job(tx, before.id, {**gone, "updated_by": actor.operator_id, "updated_at": now})
     await store.forget_rules(tx, before.id)
     await audit.record(tx, actor, "job.delete", "job", before.id, now=now, detail={"name": before.definition["name"]})
@@ -412,6 +427,8 @@ async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: dateti
         zones=zones,
         set_elsewhere=await _set_elsewhere(tx, actor, facts),
         login=await login_facts(tx, actor, draft),
+        logins=await logins_facts(tx, actor, draft),
+        most_addresses=limit(tx, "onboarding_addresses", MOST_ADDRESSES),
         stored_enabled=before is None or before.enabled,
     )
 
@@ -423,7 +440,7 @@ async def _set_elsewhere(tx: AsyncConnection, actor: Actor, known: Mapping[UUID,
 
 
 async def _target_facts(tx: AsyncConnection, actor: Actor, targets: Sequence[Target]) -> TargetFacts:
-    named = {one.site_id for one in targets if isinstance(one, SiteTarget)}
+    named = {one.site_id for one in targets if isinstance(one, SiteTarget | OnboardingScope)}
     return TargetFacts(
         devices=await store.usable_devices(tx, actor.scope, devices_among(targets)),
         sites=frozenset(await sites.existing(tx, named, actor.scope)) if named else frozenset(),
@@ -441,6 +458,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
         "step_rules": job.policies.step_rules(),
         "credential_id": job.credential_id,
         "use_service_account": job.use_service_account,
+        "credential_ids": list(job.credential_ids),
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,

@@ -31,7 +31,15 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.job_rules_values import Component
-from watchbill.core.targets import DeviceTarget, FilterTarget, SeenTargets, SiteTarget, Target, kind_of
+from watchbill.core.targets import (
+    DeviceTarget,
+    FilterTarget,
+    OnboardingScope,
+    SeenTargets,
+    SiteTarget,
+    Target,
+    kind_of,
+)
 from watchbill.devices.tables import devices
 from watchbill.filters import Use
 from watchbill.filters.visible import IS_SEEN
@@ -126,7 +134,7 @@ def target_columns(targets: Sequence[Target]) -> dict[str, list[Any]]:
         "kinds": [kind_of(one) for one in targets],
         "devices": [one.device_id if isinstance(one, DeviceTarget) else None for one in targets],
         "filters": [one.filter_id if isinstance(one, FilterTarget) else None for one in targets],
-        "sites": [one.site_id if isinstance(one, SiteTarget) else None for one in targets],
+        "sites": [one.site_id if isinstance(one, SiteTarget | OnboardingScope) else None for one in targets],
     }
 
 
@@ -156,7 +164,8 @@ async def replace_components(
         }
         for position, ((assembly_id, revision, variables), its) in enumerate(zip(components, roles, strict=True))
     ]
-    await tx.execute(insert(job_components), rows)
+    if rows:
+        await tx.execute(insert(job_components), rows)
 
 
 async def usable_devices(tx: AsyncConnection, scope: SiteScope, ids: Collection[UUID]) -> frozenset[UUID]:
@@ -274,7 +283,8 @@ async def seen_of(tx: AsyncConnection, scope: SiteScope, targets: Collection[Tar
         "sites": scope.as_list(),
     }
     row = (await tx.execute(_SEEN, wanted)).one()
-    sites = frozenset(one.site_id for one in targets if isinstance(one, SiteTarget) and scope.allows(one.site_id))
+    named = {one.site_id for one in targets if isinstance(one, SiteTarget | OnboardingScope)}
+    sites = frozenset(one for one in named if scope.allows(one))
     return SeenTargets(frozenset(str(one) for one in row.devices), sites, frozenset(row.filters))
 
 

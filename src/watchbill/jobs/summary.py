@@ -29,8 +29,8 @@ SELECT t.job_id,
   array_agg(t.filter_id) FILTER (WHERE t.inside AND t.filter_id IS NOT NULL) AS seen_filters
 FROM (
   SELECT s.job_id, s.kind, s.position, s.is_exclusion, s.site_id, s.filter_id, f.name AS filter, y.name AS site,
-    CAST(:sites AS bigint[]) IS NULL OR s.kind = 'site' OR (j.allowed_site_ids <@ CAST(:sites AS bigint[])) IS TRUE AS reaches_inside,
-    CAST(:sites AS bigint[]) IS NULL OR CASE s.kind WHEN 'site' THEN s.site_id = ANY(:sites) WHEN 'filter' THEN {IS_SEEN} ELSE true END AS inside
+    CAST(:sites AS bigint[]) IS NULL OR s.site_id IS NOT NULL OR (j.allowed_site_ids <@ CAST(:sites AS bigint[])) IS TRUE AS reaches_inside,
+    CAST(:sites AS bigint[]) IS NULL OR CASE WHEN s.site_id IS NOT NULL THEN s.site_id = ANY(:sites) WHEN s.kind = 'filter' THEN {IS_SEEN} ELSE true END AS inside
   FROM job_targets s
   JOIN jobs j ON j.id = s.job_id
   LEFT JOIN device_filters f ON f.id = s.filter_id

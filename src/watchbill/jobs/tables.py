@@ -36,6 +36,7 @@ jobs = Table(
     Column("step_rules", JSONB(none_as_null=True)),
     Column("credential_id", BigInteger),
     Column("use_service_account", Boolean, nullable=False),
+    Column("credential_ids", ARRAY(BigInteger), nullable=False),
 )
 
 job_revisions = Table(

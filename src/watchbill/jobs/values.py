@@ -148,6 +148,8 @@ class DueJob:
     failure_threshold_percent: int
     tzdata_version: str
     execution_context: str = "system"
+    #: Of a job that brings machines under management: what it is told, as stored (its component, its scope, its credentials).
+    onboarding: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

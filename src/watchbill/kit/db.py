@@ -4,7 +4,7 @@ One request, one tick step or one settled item is one transaction, opened at the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -51,7 +51,15 @@ class Database:
     `url` is an SQLAlchemy URL with the driver `postgresql+psycopg`, or a plain `postgresql://` one.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, application_name: str = "watchbill") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        application_name: str = "watchbill",
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        """`limits`: settings that rules ask for deep down, by `limit`; they go with each transaction."""
         self.url = make_url(url).set(drivername="postgresql+psycopg")
         self.engine: AsyncEngine = create_async_engine(
             self.url,
@@ -62,6 +70,7 @@ class Database:
             pool_pre_ping=False,
             pool_use_lifo=True,
             connect_args={"application_name": application_name, "options": _OPTIONS},
+            execution_options={"limits": dict(limits or {})},
         )
         event.listen(self.engine.sync_engine, "connect", _adapt)
 
@@ -78,6 +87,14 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def limit(tx: AsyncConnection, name: str, default: int) -> int:
+    """A limit that the process was set up with; the default where it was set up without."""
+    limits: Mapping[str, int] = (
+        tx.sync_connection.get_execution_options().get("limits", {}) if tx.sync_connection else {}
+    )
+    return limits.get(name, default)
 
 
 def _adapt(connection: AdaptedConnection, _record: object) -> None:

@@ -202,6 +202,15 @@ class Settings:
         _number(1, 500),
         "Most runs of Ansible that one site worker has at once; fewer where its host has less than 256 MiB for each.",
     )
+    onboarding_addresses: int = _setting(
+        "4096", _number(1, 65_536), "Most addresses that the scope of one onboarding job may have."
+    )
+    onboarding_probes_per_second: int = _setting(
+        "2000", _number(1, 100_000), "Connections that one site worker begins in a second while it looks for machines."
+    )
+    onboarding_installs_at_once: int = _setting(
+        "50", _number(1, 500), "Most machines that one site worker brings under management at once, of all its jobs."
+    )
     heartbeat_seconds: int = _setting("20", _number(5, 300), "How often an agent tells the gateway that it is there.")
     agent_token_seconds: int = _setting("3600", _number(60, 86_400), "How long an agent's token is good for.")
     session_hours: int = _setting("12", _number(1, 720), "How long a signed-in session lasts.")

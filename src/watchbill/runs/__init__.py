@@ -46,6 +46,18 @@ from watchbill.runs.job_rows import JobHistory, Recent
 from watchbill.runs.manual import Again, open_manual, rerun
 from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_missed, record_skipped
 from watchbill.runs.occurrence_view import AroundIt, around_it
+from watchbill.runs.onboarding import forget_onboarding_key
+from watchbill.runs.onboarding_again import LookAgain, look_again
+from watchbill.runs.onboarding_moves import ONBOARDING, follow_approvals, stop_onboarding
+from watchbill.runs.onboarding_rows import (
+    OnboardingFilter,
+    OnboardingOrigin,
+    OnboardingRow,
+    onboarding_counts,
+    onboarding_origins,
+    onboarding_row,
+    onboarding_rows,
+)
 from watchbill.runs.opening import open_occurrences
 from watchbill.runs.output import Chunk, Piece, Stream
 from watchbill.runs.output import read as read_output
@@ -91,6 +103,7 @@ __all__ = [
     "LONGEST_REST",
     "MISSED_SPAN",
     "NO_KEY",
+    "ONBOARDING",
     "PLAYBOOKS",
     "Again",
     "Answers",
@@ -115,9 +128,13 @@ __all__ = [
     "JobHistory",
     "Ledger",
     "Look",
+    "LookAgain",
     "Missed",
     "Moved",
     "Occurrence",
+    "OnboardingFilter",
+    "OnboardingOrigin",
+    "OnboardingRow",
     "Opening",
     "OutputGroup",
     "Outputs",
@@ -179,6 +196,8 @@ __all__ = [
     "fail_unreleased",
     "find_occurrence",
     "finished",
+    "follow_approvals",
+    "forget_onboarding_key",
     "gateway_channel",
     "get_execution",
     "get_occurrence",
@@ -188,6 +207,7 @@ __all__ = [
     "job_in",
     "leave_revoked",
     "list_occurrences",
+    "look_again",
     "look_closer",
     "never_came",
     "next_deadline",
@@ -196,6 +216,10 @@ __all__ = [
     "next_start",
     "next_starts",
     "note_given",
+    "onboarding_counts",
+    "onboarding_origins",
+    "onboarding_row",
+    "onboarding_rows",
     "open_due_held",
     "open_manual",
     "open_occurrences",
@@ -229,6 +253,7 @@ __all__ = [
     "somebody_came",
     "started",
     "stop_answers",
+    "stop_onboarding",
     "store_output",
     "summarise_output",
     "surroundings",

@@ -7,7 +7,7 @@ Order of locks, the same for everybody: targets by id, then counters by key, the
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -234,6 +234,11 @@ async def _count(tx: AsyncConnection, moved: Iterable[Moved]) -> None:
     for one in moved:
         deltas[one.occurrence_id, one.site_id, one.wave, one.before] -= 1
         deltas[one.occurrence_id, one.site_id, one.wave, one.after] += 1
+    await count(tx, deltas)
+
+
+async def count(tx: AsyncConnection, deltas: Mapping[tuple[uuid.UUID, int, int, str], int]) -> None:
+    """Change counters by (occurrence, site, wave, state)."""
     changed = sorted((key, number) for key, number in deltas.items() if number)
     if not changed:  # a row that is put off stays in its state
         return
@@ -291,16 +296,23 @@ async def _publish(tx: AsyncConnection, moved: Sequence[Moved], now: datetime) -
     groups: dict[tuple[uuid.UUID, int], list[Moved]] = defaultdict(list)
     for one in moved:
         groups[one.occurrence_id, one.site_id].append(one)
-    rows = await tx.execute(_COUNTS, {"ids": sorted({occurrence for occurrence, _ in groups})})
-    counts: dict[tuple[uuid.UUID, int], dict[str, int]] = defaultdict(dict)
-    for row in rows:
-        counts[row.occurrence_id, row.site_id][row.state] = row.number
+    counts = await counts_in_sites(tx, {occurrence for occurrence, _ in groups})
     told = []
     for key, some in groups.items():
         about = {"job_id": some[0].job_id, "occurrence_id": str(key[0]), "site_id": key[1] or None}
         told.append(Event("run.progress", {**about, "counts": counts[key]}, key[1] or None))
         told.append(Event("target.changed", {**about, "targets": _brief(some)}, key[1] or None))
     await events.publish(tx, told, now)
+
+
+async def counts_in_sites(
+    tx: AsyncConnection, occurrence_ids: Collection[uuid.UUID]
+) -> dict[tuple[uuid.UUID, int], dict[str, int]]:
+    """Targets by state, of each occurrence in each of its sites."""
+    counts: dict[tuple[uuid.UUID, int], dict[str, int]] = defaultdict(dict)
+    for row in await tx.execute(_COUNTS, {"ids": sorted(occurrence_ids)}):
+        counts[row.occurrence_id, row.site_id][row.state] = row.number
+    return counts
 
 
 def _brief(moved: Sequence[Moved]) -> list[dict[str, object]]:

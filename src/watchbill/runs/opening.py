@@ -17,7 +17,7 @@ from watchbill import jobs, queue
 from watchbill.core.states import OccurrenceReason
 from watchbill.jobs.aiming import SPEC
 from watchbill.queue import NewItem
-from watchbill.runs import canaries, overlap, pacing
+from watchbill.runs import canaries, onboarding_opening, overlap, pacing
 from watchbill.runs.canaries import NotStarted
 from watchbill.runs.moves import publish_in_sites
 from watchbill.runs.not_run import publish_to_sites
@@ -147,6 +147,12 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     The caller holds the rows of the jobs. An opening whose devices are all left out ends at once as `skipped`. With nothing to
     open the statement runs all the same: so the scheduler rehearses it just before something is due.
     """
+    looking = [one for one in openings if one.onboarding is not None]
+    new = await _open_on_devices(tx, [one for one in openings if one.onboarding is None], now)
+    return new | await onboarding_opening.open_occurrences(tx, looking, now) if looking else new
+
+
+async def _open_on_devices(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> set[uuid.UUID]:
     values = {
         "openings": [as_json(one) for one in openings],
         "now": now,

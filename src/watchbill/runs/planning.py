@@ -313,6 +313,7 @@ def opening(
         reach_site_ids=job.reach_site_ids,
         no_targets=job.policies.no_targets,
         execution_context=job.execution_context,
+        onboarding=job.onboarding,
         no_user_session=job.policies.no_user_session,
         max_change_devices=job.policies.max_change_devices,
         max_change_percent=job.policies.max_change_percent,

@@ -17,6 +17,7 @@ from watchbill.kit import db
 from watchbill.runs import in_sessions
 from watchbill.runs.left_out import leave_rest_out
 from watchbill.runs.moves import Move, Moved, move, publish_occurrences
+from watchbill.runs.onboarding_moves import stop_onboarding
 from watchbill.runs.taking import KILL_GRACE, SILENCE
 from watchbill.runs.turns import PLAYBOOKS, gateway_channel
 
@@ -108,6 +109,7 @@ async def stop_occurrences(
     await queue.cancel(tx, runs, now)
     # Targets before occurrences, as everybody locks them.
     stopped = await stop_targets(tx, (await tx.execute(_UNFINISHED, {"ids": ids})).all(), now)
+    await stop_onboarding(tx, ids, now)
     await tx.execute(_MARK, {"ids": ids, "operator": operator_id, "now": now})
     await tx.execute(_WITHDRAW_HELD, {"ids": ids, "now": now})
     await publish_occurrences(tx, [(row.job_id, row.id) for row in there], now)

@@ -13,7 +13,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, TSVECTOR
 
 from watchbill.kit.db import metadata
 
@@ -265,4 +265,57 @@ retention = Table(
     Column("clock_at", DateTime(timezone=True)),
     Column("first_open_day", Integer, nullable=False),
     Column("dropped_below", BigInteger, nullable=False),
+)
+
+onboarding_targets = Table(
+    "onboarding_targets",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", BigInteger, nullable=False),
+    Column("occurrence_id", Uuid, nullable=False),
+    Column("job_id", BigInteger, nullable=False),
+    Column("site_id", BigInteger, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("address", INET),
+    Column("ports", ARRAY(Integer), nullable=False),
+    Column("names", ARRAY(Text), nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("snippet", Text),
+    Column("timeline", JSONB, nullable=False),
+    Column("platform", Text),
+    Column("hostname", Text),
+    Column("agent_version", Text),
+    Column("credential_id", BigInteger),
+    Column("credential_name", Text),
+    Column("host_key", Text),
+    Column("approval_id", Uuid),
+    Column("device_id", Uuid),
+    Column("attempt", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+)
+
+onboarding_host_keys = Table(
+    "onboarding_host_keys",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True),
+    Column("address", INET, primary_key=True),
+    Column("port", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("pinned_at", DateTime(timezone=True), nullable=False),
+)
+
+onboarding_refusals = Table(
+    "onboarding_refusals",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True),
+    Column("address", INET, primary_key=True),
+    Column("credential_id", BigInteger, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("refused_at", DateTime(timezone=True), nullable=False),
 )

@@ -1,12 +1,12 @@
 """An occurrence to open, as the planner makes it and as the opening statement reads it. Decides nothing, writes nothing."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from watchbill.core.job_rules_values import REMOTE_CONTEXTS
+from watchbill.core.job_rules_values import REMOTE_CONTEXTS, ExecutionContext
 from watchbill.core.waves import WavePlan
 from watchbill.kit.clock import rfc3339
 from watchbill.queue import Lane
@@ -81,6 +81,9 @@ class Opening:
     forks: int | None = None
     #: What becomes of a device on which a playbook was running when its worker died: `lost`, or it runs `again`.
     interrupted: str = "lost"
+    #: Of a job that brings machines under management, as `DueJob` has it; and of its scope those addresses that are looked at, None = all.
+    onboarding: Mapping[str, Any] | None = None
+    only: Sequence[str] | None = None
 
     @property
     def is_paced(self) -> bool:
@@ -91,6 +94,8 @@ class Opening:
 
 def lane_of(execution_context: str) -> Lane:
     """The lane of the work that a run in this context makes."""
+    if execution_context == ExecutionContext.NONE:
+        return Lane.ONBOARDING
     return Lane.PLAYBOOKS if execution_context in REMOTE_CONTEXTS else Lane.SCHEDULED_JOB
 
 

@@ -1,10 +1,11 @@
 """Sites: the network places that devices and operators belong to, and how a new device gets in."""
 
-from watchbill.sites.codes import masked
+from watchbill.sites.codes import code_hash, masked, new_code
 from watchbill.sites.service import (
     MAX_AUTO_APPROVAL,
     SiteChange,
     SiteDraft,
+    by_id,
     create_site,
     delete_site,
     enrolment_code,
@@ -24,6 +25,8 @@ __all__ = [
     "Site",
     "SiteChange",
     "SiteDraft",
+    "by_id",
+    "code_hash",
     "create_site",
     "delete_site",
     "enrolment_code",
@@ -34,6 +37,7 @@ __all__ = [
     "list_sites",
     "masked",
     "names_of",
+    "new_code",
     "reseal",
     "rotate_enrolment_code",
     "set_auto_approval",

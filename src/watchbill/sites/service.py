@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core import zones
 from watchbill.core.problems import Problem
-from watchbill.identity import Actor, Permission, audit
+from watchbill.identity import EVERY_SITE, Actor, Permission, audit
 from watchbill.kit.errors import InvalidError, NotFoundError
 from watchbill.kit.paging import Page, decode_cursor, page_of
 from watchbill.kit.secrets import KeyRing, Secret
@@ -157,6 +157,14 @@ async def set_auto_approval(
     detail = {"minutes": duration.total_seconds() / 60}
     await audit.record(tx, actor, "site.auto_approval_set", "site", site_id, now=now, site_id=site_id, detail=detail)
     return await get_site(tx, actor, site_id)
+
+
+async def by_id(tx: AsyncConnection, site_id: int) -> Site:
+    """A site for the Engine's own use."""
+    site = await store.find(tx, site_id, EVERY_SITE)
+    if site is None:
+        raise NotFoundError("There is no such site.")
+    return site
 
 
 async def find_by_code(tx: AsyncConnection, code: str) -> Site | None:

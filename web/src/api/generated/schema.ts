@@ -1635,6 +1635,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/onboarding/jobs/{job_id}/redeploy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeploy
+         * @description Look again now, from the job as it is saved; the cadence does not move.
+         */
+        post: operations["redeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/onboarding/jobs/{job_id}/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Onboarding Targets
+         * @description The addresses of one occurrence in the order of the scope, with their timelines.
+         */
+        get: operations["list_onboarding_targets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/onboarding/jobs/{job_id}/targets/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Onboarding Targets
+         * @description The addresses of an occurrence as CSV with a head, streamed. A cell that a spreadsheet would run begins with an apostrophe.
+         */
+        get: operations["export_onboarding_targets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/onboarding/scope": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Describe Scope
+         * @description What each line of a scope is, with its count or what is wrong with it. Nothing is saved, and no name is looked up.
+         */
+        post: operations["describe_scope"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/onboarding/targets/{target_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Onboarding Target
+         * @description One address with its timeline.
+         */
+        get: operations["get_onboarding_target"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/onboarding/targets/{target_id}/host_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget Onboarding Host Key
+         * @description Trust the next SSH host key that this address shows: another machine has it now, or the same was installed anew.
+         */
+        delete: operations["forget_onboarding_host_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/operators": {
         parameters: {
             query?: never;
@@ -3095,6 +3215,27 @@ export interface components {
          */
         AccountState: "none" | "creating" | "present" | "rotating" | "removing" | "failed" | "unsupported";
         /**
+         * Addresses
+         * @description A page of the addresses of an occurrence. `occurrence` is null, and nothing is listed, where the job has not run yet.
+         */
+        Addresses: {
+            /**
+             * Counts
+             * @description of all addresses, whatever is asked for
+             */
+            counts: components["schemas"]["OnboardingCount"][];
+            /** Items */
+            items: components["schemas"]["OnboardingTargetReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            occurrence: components["schemas"]["OccurrenceReply"] | null;
+            /**
+             * Unfinished
+             * @description how many another run of `unfinished` would look at
+             */
+            unfinished: number;
+        };
+        /**
          * AllDevicesTarget
          * @description Every device in the sites of whoever saved the job, when an occurrence falls due.
          */
@@ -3142,6 +3283,27 @@ export interface components {
             scopes: string[];
         };
         /**
+         * ApprovalOrigin
+         * @description The job that brought a machine, where one did.
+         */
+        ApprovalOrigin: {
+            /** Address */
+            address: string | null;
+            /** Job Id */
+            job_id: number;
+            /** Job Name */
+            job_name: string;
+            /**
+             * Occurrence Id
+             * Format: uuid
+             */
+            occurrence_id: string;
+            /** Run Id */
+            run_id: number;
+            /** Target Id */
+            target_id: number;
+        };
+        /**
          * ApprovalReply
          * @description `conflict` is what was found when the machine asked; it is looked for again at the decision.
          */
@@ -3170,6 +3332,8 @@ export interface components {
             id: string;
             /** Key Fingerprint */
             key_fingerprint: string;
+            /** @description the job that brought the machine, where one did */
+            onboarding: components["schemas"]["ApprovalOrigin"] | null;
             /** Os Family */
             os_family: string;
             /** Os Name */
@@ -5650,14 +5814,19 @@ export interface components {
         JobBody: {
             /**
              * Components
-             * @description run in order on each device, one after the other
+             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
              */
-            components: components["schemas"]["JobComponent"][];
+            components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
              * Credential Id
              * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
              */
             credential_id?: number | null;
+            /**
+             * Credential Ids
+             * @description of an onboarding job: the credentials that are tried on a machine in this order, each account once
+             */
+            credential_ids?: number[] | null;
             /**
              * Description
              * @default
@@ -5675,15 +5844,15 @@ export interface components {
              * Execution Context
              * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
-             * @enum {string}
              */
-            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
+            execution_context: ("system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual") | null;
             /**
              * Job Kind
+             * @description automation: scripts or playbooks on devices. onboarding: brings the machines of a network under management
              * @default automation
-             * @constant
+             * @enum {string}
              */
-            job_kind: "automation";
+            job_kind: "automation" | "onboarding";
             /** Name */
             name: string;
             policies?: components["schemas"]["JobPolicies"];
@@ -5694,7 +5863,7 @@ export interface components {
              */
             tags?: string[];
             /** Targets */
-            targets: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"])[];
+            targets: ((components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"]) | components["schemas"]["OnboardingScopeTarget"])[];
             /**
              * Use Service Account
              * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
@@ -5823,9 +5992,9 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description run in order on each device, one after the other
+             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
              */
-            components: components["schemas"]["JobComponent"][];
+            components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
             created_at: string;
             /** Created By */
@@ -5835,6 +6004,11 @@ export interface components {
              * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
              */
             credential_id?: number | null;
+            /**
+             * Credential Ids
+             * @description of an onboarding job: the credentials that are tried on a machine in this order, each account once
+             */
+            credential_ids?: number[] | null;
             /**
              * Description
              * @default
@@ -5849,17 +6023,17 @@ export interface components {
              * Execution Context
              * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
-             * @enum {string}
              */
-            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
+            execution_context: ("system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual") | null;
             /** Id */
             id: number;
             /**
              * Job Kind
+             * @description automation: scripts or playbooks on devices. onboarding: brings the machines of a network under management
              * @default automation
-             * @constant
+             * @enum {string}
              */
-            job_kind: "automation";
+            job_kind: "automation" | "onboarding";
             last_occurrence: components["schemas"]["LastOccurrence"] | null;
             /** Last Run At */
             last_run_at: string | null;
@@ -6053,9 +6227,9 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description run in order on each device, one after the other
+             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
              */
-            components: components["schemas"]["JobComponent"][];
+            components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
             created_at: string;
             /** Created By */
@@ -6065,6 +6239,11 @@ export interface components {
              * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
              */
             credential_id?: number | null;
+            /**
+             * Credential Ids
+             * @description of an onboarding job: the credentials that are tried on a machine in this order, each account once
+             */
+            credential_ids?: number[] | null;
             /**
              * Description
              * @default
@@ -6081,17 +6260,17 @@ export interface components {
              * Execution Context
              * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
-             * @enum {string}
              */
-            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
+            execution_context: ("system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual") | null;
             /** Id */
             id: number;
             /**
              * Job Kind
+             * @description automation: scripts or playbooks on devices. onboarding: brings the machines of a network under management
              * @default automation
-             * @constant
+             * @enum {string}
              */
-            job_kind: "automation";
+            job_kind: "automation" | "onboarding";
             last_occurrence: components["schemas"]["LastOccurrence"] | null;
             /** Last Run At */
             last_run_at: string | null;
@@ -6128,7 +6307,7 @@ export interface components {
             tags?: string[];
             target_summary: components["schemas"]["JobTargets"];
             /** Targets */
-            targets: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"])[];
+            targets: ((components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"]) | components["schemas"]["OnboardingScopeTarget"])[];
             /** Updated At */
             updated_at: string;
             /** Updated By */
@@ -6158,14 +6337,19 @@ export interface components {
             changes: components["schemas"]["JobChange"][];
             /**
              * Components
-             * @description run in order on each device, one after the other
+             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
              */
-            components: components["schemas"]["JobComponent"][];
+            components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
              * Credential Id
              * @description what it signs in to its devices with, where the context does: a credential for ssh, or for winrm; see `GET /api/credentials`
              */
             credential_id?: number | null;
+            /**
+             * Credential Ids
+             * @description of an onboarding job: the credentials that are tried on a machine in this order, each account once
+             */
+            credential_ids?: number[] | null;
             /**
              * Description
              * @default
@@ -6180,15 +6364,15 @@ export interface components {
              * Execution Context
              * @description for scripts: whose rights the script has. system: the agent's. current_user: those of who is signed in on the device, once in each session; never the agent's, also where nobody is signed in. For playbooks: how the Engine reaches the devices, in one run for all of a site (ssh, winrm) or in one for each device (ssh_individual, which is their default, winrm_individual)
              * @default system
-             * @enum {string}
              */
-            execution_context: "system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual";
+            execution_context: ("system" | "current_user" | "ssh" | "ssh_individual" | "winrm" | "winrm_individual") | null;
             /**
              * Job Kind
+             * @description automation: scripts or playbooks on devices. onboarding: brings the machines of a network under management
              * @default automation
-             * @constant
+             * @enum {string}
              */
-            job_kind: "automation";
+            job_kind: "automation" | "onboarding";
             /** Name */
             name: string;
             policies?: components["schemas"]["JobPolicies"];
@@ -6202,7 +6386,7 @@ export interface components {
              */
             tags?: string[];
             /** Targets */
-            targets: (components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"])[];
+            targets: ((components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"]) | components["schemas"]["OnboardingScopeTarget"])[];
             /**
              * Use Service Account
              * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
@@ -7031,6 +7215,187 @@ export interface components {
             waves: components["schemas"]["WaveReply"][];
         };
         /**
+         * OnboardingComponent
+         * @description How a job of kind `onboarding` brings machines under management: its one component.
+         */
+        OnboardingComponent: {
+            /**
+             * Concurrency
+             * @description machines that are worked on at once
+             * @default 5
+             */
+            concurrency: number;
+            /**
+             * Install Branch
+             * @description the branch whose agent is installed; see `GET /api/agent_packages`
+             * @default stable
+             */
+            install_branch: string;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "device_onboarding";
+            /**
+             * Platform
+             * @description auto: as each machine shows it. Else machines of the other are `unsupported`
+             * @default auto
+             * @enum {string}
+             */
+            platform: "auto" | "linux" | "windows";
+            /**
+             * Smb Port
+             * @default 445
+             */
+            smb_port: number;
+            /**
+             * Ssh Port
+             * @default 22
+             */
+            ssh_port: number;
+            /**
+             * Winrm Port
+             * @default 5985
+             */
+            winrm_port: number;
+        };
+        /** OnboardingCount */
+        OnboardingCount: {
+            /** Number */
+            number: number;
+            reason: components["schemas"]["OnboardingReason"] | null;
+            state: components["schemas"]["OnboardingState"];
+        };
+        /**
+         * OnboardingReason
+         * @description Why an address ended as it did; the ones of each state are in ONBOARDING_REASONS.
+         * @enum {string}
+         */
+        OnboardingReason: "excluded" | "already_managed" | "already_pending" | "same_machine" | "taken" | "cancelled" | "no_answer" | "name_not_resolved" | "no_way_in" | "credentials_refused" | "no_credential" | "lockout_guard" | "platform" | "no_package" | "system_too_old" | "host_key_changed" | "certificate" | "not_permitted" | "no_space" | "no_egress" | "clock_off" | "connection_lost" | "step_failed" | "package_refused" | "timed_out" | "not_enrolled" | "gave_up" | "denied" | "expired";
+        /**
+         * OnboardingScopeTarget
+         * @description Where a job of kind `onboarding` looks for machines: its one target.
+         *
+         *     Entries are IPv4 or IPv6 addresses, ranges `10.4.0.10-10.4.0.40` or `10.4.0.10-40`, networks `10.4.0.0/24` (without their network and
+         *     broadcast addresses) and host names, each with an optional `:port` (`[fd00::1]:2222`); separated by new lines, commas or semicolons, `#`
+         *     begins a comment. An exclusion leaves out an address whatever its port.
+         */
+        OnboardingScopeTarget: {
+            /** Entries */
+            entries: string[] | string;
+            /** Exclusions */
+            exclusions?: string[] | string;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "onboarding_scope";
+            /** Site Id */
+            site_id: number;
+        };
+        /**
+         * OnboardingState
+         * @enum {string}
+         */
+        OnboardingState: "pending" | "connecting" | "installing" | "waiting_approval" | "approved" | "denied" | "expired" | "skipped" | "unreachable" | "auth_failed" | "unsupported" | "failed";
+        /**
+         * OnboardingTargetReply
+         * @description One address of an occurrence, how it stands and what was done.
+         *
+         *     `pending`, `connecting` and `installing` are still to end; `waiting_approval` becomes `approved`, `denied` or `expired` by a person's
+         *     decision about the approval `approval_id`, or by time.
+         */
+        OnboardingTargetReply: {
+            /**
+             * Address
+             * @description null where a name led to none
+             */
+            address: string | null;
+            /** Agent Version */
+            agent_version: string | null;
+            /** Approval Id */
+            approval_id: string | null;
+            /** Attempt */
+            attempt: number;
+            /**
+             * Credential Id
+             * @description the one that worked
+             */
+            credential_id: number | null;
+            /** Credential Name */
+            credential_name: string | null;
+            /** Detail */
+            detail: string | null;
+            /** Device Id */
+            device_id: string | null;
+            /**
+             * Entry
+             * @description the first entry of the scope that names it
+             */
+            entry: string;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Host Key
+             * @description the fingerprint of its SSH host key
+             */
+            host_key: string | null;
+            /**
+             * Hostname
+             * @description what the machine calls itself
+             */
+            hostname: string | null;
+            /** Id */
+            id: number;
+            /** Names */
+            names: string[];
+            /**
+             * Occurrence Id
+             * Format: uuid
+             */
+            occurrence_id: string;
+            /** Platform */
+            platform: string | null;
+            /**
+             * Ports
+             * @description those that its entries give besides the job's
+             */
+            ports: number[];
+            reason: components["schemas"]["OnboardingReason"] | null;
+            /** Run Id */
+            run_id: number;
+            /** Site Id */
+            site_id: number;
+            /** Snippet */
+            snippet: string | null;
+            /** Started At */
+            started_at: string | null;
+            state: components["schemas"]["OnboardingState"];
+            /** Timeline */
+            timeline: components["schemas"]["OnboardingTask"][];
+        };
+        /**
+         * OnboardingTask
+         * @description A line of the timeline. `snippet`: what the machine said, without secrets.
+         */
+        OnboardingTask: {
+            /** Detail */
+            detail: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Snippet */
+            snippet: string | null;
+            /** Started At */
+            started_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "done" | "failed" | "cut_off";
+            /** Task */
+            task: string;
+        };
+        /**
          * OperatorCreate
          * @description `site_ids` and `denied_permissions` are for operators and viewers; an admin sees every site and may do everything.
          */
@@ -7681,6 +8046,11 @@ export interface components {
          * @description What a job would do. `blockers` are what would refuse its save, or keep it from running.
          */
         PreviewReply: {
+            /**
+             * Addresses
+             * @description of an onboarding job: how many addresses it looks at; null of another, and where its scope is faulty
+             */
+            addresses: number | null;
             /** Blockers */
             blockers: components["schemas"]["FieldProblem"][];
             /** @description null where nothing ran before, or the caller does not see all that the job may reach */
@@ -7952,6 +8322,25 @@ export interface components {
             scheduled_for_at: string;
             /** State */
             state: string;
+        };
+        /**
+         * RedeployBody
+         * @description Which addresses to look at again: the whole scope as it is saved now, or of an occurrence (the latest when absent) the unfinished ones
+         *     (unreachable, failed, refused, expired, cancelled) or those named. Who is managed already is left alone in each case.
+         */
+        RedeployBody: {
+            /** Occurrence */
+            occurrence?: string | null;
+            /**
+             * Reason
+             * @description why; it is shown with the occurrence
+             */
+            reason?: string | null;
+            /**
+             * Targets
+             * @default unfinished
+             */
+            targets: ("all" | "unfinished") | components["schemas"]["TargetIds"];
         };
         /** RefusedCodeReply */
         RefusedCodeReply: {
@@ -8277,8 +8666,11 @@ export interface components {
             components: components["schemas"]["ComponentReply"][];
             /** Created At */
             created_at: string;
-            /** Execution Context */
-            execution_context: string;
+            /**
+             * Execution Context
+             * @description null of onboarding, which runs on no device
+             */
+            execution_context: string | null;
             /** Id */
             id: number;
             /** Job Id */
@@ -8316,8 +8708,11 @@ export interface components {
             components: components["schemas"]["ComponentReply"][];
             /** Created At */
             created_at: string;
-            /** Execution Context */
-            execution_context: string;
+            /**
+             * Execution Context
+             * @description null of onboarding, which runs on no device
+             */
+            execution_context: string | null;
             /** Id */
             id: number;
             /** Kind */
@@ -8336,6 +8731,62 @@ export interface components {
          * @enum {string}
          */
         Scope: "everything" | "site" | "device";
+        /**
+         * ScopeBody
+         * @description A scope that is being written.
+         */
+        ScopeBody: {
+            /** Entries */
+            entries?: string[] | string;
+            /** Exclusions */
+            exclusions?: string[] | string;
+        };
+        /**
+         * ScopeLine
+         * @description One line as it is written, from 1 through all texts of the list.
+         */
+        ScopeLine: {
+            /**
+             * Count
+             * @description addresses and names that it names, whether other lines name them too or not
+             */
+            count: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "blank" | "comment" | "address" | "range" | "network" | "name" | "several" | "bad";
+            /** Line */
+            line: number;
+            /** Note */
+            note: string | null;
+            /**
+             * Problem
+             * @description why it cannot be used
+             */
+            problem: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ScopeReply
+         * @description What there is of a scope: `count` of all lines that are right, each address once, less what is excluded.
+         */
+        ScopeReply: {
+            /** Count */
+            count: number;
+            /** Entries */
+            entries: components["schemas"]["ScopeLine"][];
+            /** Excluded Count */
+            excluded_count: number;
+            /** Exclusions */
+            exclusions: components["schemas"]["ScopeLine"][];
+            /**
+             * Most
+             * @description at most so many are allowed
+             */
+            most: number;
+        };
         /**
          * SecretName
          * @description The secrets that a credential may have, by their fields.
@@ -8787,6 +9238,11 @@ export interface components {
              * @description all of them; what is not here goes
              */
             tags: string[];
+        };
+        /** TargetIds */
+        TargetIds: {
+            /** Target Ids */
+            target_ids: number[];
         };
         /**
          * TargetState
@@ -18269,6 +18725,536 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PageOf_LedgerEntry_"];
                 };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    redeploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RedeployBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OccurrenceReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_onboarding_targets: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description id or instant; the latest when absent */
+                occurrence?: string | null;
+                /** @description only in these states; may be repeated */
+                state?: components["schemas"]["OnboardingState"][];
+                /** @description only for these reasons; may be repeated */
+                reason?: components["schemas"]["OnboardingReason"][];
+                /** @description part of an address, a name or a host name */
+                q?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Addresses"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    export_onboarding_targets: {
+        parameters: {
+            query?: {
+                /** @description id or instant; the latest when absent */
+                occurrence?: string | null;
+                /** @description only in these states; may be repeated */
+                state?: components["schemas"]["OnboardingState"][];
+            };
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    describe_scope: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScopeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_onboarding_target: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                target_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OnboardingTargetReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    forget_onboarding_host_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                target_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Not signed in */
             401: {
