@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "variables": ("client.variables", "app", _CLIENT),
     "credentials": ("client.credentials", "app", _CLIENT),
     "filters": ("client.filters", "app", _CLIENT),
+    "onboarding": ("client.onboarding", "app", _CLIENT),
     "approvals": ("client.approvals", "app", _CLIENT),
     "assemblies": ("client.assemblies", "app", _CLIENT),
     "jobs": ("client.jobs", "app", _CLIENT),
