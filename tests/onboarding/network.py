@@ -128,8 +128,9 @@ class Network:
     most_at_once: int = 0
     platform: Platform | None = "linux"
 
-    async def resolve(self, names: Collection[str]) -> Mapping[str, Sequence[Any]]:
-        return {name: [ip_address(one) for one in self.names[name]] for name in names if name in self.names}
+    async def resolve(self, names: Collection[str]) -> tuple[Mapping[str, Sequence[Any]], Mapping[str, str]]:
+        found = {name: [ip_address(one) for one in self.names[name]] for name in names if name in self.names}
+        return found, {name: "there is no such name" for name in names if name not in found}
 
     @asynccontextmanager
     async def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[AsyncIterator[Sighting]]:

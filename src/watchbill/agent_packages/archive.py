@@ -3,9 +3,11 @@
 Nothing of it is run and nothing is unpacked to a disk. It blocks: to be called in a thread.
 """
 
+import gzip
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ MAX_UNPACKED_BYTES: Final = 1024**3
 MAX_MEMBERS: Final = 20_000
 _MAX_ELF_BYTES: Final = 256 * 1024 * 1024
 _BEGIN_BYTES: Final = 4096
+_PIECE: Final = 1024 * 1024
 _TOP: Final = re.compile(r"watchbill-agent-([0-9][0-9A-Za-z.+-]{0,39})")
 _PE_MACHINES: Final = {0x8664: "x86_64", 0xAA64: "aarch64"}
 _WHAT: Final = "The package"
@@ -57,7 +60,7 @@ def inspect(path: Path) -> Inspected:
             return _of_linux(list(_tar_members(path)))
         if begin[:2] == b"PK":
             return _of_windows(list(_zip_members(path)))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise _wrong("damaged", f"cannot be read: {error}") from None
     raise _wrong(
         "not_a_package",
@@ -114,7 +117,7 @@ def _checked(name: str) -> PurePosixPath:
 
 def _tar_members(path: Path) -> Iterator[_Member]:
     total = 0
-    with tarfile.open(path, "r|gz") as archive:
+    with gzip.open(path) as raw, tarfile.open(fileobj=raw, mode="r|") as archive:
         for number, info in enumerate(archive):
             total += info.size
             _check_size(number, total)
@@ -128,6 +131,10 @@ def _tar_members(path: Path) -> Iterator[_Member]:
                 raise _wrong(
                     "odd_member", f"holds {info.name!r}, which is neither a file, a folder nor a symbolic link"
                 )
+        # To the end, where a checksum says whether all of it has come.
+        while left := raw.read(_PIECE):
+            total += len(left)
+            _check_size(0, total)
 
 
 def _nothing() -> IO[bytes]:

@@ -114,8 +114,9 @@ async def publish_package(
 async def _publish(deps: Deps, caller: Actor, file: Path, branch: str) -> agent_packages.Published:
     found = await asyncio.to_thread(agent_packages.inspect, file)
     async with deps.db.begin() as tx:
-        signer = await agents.load_signer(tx, deps.keys)
         now = await deps.clock.now(tx)
+        await agents.ensure_signing_key(tx, deps.keys, now)
+        signer = await agents.load_signer(tx, deps.keys)
         return await agent_packages.publish(tx, caller, file, found, branch=branch, signer=signer, now=now)
 
 

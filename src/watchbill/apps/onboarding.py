@@ -1,7 +1,7 @@
 """What a site worker brings machines under management with: how it looks for them, its ways in, its packages, its transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,8 +33,9 @@ class Looking:
     limits: SweepLimits
     limiter: Limiter
 
-    async def resolve(self, names: Collection[str]) -> Resolved:
-        return (await resolve(names)).addresses
+    async def resolve(self, names: Collection[str]) -> tuple[Resolved, Mapping[str, str]]:
+        found = await resolve(names)
+        return found.addresses, found.failures
 
     @asynccontextmanager
     async def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[AsyncIterator[Sighting]]:

@@ -5,9 +5,9 @@ One of the places that may catch broadly: a fault with one machine ends its row,
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -109,8 +109,9 @@ class _Run:
         if scope is None:
             # It was sound when it was saved: what a scope may have has become less since.
             raise ValueError("; ".join(one.message for one in problems))
-        resolved = await self.workplace.discovery.resolve(scope.names_to_resolve)
-        places = [one for one in expand(scope, resolved) if _is_meant(one, told.get("only"))]
+        resolved, failures = await self.workplace.discovery.resolve(scope.names_to_resolve)
+        found = [one for one in expand(scope, resolved) if _is_meant(one, told.get("only"))]
+        places = [one if one.address else replace(one, detail=_why_nowhere(one, failures)) for one in found]
         run_id = self.lease.run_id
         await self.ledger.do(lambda tx, now: rows.put_places(tx, run_id, self.run, places, now))
 
@@ -269,6 +270,11 @@ class _Run:
             return OnboardingMove(row.id, _S.FAILED, _R.NOT_ENROLLED, why)
         waiting = "Its agent runs, and waits for a person's approval."
         return OnboardingMove(row.id, _S.WAITING_APPROVAL, None, waiting)
+
+
+def _why_nowhere(place: ScopePlace, failures: Mapping[str, str]) -> str:
+    why = next((failures[name] for name in place.names if name in failures), place.detail)
+    return f"{place.key} leads to no address: {why or 'there is no such name'}."
 
 
 def _is_meant(place: ScopePlace, only: Iterable[str] | None) -> bool:

@@ -18,8 +18,8 @@ Spot = tuple[Address, Sequence[int]]
 class Discovery(Protocol):
     """Who looks for machines: one for all runs of a worker, which keeps to its rate for them together."""
 
-    async def resolve(self, names: Collection[str]) -> Resolved:
-        """The addresses of names; those that lead nowhere are left out."""
+    async def resolve(self, names: Collection[str]) -> tuple[Resolved, Mapping[str, str]]:
+        """The addresses of names; and of those that have none, why."""
 
     def sweep(self, spots: Sequence[Spot], ports: Ports) -> AbstractAsyncContextManager[AsyncIterator[Sighting]]:
         """What each address shows, as it comes; at the end of the block nothing is looked at any more."""
