@@ -39,6 +39,7 @@ class Placing:
     package: PackageFile
     present: Present
     site: Site
+    uploads: asyncio.Semaphore
     _name: str = field(default_factory=lambda: secrets.token_hex(8))
     _has_folder: bool = False
     _folder: str = ""
@@ -69,7 +70,9 @@ class Placing:
             if not self._folder:
                 detail = "No folder can be made in /var/tmp, /tmp or the user's home."
                 raise failed(OnboardingReason.STEP_FAILED, detail, self.shell.shown(made))
-            await put(self.shell, task, self._folder, self.package)
+            task.detail = "It waits for its turn."
+            async with self.uploads:
+                await put(self.shell, task, self._folder, self.package)
         async with step(self.story, "verify") as task:
             await self._verify(task)
         async with step(self.story, "install") as task:

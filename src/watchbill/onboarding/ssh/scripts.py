@@ -135,7 +135,7 @@ top=$staging/watchbill-agent-$version
 [ -x "$top/watchbill-agent" ] || { echo "the package has no watchbill-agent-$version/watchbill-agent"; rm -rf "$staging"; exit 4; }
 chown -R 0:0 "$top" && chmod -R go-w "$top" || { rm -rf "$staging"; exit 1; }
 "$top/watchbill-agent" package verify --archive "$folder/package" --manifest "$folder/manifest" \
-  --signature "$signature" --key "$key" </dev/null 2>&1 || { echo "wb.refused=$?"; rm -rf "$staging"; exit 5; }
+  --signature="$signature" --key="$key" </dev/null 2>&1 || { echo "wb.refused=$?"; rm -rf "$staging"; exit 5; }
 echo "wb.staging=$staging"
 """
 )
@@ -145,7 +145,7 @@ INSTALL: Final = (
     _PLACES
     + r"""
 top=$staging/watchbill-agent-$version
-sync 2>/dev/null
+sync -f "$top" 2>/dev/null
 if [ -d "$base/$version" ]; then
   rm -rf "$base/.old-$version"; mv "$base/$version" "$base/.old-$version" || exit 1
 fi
