@@ -32,7 +32,7 @@ from tests.lab.network import missing
 from tests.lab.onboarding_demo import PASSWORD, shore, table
 from tests.lab.sshd import User
 from watchbill.onboarding.base import Ports, Sighting
-from watchbill.onboarding.discovery import Place, SweepLimits, sweep
+from watchbill.onboarding.discovery import Spot, SweepLimits, sweep
 
 #: Not the usual ones: something of this machine may listen there.
 PORTS = Ports(ssh=42022, winrm=45985, winrm_tls=45986, smb=42445)
@@ -73,18 +73,18 @@ def _listening(addresses: Sequence[str]) -> Iterator[None]:
             running.terminate()
 
 
-async def _swept(places: Sequence[Place], limits: SweepLimits) -> list[Sighting]:
-    async with sweep(places, PORTS, limits) as sightings:
+async def _swept(spots: Sequence[Spot], limits: SweepLimits) -> list[Sighting]:
+    async with sweep(spots, PORTS, limits) as sightings:
         return [one async for one in sightings]
 
 
-def _ours(places: Sequence[Place], limits: SweepLimits, seen: int) -> float:
+def _ours(spots: Sequence[Spot], limits: SweepLimits, seen: int) -> float:
     """Seconds of one sweep; it must have found just what is there."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         began = time.perf_counter()
-        sightings = runner.run(_swept(places, limits))
+        sightings = runner.run(_swept(spots, limits))
         seconds = time.perf_counter() - began
-    assert len(sightings) == len(places)
+    assert len(sightings) == len(spots)
     assert sum(one.is_seen for one in sightings) == seen
     return seconds
 
@@ -102,7 +102,7 @@ def _nmap(network: str, options: Sequence[str], seen: int) -> float:
 def sweeps(network: str, rounds: int, listeners: int) -> common.Figures:
     """The sweep half: rates in addresses a second, the middle of the rounds."""
     addresses = list(ipaddress.IPv4Network(network))
-    places: list[Place] = [(one, ()) for one in addresses]
+    spots: list[Spot] = [(one, ()) for one in addresses]
     ways = {"sweep": SweepLimits(per_second=None), "sweep at its default rate": SweepLimits()}
     has_nmap = shutil.which("nmap") is not None
     taken: dict[str, list[float]] = {name: [] for name in (*ways, *(_NMAP if has_nmap else ()))}
@@ -111,7 +111,7 @@ def sweeps(network: str, rounds: int, listeners: int) -> common.Figures:
     with _listening(some):
         for _ in range(rounds):
             for name, limits in ways.items():
-                taken[name].append(_ours(places, limits, len(some)))
+                taken[name].append(_ours(spots, limits, len(some)))
             for name in _NMAP if has_nmap else ():
                 taken[name].append(_nmap(network, _NMAP[name], len(some)))
     rates = {name: round(len(addresses) / common.percentile(times, 0.5)) for name, times in taken.items()}
