@@ -110,6 +110,10 @@ class _Run:
             # It was sound when it was saved: what a scope may have has become less since.
             raise ValueError("; ".join(one.message for one in problems))
         resolved, failures = await self.workplace.discovery.resolve(scope.names_to_resolve)
+        unknown = [f"{name} ({failures[name]})" for name in scope.excluded_names if name in failures]
+        if unknown:
+            # Whom it would leave out is not known, so nobody is looked at: an exclusion that fails must not let anything in.
+            raise ValueError(f"an exclusion leads to no address: {', '.join(unknown)}")
         found = [one for one in expand(scope, resolved) if _is_meant(one, told.get("only"))]
         places = [one if one.address else replace(one, detail=_why_nowhere(one, failures)) for one in found]
         run_id = self.lease.run_id
