@@ -14,7 +14,7 @@ from tests.lab.sshd import User, Ways, add_user, start_sshd
 from tests.onboarding.acting import MemoryEngine, MemoryPackages, MemoryStory, OpenGuard, make_package
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.credentials import OpenCredential
-from watchbill.onboarding.base import Installed, Machine, OnboardingError, PackageFile, Ports, Sighting, Site
+from watchbill.onboarding.base import Guard, Installed, Machine, OnboardingError, PackageFile, Ports, Sighting, Site
 from watchbill.onboarding.ssh import Patience, SshInstaller
 
 _CLONE_NEWNET = 0x40000000
@@ -62,9 +62,15 @@ class Stage:
     engine: MemoryEngine
     packages: MemoryPackages
     folder: Path
-    guard: OpenGuard = field(default_factory=OpenGuard)
+    guard: Guard = field(default_factory=OpenGuard)
     patience: Patience = field(default_factory=lambda: Patience(login=5.0, keepalive=0.5))
     step_seconds: float = 20.0
+
+    @property
+    def noted(self) -> list[tuple[int, bool]]:
+        """Which credentials were tried, and with what success, by a guard that lets all through."""
+        assert isinstance(self.guard, OpenGuard)
+        return self.guard.noted
 
     def machine(self, *users: User, ways: Ways | None = None, name: str = "web-1") -> Host:
         host = self.lab.add(name)

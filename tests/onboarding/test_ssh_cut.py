@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.lab.conftest import needs_lab
-from tests.lab.sshd import User
+from tests.lab.sshd import User, start_sshd
 from tests.onboarding.acting import MemoryStory, credential
 from tests.onboarding.stage import Stage, agent, traces
 from tests.onboarding.test_ssh_install import ALL_STEPS
@@ -60,8 +60,6 @@ async def test_who_is_cancelled_takes_back_what_was_begun(stage: Stage, step: st
 
 
 async def test_a_machine_that_loses_its_power_in_the_middle_is_installed_by_the_next_try(stage: Stage) -> None:
-    from tests.lab.sshd import start_sshd
-
     host = stage.machine(ADA)
 
     async def pull(name: str) -> None:
@@ -72,5 +70,6 @@ async def test_a_machine_that_loses_its_power_in_the_middle_is_installed_by_the_
     assert ended.end == (S.FAILED, R.CONNECTION_LOST), ended.story.text
     stage.lab.turn_on(host)
     start_sshd(host)
+    stage.lab.hosts[0].run("ip", "neigh", "flush", "all")  # it has another network card now
     stage.engine.host_key = None
     assert (await stage.install(host, credential(password=PASSWORD))).done

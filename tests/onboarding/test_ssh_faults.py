@@ -209,4 +209,4 @@ async def test_a_port_that_is_no_ssh_server_and_a_tarpit_are_told_apart_in_time(
         ended = await patient.install(host, credential(password=PASSWORD), port=port)
         assert time.monotonic() - began < 5
     assert ended.end == end, ended.story.text
-    assert stage.guard.noted == []
+    assert stage.noted == []

@@ -101,6 +101,6 @@ async def test_the_next_credential_is_tried_where_one_is_refused(stage: Stage) -
     host = stage.machine(User("ada", PASSWORD, may_sudo=True))
     ended = await stage.install(host, credential(1, password="wrong"), credential(2, password=PASSWORD))
     assert ended.done.credential_id == 2
-    assert stage.guard.noted == [(1, False), (2, True)]
+    assert stage.noted == [(1, False), (2, True)]
     said = next(one.detail for one in ended.story.told if one.name == "sign in")
     assert said == "“Credential 1” (ada) was refused. Signed in as ada with “Credential 2”."

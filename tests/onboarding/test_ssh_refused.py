@@ -59,7 +59,7 @@ async def test_credentials_of_another_kind_and_keys_that_do_not_open_are_no_trie
     ended = await stage.install(host, credential(private_key=private, passphrase="another"))
     assert ended.end == (S.AUTH_FAILED, R.CREDENTIALS_REFUSED)
     assert "private key cannot be opened" in str(ended.error)
-    assert stage.guard.noted == []
+    assert stage.noted == []
 
 
 async def test_the_guard_lets_an_account_be_tried_once(stage: Stage) -> None:
@@ -80,7 +80,7 @@ async def test_a_changed_host_key_is_not_signed_in_to(stage: Stage) -> None:
     await stage.engine.check_host_key("ssh-ed25519 AAAA")
     ended = await stage.install(host, credential(password=PASSWORD))
     assert ended.end == (S.FAILED, R.HOST_KEY_CHANGED)
-    assert stage.guard.noted == []
+    assert stage.noted == []
 
 
 async def test_what_has_no_posix_shell_says_what_it_answered(stage: Stage) -> None:

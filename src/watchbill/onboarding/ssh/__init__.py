@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import asyncssh
 
@@ -28,16 +29,22 @@ from watchbill.onboarding.ssh.signing import sign_in_with_any
 
 __all__ = ["Patience", "SshInstaller"]
 
+#: Packages on their way at once.
+_UPLOADS: Final = 4
 #: Seconds that a connection has to be closed in good order.
-_CLOSING_SECONDS = 5.0
+_CLOSING_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class SshInstaller:
-    """A `base.Installer`. `now`: the Engine's clock, which the machine's is held against."""
+    """A `base.Installer`, for any number of machines at once. `now`: the Engine's clock, which the machines' are held against.
+
+    `uploads`: of one line few packages at once are given all, so that the first machines need not wait for the last.
+    """
 
     now: Callable[[], Awaitable[datetime]]
     patience: Patience = field(default_factory=Patience)
+    uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_UPLOADS))
 
     async def __call__(
         self,
@@ -113,7 +120,7 @@ class _Visit:
             await check_egress(self.shell, site.server, task)
         async with step(self.story, "space") as task:
             check_space(facts, package.size, task)
-        placing = Placing(self.shell, self.story, package, present, site)
+        placing = Placing(self.shell, self.story, package, present, site, self.installer.uploads)
         await placing.install(engine, decided)
         repaired = present.device_id if decided.plan is Plan.REPAIR else None
         return Installed(self.credential.id, facts.hostname, package.version, repaired=repaired)

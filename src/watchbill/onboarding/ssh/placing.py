@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
+import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncssh
@@ -13,7 +14,7 @@ from watchbill.onboarding.base import Engine, OnboardingError, PackageFile, Site
 from watchbill.onboarding.ssh import scripts
 from watchbill.onboarding.ssh.faults import failed, step
 from watchbill.onboarding.ssh.present import Decided, Plan, Present
-from watchbill.onboarding.ssh.shell import Answer, Shell, assignments, words
+from watchbill.onboarding.ssh.shell import Answer, Shell, assignments
 from watchbill.onboarding.ssh.upload import put
 
 #: Seconds that a request has to come to the Engine once the agent has made it.
@@ -38,6 +39,9 @@ class Placing:
     package: PackageFile
     present: Present
     site: Site
+    uploads: asyncio.Semaphore
+    _name: str = field(default_factory=lambda: secrets.token_hex(8))
+    _has_folder: bool = False
     _folder: str = ""
     _staging: str = ""
     _is_placed: bool = False
@@ -60,12 +64,15 @@ class Placing:
 
     async def _place(self) -> None:
         async with step(self.story, "upload") as task:
-            made = await self.shell.run(scripts.MAKE_FOLDER, as_user=True)
+            self._has_folder = True
+            made = await self.shell.run(assignments(name=self._name) + scripts.MAKE_FOLDER, as_user=True)
             self._folder = made.values.get("folder", "")
             if not self._folder:
                 detail = "No folder can be made in /var/tmp, /tmp or the user's home."
                 raise failed(OnboardingReason.STEP_FAILED, detail, self.shell.shown(made))
-            await put(self.shell, task, self._folder, self.package)
+            task.detail = "It waits for its turn."
+            async with self.uploads:
+                await put(self.shell, task, self._folder, self.package)
         async with step(self.story, "verify") as task:
             await self._verify(task)
         async with step(self.story, "install") as task:
@@ -170,9 +177,9 @@ class Placing:
         return self._script(scripts.ROLL_BACK, previous=before.current, branch=self.site.branch, **given)
 
     async def _remove_folder(self) -> None:
-        if self._folder:
-            await self.shell.run(f"rm -rf {words(self._folder)}", as_user=True)
-            self._folder = ""
+        if self._has_folder:
+            await self.shell.run(assignments(name=self._name) + scripts.REMOVE_FOLDER, as_user=True)
+            self._has_folder = False
 
 
 def _exit(answer: Answer) -> int:

@@ -95,7 +95,7 @@ fi
 exit 0
 """
 
-#: A private folder of the user who signed in. Older ones of his are what was cut off.
+#: A private folder of the user who signed in, by a name of ours. Older ones of his are what was cut off.
 MAKE_FOLDER: Final = r"""
 umask 077
 owner=$(id -u)
@@ -103,10 +103,16 @@ for parent in /var/tmp /tmp "$HOME"; do
   rm -rf "$parent/.watchbill-agent-$owner"-* 2>/dev/null
 done
 for parent in /var/tmp /tmp "$HOME"; do
-  made=$(mktemp -d "$parent/.watchbill-agent-$owner-XXXXXXXX" 2>/dev/null) || continue
-  echo "wb.folder=$made"; exit 0
+  mkdir "$parent/.watchbill-agent-$owner-$name" 2>/dev/null || continue
+  echo "wb.folder=$parent/.watchbill-agent-$owner-$name"; exit 0
 done
 exit 1
+"""
+
+REMOVE_FOLDER: Final = r"""
+for parent in /var/tmp /tmp "$HOME"; do
+  rm -rf "$parent/.watchbill-agent-$(id -u)-$name"
+done
 """
 
 HASH: Final = r"""
@@ -129,7 +135,7 @@ top=$staging/watchbill-agent-$version
 [ -x "$top/watchbill-agent" ] || { echo "the package has no watchbill-agent-$version/watchbill-agent"; rm -rf "$staging"; exit 4; }
 chown -R 0:0 "$top" && chmod -R go-w "$top" || { rm -rf "$staging"; exit 1; }
 "$top/watchbill-agent" package verify --archive "$folder/package" --manifest "$folder/manifest" \
-  --signature "$signature" --key "$key" </dev/null 2>&1 || { echo "wb.refused=$?"; rm -rf "$staging"; exit 5; }
+  --signature="$signature" --key="$key" </dev/null 2>&1 || { echo "wb.refused=$?"; rm -rf "$staging"; exit 5; }
 echo "wb.staging=$staging"
 """
 )
@@ -139,7 +145,7 @@ INSTALL: Final = (
     _PLACES
     + r"""
 top=$staging/watchbill-agent-$version
-sync 2>/dev/null
+sync -f "$top" 2>/dev/null
 if [ -d "$base/$version" ]; then
   rm -rf "$base/.old-$version"; mv "$base/$version" "$base/.old-$version" || exit 1
 fi

@@ -25,6 +25,8 @@ MOST: Final = 8 * 1024 * 1024
 _MARK: Final = b"watchbill:97531\n"
 IN_SHELL: Final = "-c 'echo watchbill:$((97000+531)); cat | /bin/sh'"
 START: Final = f"/bin/sh {IN_SHELL}"
+#: What was begun as root has this long to end by itself, once nobody waits for its answer.
+_LEAVING_SECONDS: Final = 10.0
 _WINDOW: Final = 256 * 1024
 #: Nothing is echoed, and nothing is added to what is written.
 _TTY: Final = {asyncssh.PTY_ECHO: 0, asyncssh.PTY_OPOST: 0, asyncssh.PTY_ONLCR: 0}
@@ -127,7 +129,7 @@ class Shell:
 
     @asynccontextmanager
     async def _process(self, become: Become | None) -> "AsyncIterator[asyncssh.SSHClientProcess[bytes]]":
-        """A shell for the block. One that is left early is told to end and not waited for: a server may wait for what runs in it."""
+        """A shell for the block. One that is left early is told to end; as root it cannot be told, and has some time to do so by itself."""
         command = START if become is None else become.command
         has_tty = become is not None and become.needs_tty
         process = await self.connection.create_process(
@@ -141,12 +143,24 @@ class Shell:
         )
         try:
             yield process
-        except BaseException:
-            with suppress(OSError, asyncssh.Error):
-                process.terminate()
+        except asyncio.CancelledError:
+            await _leave(process, may_signal=become is None)
             raise
         finally:
+            # Its end is not waited for: a server may wait for what runs in it.
             process.close()
+
+
+async def _leave(process: "asyncssh.SSHClientProcess[bytes]", *, may_signal: bool) -> None:
+    """What root does for us goes on after a cancel, and whoever takes it back must not overtake it."""
+    with suppress(TimeoutError, OSError, asyncssh.Error):
+        if may_signal:
+            process.terminate()
+            return
+        async with asyncio.timeout(_LEAVING_SECONDS):
+            process.stdin.write_eof()
+            while await process.stdout.read(_WINDOW):
+                pass
 
 
 async def _start(process: "asyncssh.SSHClientProcess[bytes]", become: Become | None, said: bytearray) -> bool:
