@@ -109,8 +109,8 @@ class Placing:
 
     async def _enrol(self, engine: Engine, decided: Decided) -> None:
         async with step(self.story, "enrol") as task:
-            if decided.is_forced and self.present.has_service:
-                # It holds the identity that is to be given up.
+            if decided.is_forced:
+                # A service, also one whose files are gone, holds the identity that is to be given up.
                 self._is_stopped = True
                 await self.shell.must(scripts.REMOVE_SERVICE, "The service of the agent before could not be stopped.")
             code = await engine.issue_code()

@@ -43,6 +43,7 @@ if [ -L "$base/current" ] && [ ! -d "$base/current" ]; then rm -f "$base/current
 [ -L "$link" ] || [ -e "$link" ] && echo wb.link=yes
 echo "wb.versions=$(ls "$base" 2>/dev/null | tr '\n' ' ')"
 echo "wb.current=$(readlink "$base/current" 2>/dev/null)"
+[ -e "$data/identity.json" ] && echo wb.identity=yes
 for one in state device_id server; do
   said=$(sed -n "s/^ *\"$one\": *\"\([^\"]*\)\".*/\1/p" "$data/identity.json" 2>/dev/null | head -n 1)
   echo "wb.identity_$one=$said"
