@@ -28,6 +28,7 @@ MAY_BEGIN = ("watchbill.api.", "watchbill.apps.", "watchbill.kit.", "watchbill_a
 
 #: Where SQL is written: one place a feature, split by topic where one would be too long. A new place is a line here.
 SQL_PLACES = {
+    "agent_packages": {"store"},
     "agents": {"store", "account_store", "code_store", "keys"},
     "apps": {"doctor", "sealed"},
     "assemblies": {"store", "file_store"},
@@ -101,7 +102,9 @@ MAY_READ_ENVIRONMENT = (
     "watchbill.kit.postgres_host",
     "watchbill.kit.processes",
     "watchbill_agent.datadir",
+    "watchbill_agent.packaged",
     "watchbill_agent.platform_linux",
+    "watchbill_agent.service_keeper",
 )
 
 #: What the pure core may import. Nothing here reads time, chance, the environment, the network or the disk.
@@ -120,7 +123,7 @@ PURE = {
         "enum",
         "functools",
     ),
-    *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "typing", "uuid"),
+    *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "struct", "typing", "uuid"),
     *("dateutil.rrule", "watchbill.core"),
     "urllib.parse",  # takes addresses apart; reaches none
 }

@@ -176,12 +176,14 @@ def _run(options: argparse.Namespace) -> None:
     _require_linux()
     import asyncio
 
-    from watchbill_agent import datadir, enrol, runtime
+    from watchbill_agent import datadir, runtime
     from watchbill_agent.log import Log
 
     data = datadir.DataDir(options.data_dir or datadir.default_path())
     log = Log(is_json=options.log_format == "json")
     if options.wait_for_approval and data.load_identity() is not None:
+        from watchbill_agent import enrol
+
         data.lock()
         enrol.await_approval(data, lambda text: log("enrolment", said=text))
         data.approved_identity()

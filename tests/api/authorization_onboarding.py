@@ -1,7 +1,7 @@
 """The rows of onboarding in the authorization matrix, and all rows together."""
 
-from tests.api.authorization_accounts import ROWS as OTHERS
 from tests.api.authorization_addresses import looking
+from tests.api.authorization_packages import ROWS as OTHERS
 from tests.api.authorization_table import JOBS, READ, SAVE, SITE, START, Kind, Row
 
 _OF_JOB = "/api/onboarding/jobs/{job_id}"

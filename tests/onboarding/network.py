@@ -128,10 +128,15 @@ class Network:
     most_at_once: int = 0
     platform: Platform | None = "linux"
 
-    async def resolve(self, names: Collection[str]) -> Mapping[str, Sequence[Any]]:
-        return {name: [ip_address(one) for one in self.names[name]] for name in names if name in self.names}
+    async def resolve(self, names: Collection[str]) -> tuple[Mapping[str, Sequence[Any]], Mapping[str, str]]:
+        found = {name: [ip_address(one) for one in self.names[name]] for name in names if name in self.names}
+        return found, {name: "there is no such name" for name in names if name not in found}
 
-    async def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[Sighting]:
+    @asynccontextmanager
+    async def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[AsyncIterator[Sighting]]:
+        yield self._look(spots, ports)
+
+    async def _look(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[Sighting]:
         for address, _ in spots:
             self.seen.append(str(address))
             is_there = str(address) in self.machines
@@ -140,6 +145,10 @@ class Network:
 
     def platform_of(self, sighting: Sighting) -> tuple[Platform | None, str]:
         return self.platform, "its SSH banner"
+
+    def ports_of(self, sighting: Sighting, ports: Ports) -> Ports:
+        del sighting
+        return ports
 
     async def install(self, visit: Visit) -> Installed:
         self.entered.append(str(visit.machine.address))

@@ -86,7 +86,7 @@ async def test_an_old_ssh_is_told():
 
 
 async def test_a_port_that_is_something_else_says_so_and_what_it_said_is_harmless():
-    one = await ssh_knock(says(b"220 mail.lab ESMTP \x1b[31mred\x00\r\n"))
+    one = await ssh_knock(says("220 mail.lab\u202e ESMTP \x1b[31mred\x00\r\n".encode()))
     assert one.is_open
     assert one.banner == "220 mail.lab ESMTP [31mred"
     assert "no banner after 0.6 s" in one.detail

@@ -77,7 +77,12 @@ class _Http:
 def services(engine: Engine, certificate: Certificate | None) -> tuple[list[Service], Heartbeat]:
     """Everything an API process runs, and the heartbeat that says when it should end."""
     deps = Deps(
-        engine.db, engine.clock, engine.keys, engine.settings, certificate_pin=certificate.pin if certificate else None
+        engine.db,
+        engine.clock,
+        engine.keys,
+        engine.settings,
+        certificate_pin=certificate.pin if certificate else None,
+        public_key_pin=certificate.public_key_pin if certificate else None,
     )
     app = create_app(deps)
     feed = Feed(deps)

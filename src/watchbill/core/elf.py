@@ -67,7 +67,8 @@ class Elf:
         if self._dynamic is not None:
             offset, length = self._dynamic
             for place in range(offset, offset + min(length, 16 * _MOST), 16):
-                yield self._read("<QQ", place)
+                tag, value = self._read("<QQ", place)
+                yield tag, value
 
     def _offset(self, address: int) -> int:
         """Where in the file lies what is loaded at an address."""

@@ -1,12 +1,13 @@
 """Looks at the addresses of a scope: which ports are open, and whether they are SSH, WinRM or SMB. Signs in nowhere.
 
     limiter = Limiter(SweepLimits())               # one for the process: its sweeps share sockets and rate, and take turns
-    async with sweep(places, ports, limits, limiter) as sightings:
+    spots = [(one.address, one.ports) for one in expand(scope, resolved) if one.address and not one.is_excluded]
+    async with sweep(spots, ports, limits, limiter) as sightings:
         async for sighting in sightings:           # as they come, not in order
             platform, why = platform_of(sighting)  # discovery_platform
             machine_ports = found_ports(sighting, ports)
 
-A place is an address and the ports that the scope gives for it; where it gives any, they are tried instead of the usual ones. Every place has
+A spot is an address and the ports that the scope gives for it; where it gives any, they are tried instead of the usual ones. Every spot has
 one sighting with a knock for each port; a knock without `detail` is an open port of the service that its banner begins with (`SSH-`, `WinRM`,
 `SMB`). Leaving the block, and a cancel, close every socket at once. Names are resolved by `discovery_names.resolve`.
 """
@@ -26,24 +27,24 @@ from watchbill.onboarding.discovery_limits import MOST_PORTS, Limiter, SweepLimi
 from watchbill.onboarding.discovery_names import Neighbours
 from watchbill.onboarding.discovery_talk import Talker
 
-__all__ = ["Limiter", "Place", "SweepLimits", "sweep"]
+__all__ = ["Limiter", "Spot", "SweepLimits", "sweep"]
 
 #: An address, and the ports that its entries give.
-Place = tuple[Address, Sequence[int]]
+Spot = tuple[Address, Sequence[int]]
 
 #: After so many addresses others have the event loop.
 _AT_A_TIME: Final = 16
 
 
 def sweep(
-    places: Iterable[Place], ports: Ports, limits: SweepLimits | None = None, limiter: Limiter | None = None
+    spots: Iterable[Spot], ports: Ports, limits: SweepLimits | None = None, limiter: Limiter | None = None
 ) -> AbstractAsyncContextManager[AsyncIterator[Sighting]]:
-    """Look at all places; they are taken from the iterator as there is room, so it may be long. One sighting for each.
+    """Look at all spots; they are taken from the iterator as there is room, so it may be long. One sighting for each.
 
     `limiter` is shared by the sweeps of a process; without one the sweep has its own.
     """
     limits = limits or SweepLimits()
-    return _Sweep(places, ports, limits, limiter or Limiter(limits))
+    return _Sweep(spots, ports, limits, limiter or Limiter(limits))
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +66,8 @@ class _Looking:
 class _Sweep:
     """One sweep. Addresses that show nothing, which most do, are dealt with by calls alone; an open port is worth a task."""
 
-    def __init__(self, places: Iterable[Place], ports: Ports, limits: SweepLimits, limiter: Limiter) -> None:
-        self._places = places
+    def __init__(self, spots: Iterable[Spot], ports: Ports, limits: SweepLimits, limiter: Limiter) -> None:
+        self._spots = spots
         self._usual = tuple(dict.fromkeys((ports.ssh, ports.winrm, ports.winrm_tls, ports.smb)))
         self._limits = limits
         self._limiter = limiter
@@ -134,7 +135,7 @@ class _Sweep:
 
     async def _feed(self) -> None:
         """Begin with one address after the other, when it is this sweep's turn and there is room for what will be found."""
-        for number, (address, given) in enumerate(self._places, start=1):
+        for number, (address, given) in enumerate(self._spots, start=1):
             while len(self._looking) + len(self._found) >= self._limiter.at_once:
                 self._room = asyncio.get_running_loop().create_future()
                 await self._room

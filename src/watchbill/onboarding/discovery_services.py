@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from watchbill.onboarding.base import masked
-
 MOST_BANNER: Final = 200
 _MOST_BYTES: Final = 16_384
 #: How the banner of WinRM begins, plain and by TLS.
@@ -38,7 +36,8 @@ Look = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Answer]]
 
 def plain(said: bytes) -> str:
     """What a machine said as one line that may be stored and shown."""
-    return " ".join(masked(said[: 4 * MOST_BANNER].decode("utf-8", "replace"), ()).split())[:MOST_BANNER]
+    text = said[: 4 * MOST_BANNER].decode("utf-8", "replace")
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:MOST_BANNER]
 
 
 async def _read_until(reader: asyncio.StreamReader, said: bytearray, is_enough: Callable[[bytearray], bool]) -> None:

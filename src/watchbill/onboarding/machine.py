@@ -197,20 +197,3 @@ def ports_in_words(sighting: Sighting) -> str:
 def _said(detail: str, *, is_open: bool) -> str:
     state = "open" if is_open else "closed"
     return f"{state} ({detail})" if detail else state
-
-
-def ports_of(component: dict[str, Any], row: Pending, sighting: Sighting) -> Ports:
-    """The job's ports; where an entry gives one of its own that is open with an SSH banner, that is the one for SSH."""
-    own = [
-        one.port for one in sighting.knocks if one.port in row.ports and one.is_open and one.banner.startswith("SSH-")
-    ]
-    winrm = [
-        one.port
-        for one in sighting.knocks
-        if one.port in row.ports and one.is_open and not one.banner.startswith("SSH-")
-    ]
-    return Ports(
-        ssh=own[0] if own else component["ssh_port"],
-        winrm=winrm[0] if winrm and not own else component["winrm_port"],
-        smb=component["smb_port"],
-    )

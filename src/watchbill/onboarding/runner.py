@@ -5,9 +5,9 @@ One of the places that may catch broadly: a fault with one machine ends its row,
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from watchbill import credentials
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.core.scope import Place as ScopePlace
 from watchbill.core.scope import expand, read_scope
+from watchbill.core.states import Outcome
 from watchbill.credentials import CredentialLockedError, OpenCredential
 from watchbill.executors import LeaseLostError
 from watchbill.kit import instances, log
@@ -31,7 +32,6 @@ from watchbill.onboarding.machine import (
     KeepingGuard,
     Place,
     ports_in_words,
-    ports_of,
     timeline_of,
     way_into,
 )
@@ -97,7 +97,7 @@ class _Run:
     async def _close(self, tx: AsyncConnection, now: datetime) -> None:
         """Where nothing was to be looked at, nothing else closes it."""
         if not await rows.open_left(tx, self.lease.run_id):
-            await close_finished(tx, [self.run.occurrence_id], now)
+            await close_finished(tx, [self.run.occurrence_id], now, idle=Outcome.SUCCESS)
 
     # --- what there is -----------------------------------------------------------------------------------------------------
 
@@ -109,8 +109,9 @@ class _Run:
         if scope is None:
             # It was sound when it was saved: what a scope may have has become less since.
             raise ValueError("; ".join(one.message for one in problems))
-        resolved = await self.workplace.discovery.resolve(scope.names_to_resolve)
-        places = [one for one in expand(scope, resolved) if _is_meant(one, told.get("only"))]
+        resolved, failures = await self.workplace.discovery.resolve(scope.names_to_resolve)
+        found = [one for one in expand(scope, resolved) if _is_meant(one, told.get("only"))]
+        places = [one if one.address else replace(one, detail=_why_nowhere(one, failures)) for one in found]
         run_id = self.lease.run_id
         await self.ledger.do(lambda tx, now: rows.put_places(tx, run_id, self.run, places, now))
 
@@ -169,15 +170,21 @@ class _Run:
         waiting = await self.ledger.do(lambda tx, _now: rows.pending(tx, self.lease.run_id))
         by_address = {ipaddress.ip_address(one.address): one for one in waiting}
         spots = [(address, one.ports) for address, one in by_address.items()]
+        ports = self._ports()
+        async with self.workplace.discovery.sweep(spots, ports) as sightings:
+            async for sighting in sightings:
+                self._note(by_address[sighting.address], sighting)
+
+    def _ports(self) -> Ports:
         told = self.run.component
-        ports = Ports(ssh=told["ssh_port"], winrm=told["winrm_port"], smb=told["smb_port"])
-        async for sighting in self.workplace.discovery.sweep(spots, ports):
-            row = by_address[sighting.address]
-            if sighting.is_seen:
-                self._machines.put_nowait((row, sighting))
-            else:
-                why = f"Nothing answers there: {ports_in_words(sighting)}."
-                self.ledger.soon(OnboardingMove(row.id, _S.UNREACHABLE, _R.NO_ANSWER, why))
+        return Ports(ssh=told["ssh_port"], winrm=told["winrm_port"], smb=told["smb_port"])
+
+    def _note(self, row: Pending, sighting: Sighting) -> None:
+        if sighting.is_seen:
+            self._machines.put_nowait((row, sighting))
+            return
+        why = f"Nothing answers there: {ports_in_words(sighting)}."
+        self.ledger.soon(OnboardingMove(row.id, _S.UNREACHABLE, _R.NO_ANSWER, why))
 
     async def _install_each(self) -> None:
         while (found := await self._machines.get()) is not None:
@@ -188,7 +195,7 @@ class _Run:
         site_id, run_id = self.lease.site_id, self.lease.run_id
         if not await self.ledger.do(lambda tx, now: rows.take_one(tx, site_id, row.id, now)):
             return
-        ports = ports_of(dict(self.run.component), row, sighting)
+        ports = self.workplace.discovery.ports_of(sighting, self._ports())
         pin = self._reach.certificate_pin if self._reach else None
         place = Place(row, site_id, run_id, sighting, ports, pin)
         try:
@@ -263,6 +270,11 @@ class _Run:
             return OnboardingMove(row.id, _S.FAILED, _R.NOT_ENROLLED, why)
         waiting = "Its agent runs, and waits for a person's approval."
         return OnboardingMove(row.id, _S.WAITING_APPROVAL, None, waiting)
+
+
+def _why_nowhere(place: ScopePlace, failures: Mapping[str, str]) -> str:
+    why = next((failures[name] for name in place.names if name in failures), place.detail)
+    return f"{place.key} leads to no address: {why or 'there is no such name'}."
 
 
 def _is_meant(place: ScopePlace, only: Iterable[str] | None) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,14 +18,17 @@ Spot = tuple[Address, Sequence[int]]
 class Discovery(Protocol):
     """Who looks for machines: one for all runs of a worker, which keeps to its rate for them together."""
 
-    async def resolve(self, names: Collection[str]) -> Resolved:
-        """The addresses of names; those that lead nowhere are left out."""
+    async def resolve(self, names: Collection[str]) -> tuple[Resolved, Mapping[str, str]]:
+        """The addresses of names; and of those that have none, why."""
 
-    def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[Sighting]:
-        """What each address shows, as it comes."""
+    def sweep(self, spots: Sequence[Spot], ports: Ports) -> AbstractAsyncContextManager[AsyncIterator[Sighting]]:
+        """What each address shows, as it comes; at the end of the block nothing is looked at any more."""
 
     def platform_of(self, sighting: Sighting) -> tuple[Platform | None, str]:
         """What a machine is by what it shows, and why it is taken for that."""
+
+    def ports_of(self, sighting: Sighting, ports: Ports) -> Ports:
+        """Where the ways in really are at a machine, whose entries may give ports of their own."""
 
 
 @dataclass(frozen=True)

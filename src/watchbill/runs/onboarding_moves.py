@@ -21,6 +21,7 @@ from watchbill.core.onboarding_states import (
     OnboardingState,
     counted_as,
 )
+from watchbill.core.states import Outcome
 from watchbill.kit import db, events
 from watchbill.kit.events import Event
 from watchbill.runs.moves import close_finished, count, counts_in_sites, publish_in_sites
@@ -151,7 +152,8 @@ async def _follow(tx: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]], no
     await count(tx, deltas)
     ended = {row.occurrence_id for row in rows if OnboardingState(row.after) not in OPEN_STATES}
     if ended:
-        await close_finished(tx, sorted(ended), now)
+        # A network in which there is nothing to do is looked at with success.
+        await close_finished(tx, sorted(ended), now, idle=Outcome.SUCCESS)
     await _publish(tx, rows, now)
 
 
@@ -210,7 +212,7 @@ async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime
     await move_onboarding(tx, moves, now)
 
 
-async def give_up(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
+async def give_up_onboarding(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
     """No worker came to an end with a run: what is open of it ends too."""
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
     why = f"No worker came to an end with this run: {error}."

@@ -21,7 +21,7 @@ BEGIN = decoded(f"{PROGRAM} {' '.join(arguments())}")
 TOLD = {
     "look": set(),
     "reach": {"host", "port", "tls", "authority", "header"},
-    "fetch": {"host", "port", "tls", "authority", "header", "pin", "path", "name"},
+    "fetch": {"host", "port", "tls", "authority", "header", "pin", "path", "name", "sha256"},
     "upload": {"name"},
     "hash": {"name", "from"},
     "unpack": {"name", "version", "manifest", "signature", "key"},

@@ -62,9 +62,9 @@ async def test_the_machine_fetches_the_package_where_it_is_given_to_it(server: E
     await world.install(machine(server))
     told = dict(world.windows.ran)
     assert "upload" not in told
-    assert told["fetch"]["header"] == f"Watchbill-Enrolment-Code: {CODE}1\r\n"
+    assert told["fetch"]["header"] == f"Authorization: Enrolment {CODE}1\r\n"
     assert told["fetch"]["pin"] == base64.b32decode("A" * 51 + "Q====").hex()
-    assert told["fetch"]["path"] == "/api/agent/packages/windows/amd64"
+    assert told["fetch"]["path"] == "/api/agent/packages/windows/x86_64?branch=beta"
     assert "fetched by the machine" in world.said("upload").detail
 
 
@@ -169,6 +169,7 @@ async def test_a_job_without_a_credential_for_windows_says_so(server: Endpoint, 
         ({"version": "6.2.9200.0", "is_server": False}, ("unsupported", "system_too_old"), "look"),
         ({"powershell": "4.0"}, ("unsupported", "system_too_old"), "look"),
         ({"arch": "x86"}, ("unsupported", "no_package"), "package"),
+        ({"arch": "arm64"}, ("unsupported", "no_package"), "package"),
         ({"seconds_ahead": 900.0}, ("failed", "clock_off"), "clock"),
         ({"seconds_ahead": -900.0}, ("failed", "clock_off"), "clock"),
         ({"reaches": False}, ("failed", "no_egress"), "egress"),

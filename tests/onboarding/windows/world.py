@@ -118,8 +118,8 @@ class World:
     # base.Packages
 
     async def get(self, platform: str, arch: str) -> PackageFile:
-        if (platform, arch) != ("windows", "amd64"):
-            text = f"The branch has no agent for {platform} {arch}; it has windows amd64."
+        if (platform, arch) != ("windows", "x86_64"):
+            text = f"The branch has no agent for {platform} {arch}; it has windows x86_64."
             raise OnboardingError(OnboardingState.UNSUPPORTED, OnboardingReason.NO_PACKAGE, text)
         path = self.folder / "package.zip"
         path.write_bytes(self.data)

@@ -46,15 +46,17 @@ class WindowsInstaller:
         site: Site,
         story: Story,
     ) -> Installed:
-        async with story.task("sign in") as task:
-            entered = await Door(machine, self.trust, guard, self.threads).enter(credentials)
-            task.detail = f"As {_who(entered.credential)} by {entered.line.name}, with “{entered.credential.name}”."
-            task.snippet = "\n".join(entered.notes)
-        remote = self._remote(entered, site)
+        remote: Remote | None = None
         try:
+            async with story.task("sign in") as task:
+                entered = await Door(machine, self.trust, guard, self.threads).enter(credentials)
+                remote = self._remote(entered, site)
+                task.detail = f"As {_who(entered.credential)} by {entered.line.name}, with “{entered.credential.name}”."
+                task.snippet = "\n".join(entered.notes)
             return await _Visit(self, entered, remote, story, site).install(packages, engine)
         finally:
-            await remote.close()
+            if remote is not None:
+                await remote.close()
 
     def _remote(self, entered: Entered, site: Site) -> Remote:
         return Remote(entered.line, self.threads, site.step_seconds, _secrets(entered.credential))

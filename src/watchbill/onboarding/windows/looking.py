@@ -16,6 +16,8 @@ CLOCK_MOST: Final = timedelta(minutes=5)
 #: Windows 8.1 and Server 2012; the latter is of the generation of Windows 8, which is too old.
 _OLDEST: Final = (6, 3)
 _OLDEST_SERVER: Final = (6, 2)
+#: Processors as Windows calls them, and packages.
+_ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def look_of(said: Mapping[str, Any]) -> Look:
             system=str(said["system"])[:255],
             version=str(said["version"]),
             is_server=bool(said["is_server"]),
-            arch=str(said["arch"]),
+            arch=_ARCHITECTURES.get(str(said["arch"]), str(said["arch"])),
             powershell=str(said["powershell"]),
             is_administrator=said["is_administrator"] is True,
             free=int(said["free"]),

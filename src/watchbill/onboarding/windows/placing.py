@@ -15,8 +15,6 @@ from watchbill.onboarding.windows.looking import Decided, Plan
 from watchbill.onboarding.windows.remote import Remote, failed
 from watchbill_wire import split_code
 
-#: The header in which a machine shows the enrolment code to be given the package.
-CODE_HEADER: Final = "Watchbill-Enrolment-Code"
 #: Seconds that a request has to come to the Engine once the agent has made it.
 _ASKED_SECONDS: Final = 30.0
 #: Seconds for taking back what was written.
@@ -121,9 +119,9 @@ class Placing:
         code, pin = split_code(self._code)
         digest = base64.b32decode(pin.upper() + "====").hex() if pin else None
         where = whereabouts(self.site.server)
-        where["header"] = f"{CODE_HEADER}: {code}\r\n"
-        path = f"/api/agent/packages/windows/{self.package.arch}"
-        return {**where, "pin": digest, "path": path, "name": self._name}
+        where["header"] = f"Authorization: Enrolment {code}\r\n"
+        path = f"/api/agent/packages/windows/{self.package.arch}?branch={self.site.branch}"
+        return {**where, "pin": digest, "path": path, "name": self._name, "sha256": self.package.sha256}
 
     async def _verify(self, task: Task) -> None:
         """By its hash before it is unpacked, then by the agent that is in it; only then anything of it is put in its place."""

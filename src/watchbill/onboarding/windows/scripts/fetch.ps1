@@ -9,4 +9,5 @@ if ($head -notmatch '^HTTP/1\.\d 200 ') { throw "The Engine answered $($head.Spl
 $to = [IO.File]::Create($file)
 try { $stream.CopyTo($to) } finally { $to.Close() }
 $stream.Close()
+if ((Get-FileHash -LiteralPath $file -Algorithm SHA256).Hash -ne $given.sha256) { throw 'The Engine gave another package.' }
 Say @{ size = (Get-Item -LiteralPath $file).Length }
