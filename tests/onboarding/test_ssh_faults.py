@@ -123,6 +123,25 @@ async def test_a_package_that_was_changed_or_is_signed_by_another_is_not_used(st
     assert traces(host) == []
 
 
+async def test_an_agent_that_does_not_start_there_is_said_and_taken_back(stage: Stage) -> None:
+    host = stage.machine(ADA)
+    host.run("mount", "-t", "tmpfs", "-o", "size=64m,mode=755,noexec", "tmpfs", "/opt")
+    ended = await stage.install(host, credential(password=PASSWORD))
+    assert ended.end == (S.FAILED, R.STEP_FAILED), ended.story.text
+    assert "does not start" in str(ended.error)
+    assert "Permission denied" in ended.story.told[-1].snippet
+    assert traces(host) == []
+
+
+async def test_another_program_of_the_same_name_is_not_replaced(stage: Stage) -> None:
+    host = stage.machine(ADA)
+    host.run("tee", "/usr/local/bin/watchbill-agent", given="#!/bin/sh\n")
+    ended = await stage.install(host, credential(password=PASSWORD))
+    assert ended.end == (S.FAILED, R.STEP_FAILED), ended.story.text
+    assert "is another program" in ended.story.told[-1].snippet
+    assert traces(host) == ["/usr/local/bin/watchbill-agent"]
+
+
 async def test_an_engine_that_refuses_the_request_is_said_and_all_is_taken_back(stage: Stage) -> None:
     host = stage.machine(ADA)
 
