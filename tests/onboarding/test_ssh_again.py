@@ -66,12 +66,13 @@ async def test_a_managed_machine_is_named_and_left_as_it_is(stage: Stage) -> Non
     assert stage.engine.codes == []
 
 
-@pytest.mark.parametrize("harm", ["service", "files", "half of the files", "the link"])
+@pytest.mark.parametrize("harm", ["service", "files", "half of the files", "the link", "files under its feet"])
 async def test_a_broken_agent_is_repaired_and_keeps_its_identity(stage: Stage, harm: str) -> None:
     host, device_id = await _managed(stage)
     identity = host.run("cat", "/var/lib/watchbill-agent/identity.json").stdout
-    agent(host, "service", "remove")
-    if harm == "files":
+    if harm != "files under its feet":
+        agent(host, "service", "remove")
+    if "files" in harm and "half" not in harm:
         host.run("rm", "-rf", "/opt/watchbill-agent", "/usr/local/bin/watchbill-agent")
     elif harm == "half of the files":
         host.run("rm", "-f", "/opt/watchbill-agent/9.9.1/watchbill-agent")
@@ -95,10 +96,20 @@ async def test_an_agent_that_is_connected_and_came_some_other_way_is_left_alone(
     assert (await _visit(stage, host)).end == (S.SKIPPED, R.ALREADY_MANAGED)
 
 
-@pytest.mark.parametrize("why", ["revoked", "unknown"])
+async def test_an_identity_that_cannot_be_read_is_given_up(stage: Stage) -> None:
+    host, _ = await _managed(stage)
+    host.run("tee", "/var/lib/watchbill-agent/identity.json", given="{}")
+    ended = await _visit(stage, host)
+    assert ended.done, ended.story.text
+    assert len(stage.engine.requests) == 2
+
+
+@pytest.mark.parametrize("why", ["revoked", "unknown", "revoked, its files gone"])
 async def test_a_device_that_is_revoked_or_unknown_is_enrolled_anew(stage: Stage, why: str) -> None:
     host, device_id = await _managed(stage)
-    if why == "revoked":
+    if "files" in why:
+        host.run("rm", "-rf", "/opt/watchbill-agent")
+    if "revoked" in why:
         stage.engine.devices[device_id] = Known("web-1", is_accepted=False, is_online=False)
     else:
         stage.engine.devices.clear()
@@ -106,7 +117,7 @@ async def test_a_device_that_is_revoked_or_unknown_is_enrolled_anew(stage: Stage
     assert ended.done.repaired is None
     assert len(stage.engine.requests) == 2
     assert (_status(host)["running"], _status(host)["enrolment"]) == (True, "pending")
-    assert (why if why == "revoked" else "not known here") in next(
+    assert ("revoked" if "revoked" in why else "not known here") in next(
         one.detail for one in ended.story.told if one.name == "existing agent"
     )
 

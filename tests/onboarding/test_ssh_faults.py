@@ -123,6 +123,25 @@ async def test_a_package_that_was_changed_or_is_signed_by_another_is_not_used(st
     assert traces(host) == []
 
 
+async def test_an_agent_that_does_not_start_there_is_said_and_taken_back(stage: Stage) -> None:
+    host = stage.machine(ADA)
+    host.run("mount", "-t", "tmpfs", "-o", "size=64m,mode=755,noexec", "tmpfs", "/opt")
+    ended = await stage.install(host, credential(password=PASSWORD))
+    assert ended.end == (S.FAILED, R.STEP_FAILED), ended.story.text
+    assert "does not start" in str(ended.error)
+    assert "Permission denied" in ended.story.told[-1].snippet
+    assert traces(host) == []
+
+
+async def test_another_program_of_the_same_name_is_not_replaced(stage: Stage) -> None:
+    host = stage.machine(ADA)
+    host.run("tee", "/usr/local/bin/watchbill-agent", given="#!/bin/sh\n")
+    ended = await stage.install(host, credential(password=PASSWORD))
+    assert ended.end == (S.FAILED, R.STEP_FAILED), ended.story.text
+    assert "is another program" in ended.story.told[-1].snippet
+    assert traces(host) == ["/usr/local/bin/watchbill-agent"]
+
+
 async def test_an_engine_that_refuses_the_request_is_said_and_all_is_taken_back(stage: Stage) -> None:
     host = stage.machine(ADA)
 
@@ -210,3 +229,92 @@ async def test_a_port_that_is_no_ssh_server_and_a_tarpit_are_told_apart_in_time(
         assert time.monotonic() - began < 5
     assert ended.end == end, ended.story.text
     assert stage.noted == []
+
+
+@contextmanager
+def _stalling(host: Host, after: int) -> Iterator[int]:
+    """A port of the host that leads to its SSH server, which falls silent once it has said so many bytes on a connection."""
+    is_over = threading.Event()
+    with network_of(host):
+        listening = socket.create_server((str(host.address), 0))
+
+    def carry(source: socket.socket, target: socket.socket, most: float) -> None:
+        said = 0
+        while not is_over.is_set():
+            try:
+                data = source.recv(min(65_536, max(1, int(min(most - said, 65_536)))))
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            if not data:
+                break
+            said += len(data)
+            target.sendall(data)
+            if said >= most:
+                is_over.wait()
+
+    def serve() -> None:
+        _enter_network(host)
+        listening.settimeout(0.1)
+        ends: list[socket.socket] = []
+        threads: list[threading.Thread] = []
+        while not is_over.is_set():
+            try:
+                here = listening.accept()[0]
+            except TimeoutError:
+                continue
+            there = socket.create_connection((str(host.address), 22))
+            for one in (here, there):
+                one.settimeout(0.1)
+            ends += [here, there]
+            threads += [threading.Thread(target=carry, args=way) for way in ((here, there, 1e12), (there, here, after))]
+            for begun in threads[-2:]:
+                begun.start()
+        for thread in threads:
+            thread.join()
+        for one in [*ends, listening]:
+            one.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _enter_network(host: Host) -> None:
+    """For a thread that ends there."""
+    network_of(host).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("after", "step"), [(300, "host key"), (1_300, "host key"), (1_700, "sign in"), (1_800, "sign in")]
+)
+async def test_a_server_that_falls_silent_in_the_middle_of_a_login_is_left_in_time(stage: Stage, after, step) -> None:
+    host = stage.machine(ADA)
+    patient = replace(stage, patience=replace(stage.patience, login=2.0))
+    with _stalling(host, after) as port:
+        began = time.monotonic()
+        ended = await patient.install(host, credential(password=PASSWORD), port=port)
+        assert time.monotonic() - began < 8
+    assert ended.end == (S.FAILED, R.TIMED_OUT), ended.story.text
+    assert ended.story.names[-1] == step
+    assert traces(host) == []
+
+
+async def test_a_slow_line_is_waited_for_as_long_as_it_goes_on(stage: Stage) -> None:
+    stage.package(padding=3 * MIB)
+    host = stage.machine(ADA)
+    slow = "table inet slow {\n chain come { type filter hook input priority 0; tcp dport 22 limit rate over 500 kbytes/second burst 100 kbytes drop; }\n}\n"
+
+    async def narrow(name: str) -> None:
+        if name == "upload":
+            host.run("nft", "-f", "-", given=slow)
+
+    began = time.monotonic()
+    ended = await replace(stage, step_seconds=5.0).install(host, credential(password=PASSWORD), when=narrow)
+    assert ended.done
+    assert time.monotonic() - began > 5

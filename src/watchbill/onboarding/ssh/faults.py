@@ -24,11 +24,11 @@ async def step(story: Story, name: str) -> AsyncIterator[Task]:
     async with story.task(name) as task:
         try:
             yield task
-        except TimeoutError:
-            raise failed(
-                OnboardingReason.TIMED_OUT, f"The machine did not come to an end with “{name}” in time."
-            ) from None
         except (OSError, asyncssh.Error) as error:
+            if isinstance(error, TimeoutError) and error.errno is None:
+                # Ours; the one of a connection that the system gave up has a number.
+                detail = f"The machine did not come to an end with “{name}” in time."
+                raise failed(OnboardingReason.TIMED_OUT, detail) from None
             detail = f"The connection was lost at “{name}”: {said(error)}."
             raise failed(OnboardingReason.CONNECTION_LOST, detail) from error
 

@@ -1,5 +1,6 @@
 """Whether a machine is fit for an agent, before anything is written there: a package for it, its clock, its way to the Engine, its space."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -55,7 +56,9 @@ async def check_egress(shell: Shell, server: str, task: Task) -> None:
     tried = sorted(name.removeprefix("tried_") for name in answer.values if name.startswith("tried_"))
     if reached is None and tried:
         detail = f"The machine does not reach {server} (tried with {' and '.join(tried)})."
-        raise failed(OnboardingReason.NO_EGRESS, detail, _without_marks(shell.shown(answer)))
+        raise failed(
+            OnboardingReason.NO_EGRESS, detail, shell.shown(replace(answer, output=_without_marks(answer.output)))
+        )
     if reached is None:
         task.detail = "It has no program to try it with: the agent will, before it becomes a service."
     elif reached == "bash":

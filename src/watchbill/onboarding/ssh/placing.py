@@ -12,7 +12,7 @@ import asyncssh
 from watchbill.core.onboarding_states import OnboardingReason
 from watchbill.onboarding.base import Engine, OnboardingError, PackageFile, Site, Story, Task
 from watchbill.onboarding.ssh import scripts
-from watchbill.onboarding.ssh.faults import failed, step
+from watchbill.onboarding.ssh.faults import failed, step, unsupported
 from watchbill.onboarding.ssh.present import Decided, Plan, Present
 from watchbill.onboarding.ssh.shell import Answer, Shell, assignments
 from watchbill.onboarding.ssh.upload import put
@@ -103,14 +103,20 @@ class Placing:
         shown = self.shell.shown(answer)
         if answer.is_full:
             return failed(OnboardingReason.NO_SPACE, "The disk was full before the package was unpacked.", shown)
-        if "refused" in answer.values or answer.status == 4:
+        if "GLIBC_" in answer.output:
+            return unsupported(
+                OnboardingReason.SYSTEM_TOO_OLD, "The C library of the machine is too old for the agent.", shown
+            )
+        if answer.values.get("refused") == "1" or answer.status == 4:
             return failed(OnboardingReason.PACKAGE_REFUSED, "The package was not accepted on the machine.", shown)
+        if "refused" in answer.values:
+            return failed(OnboardingReason.STEP_FAILED, "The agent that is in the package does not start there.", shown)
         return failed(OnboardingReason.STEP_FAILED, "The package could not be unpacked.", shown)
 
     async def _enrol(self, engine: Engine, decided: Decided) -> None:
         async with step(self.story, "enrol") as task:
-            if decided.is_forced and self.present.has_service:
-                # It holds the identity that is to be given up.
+            if decided.is_forced:
+                # A service, also one whose files are gone, holds the identity that is to be given up.
                 self._is_stopped = True
                 await self.shell.must(scripts.REMOVE_SERVICE, "The service of the agent before could not be stopped.")
             code = await engine.issue_code()

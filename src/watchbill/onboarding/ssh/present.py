@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from enum import Enum
+from uuid import UUID
 
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.onboarding.base import Engine, OnboardingError, Site
@@ -32,6 +33,7 @@ class Present:
     has_service: bool
     is_running: bool
     is_tidied: bool
+    has_identity: bool
     current: str
     versions: frozenset[str]
     version: str
@@ -66,13 +68,22 @@ def present_of(answer: Answer) -> Present:
         has_service=status.get("installed") is True,
         is_running=status.get("running") is True,
         is_tidied="tidied" in said,
+        has_identity="identity" in said,
         current=current if "/" not in current else "",
         versions=frozenset(said.get("versions", "").split()),
         version=str(status.get("version") or current),
         state=said.get("identity_state") or "none",
-        device_id=said.get("identity_device_id", ""),
+        device_id=_device_id(said.get("identity_device_id", "")),
         server=said.get("identity_server", ""),
     )
+
+
+def _device_id(text: str) -> str:
+    """What a machine says is not to be trusted to be one."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
 
 
 def _status(text: str) -> dict[str, object]:
@@ -92,14 +103,15 @@ async def decide(present: Present, engine: Engine, site: Site) -> Decided:
         decided = await _of_request(present, engine)
     elif present.state == "none":
         there = f"Files of an agent ({present.version}) that is not enrolled." if present.has_base else "None."
-        decided = Decided(Plan.ENROL, there)
+        unreadable = " Its identity cannot be read: enrolled anew." if present.has_identity else ""
+        decided = Decided(Plan.ENROL, there + unreadable, is_forced=present.has_identity)
     else:
         decided = Decided(Plan.ENROL, f"It waits for approval by {present.server}: asked anew here.", is_forced=True)
     return Decided(decided.plan, tidied + decided.words, decided.is_forced)
 
 
 async def _of_device(present: Present, engine: Engine) -> Decided:
-    known = await engine.device(present.device_id)
+    known = await engine.device(present.device_id) if present.device_id else None
     if known is None:
         words = (
             f"It says it is the device {present.device_id} of {present.server}, which is not known here: enrolled anew."

@@ -43,6 +43,7 @@ if [ -L "$base/current" ] && [ ! -d "$base/current" ]; then rm -f "$base/current
 [ -L "$link" ] || [ -e "$link" ] && echo wb.link=yes
 echo "wb.versions=$(ls "$base" 2>/dev/null | tr '\n' ' ')"
 echo "wb.current=$(readlink "$base/current" 2>/dev/null)"
+[ -e "$data/identity.json" ] && echo wb.identity=yes
 for one in state device_id server; do
   said=$(sed -n "s/^ *\"$one\": *\"\([^\"]*\)\".*/\1/p" "$data/identity.json" 2>/dev/null | head -n 1)
   echo "wb.identity_$one=$said"
@@ -132,7 +133,7 @@ mkdir -p "$base" && chown 0:0 "$base" && chmod 755 "$base" || exit 1
 staging=$(mktemp -d "$base/.staging-XXXXXXXX") || exit 1
 gzip -dc "$folder/package" | tar -xf - -C "$staging" 2>&1 || { rm -rf "$staging"; exit 1; }
 top=$staging/watchbill-agent-$version
-[ -x "$top/watchbill-agent" ] || { echo "the package has no watchbill-agent-$version/watchbill-agent"; rm -rf "$staging"; exit 4; }
+[ -f "$top/watchbill-agent" ] || { echo "the package has no watchbill-agent-$version/watchbill-agent"; rm -rf "$staging"; exit 4; }
 chown -R 0:0 "$top" && chmod -R go-w "$top" || { rm -rf "$staging"; exit 1; }
 "$top/watchbill-agent" package verify --archive "$folder/package" --manifest "$folder/manifest" \
   --signature="$signature" --key="$key" </dev/null 2>&1 || { echo "wb.refused=$?"; rm -rf "$staging"; exit 5; }
@@ -145,6 +146,7 @@ INSTALL: Final = (
     _PLACES
     + r"""
 top=$staging/watchbill-agent-$version
+if [ -e "$link" ] && [ ! -L "$link" ]; then echo "$link is another program"; exit 1; fi
 sync -f "$top" 2>/dev/null
 if [ -d "$base/$version" ]; then
   rm -rf "$base/.old-$version"; mv "$base/$version" "$base/.old-$version" || exit 1

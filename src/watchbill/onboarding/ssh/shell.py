@@ -124,8 +124,8 @@ class Shell:
         return answer
 
     def shown(self, answer: Answer) -> str:
-        """An output as it may be stored."""
-        return masked(answer.output, self.secrets)
+        """An output as it may be stored, without the marks that are for us."""
+        return masked(re.sub(r"^wb\.", "", answer.output, flags=re.MULTILINE), self.secrets)
 
     @asynccontextmanager
     async def _process(self, become: Become | None) -> "AsyncIterator[asyncssh.SSHClientProcess[bytes]]":
