@@ -91,8 +91,8 @@ def workplace(engine: Engine) -> Workplace:
     )
 
 
-async def work(engine: Engine, place: Workplace, lease: Lease, bells: Bells) -> None:
-    """Do what is left of a leased run of onboarding."""
+async def work(engine: Engine, place: Workplace, lease: Lease, stops: asyncio.Event, requests: asyncio.Event) -> None:
+    """Do what is left of a leased run of onboarding. The events are those of `runner.Bells`."""
 
     @asynccontextmanager
     async def step() -> AsyncIterator[tuple[AsyncConnection, datetime]]:
@@ -101,4 +101,4 @@ async def work(engine: Engine, place: Workplace, lease: Lease, bells: Bells) -> 
                 raise LeaseLostError
             yield tx, await engine.clock.now(tx)
 
-    await runner.work(place, lease, step, bells)
+    await runner.work(place, lease, step, Bells(stops, requests))

@@ -205,6 +205,13 @@ async def stop_onboarding(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUI
     return len(rows)
 
 
+async def to_stop(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID]) -> tuple[int, int]:
+    """How many addresses have not begun, and at how many a worker is."""
+    rows = (await tx.execute(_OF_OCCURRENCES, {"ids": list(occurrence_ids)})).all()
+    pending = sum(row.state == _S.PENDING for row in rows)
+    return pending, len(rows) - pending
+
+
 async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> None:
     """End what is left of a run that is stopped, once nobody is at work on it any more."""
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
