@@ -27,6 +27,8 @@ from sqlalchemy import insert
 
 from tests.api import document
 from tests.api.conftest import SignIn, World
+from tests.api.test_onboarding import found
+from tests.api.test_onboarding import job as onboarding_job
 from tests.factories.machines import Machine
 from watchbill.api.common import Deps, ProblemDetails
 from watchbill.api.events import Feed
@@ -79,6 +81,11 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
     occurrence = (await created(admin, f"/api/scheduled_jobs/{job_id}/rerun", {"targets": "all"}, status=202))["id"]
     run = (await admin.get(f"/api/scheduled_jobs/{job_id}/runs")).json()["items"][0]["runs"][0]["id"]
     rows = (await admin.get(f"/api/scheduled_jobs/{job_id}/devices")).json()["items"]
+    login = {"name": "Root", "kind": "ssh", "username": "root", "password": "correct-horse"}
+    credential = (await created(admin, "/api/credentials", login))["id"]
+    looking = (await created(admin, "/api/scheduled_jobs", onboarding_job(world.site_a, credential)))["id"]
+    looked = await created(admin, f"/api/onboarding/jobs/{looking}/redeploy", {"targets": "all"}, status=202)
+    address = (await found(db, looked["id"], ("10.4.0.1", "failed", "no_space")))[0]
     window = {
         "name": "Sundays",
         "kind": "allow",
@@ -102,8 +109,10 @@ async def known(admin: httpx.AsyncClient, connect, db, world: World, clock, make
         "operator_id": [world.viewer.id, world.admin.id],
         "assembly_id": [assembly],
         "revision": [1],
-        "job_id": [job_id],
-        "occurrence": [occurrence, "latest"],
+        "job_id": [job_id, looking],
+        "occurrence": [occurrence, "latest", looked["id"]],
+        "target_id": [address],
+        "credential_id": [credential],
         "run_id": [run],
         "execution_id": [execution],
         "token_id": [token["id"]],

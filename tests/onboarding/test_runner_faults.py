@@ -252,3 +252,142 @@ async def test_a_retry_of_what_the_scope_has_no_more_says_so(world: World) -> No
     ended = await world.occurrence(job, again.id)
     assert ended.state == "closed"
     await _doctor(world)
+
+
+async def test_a_stop_while_names_are_looked_up_ends_all_that_is_placed_then(world: World, monkeypatch) -> None:
+    resolve = world.network.resolve
+
+    async def slowly(names):
+        async with world.db.begin() as tx:
+            now = await world.clock.now(tx)
+            await runs.cancel_occurrence(tx, occurrence, operator_id=world.admin.operator_id, now=now)
+        return await resolve(names)
+
+    monkeypatch.setattr(world.network, "resolve", slowly)
+    world.network.machines = {"10.4.0.1": good}
+    job = await world.job("10.4.0.1-3")
+    occurrence = await world.begin(job)
+    await world.work(occurrence)
+    assert set((await world.ends(occurrence)).values()) == {("skipped", "cancelled")}
+    ended = await world.occurrence(job, occurrence)
+    assert (ended.state, ended.outcome) == ("closed", "cancelled")
+    assert world.network.seen == []
+    await _doctor(world)
+
+
+async def test_a_stop_when_the_worker_is_dead_is_done_by_the_next_one(world: World) -> None:
+    arrived = asyncio.Event()
+
+    async def dies(visit: Visit) -> Installed:
+        async with visit.story.task("upload"):
+            arrived.set()
+            await asyncio.sleep(3600)
+        raise AssertionError
+
+    world.network.machines = {"10.4.0.1": dies}
+    job = await world.job("10.4.0.1-2", component={"concurrency": 1})
+    occurrence = await world.begin(job)
+    async with asyncio.TaskGroup() as group:
+        dying = group.create_task(world.work(occurrence))
+        await arrived.wait()
+        dying.cancel()
+    async with world.db.begin() as tx:
+        await runs.cancel_occurrence(tx, occurrence, operator_id=None, now=await world.clock.now(tx))
+    assert (await world.occurrence(job, occurrence)).state == "open"
+    await world.work(occurrence)
+    assert (await world.ends(occurrence))["10.4.0.1"] == ("skipped", "cancelled")
+    assert (await world.occurrence(job, occurrence)).outcome == "cancelled"
+    await _doctor(world)
+
+
+async def test_two_schedulers_follow_decisions_once(world: World) -> None:
+    world.network.machines = dict.fromkeys((f"10.4.0.{number}" for number in range(1, 9)), good)
+    occurrence = await world.begin(await world.job("10.4.0.1-8", component={"concurrency": 8}))
+    await world.work(occurrence)
+    async with world.db.begin() as tx:
+        now = await world.clock.now(tx)
+        for request in (await agents.list_requests(tx, world.admin, limit=20)).items:
+            await agents.approve(tx, world.admin, request.id, now=now)
+    assert sum(await asyncio.gather(*(_follow(world) for _ in range(4)))) == 8
+    assert set((await world.ends(occurrence)).values()) == {("approved", None)}
+    await _doctor(world)
+
+
+async def test_of_several_instants_that_are_owed_one_runs_at_a_time(world: World) -> None:
+    from datetime import timedelta
+
+    from watchbill import jobs as saved
+    from watchbill.runs.planning import opening
+
+    job = await world.job("10.4.0.1", schedule={"type": "hourly"}, policies={"catch_up": "all"})
+    async with world.db.begin() as tx:
+        now = await world.clock.now(tx)
+        settings = await saved.due_settings(tx, job)
+        hours = [now.replace(microsecond=0) - timedelta(hours=number) for number in range(4)]
+        owed = [opening(settings, "schedule", hour, now=now) for hour in hours]
+        assert len(await runs.open_occurrences(tx, owed, now)) == 4
+        assert await runs.open_occurrences(tx, owed, now) == set()
+        states = (await tx.execute(text("SELECT state FROM occurrences ORDER BY scheduled_for_at"))).scalars().all()
+    assert states == ["open", "skipped", "skipped", "skipped"]
+    await _doctor(world)
+
+
+async def test_the_key_that_the_machine_showed_is_the_one_that_is_trusted(world: World) -> None:
+    keys = {22: "ssh-ed25519 AAAA", 2222: "ssh-ed25519 BBBB"}
+
+    async def shows(visit: Visit) -> Installed:
+        assert await visit.engine.check_host_key(keys[visit.machine.ports.ssh]) is None
+        return await good(visit)
+
+    world.network.machines = {"10.4.0.1": shows}
+    async with world.db.begin() as tx:
+        now = await world.clock.now(tx)
+        from watchbill.runs import onboarding as rows
+
+        await rows.distrust(tx, world.site_id, "10.4.0.1", 22, keys[22], now)
+    job = await world.job("10.4.0.1", component={"ssh_port": 2222})
+    occurrence = await world.begin(job)
+    await world.work(occurrence)
+    async with world.db.begin() as tx:
+        (request,) = (await agents.list_requests(tx, world.admin, limit=20)).items
+        await agents.approve(tx, world.admin, request.id, now=await world.clock.now(tx))
+    await _follow(world)
+    async with world.db.begin() as tx:
+        assert (await tx.execute(text("SELECT key FROM device_host_keys"))).scalars().all() == [keys[2222]]
+
+
+async def test_a_code_is_for_one_machine_once_and_for_an_hour(world: World) -> None:
+    from datetime import timedelta
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from watchbill.kit.errors import ForbiddenError
+
+    world.network.machines = {}
+    occurrence = await world.begin(await world.job("10.4.0.1"))
+    await world.work(occurrence)
+    target = (await world.rows(occurrence))["10.4.0.1"].id
+    key = Ed25519PrivateKey.generate()
+    async with world.db.begin() as tx:
+        now = await world.clock.now(tx)
+        first = await agents.issue_code(tx, world.site_id, target, now)
+        second = await agents.issue_code(tx, world.site_id, target, now)
+
+    async def is_taken(code: str, of: Ed25519PrivateKey, later: timedelta = timedelta()) -> bool:
+        async with world.db.begin() as tx:
+            try:
+                await ask(tx, code, "one", of, None, now + later)
+            except ForbiddenError:
+                return False
+        return True
+
+    assert not await is_taken(first, key)  # another was issued after it
+    assert not await is_taken(second, key, timedelta(hours=1))
+    assert await is_taken(second, key)
+    assert await is_taken(second, key, timedelta(minutes=59))
+    assert not await is_taken(second, Ed25519PrivateKey.generate())
+    async with world.db.begin() as tx:
+        third = await agents.issue_code(tx, world.site_id, target, now)
+        await tx.execute(text("UPDATE onboarding_targets SET approval_id = NULL"))
+        await tx.execute(text("DELETE FROM occurrences"))
+    assert not await is_taken(third, Ed25519PrivateKey.generate())

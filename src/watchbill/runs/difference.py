@@ -56,7 +56,7 @@ ORDER BY lower(m.hostname), m.device_id LIMIT :limit
 
 _SIDES = text("""
 SELECT o.id, o.job_revision, o.opened_at, o.allowed_site_ids,
-  coalesce((SELECT r.target_specs FROM runs r WHERE r.occurrence_id = o.id ORDER BY r.id LIMIT 1), '[]') AS specs
+  coalesce((SELECT r.target_specs FROM runs r WHERE r.occurrence_id = o.id AND r.kind <> 'onboarding' ORDER BY r.id LIMIT 1), '[]') AS specs
 FROM occurrences o WHERE o.id IN (:first, :second)
 """)
 
