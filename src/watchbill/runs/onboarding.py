@@ -46,24 +46,28 @@ RETURNING id, occurrence_id, job_id, site_id, state, reason
 _INTERRUPTED = text("""
 SELECT id FROM onboarding_targets WHERE run_id = :run_id AND state IN ('connecting', 'installing') ORDER BY id FOR UPDATE
 """)
-# Of this site alone: other sites' networks have the same addresses. A machine that asked for this very row, before its worker died,
+# Each side is read once and met by hash: thousands of addresses against thousands of devices. Of this site alone: other sites' networks have the same addresses. A machine that asked for this very row, before its worker died,
 # is none that others brought: its install goes on.
 _KNOWN = text("""
-SELECT t.id, d.id AS device_id, d.hostname, r.id AS approval_id, r.hostname AS asking
+WITH here AS (
+  SELECT site_id FROM onboarding_targets WHERE run_id = :run_id LIMIT 1
+), managed AS MATERIALIZED (
+  SELECT a.address, d.id, d.hostname, p.last_seen_at
+  FROM devices d JOIN device_presence p ON p.device_id = d.id, unnest(d.internal_addresses) AS a(address)
+  WHERE d.site_id = (SELECT site_id FROM here) AND d.status <> 'revoked' AND (p.gateway_id IS NOT NULL OR p.last_seen_at > :heard)
+), asking AS MATERIALIZED (
+  SELECT q.id, q.hostname, q.created_at, q.onboarding_target_id, a.address
+  FROM enrolment_requests q LEFT JOIN onboarding_targets b ON b.id = q.onboarding_target_id AND b.site_id = q.site_id,
+    unnest(ARRAY[q.remote_addr, host(b.address)]) AS a(address)
+  WHERE q.site_id = (SELECT site_id FROM here) AND q.state = 'pending' AND q.expires_at > :now
+)
+SELECT DISTINCT ON (t.id) t.id, d.id AS device_id, d.hostname, r.id AS approval_id, r.hostname AS asking
 FROM onboarding_targets t
-LEFT JOIN LATERAL (
-  SELECT x.id, x.hostname FROM devices x JOIN device_presence p ON p.device_id = x.id
-  WHERE x.site_id = t.site_id AND x.status <> 'revoked' AND t.address = ANY(x.internal_addresses)
-    AND (p.gateway_id IS NOT NULL OR p.last_seen_at > :heard)
-    AND NOT EXISTS (SELECT FROM enrolment_requests o WHERE o.onboarding_target_id = t.id AND o.device_id = x.id)
-  ORDER BY p.last_seen_at DESC LIMIT 1) d ON true
-LEFT JOIN LATERAL (
-  SELECT q.id, q.hostname FROM enrolment_requests q
-  WHERE q.site_id = t.site_id AND q.state = 'pending' AND q.expires_at > :now AND q.onboarding_target_id IS DISTINCT FROM t.id
-    AND (q.remote_addr = host(t.address) OR EXISTS (SELECT FROM onboarding_targets b
-      WHERE b.id = q.onboarding_target_id AND b.address = t.address AND b.site_id = t.site_id))
-  ORDER BY q.created_at DESC LIMIT 1) r ON true
+LEFT JOIN managed d ON d.address = t.address
+  AND NOT EXISTS (SELECT FROM enrolment_requests o WHERE o.onboarding_target_id = t.id AND o.device_id = d.id)
+LEFT JOIN asking r ON r.address = host(t.address) AND r.onboarding_target_id IS DISTINCT FROM t.id
 WHERE t.run_id = :run_id AND t.state = 'pending' AND t.address IS NOT NULL AND (d.id IS NOT NULL OR r.id IS NOT NULL)
+ORDER BY t.id, d.last_seen_at DESC NULLS LAST, r.created_at DESC NULLS LAST
 """)
 _BY_KEY = text("""
 SELECT d.id, d.hostname, d.site_id, p.gateway_id IS NOT NULL OR p.last_seen_at > :heard AS is_heard
