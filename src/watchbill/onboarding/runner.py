@@ -208,6 +208,7 @@ class _Run:
         except LeaseLostError:
             raise
         except OnboardingError as error:
+            await self._name(place)
             end = OnboardingMove(row.id, error.state, error.reason, str(error), error.snippet)
         except TimeoutError:
             why = (
@@ -221,6 +222,12 @@ class _Run:
         else:
             end = await self._installed(place, installed)
         await self.ledger.move([end])
+
+    async def _name(self, place: Place) -> None:
+        """Of a machine that was not entered: what the resolver calls it, for people to find it by."""
+        if place.row.names or (name := await self.workplace.discovery.name_of(place.address)) is None:
+            return
+        await self.ledger.do(lambda tx, _now: rows.name(tx, place.row.id, name))
 
     async def _install(self, place: Place) -> Installed:
         story = timeline_of(self.ledger, place, list(await self._lines(place.row.id)))
