@@ -90,11 +90,11 @@ async def test_what_has_no_posix_shell_says_what_it_answered(stage: Stage) -> No
     assert ended.end == (S.UNSUPPORTED, R.PLATFORM)
     assert "% Unknown command: /bin/sh" in str(ended.error)
     _program(host, "/usr/local/bin/gear", "#!/bin/sh\nprintf 'SW-1> '; exec sleep 1000\n")
-    ended = await replace(stage, step_seconds=2.0).install(host, credential(password=PASSWORD))
+    ended = await replace(stage, step_seconds=4.0).install(host, credential(password=PASSWORD))
     assert ended.end == (S.UNSUPPORTED, R.PLATFORM)
     assert "SW-1>" in str(ended.error)
     _program(host, "/usr/local/bin/gear", "#!/bin/sh\nexec sleep 1000\n")
-    ended = await replace(stage, step_seconds=2.0).install(host, credential(password=PASSWORD))
+    ended = await replace(stage, step_seconds=4.0).install(host, credential(password=PASSWORD))
     assert ended.end == (S.FAILED, R.TIMED_OUT)
 
 
@@ -135,7 +135,8 @@ async def test_an_odd_machine_ends_with_its_reason_and_unchanged(stage: Stage, p
     stage.package(glibc="2.36")
     host = stage.machine(ADA)
     _program(host, f"/usr/local/bin/{program}", text)
-    ended = await replace(stage, step_seconds=4.0).install(host, credential(password=PASSWORD))
+    seconds = 4.0 if "sleep" in text else 40.0
+    ended = await replace(stage, step_seconds=seconds).install(host, credential(password=PASSWORD))
     assert ended.end == end, ended.story.text
     assert end[1] in ONBOARDING_REASONS[end[0]]
     assert len(ended.error.snippet if ended.error else "") <= 2_100
