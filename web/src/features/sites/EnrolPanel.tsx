@@ -1,6 +1,6 @@
 import { Button, Text } from "@mantine/core";
 import { useState } from "react";
-import { type Site, useRotateCode } from "@/api/sites";
+import { installCommandOf, type Site, useRotateCode } from "@/api/sites";
 import { paths } from "@/lib/paths";
 import { AppLink } from "@/ui/AppLink";
 import { ConfirmDialog } from "@/ui/ConfirmDialog";
@@ -27,13 +27,14 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
   };
   if (!site.enrolment_command)
     return (
-      <TitledPanel title="Enrol a device">
+      <TitledPanel title="Enrol a single machine">
         The enrolment code is shown to those who decide about new devices. {mayDecide.reason}
       </TitledPanel>
     );
+  const install = installCommandOf(site);
   return (
     <TitledPanel
-      title="Enrol a device"
+      title="Enrol a single machine"
       actions={
         <Button variant="default" leftSection={<Icon name="token" size={14} />} onClick={() => setIsRotating(true)}>
           New code…
@@ -41,20 +42,31 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
       }
     >
       <ol className={classes.steps}>
-        <li>
-          <p>On the Linux machine, with the agent installed, ask to become a device of “{site.name}”:</p>
-          <CopyText text={site.enrolment_command} label="Copy the command" />
-        </li>
+        {install ? (
+          <li>
+            <p>
+              On the Linux machine, as root: this installs the agent as a service and asks to become a device of “{site.name}”:
+            </p>
+            <CopyText text={install} label="Copy the command" />
+          </li>
+        ) : (
+          <li>
+            <p>On the Linux machine, with the agent installed, ask to become a device of “{site.name}”:</p>
+            <CopyText text={site.enrolment_command} label="Copy the command" />
+          </li>
+        )}
         <li>
           <p>
             It waits under <AppLink to={paths.approvals({ site_id: site.id })}>Device Approvals</AppLink>
             {waiting ? <strong> ({waiting})</strong> : ""} until somebody says yes. Compare the fingerprint that it prints.
           </p>
         </li>
-        <li>
-          <p>Then let the agent serve, best as a service of the machine:</p>
-          <CopyText text="watchbill-agent run" label="Copy the command" />
-        </li>
+        {!install && (
+          <li>
+            <p>Then let the agent serve, best as a service of the machine:</p>
+            <CopyText text="watchbill-agent run" label="Copy the command" />
+          </li>
+        )}
       </ol>
       <Text size="xs" c="dimmed" mt="sm">
         The code is that of this site since <Instant at={site.enrolment_code_rotated_at} siteZone={site.timezone} />. Whoever has
