@@ -15,7 +15,12 @@ from pathlib import Path
 MODULE_LINES, STORE_LINES, FUNCTION_LINES, HANDLER_LINES = 500, 600, 60, 16
 
 #: A service must outlive a failed round, a fault ends its item and not the worker, and a script that cannot start is an answer.
-MAY_CATCH_BROADLY = {"watchbill.kit.service", "watchbill.apps.site_worker", "watchbill_agent.launcher"}
+MAY_CATCH_BROADLY = {
+    "watchbill.kit.service",
+    "watchbill.apps.site_worker",
+    "watchbill.onboarding.runner",  # a fault with one machine ends its row, not the run
+    "watchbill_agent.launcher",
+}
 
 #: The edges, where one request, one step or one settled item is one transaction.
 MAY_COMMIT = {"watchbill.api.common", "watchbill.kit.db"}
@@ -23,6 +28,7 @@ MAY_BEGIN = ("watchbill.api.", "watchbill.apps.", "watchbill.kit.", "watchbill_a
 
 #: Where SQL is written: one place a feature, split by topic where one would be too long. A new place is a line here.
 SQL_PLACES = {
+    "agent_packages": {"store"},
     "agents": {"store", "account_store", "code_store", "keys"},
     "apps": {"doctor", "sealed"},
     "assemblies": {"store", "file_store"},
@@ -56,6 +62,7 @@ SQL_PLACES = {
     "notifications": {"channel_store", "rule_store", "look_store", "outbox", "reading", "beat"},
     "queue": {"store"},
     "runs": {
+        *("onboarding", "onboarding_moves", "onboarding_opening", "onboarding_rows"),
         *(
             "backfill",
             "canaries",
@@ -95,7 +102,9 @@ MAY_READ_ENVIRONMENT = (
     "watchbill.kit.postgres_host",
     "watchbill.kit.processes",
     "watchbill_agent.datadir",
+    "watchbill_agent.packaged",
     "watchbill_agent.platform_linux",
+    "watchbill_agent.service_keeper",
 )
 
 #: What the pure core may import. Nothing here reads time, chance, the environment, the network or the disk.
@@ -114,7 +123,7 @@ PURE = {
         "enum",
         "functools",
     ),
-    *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "typing", "uuid"),
+    *("hashlib", "heapq", "ipaddress", "itertools", "json", "math", "operator", "re", "struct", "typing", "uuid"),
     *("dateutil.rrule", "watchbill.core"),
     "urllib.parse",  # takes addresses apart; reaches none
 }

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from watchbill_agent import __version__
+from watchbill_agent import __version__, cli_service
 from watchbill_agent.errors import AgentError
 
 _EXIT_CODES = """\
@@ -26,29 +26,35 @@ exit codes:
 """
 
 
+#: Longer than any code with its pin.
+_MOST_OF_A_CODE = 1024
+
+
 def main() -> None:
     sys.exit(run_command(sys.argv[1:]))
 
 
 def run_command(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_joined(arguments))
     try:
-        if options.command == "version":
-            print(__version__)
-        elif options.command == "enroll":
-            _enroll(options)
-        elif options.command == "run":
-            _run(options)
-        elif options.command == "inventory":
-            _inventory(options)
-        else:
-            _status(options)
+        _COMMANDS[options.command](options)
     except AgentError as error:
         print(f"watchbill-agent: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """A code, a key and a signature may begin with a hyphen, which would be taken for an option of its own."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] in ("--code", "--key", "--signature"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     enroll.add_argument(
         "--server", required=True, metavar="URL", help="https://HOST[:PORT] (http:// to this machine only)"
     )
-    enroll.add_argument("--code", required=True, help="the site's enrolment code, with or without .PIN")
+    enroll.add_argument(
+        "--code", required=True, help="the site's enrolment code, with or without .PIN; - reads it from standard input"
+    )
     enroll.add_argument("--fingerprint", metavar="sha256:HEX", help="the server certificate to trust, and no other")
     waiting = enroll.add_mutually_exclusive_group()
     waiting.add_argument(
@@ -86,11 +94,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MIB",
         help="disk for files of scripts that are kept for the next run, in MiB, 0 to 1048576 (default: 1024)",
     )
+    run.add_argument(
+        "--wait-for-approval",
+        action="store_true",
+        help="where the enrolment still waits for approval, ask until it is answered, then serve",
+    )
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     status = _command(commands, "status", "who this device is and what its spool holds")
     status.add_argument("--json", action="store_true")
     _branch(_command(commands, "inventory", "print what this device tells about itself, as JSON"))
     _command(commands, "version", "print the version")
+    cli_service.add_package(_command(commands, "package", "check a package of the agent before it is used"))
+    service = _command(commands, "service", "have this machine keep the agent running")
+    cli_service.add_service(service, _command, _branch)
     return parser
 
 
@@ -100,7 +116,7 @@ def _command(
     parser = commands.add_parser(
         name, help=text, description=text, epilog=_EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    if name not in ("inventory", "version"):
+    if name not in ("inventory", "version", "package", "service"):
         default = "/var/lib/watchbill-agent as root, else the user's data home"
         parser.add_argument("--data-dir", type=Path, metavar="DIR", help=f"where it keeps everything ({default})")
     return parser
@@ -149,7 +165,8 @@ def _enroll(options: argparse.Namespace) -> None:
     from watchbill_agent import datadir, enrol
 
     wait = 0.0 if options.no_wait else options.wait
-    request = enrol.Request(options.server, options.code, options.fingerprint, wait, options.force)
+    code = sys.stdin.readline(_MOST_OF_A_CODE).strip() if options.code == "-" else options.code
+    request = enrol.Request(options.server, code, options.fingerprint, wait, options.force)
     enrol.enrol(
         datadir.DataDir(options.data_dir or datadir.default_path()), request, lambda text: print(text, flush=True)
     )
@@ -163,9 +180,16 @@ def _run(options: argparse.Namespace) -> None:
     from watchbill_agent.log import Log
 
     data = datadir.DataDir(options.data_dir or datadir.default_path())
-    data.approved_identity()
-    data.lock()
     log = Log(is_json=options.log_format == "json")
+    if options.wait_for_approval and data.load_identity() is not None:
+        from watchbill_agent import enrol
+
+        data.lock()
+        enrol.await_approval(data, lambda text: log("enrolment", said=text))
+        data.approved_identity()
+    else:
+        data.approved_identity()
+        data.lock()
     wanted = runtime.Options(options.max_parallel, options.branch, options.utmp, options.file_cache * 1024 * 1024)
     asyncio.run(runtime.run(data, log, wanted))
 
@@ -197,3 +221,23 @@ def _status(options: argparse.Namespace) -> None:
     else:
         for name, value in facts.items():
             print(f"{name}: {value if value is not None else '-'}")
+
+
+def _version(_options: argparse.Namespace) -> None:
+    print(__version__)
+
+
+def _service(options: argparse.Namespace) -> None:
+    _require_linux()
+    cli_service.service(options)
+
+
+_COMMANDS = {
+    "enroll": _enroll,
+    "inventory": _inventory,
+    "package": cli_service.package,
+    "run": _run,
+    "service": _service,
+    "status": _status,
+    "version": _version,
+}

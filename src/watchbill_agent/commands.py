@@ -30,10 +30,16 @@ class Commands(Protocol):
 
 
 class SystemCommands:
-    """`path` and `more`: where tools are looked for, and what else of an environment they need, where that is not Linux."""
+    """`path` and `more`: where tools are looked for, and what else of an environment they need, where that is not Linux.
 
-    def __init__(self, path: str = SYSTEM_PATH, more: Mapping[str, str] = NOTHING_MORE) -> None:
+    `seconds`: how long one may take.
+    """
+
+    def __init__(
+        self, path: str = SYSTEM_PATH, more: Mapping[str, str] = NOTHING_MORE, seconds: float = TIMEOUT_SECONDS
+    ) -> None:
         self._path = path
+        self._seconds = seconds
         self._environment = {"PATH": path, "LC_ALL": "C", **more}
 
     def has(self, name: str) -> bool:
@@ -49,12 +55,12 @@ class SystemCommands:
                 check=False,
                 input=given.encode("utf-8"),
                 capture_output=True,
-                timeout=TIMEOUT_SECONDS,
+                timeout=self._seconds,
                 cwd="/",
                 env=self._environment,
             )
         except subprocess.TimeoutExpired:
-            raise CommandError(f"{name} took more than {TIMEOUT_SECONDS:.0f} seconds") from None
+            raise CommandError(f"{name} took more than {self._seconds:.0f} seconds") from None
         except OSError as error:
             raise CommandError(f"{name} cannot be run: {error.strerror}") from None
         if done.returncode != 0:

@@ -74,13 +74,19 @@ class DataDir:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
             os.close(descriptor)
-            message = f"another watchbill-agent (process {holder or 'unknown'}) already uses {self.path}"
+            message = f"another watchbill-agent (process {self.holder() or 'unknown'}) already uses {self.path}"
             raise AgentError(message, EXIT_BUSY) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
+
+    def holder(self) -> int | None:
+        """The number of the process that holds the lock."""
+        try:
+            return int((self.path / "lock").read_text("ascii")) if self.is_locked() else None
+        except (OSError, ValueError):
+            return None
 
     def is_locked(self) -> bool:
         try:

@@ -47,6 +47,9 @@ def enrol(data: DataDir, request: Request, say: Say) -> None:
     if identity is not None and identity.state == "approved":
         message = f"already enrolled with {identity.server} as device {identity.device_id}; --force enrols it anew"
         raise AgentError(message, EXIT_ALREADY_ENROLLED)
+    if identity is not None and identity.server == request.server and data.is_locked():
+        _watch(data, identity, request.wait_seconds, say)
+        return
     data.create()
     data.lock()
     if identity is not None and identity.server == request.server:
@@ -54,6 +57,28 @@ def enrol(data: DataDir, request: Request, say: Say) -> None:
     else:
         identity = _ask(data, request.server, code, pin, say)
     _wait(data, identity, request.wait_seconds, say)
+
+
+def await_approval(data: DataDir, say: Say) -> None:
+    """For a service: a request that still waits is asked for until somebody has answered. Nothing when nothing waits."""
+    identity = data.load_identity()
+    if identity is not None and identity.state == "pending":
+        _wait(data, identity, None, say)
+
+
+def _watch(data: DataDir, identity: Identity, wait_seconds: float | None, say: Say) -> None:
+    """The agent's service waits for the answer already: what it comes to is written down."""
+    deadline = None if wait_seconds is None else clock.monotonic() + wait_seconds
+    say("The agent's service waits for approval.")
+    while identity.state == "pending":
+        if deadline is not None and clock.monotonic() >= deadline:
+            raise AgentError("not approved yet; the agent's service continues the request", EXIT_PENDING)
+        time.sleep(0.5)
+        found = data.load_identity()
+        if found is None:
+            raise AgentError("the Engine denied the enrolment; the log of the agent's service says why", EXIT_DENIED)
+        identity = found
+    say(f"Approved as device {identity.device_id}.")
 
 
 def _code_and_pin(request: Request) -> tuple[str, str | None]:

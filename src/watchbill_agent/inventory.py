@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from watchbill_agent import itself
 from watchbill_wire import MAX_FRAME_BYTES, Inventory
 
 # Room for the frame around it and for what JSON escapes.
@@ -32,7 +32,7 @@ def take(branch: str) -> Snapshot | None:
     """Collected by a child process: what reading thousands of packages costs in memory goes away with it. None if it failed."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "watchbill_agent", "inventory", "--branch", branch],
+            itself.command("inventory", "--branch", branch),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -7,20 +7,15 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from watchbill_agent import as_user, clock
+from watchbill_agent import as_user, clock, itself
 from watchbill_wire import EnvelopePayload, Interpreter
 
 ETC = Path("/etc")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STRAY_BOUND_SECONDS = 5.0
-_SUPERVISOR = Path(__file__).with_name("supervisor")
-_START = (
-    "import sys; sys.path.append(sys.argv[1]); import watchbill_shim as s; s.main(sys.argv[2], *map(int, sys.argv[3:]))"
-)
 _MOST_LINKS = 8
 # Names only; whether there is such a zone is for the Engine to say, whose rules it is read by.
 _ZONE = re.compile(r"[A-Za-z0-9+_-]{1,30}(/[A-Za-z0-9+_-]{1,30}){0,2}")
@@ -125,7 +120,7 @@ def start_supervisor(folder: Path, order: bytes, wake: int, control: int) -> sub
         os.write(source, order)
         os.lseek(source, 0, os.SEEK_SET)
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, str(_SUPERVISOR), str(folder), str(wake), str(control)],
+            itself.supervisor_command(str(folder), str(wake), str(control)),
             stdin=source,
             stdout=log,
             stderr=log,

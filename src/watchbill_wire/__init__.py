@@ -67,6 +67,14 @@ from watchbill_wire.messages import (
     Unknown,
     Welcome,
 )
+from watchbill_wire.package import (
+    MAX_MANIFEST_CHARACTERS,
+    MAX_PACKAGE_BYTES,
+    PackageManifest,
+    package_file_name,
+    package_signing_bytes,
+    parse_manifest,
+)
 from watchbill_wire.proofs import (
     enrol_signing_bytes,
     pin_of,
@@ -89,7 +97,9 @@ from watchbill_wire.sealed import (
 __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_IN_FLIGHT_BYTES",
+    "MAX_MANIFEST_CHARACTERS",
     "MAX_OUTPUT_BYTES",
+    "MAX_PACKAGE_BYTES",
     "MAX_PIECE_BYTES",
     "SEALED_NONCE",
     "WIRE_VERSION",
@@ -119,6 +129,7 @@ __all__ = [
     "Outcome",
     "Output",
     "OutputAck",
+    "PackageManifest",
     "Piece",
     "RefusalReason",
     "Reported",
@@ -149,7 +160,10 @@ __all__ = [
     "execution_id_of",
     "from_base64url",
     "join_sealed",
+    "package_file_name",
+    "package_signing_bytes",
     "parse_desired",
+    "parse_manifest",
     "parse_payload",
     "parse_sealed",
     "password_binding",

@@ -16,15 +16,17 @@ COMMAND = [sys.executable, "-m", "watchbill_agent"]
 
 
 class Agent:
-    def __init__(self, data: Path, engine: Engine) -> None:
-        self.data, self.engine = data, engine
+    """`program`: how it is started, where it is not this Python's."""
+
+    def __init__(self, data: Path, engine: Engine, program: Sequence[str] = COMMAND) -> None:
+        self.data, self.engine, self.program = data, engine, program
         self.process: subprocess.Popen[bytes] | None = None
         self.log = data.with_suffix(".log")
 
     async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return await asyncio.to_thread(
             subprocess.run,
-            [*COMMAND, *arguments, "--data-dir", str(self.data)],
+            [*self.program, *arguments, "--data-dir", str(self.data)],
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -39,7 +41,9 @@ class Agent:
         """`within`: what stands before its command, for it to run somewhere else."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*within, *COMMAND, "run", "--data-dir", str(self.data), *extra], stdin=subprocess.DEVNULL, stderr=log
+                [*within, *self.program, "run", "--data-dir", str(self.data), *extra],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
             )
 
     async def up(self, *extra: str) -> "Agent":

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from tests.api.authorization_addresses import look
 from tests.api.conftest import BASE_URL, Connect
 from tests.factories import people, places
 from tests.factories.machines import Machine
@@ -41,7 +42,7 @@ SIDES = ("own", "foreign", "siteless", "shared", "absent")
 DENIED = frozenset({Permission.RUN_AS_SYSTEM, Permission.ASSEMBLIES_WRITE})
 #: Ids of each table begin far from those of others.
 _FIRST = {"sites": 4_100_001, "jobs": 4_200_001, "windows": 4_300_001, "operators": 4_400_001, "api_tokens": 4_500_001,
-          "run_targets": 4_600_001, "outages": 4_700_001, "device_filters": 4_800_001,
+          "run_targets": 4_600_001, "onboarding_targets": 4_650_001, "outages": 4_700_001, "device_filters": 4_800_001,
           "credentials": 5_400_001, "notification_channels": 5_100_001, "notification_rules": 5_200_001, "notifications": 5_300_001}  # fmt: skip
 HIDDEN_NAME = "zqzq"
 #: Whom the credential of the own site signs in as.
@@ -90,6 +91,9 @@ class Things:
     spare_id: str | None = None
     revision: int | None = None
     outage_id: int | None = None
+    #: A job that looks for machines, and an address of it.
+    looking_id: int | None = None
+    address_id: int | None = None
     enrolment_id: str | None = None
 
     def ids(self) -> set[str]:
@@ -278,6 +282,7 @@ class _Maker:
                 variable_id=given["id"],
                 variable_name=called,
                 **shared_by_all,
+                **await look(self, called, known.site_id),
                 **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")},
             )
         nothing = str(uuid.UUID(int=2**127))
@@ -416,22 +421,8 @@ class _Maker:
 
     async def hidden(self) -> set[str]:
         """Ids of what is foreign or siteless: also of its targets and executions within what is shared."""
-        names = (
-            "site_id",
-            "device_id",
-            "job_id",
-            "occurrence",
-            "held",
-            "run_id",
-            "execution_id",
-            "window_id",
-            "filter_id",
-            "approval_id",
-            "channel_id",
-            "rule_id",
-            "notification_id",
-            "credential_id",
-        )
+        names = ("site_id", "device_id", "job_id", "occurrence", "held", "run_id", "execution_id", "window_id", "filter_id", "approval_id",
+                 "channel_id", "rule_id", "notification_id", "credential_id", "looking_id", "address_id")  # fmt: skip
         found = {str(getattr(self.sides[side], name)) for side in ("foreign", "siteless") for name in names} - {"None"}
         query = text("""
             SELECT t.id::text FROM run_targets t WHERE t.site_id <> :own UNION ALL

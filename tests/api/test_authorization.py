@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from tests.api.authorization_accounts import ROWS
+from tests.api.authorization_onboarding import ROWS
 from tests.api.authorization_table import Kind, Row, Who
 from tests.api.authorization_world import HIDDEN_NAME, Caller, Stage, Things, World, build
 from tests.api.conftest import Connect, SignIn

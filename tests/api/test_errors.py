@@ -39,6 +39,7 @@ STREAMS = {
     ("GET", "/api/executions/{execution_id}/output/download"),
     ("GET", "/api/executions/{execution_id}/output/follow"),
     ("GET", "/api/scheduled_jobs/{job_id}/occurrences/{occurrence}/export"),
+    ("GET", "/api/onboarding/jobs/{job_id}/targets/export"),
 }
 
 

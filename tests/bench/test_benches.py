@@ -49,6 +49,10 @@ TINY = {
         ["--hosts", "2", "--repeats", "1"],
         "overhead_percent first_task_s events_per_s controller_mb",
     ),
+    "onboarding": (
+        ["--network", "127.77.0.0/27", "--rounds", "1", "--listeners", "2"],
+        "addresses addresses_per_s default_addresses_per_s",
+    ),
 }
 #: Those that need hosts in namespaces, and so root.
 IN_THE_LAB = {"ansible"}

@@ -146,10 +146,8 @@ def test_a_job_is_an_object(definition):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"job_kind": "onboarding"}, "job_kind"),
         ({"job_kind": "agent_maintenance"}, "job_kind"),
         ({"components": [component(kind="workflow")]}, "components.0.kind"),
-        ({"targets": [{"kind": "onboarding_scope"}]}, "targets.0.kind"),
     ],
 )
 def test_what_a_later_version_brings_is_refused_by_name(changes, field):

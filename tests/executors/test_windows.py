@@ -1,52 +1,18 @@
-"""What is judged of a Windows device without a server: names of certificates, what a refusal offers, what is left open."""
+"""What is judged of a Windows device without a server: what a refusal offers, what is left open."""
 
 import json
 from pathlib import Path
 
-import pytest
 import requests
 from hypothesis import given as over
 from hypothesis import strategies as some
 from winrm.exceptions import InvalidCredentialsError
 
 from tests.executors.memory_run import given
-from watchbill.executors import Login, Obstacle
+from watchbill.executors import Login
 from watchbill.executors.playbooks import windows
 from watchbill.executors.playbooks.folder import SHELLS, Host, Identity
 from watchbill.kit.secrets import Secret
-
-TRUST = Path("/trust")
-LABEL = some.from_regex(r"[a-z][a-z0-9-]{0,8}[a-z0-9]", fullmatch=True)
-
-
-def _judged(shown: list[str], names: list[str]) -> Identity | Obstacle:
-    return windows._judged("there", {"subjectAltName": tuple(("DNS", name) for name in shown)}, names, TRUST)
-
-
-@over(some.lists(LABEL, min_size=1, max_size=4, unique=True), some.lists(LABEL, min_size=1, max_size=4, unique=True))
-def test_a_certificate_is_of_a_device_when_they_share_a_name(shown: list[str], names: list[str]) -> None:
-    found = _judged([name.upper() for name in shown], names)
-    shared = [name for name in names if name in shown]
-    assert found == Identity(shared[0], TRUST) if shared else isinstance(found, Obstacle)
-
-
-@pytest.mark.parametrize(
-    ("shown", "name", "is_it"),
-    [
-        ("*.corp.example", "web-1.corp.example", True),
-        ("*.corp.example", "corp.example", False),
-        ("*.corp.example", "a.web-1.corp.example", False),
-        ("web-1.corp.example", "web-1", False),
-    ],
-)
-def test_wildcards_stand_for_one_label(shown: str, name: str, is_it: bool) -> None:
-    assert isinstance(_judged([shown], [name]), Identity) is is_it
-
-
-def test_a_certificate_without_alternative_names_is_of_nobody() -> None:
-    found = windows._judged("there", {"subject": ((("commonName", "web-1"),),)}, ["web-1"], TRUST)
-    assert isinstance(found, Obstacle)
-    assert "no name" in found.detail
 
 
 @over(some.text(some.characters(min_codepoint=32, max_codepoint=255)))

@@ -1,6 +1,7 @@
 """One computer of a lab: its own network, host name, processes, users and configuration, on this machine, whose own stay untouched.
 
-Its /etc, /home and /root are this machine's with a layer of its own above; the rest of the files it shares. Ends with its owner.
+Its /etc, /home, /root, /opt, /usr/local, /var/lib and /var/log are this machine's with a layer of its own above, and its /var/tmp is
+its own; the rest of the files it shares. Ends with its owner.
 """
 
 import os
@@ -26,10 +27,12 @@ _SETUP = r"""
 set -e
 files=$1 name=$2 python=$3 init=$4
 hostname "$name"
-for part in etc home root; do
+for part in etc home root opt usr/local var/lib var/log; do
   mkdir -p "$files/$part" "$files/.work/$part"
   mount -t overlay overlay -o "lowerdir=/$part,upperdir=$files/$part,workdir=$files/.work/$part" "/$part"
 done
+mkdir -p -m 1777 "$files/var/tmp"
+mount --bind "$files/var/tmp" /var/tmp
 mkdir -p "$files/.run"
 for one in /run/watchbill*; do
   [ -d "$one" ] || continue

@@ -5,6 +5,7 @@ It decodes the script that a client wants run and asks the test what comes of it
 
 import base64
 import os
+import re
 import shlex
 import ssl
 import subprocess
@@ -55,20 +56,35 @@ class Answer:
 
 
 class _Command:
-    """A command that was begun: pieces of its output as they come, and its end."""
+    """A command that was begun: pieces of its output as they come, and its end. Without an answer it reads its input first."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, line: str, answer: Answer | None) -> None:
         self._changed = threading.Condition()
         self._pieces: list[tuple[str, bytes]] = []
         self._code: int | None = None
         self.process: subprocess.Popen[bytes] | None = None
+        self.line = line
+        self.stdin = b""
+        if answer is not None:
+            self.answer(answer)
+
+    @property
+    def name(self) -> str:
+        """Of the script that has come by standard input, as its first line says."""
+        first = self.stdin.partition(b"\n")[0]
+        found = re.match(rb"# watchbill: (\w+)", base64.b64decode(first)) if first else None
+        return found[1].decode() if found else ""
+
+    def answer(self, answer: Answer) -> None:
         if answer.command is None:
             self._pieces = [
                 (name, data[place : place + _PIECE])
                 for name, data in (("stdout", answer.stdout), ("stderr", answer.stderr))
                 for place in range(0, len(data), _PIECE)
             ]
-            self._code = answer.code
+            with self._changed:
+                self._code = answer.code
+                self._changed.notify_all()
         else:
             self.process = subprocess.Popen(
                 answer.command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -112,6 +128,9 @@ class Endpoint:
     certificate: x509.Certificate | None = None
     port: int = 0
     answer: Callable[[str], Answer] = lambda _: Answer()
+    #: What comes of a command line and of all that was sent to its standard input; where this is given, `answer` is not asked.
+    talk: Callable[[str, bytes], Answer] | None = None
+    #: Also by what is asked and the script that has come by standard input: "Receive look".
     faults: dict[str, Fault] = field(default_factory=dict)
     #: Sign-ins that came to an end, and whether they were let in. One by CredSSP that fails ends with its client.
     attempts: list[bool] = field(default_factory=list)
@@ -143,6 +162,8 @@ class Endpoint:
         command = commands[asked.command_id or ""]
         if asked.action == "Receive":
             return self._receive(asked, command)
+        if asked.action == "Send" and self.talk is not None:
+            return self._take(asked, command, self.talk)
         return self._end(asked, {"": command} if asked.action == "Signal" else {})
 
     def _begin(self, asked: Asked, commands: dict[str, _Command]) -> tuple[int, bytes]:
@@ -150,9 +171,21 @@ class Endpoint:
         script = decoded(line)
         self.scripts.append(script)
         command_id = str(uuid.uuid4()).upper()
-        commands[command_id] = _Command(self.answer(script))
+        commands[command_id] = _Command(line, self.answer(script) if self.talk is None else None)
         self.running.set()
         return 200, soap.begun(asked, command_id)
+
+    @staticmethod
+    def _take(asked: Asked, command: _Command, talk: Callable[[str, bytes], Answer]) -> tuple[int, bytes]:
+        data, is_end = asked.stdin
+        command.stdin += data
+        if is_end:
+            command.answer(talk(command.line, command.stdin))
+        return 200, soap.done(asked)
+
+    def fault_of(self, asked: Asked) -> Fault | None:
+        command = self.shells.get(asked.shell_id or "", {}).get(asked.command_id or "")
+        return self.faults.get(asked.action) or self.faults.get(f"{asked.action} {command.name if command else ''}")
 
     def _receive(self, asked: Asked, command: _Command) -> tuple[int, bytes]:
         found = command.next(asked.seconds)
@@ -259,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(500, b"")  # as Windows, which takes nothing that is not encrypted
             return
         asked = soap.read(self.context.opened(body) if is_sealed and self.context else body)
-        fault = self.endpoint.faults.get(asked.action)
+        fault = self.endpoint.fault_of(asked)
         if fault is not None:
             self._break(fault, asked)
             return

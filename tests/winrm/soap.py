@@ -44,7 +44,7 @@ class Asked:
     def stdin(self) -> tuple[bytes, bool]:
         stream = self.body.find(".//rsp:Stream", _NAMES)
         assert stream is not None
-        return base64.b64decode(stream.text or ""), stream.get("End") == "true"
+        return base64.b64decode(stream.text or ""), stream.get("End", "").lower() == "true"
 
 
 def read(message: bytes) -> Asked:
@@ -75,7 +75,9 @@ def _answer(asked: Asked | None, action: str, body: str) -> bytes:
 
 def created(asked: Asked, shell_id: str) -> bytes:
     selector = f'<w:SelectorSet><w:Selector Name="ShellId">{shell_id}</w:Selector></w:SelectorSet>'
-    made = f"<ResourceCreated><a:ReferenceParameters>{selector}</a:ReferenceParameters></ResourceCreated>"
+    inner = f"<a:ReferenceParameters>{selector}</a:ReferenceParameters>"
+    made = f'<x:ResourceCreated xmlns:x="{_ACTIONS}">{inner}</x:ResourceCreated>'
+    made += f"<rsp:Shell><rsp:ShellId>{shell_id}</rsp:ShellId></rsp:Shell>"
     return _answer(asked, f"{_ACTIONS}/CreateResponse", made)
 
 

@@ -22,6 +22,7 @@ from watchbill.agents.approvals import (
 from watchbill.agents.enrolment import (
     EnrolmentDraft,
     Requested,
+    check_code,
     is_good_code,
     issue_code,
     poll,
@@ -86,6 +87,7 @@ __all__ = [
     "approve",
     "change_service_account",
     "change_service_accounts",
+    "check_code",
     "decide_many",
     "deny",
     "ensure_signing_key",

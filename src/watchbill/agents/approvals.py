@@ -213,4 +213,7 @@ async def list_refused_codes(
 async def expire_requests(tx: AsyncConnection, now: datetime) -> int:
     """End the requests that waited too long; how many. Also forgets refused codes of long ago."""
     await store.prune_failures(tx, now - KEEP_FAILURES)
-    return await store.expire_requests(tx, now)
+    number = await store.expire_requests(tx, now)
+    if number:
+        await db.notify(tx, APPROVALS)
+    return number

@@ -69,7 +69,7 @@ async def request_enrolment(
     if site is None:
         used = await code_store.use(tx, sites.code_hash(draft.code), draft.public_key, now)
         if used is None:
-            await _count_wrong_code(tx, draft, address, now)
+            await _count_wrong_code(tx, draft.code, draft.hostname, address, now)
             raise ForbiddenError("This enrolment code is not accepted.", code="enrolment_refused")
         site, target_id = await sites.by_id(tx, used.site_id), used.onboarding_target_id
     made = await _put(tx, site, draft, target_id, remote_addr, now)
@@ -93,12 +93,21 @@ async def is_good_code(tx: AsyncConnection, code: str, now: datetime) -> bool:
     return await code_store.site_of(tx, sites.code_hash(code), now) is not None
 
 
-async def _count_wrong_code(tx: AsyncConnection, draft: EnrolmentDraft, address: str, now: datetime) -> None:
-    masked = sites.masked(draft.code)
+async def check_code(tx: AsyncConnection, code: str, *, remote_addr: str | None, now: datetime) -> None:
+    """Refuse who has no good code, as an enrolment would. A refused code is counted: the caller must keep what was written."""
+    address = remote_addr or "unknown"
+    _wait_if(await PER_ADDRESS.blocked_for(tx, address, now))
+    if not await is_good_code(tx, code, now):
+        await _count_wrong_code(tx, code, "", address, now)
+        raise ForbiddenError("This enrolment code is not accepted.", code="enrolment_refused")
+
+
+async def _count_wrong_code(tx: AsyncConnection, code: str, hostname: str, address: str, now: datetime) -> None:
+    masked = sites.masked(code)
     await PER_ADDRESS.hit(tx, address, now)
     wait = await PER_CODE.hit(tx, masked, now)
     _wait_if(wait)  # beyond the limit nothing more is stored of it
-    failure = {"at": now, "masked_code": masked, "hostname": draft.hostname, "remote_addr": address}
+    failure = {"at": now, "masked_code": masked, "hostname": hostname, "remote_addr": address}
     await store.insert_failure(tx, failure)
 
 

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from watchbill.api import (
     agent,
+    agent_packages,
     api_tokens,
     assemblies,
     assembly_files,
@@ -24,6 +25,7 @@ from watchbill.api import (
     exports,
     health,
     host_keys,
+    install,
     notification_channels,
     notification_rules,
     notifications,
@@ -54,6 +56,7 @@ from watchbill.api.addresses import is_secure
 from watchbill.api.common import Deps, install_error_handlers, problem_schemas
 from watchbill.api.middleware import Guarded, Observed
 from watchbill.playbooks import MAX_ZIP_BYTES, CollectionCache, SyntaxChecks
+from watchbill_wire import MAX_PACKAGE_BYTES
 
 #: A new resource is a line here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -109,6 +112,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     workers.resource,
     events.router,
     agent.resource,
+    agent_packages.resource,
+    agent_packages.streams,
+    install.pages,
     console.router,  # last: it takes every path that nothing else has taken
 )
 
@@ -140,7 +146,11 @@ def create_app(deps: Deps) -> FastAPI:
     install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    larger = {assembly_files.UPLOADS: deps.settings.file_limit_bytes, playbook_zips.IMPORT: MAX_ZIP_BYTES}
+    larger = {
+        assembly_files.UPLOADS: deps.settings.file_limit_bytes,
+        playbook_zips.IMPORT: MAX_ZIP_BYTES,
+        agent_packages.PACKAGES: MAX_PACKAGE_BYTES,
+    }
     app.add_middleware(Guarded, is_tls=is_secure(deps), larger=larger)
     app.add_middleware(Observed)  # added last = outermost
     return app

@@ -50,6 +50,8 @@ class Deps:
     settings: Settings
     #: Base32 SHA-256 of the certificate that agents will meet (`watchbill_wire.pin_of`); None without TLS of our own.
     certificate_pin: str | None = None
+    #: Base64 SHA-256 of that certificate's public key, as curl takes it; None without TLS of our own.
+    public_key_pin: str | None = None
     #: Set when the process stops: replies that need not end do then.
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

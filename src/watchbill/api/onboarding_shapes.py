@@ -28,7 +28,7 @@ class OnboardingComponent(Model):
     platform: Literal["auto", "linux", "windows"] = Field(
         default="auto", description="auto: as each machine shows it. Else machines of the other are `unsupported`"
     )
-    install_branch: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+    install_branch: Annotated[str, Field(min_length=1, max_length=40)] = Field(
         default="stable", description="the branch whose agent is installed; see `GET /api/agent_packages`"
     )
     ssh_port: Port = 22

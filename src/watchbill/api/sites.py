@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices, sites
+from watchbill.api import install
 from watchbill.api.addresses import server_url
 from watchbill.api.auth import Caller
 from watchbill.api.common import (
@@ -51,7 +52,11 @@ class AutoApproval(Model):
 
 
 class SiteReply(Model):
-    """The code and the command are null for those who may not decide about new devices."""
+    """The code and the commands are null for those who may not decide about new devices.
+
+    `enrolment_command` is for a machine that has the agent, `install_command` for a Linux machine that has not: as root it fetches
+    the agent of the branch stable from this Engine, enrols the machine and has it run as a service.
+    """
 
     id: int
     name: str
@@ -62,6 +67,7 @@ class SiteReply(Model):
     online_count: int
     enrolment_code: str | None
     enrolment_command: str | None
+    install_command: str | None
     enrolment_code_rotated_at: Instant
     created_at: Instant
     updated_at: Instant
@@ -89,13 +95,25 @@ class Shaper:
             device_count=device_count,
             online_count=online_count,
             enrolment_code=code,
-            enrolment_command=self._command(code) if code else None,
+            enrolment_command=f"watchbill-agent enroll {self._where(code)}" if code else None,
+            install_command=self._install_command(code) if code else None,
         )
 
-    def _command(self, code: str) -> str:
+    def _where(self, code: str) -> str:
         pin = self._deps.certificate_pin
-        server = server_url(self._deps, self._request)
-        return f"watchbill-agent enroll --server {server} --code {f'{code}.{pin}' if pin else code}"
+        return f"--server {self._server} --code {f'{code}.{pin}' if pin else code}"
+
+    def _install_command(self, code: str) -> str:
+        """With TLS of our own curl trusts the one key that it is told, and no authority: whoever made the certificate."""
+        pin = self._deps.public_key_pin
+        curl, more = ("curl -fsS", "")
+        if pin:
+            curl, more = f"curl -fsSk --pinnedpubkey sha256//{pin}", f" --pinnedpubkey sha256//{pin}"
+        return f"{curl} {self._server}{install.PATH} | sudo sh -s -- {self._where(code)}{more}"
+
+    @property
+    def _server(self) -> str:
+        return server_url(self._deps, self._request)
 
 
 async def _shaper(tx: Tx, caller: Caller, deps: TheDeps, request: Request) -> Shaper:

@@ -77,12 +77,24 @@ class _Http:
 def services(engine: Engine, certificate: Certificate | None) -> tuple[list[Service], Heartbeat]:
     """Everything an API process runs, and the heartbeat that says when it should end."""
     deps = Deps(
-        engine.db, engine.clock, engine.keys, engine.settings, certificate_pin=certificate.pin if certificate else None
+        engine.db,
+        engine.clock,
+        engine.keys,
+        engine.settings,
+        certificate_pin=certificate.pin if certificate else None,
+        public_key_pin=certificate.public_key_pin if certificate else None,
     )
     app = create_app(deps)
     feed = Feed(deps)
     app.state.feed = feed
-    heartbeat = Heartbeat(engine.db, engine.clock, "api", address=str(engine.settings.api_listen))
+    heartbeat = Heartbeat(
+        engine.db,
+        engine.clock,
+        "api",
+        address=str(engine.settings.api_listen),
+        public_url=engine.settings.public_url,
+        certificate_pin=deps.certificate_pin,
+    )
     listener = Listener(engine.db.conninfo)
     listener.on(events.CHANNEL, feed.wake.ring)
     http = _Http(app, engine, certificate, feed, deps)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.apps.wiring import Engine
 from watchbill.core import schedule as calendar
+from watchbill.core.onboarding_states import OPEN_STATES, OnboardingState, counted_as
 from watchbill.core.states import TERMINAL_TARGET
 from watchbill.kit import instances
 
@@ -22,6 +23,13 @@ PATIENCE = timedelta(minutes=2)
 MOST_INSTANTS = 20_000
 _SHOWN = 5
 
+_OPEN_ADDRESSES = "(" + ", ".join(f"'{state}'" for state in sorted(OPEN_STATES)) + ")"
+#: As what an address counts, as SQL of the core's own table.
+_COUNTED_ADDRESS = (
+    "CASE WHEN reason = 'cancelled' THEN 'cancelled' ELSE CASE state "
+    + " ".join(f"WHEN '{state}' THEN '{counted_as(state, None)}'" for state in OnboardingState)
+    + " END END"
+)
 _TERMINAL = ", ".join(f"'{state}'" for state in sorted(TERMINAL_TARGET))
 
 
@@ -58,20 +66,29 @@ _CHECKS = (
         "occurrence_stuck_open",
         "An occurrence is open although all its targets have ended.",
         "SELECT 'occurrence ' || o.id FROM occurrences o WHERE o.state = 'open'"
-        " AND NOT EXISTS (SELECT 1 FROM run_targets t WHERE t.occurrence_id = o.id AND t.deadline_at IS NOT NULL)",
+        " AND NOT EXISTS (SELECT 1 FROM run_targets t WHERE t.occurrence_id = o.id AND t.deadline_at IS NOT NULL)"
+        # A run that looks for machines may not have its addresses yet.
+        " AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.occurrence_id = o.id AND r.kind = 'onboarding' AND ("
+        f" EXISTS (SELECT 1 FROM onboarding_targets a WHERE a.run_id = r.id AND a.state IN {_OPEN_ADDRESSES})"
+        " OR EXISTS (SELECT 1 FROM work_items w WHERE w.run_id = r.id AND w.state IN ('queued', 'leased'))))",
     ),
     _Check(
         "occurrence_closed_early",
         "An occurrence is over although some of its targets have not ended.",
         "SELECT 'occurrence ' || o.id FROM occurrences o WHERE o.state <> 'open'"
-        " AND EXISTS (SELECT 1 FROM run_targets t WHERE t.occurrence_id = o.id AND t.deadline_at IS NOT NULL)",
+        " AND (EXISTS (SELECT 1 FROM run_targets t WHERE t.occurrence_id = o.id AND t.deadline_at IS NOT NULL)"
+        f" OR EXISTS (SELECT 1 FROM onboarding_targets a WHERE a.occurrence_id = o.id AND a.state IN {_OPEN_ADDRESSES}))",
     ),
     _Check(
         "counts_differ",
         "The counters of an occurrence differ from its target rows.",
         """SELECT 'occurrence ' || coalesce(c.occurrence_id, t.occurrence_id) || ' ' || coalesce(c.state, t.state)
         FROM (SELECT occurrence_id, site_id, wave, state, number FROM occurrence_counts WHERE number <> 0) c
-        FULL JOIN (SELECT occurrence_id, site_id, wave, state, count(*) AS number FROM run_targets GROUP BY 1, 2, 3, 4) t
+        FULL JOIN (SELECT occurrence_id, site_id, wave, state, count(*) AS number FROM (
+            SELECT occurrence_id, site_id, wave, state FROM run_targets
+            UNION ALL SELECT occurrence_id, site_id, 1, """
+        + _COUNTED_ADDRESS
+        + """ FROM onboarding_targets) AS every GROUP BY 1, 2, 3, 4) t
           ON (t.occurrence_id, t.site_id, t.wave, t.state) = (c.occurrence_id, c.site_id, c.wave, c.state)
         WHERE c.number IS DISTINCT FROM t.number
           -- The newest occurrence of a job outlives its targets, which go with their week.
@@ -199,6 +216,18 @@ _CHECKS = (
         WHERE c.number IS DISTINCT FROM t.number
           AND NOT (t.number IS NULL AND EXISTS (
             SELECT FROM runs r, retention k WHERE r.occurrence_id = c.occurrence_id AND r.id < k.dropped_below))""",
+    ),
+    _Check(
+        "address_without_worker",
+        "An address is to be looked at, and no work item of its run will do it.",
+        f"SELECT 'address ' || a.id FROM onboarding_targets a WHERE a.state IN {_OPEN_ADDRESSES} AND NOT EXISTS"
+        " (SELECT 1 FROM work_items w WHERE w.run_id = a.run_id AND w.state IN ('queued', 'leased'))",
+    ),
+    _Check(
+        "approval_not_followed",
+        "A machine that a job brought was decided about, and its address does not say so.",
+        "SELECT 'address ' || a.id FROM onboarding_targets a JOIN enrolment_requests r ON r.id = a.approval_id"
+        " WHERE a.state = 'waiting_approval' AND r.state <> 'pending' AND r.decided_at < :patient",
     ),
     _Check(
         "output_missing",

@@ -307,6 +307,21 @@ class Reaper:
 
 
 @dataclass
+class Follower:
+    """Brings the addresses of onboarding jobs up to what became of their machines' requests for approval."""
+
+    engine: Engine
+    wake: Wake = field(default_factory=Wake)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            async with self.engine.db.begin() as tx:
+                number = await runs.follow_approvals(tx, await self.engine.clock.now(tx))
+            if not number:
+                await self.wake.wait(stop, LONGEST_REST.total_seconds())
+
+
+@dataclass
 class Housekeeper:
     """Small duties on a slow beat: dead instances, old rows, jobs that cannot sign in, zones in use, a guard with nothing to hold,
     clocks that differ.
@@ -391,6 +406,8 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
     for service in (ticker, starter, trickle):
         listener.on(jobs.CHANNEL, service.wake.ring)
     listener.on(runs.BOUNDS, reaper.wake.ring)
+    follower = Follower(engine)
+    listener.on(agents.APPROVALS, follower.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
     telling, wakes = notifying.services(engine)
     for wake in wakes:
@@ -403,6 +420,7 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
         starter,
         trickle,
         reaper,
+        follower,
         Housekeeper(engine),
         workers,
         *telling,

@@ -10,10 +10,12 @@ from datetime import timedelta
 
 import psutil
 
-from watchbill import queue, runs, vpn
+from watchbill import agents, queue, runs, vpn
+from watchbill.apps import onboarding
 from watchbill.apps.playbook_access import EngineAccess
 from watchbill.apps.playbook_run import Access, Bell, PlaybookRun
 from watchbill.apps.wiring import Engine
+from watchbill.core.job_rules_values import ExecutionContext
 from watchbill.core.states import WorkItemState
 from watchbill.executors import (
     LeaseLostError,
@@ -29,12 +31,13 @@ from watchbill.kit import log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, run_all, wait_any
+from watchbill.onboarding.runner import Bells
 from watchbill.playbooks import CollectionCache
 from watchbill.queue import Lane, Lease
 from watchbill.queue.worker import RetryError, SiteQueue
 from watchbill.runs import playbooks
 
-LANES = {Lane.SCHEDULED_JOB: 50, Lane.PLAYBOOKS: 50}
+LANES = {Lane.SCHEDULED_JOB: 50, Lane.PLAYBOOKS: 50, Lane.ONBOARDING: 20}
 RETRY_DELAY = timedelta(seconds=5)
 
 _logger = log.get("site_worker")
@@ -49,8 +52,12 @@ class Worker:
     access: Access
     bell: Bell = field(default_factory=Bell)
     tunnels: Bell = field(default_factory=Bell)
+    #: Of onboarding: something may be to be stopped, a machine has asked to be enrolled.
+    withdrawals: Bell = field(default_factory=Bell)
+    requests: Bell = field(default_factory=Bell)
 
     def __post_init__(self) -> None:
+        self._workplace = onboarding.workplace(self.engine)
         self._executors = executors(workshop(self.engine))
         self._collections = CollectionCache.of(self.engine.settings)
 
@@ -82,11 +89,18 @@ class Worker:
         request = WorkRequest(lease.run_id, lease.site_id, content[lease.run_id].execution_context)
         await self._execute(lease, request)
 
+    async def _do(self, lease: Lease, request: WorkRequest) -> None:
+        if request.execution_context == ExecutionContext.NONE:
+            async with self.withdrawals.listening() as stops, self.requests.listening() as asked:
+                await onboarding.work(self.engine, self._workplace, lease, Bells(stops, asked))
+            return
+        async with self.bell.listening() as stops, self.tunnels.listening() as tunnels:
+            run = PlaybookRun(self.engine, lease, self.access, self._collections, stops, tunnels)
+            await self._executors[request.execution_context](request, run)
+
     async def _execute(self, lease: Lease, request: WorkRequest) -> None:
         try:
-            async with self.bell.listening() as stops, self.tunnels.listening() as tunnels:
-                run = PlaybookRun(self.engine, lease, self.access, self._collections, stops, tunnels)
-                await self._executors[request.execution_context](request, run)
+            await self._do(lease, request)
         except LeaseLostError:
             _logger.warning("lease.lost", item=lease.item_id, term=lease.term)
         except Exception as error:
@@ -105,6 +119,7 @@ class Worker:
             elif state is WorkItemState.FAILED:
                 await runs.fail_unreleased(tx, lease.run_id, lease.site_id, error or "", now)
                 await playbooks.give_up(tx, lease.item_id, lease.run_id, lease.site_id, error or "", now)
+                await runs.give_up_onboarding(tx, lease.run_id, error or "", now)
 
 
 def workshop(engine: Engine) -> Workshop:
@@ -142,6 +157,8 @@ async def main(engine: Engine, site_id: int) -> None:
     listener = Listener(engine.db.conninfo)
     listener.on(runs.PLAYBOOKS, worker.bell.ring)
     listener.on(vpn.CHANGED_CHANNEL, worker.tunnels.ring)
+    listener.on(runs.ONBOARDING, worker.withdrawals.ring)
+    listener.on(agents.APPROVALS, worker.requests.ring)
     wipe_leftovers(default_root())
     work = SiteQueue(engine.db.conninfo, site_id, LANES, worker.handle)
     services: list[Service] = [heartbeat, listener, work, _Idle(work, engine.settings.site_worker_idle_seconds, done)]

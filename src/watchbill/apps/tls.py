@@ -1,5 +1,7 @@
 """The Engine's TLS certificate: the configured one, or a self-signed one made once in the data directory and pinned by agents."""
 
+import base64
+import hashlib
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,11 +21,12 @@ _YEARS = 10
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Files of a certificate and its key, and the pin by which agents know it."""
+    """Files of a certificate and its key, the pin by which agents know it, and the one of its public key, by which curl does."""
 
     certificate: Path
     key: Path
     pin: str
+    public_key_pin: str
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -42,7 +45,16 @@ def ensure(settings: Settings) -> Certificate | None:
     if settings.tls_certificate is None and not certificate.exists():
         _make(certificate, key, settings)
     found = x509.load_pem_x509_certificate(certificate.read_bytes())
-    return Certificate(certificate, key, wire.pin_of(found.public_bytes(serialization.Encoding.DER)))
+    return Certificate(
+        certificate, key, wire.pin_of(found.public_bytes(serialization.Encoding.DER)), _public_key_pin(found)
+    )
+
+
+def _public_key_pin(certificate: x509.Certificate) -> str:
+    public = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 def _make(certificate: Path, key_file: Path, settings: Settings) -> None:

@@ -31,7 +31,7 @@ MOST_ADDRESSES: Final = 4_096
 #: How long the work on one machine may take, where the job does not say.
 TIME_LIMIT_SECONDS: Final = 900
 #: Names of branches, as packages have them.
-BRANCH: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+BRANCH: Final = re.compile(r"[a-z][a-z0-9._-]{0,39}")
 _KIND: Final = Choice((ComponentKind.DEVICE_ONBOARDING,))
 _SCOPE: Final = Choice(("onboarding_scope",))
 _MAX_TEXTS: Final = 10_000
@@ -64,9 +64,13 @@ def read_onboarding(fields: Fields) -> Onboarding | None:
 
 
 def _branch(one: Fields) -> str:
-    branch = one.text("install_branch", least=1, most=64, default="stable")
+    branch = one.text("install_branch", least=1, most=40, default="stable")
     if branch and not BRANCH.fullmatch(branch):
-        one.refuse("install_branch", "invalid_text", "must be lower-case letters, digits and . _ -, such as stable")
+        one.refuse(
+            "install_branch",
+            "invalid_text",
+            "must be lower-case letters, digits and . _ -, a letter first, such as stable",
+        )
     return branch
 
 

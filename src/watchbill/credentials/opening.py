@@ -47,7 +47,19 @@ async def open_for_use(tx: AsyncConnection, keys: KeyRing, credential_id: int) -
 
 def _opened(found: Credential, keys: KeyRing) -> OpenCredential:
     secrets = {name: keys.open_text(text, context(found.id, name)) for name, text in found.sealed.items()}
-    same = ("id", "site_id", "name", "kind", "username", "domain", "port", "transport", "tls", "certificate")
+    same = (
+        "id",
+        "site_id",
+        "name",
+        "kind",
+        "username",
+        "domain",
+        "port",
+        "transport",
+        "tls",
+        "certificate",
+        "revision",
+    )
     return OpenCredential(
         **{name: getattr(found, name) for name in same},
         login=login_name(found.kind, found.transport, found.domain, found.username),

@@ -110,3 +110,5 @@ class OpenCredential:
     validate_certificates: bool
     certificate: str | None
     become: OpenBecome | None
+    #: Which of its revisions this is; 0 = it is of no importance.
+    revision: int = 0

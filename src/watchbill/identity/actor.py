@@ -41,6 +41,8 @@ class Permission(StrEnum):
     VARIABLES_WRITE = "variables:write"
     #: Credentials of sites; those for every site, with every site in sight.
     CREDENTIALS_WRITE = "credentials:write"
+    #: What agents are made of, on every device.
+    PACKAGES_WRITE = "packages:write"
     #: Start work by hand although a window is closed; the reason is kept.
     WINDOWS_OVERRIDE = "windows:override"
 

@@ -27,8 +27,8 @@ BEAT = timedelta(seconds=10)
 STALE = timedelta(seconds=35)
 
 _REGISTER = text(
-    "INSERT INTO services (id, kind, host, pid, version, site_id, address, started_at, heartbeat_at)"
-    " VALUES (:id, :kind, :host, :pid, :version, :site_id, :address, :now, :now)"
+    "INSERT INTO services (id, kind, host, pid, version, site_id, address, public_url, certificate_pin, started_at, heartbeat_at)"
+    " VALUES (:id, :kind, :host, :pid, :version, :site_id, :address, :public_url, :certificate_pin, :now, :now)"
     # There already when only the database was away for a while.
     " ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at WHERE services.stopped_at IS NULL"
 )
@@ -45,6 +45,10 @@ _RECENT = text(
 )
 _BURY = text(
     "UPDATE services SET stopped_at = :now WHERE stopped_at IS NULL AND heartbeat_at <= :since RETURNING id, kind"
+)
+_REACHED = text(
+    "SELECT address, public_url, certificate_pin FROM services WHERE kind = 'api' AND stopped_at IS NULL AND heartbeat_at > :since"
+    " ORDER BY started_at DESC LIMIT 1"
 )
 _FORGET = text("DELETE FROM services WHERE stopped_at < :before")
 
@@ -84,6 +88,21 @@ async def live(tx: AsyncConnection, now: datetime, kind: Kind | None = None) -> 
     return [Instance(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How agents come to the API: the address it listens on, the URL that it was told, and the pin of its certificate."""
+
+    address: str
+    public_url: str | None
+    certificate_pin: str | None
+
+
+async def api_reach(tx: AsyncConnection, now: datetime) -> Reach | None:
+    """As the newest API process that lives says it; None where none does."""
+    row = (await tx.execute(_REACHED, {"since": now - STALE})).one_or_none()
+    return Reach(*row) if row else None
+
+
 async def bury_stale(tx: AsyncConnection, now: datetime) -> Sequence[tuple[uuid.UUID, str]]:
     """Mark instances whose heartbeat stopped as gone; returns (id, kind) of each. Old rows are dropped after a week."""
     await tx.execute(_FORGET, {"before": now - timedelta(days=7)})
@@ -99,6 +118,9 @@ class Heartbeat:
     kind: Kind
     site_id: int | None = None
     address: str | None = None
+    #: Of an API process: what agents are told.
+    public_url: str | None = None
+    certificate_pin: str | None = None
     on_lost: Callable[[], Awaitable[None]] | None = None
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     is_registered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -123,6 +145,8 @@ class Heartbeat:
                 "version": version("watchbill"),
                 "site_id": self.site_id,
                 "address": self.address,
+                "public_url": self.public_url,
+                "certificate_pin": self.certificate_pin,
                 "now": await self.clock.now(tx),
             }
             await tx.execute(_REGISTER, row)

@@ -146,6 +146,8 @@ class Site:
     server: str
     #: Seconds that one command on the machine may take.
     step_seconds: float = 120
+    #: The line of agents that an installed one follows: the job's install branch.
+    branch: str = "stable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +162,17 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An agent runs on the machine and has asked to be enrolled. `is_already`: it did so before, nothing was changed."""
+    """An agent runs on the machine and has asked to be enrolled. `is_already`: it did so before, nothing was changed.
+
+    `repaired`: it is this device already and was approved before; its agent was put in order and kept its identity, and there is
+    nothing to wait for.
+    """
 
     credential_id: int
     hostname: str
     version: str
     is_already: bool = False
+    repaired: str | None = None
 
 
 class Installer(Protocol):

@@ -48,7 +48,7 @@ from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_mi
 from watchbill.runs.occurrence_view import AroundIt, around_it
 from watchbill.runs.onboarding import forget_onboarding_key
 from watchbill.runs.onboarding_again import LookAgain, look_again
-from watchbill.runs.onboarding_moves import ONBOARDING, follow_approvals, stop_onboarding
+from watchbill.runs.onboarding_moves import ONBOARDING, follow_approvals, give_up_onboarding, stop_onboarding
 from watchbill.runs.onboarding_rows import (
     OnboardingFilter,
     OnboardingOrigin,
@@ -202,6 +202,7 @@ __all__ = [
     "get_execution",
     "get_occurrence",
     "get_run",
+    "give_up_onboarding",
     "given_to",
     "health_of",
     "job_in",

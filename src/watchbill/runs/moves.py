@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.core.states import TARGET, TargetEvent, TargetState, fold, is_closed, is_terminal
+from watchbill.core.states import TARGET, Outcome, TargetEvent, TargetState, fold, is_closed, is_terminal
 from watchbill.kit import events
 from watchbill.kit.events import Event
 from watchbill.runs import rollouts, turns
@@ -252,15 +252,20 @@ async def count(tx: AsyncConnection, deltas: Mapping[tuple[uuid.UUID, int, int, 
     await tx.execute(_COUNT, columns)
 
 
-async def close_finished(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], now: datetime) -> None:
-    """Close each of these whose targets are all terminal; fold the outcome again where a lost target told its truth later."""
+async def close_finished(
+    tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], now: datetime, *, idle: Outcome = Outcome.SKIPPED
+) -> None:
+    """Close each of these whose targets are all terminal; fold the outcome again where a lost target told its truth later.
+
+    `idle`: what an occurrence is that has targets, none of which took part.
+    """
     # Locked first, counted after: of two transactions that end the last two targets, the second sees the first.
     rows = (await tx.execute(_LOCK_OCCURRENCES, {"ids": list(occurrence_ids)})).all()
     counts: dict[uuid.UUID, dict[TargetState, int]] = defaultdict(lambda: defaultdict(int))
     for row in await tx.execute(_COUNTS, {"ids": list(occurrence_ids)}):
         counts[row.occurrence_id][TargetState(row.state)] += row.number
     ended = {
-        row.id: (row.job_id, str(fold(counts[row.id], failure_threshold_percent=row.failure_threshold_percent)))
+        row.id: (row.job_id, str(_outcome(counts[row.id], row.failure_threshold_percent, idle)))
         for row in rows
         if row.state in ("open", "closed") and is_closed(counts[row.id])
     }
@@ -268,6 +273,11 @@ async def close_finished(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID
         return
     await tx.execute(_CLOSE, {"ids": list(ended), "outcomes": [outcome for _, outcome in ended.values()], "now": now})
     await publish_occurrences(tx, [(job, occurrence) for occurrence, (job, _) in ended.items()], now)
+
+
+def _outcome(counts: Mapping[TargetState, int], threshold: int, idle: Outcome) -> Outcome:
+    folded = fold(counts, failure_threshold_percent=threshold)
+    return idle if folded is Outcome.SKIPPED and counts else folded
 
 
 _SITES_OF = text("SELECT DISTINCT occurrence_id, site_id FROM occurrence_counts WHERE occurrence_id = ANY(:ids)")

@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.core.scope import Place
+from watchbill.kit import events
 from watchbill.kit.db import LOCK_SPACE
-from watchbill.runs.onboarding_moves import OnboardingMove, added, move_onboarding
+from watchbill.kit.events import Event
+from watchbill.runs.onboarding_moves import CUT_OFF, OnboardingMove, added, move_onboarding
 from watchbill.runs.onboarding_rows import OnboardingRow
 
 #: A device that was heard of since then counts as there, also where it is not connected at this moment.
@@ -42,11 +44,7 @@ ON CONFLICT (run_id, key) DO NOTHING
 RETURNING id, occurrence_id, job_id, site_id, state, reason
 """)
 _INTERRUPTED = text("""
-SELECT id, timeline FROM onboarding_targets WHERE run_id = :run_id AND state IN ('connecting', 'installing') ORDER BY id FOR UPDATE
-""")
-_TIMELINES = text("""
-UPDATE onboarding_targets t SET timeline = g.timeline
-FROM unnest(CAST(:ids AS bigint[]), CAST(:timelines AS jsonb[])) AS g(id, timeline) WHERE t.id = g.id
+SELECT id FROM onboarding_targets WHERE run_id = :run_id AND state IN ('connecting', 'installing') ORDER BY id FOR UPDATE
 """)
 # Of this site alone: other sites' networks have the same addresses.
 _KNOWN = text("""
@@ -86,9 +84,11 @@ SELECT id, key, host(address) AS address, ports, names FROM onboarding_targets W
 _OPEN_LEFT = text(
     "SELECT count(*) FROM onboarding_targets WHERE run_id = :run_id AND state IN ('pending', 'connecting', 'installing')"
 )
-_TIMELINE = text(
-    "UPDATE onboarding_targets SET timeline = CAST(:timeline AS jsonb) WHERE id = :id AND run_id = :run_id"
-)
+_TIMELINE = text("""
+UPDATE onboarding_targets SET timeline = CAST(:timeline AS jsonb) WHERE id = :id AND run_id = :run_id
+RETURNING job_id, occurrence_id, site_id, state, reason
+""")
+_LINES = text("SELECT timeline FROM onboarding_targets WHERE id = :id")
 _FACTS = text("""
 UPDATE onboarding_targets SET platform = coalesce(:platform, platform), hostname = coalesce(:hostname, hostname),
   agent_version = coalesce(:agent_version, agent_version), credential_id = coalesce(:credential_id, credential_id),
@@ -123,7 +123,6 @@ WHERE t.run_id = :run_id AND t.id <> :id AND t.host_key = :key AND t.state NOT I
 _REQUEST = text("""
 SELECT r.id, r.hostname FROM enrolment_requests r WHERE r.onboarding_target_id = :id AND r.state = 'pending' ORDER BY r.created_at DESC LIMIT 1
 """)
-_STANDING = text("SELECT state FROM onboarding_targets WHERE id = :id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,18 +212,10 @@ async def take_up(tx: AsyncConnection, run_id: int, now: datetime) -> int:
     rows = (await tx.execute(_INTERRUPTED, {"run_id": run_id})).all()
     if not rows:
         return 0
-    lines = [json.dumps(_cut_off(row.timeline, now)) for row in rows]
-    await tx.execute(_TIMELINES, {"ids": [row.id for row in rows], "timelines": lines})
+    await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
     why = "Its worker ended in the middle; another one takes it up."
     await move_onboarding(tx, [OnboardingMove(row.id, _S.PENDING, None, why) for row in rows], now)
     return len(rows)
-
-
-def _cut_off(timeline: Sequence[Mapping[str, Any]], now: datetime) -> list[Mapping[str, Any]]:
-    at = now.isoformat()
-    return [
-        {**one, "state": "cut_off", "finished_at": at} if one["state"] == "running" else dict(one) for one in timeline
-    ]
 
 
 async def recognise(tx: AsyncConnection, run_id: int, now: datetime) -> int:
@@ -266,19 +257,31 @@ async def take_one(tx: AsyncConnection, site_id: int, target_id: int, now: datet
     return target_id in await move_onboarding(tx, [OnboardingMove(target_id, _S.CONNECTING)], now)
 
 
-async def standing(tx: AsyncConnection, target_id: int) -> OnboardingState:
-    return OnboardingState((await tx.execute(_STANDING, {"id": target_id})).scalar_one())
-
-
 async def note(tx: AsyncConnection, target_id: int, facts: Facts) -> None:
     """Keep what is known of a machine."""
     await tx.execute(_FACTS, {"id": target_id, **{name: getattr(facts, name) for name in Facts.__slots__}})
 
 
+async def lines_of(tx: AsyncConnection, target_id: int) -> list[dict[str, Any]]:
+    """The timeline of a machine so far."""
+    found: list[dict[str, Any]] = (await tx.execute(_LINES, {"id": target_id})).scalar_one()
+    return found
+
+
 async def write_timeline(
-    tx: AsyncConnection, run_id: int, target_id: int, timeline: Sequence[Mapping[str, Any]]
+    tx: AsyncConnection, run_id: int, target_id: int, timeline: Sequence[Mapping[str, Any]], now: datetime
 ) -> None:
-    await tx.execute(_TIMELINE, {"id": target_id, "run_id": run_id, "timeline": json.dumps(list(timeline))})
+    """Keep the timeline of a machine, and tell who looks on."""
+    written = json.dumps(list(timeline)).replace("\\u0000", "\\ufffd")
+    row = (await tx.execute(_TIMELINE, {"id": target_id, "run_id": run_id, "timeline": written})).one()
+    told = {"target_id": target_id, "state": row.state, "reason": row.reason}
+    about = {"job_id": row.job_id, "occurrence_id": str(row.occurrence_id), "site_id": row.site_id, "targets": [told]}
+    await events.publish(tx, [Event("onboarding.changed", about, row.site_id)], now)
+
+
+def as_device_id(given: str | None) -> uuid.UUID | None:
+    """The device that an agent says it is."""
+    return uuid.UUID(given) if given else None
 
 
 async def distrust(

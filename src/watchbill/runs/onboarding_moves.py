@@ -21,6 +21,7 @@ from watchbill.core.onboarding_states import (
     OnboardingState,
     counted_as,
 )
+from watchbill.core.states import Outcome
 from watchbill.kit import db, events
 from watchbill.kit.events import Event
 from watchbill.runs.moves import close_finished, count, counts_in_sites, publish_in_sites
@@ -71,9 +72,22 @@ FROM runs r WHERE r.occurrence_id = o.id AND r.kind = 'onboarding' AND o.id = AN
   AND NOT EXISTS (SELECT FROM work_items w WHERE w.run_id = r.id AND w.state IN ('queued', 'leased'))
 RETURNING o.id
 """)
+_NEVER_BEGUN = text("""
+UPDATE occurrences o SET state = 'closed', outcome = 'failed', closed_at = :now, detail = :detail
+FROM runs r WHERE r.id = :run_id AND r.kind = 'onboarding' AND o.id = r.occurrence_id AND o.state = 'open'
+  AND NOT EXISTS (SELECT FROM onboarding_targets t WHERE t.run_id = r.id)
+""")
 _OF_RUN = text(
     f"SELECT id, state FROM onboarding_targets WHERE run_id = :run_id AND state IN {_OPEN} ORDER BY id FOR UPDATE"
 )
+#: Ends the lines of timelines that were under way.
+CUT_OFF: Final = text("""
+UPDATE onboarding_targets t SET timeline = (
+  SELECT coalesce(jsonb_agg(CASE WHEN l.one->>'state' = 'running'
+    THEN l.one || jsonb_build_object('state', 'cut_off', 'finished_at', CAST(:now AS text)) ELSE l.one END ORDER BY l.place), '[]')
+  FROM jsonb_array_elements(t.timeline) WITH ORDINALITY AS l(one, place))
+WHERE t.id = ANY(CAST(:ids AS bigint[]))
+""")
 _JOIN_REQUESTS = text(f"""
 SELECT t.id, r.id AS approval_id, r.hostname FROM enrolment_requests r JOIN onboarding_targets t ON t.id = r.onboarding_target_id
 WHERE r.state = 'pending' AND t.approval_id IS DISTINCT FROM r.id
@@ -143,7 +157,8 @@ async def _follow(tx: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]], no
     await count(tx, deltas)
     ended = {row.occurrence_id for row in rows if OnboardingState(row.after) not in OPEN_STATES}
     if ended:
-        await close_finished(tx, sorted(ended), now)
+        # A network in which there is nothing to do is looked at with success.
+        await close_finished(tx, sorted(ended), now, idle=Outcome.SUCCESS)
     await _publish(tx, rows, now)
 
 
@@ -190,9 +205,22 @@ async def stop_onboarding(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUI
     return len(rows)
 
 
-async def give_up(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
+async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> None:
+    """End what is left of a run that is stopped, once nobody is at work on it any more."""
+    rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
+    began = f"{why} in the middle of it; what had been begun there was taken back, as far as it was still reached."
+    words = {_S.PENDING: f"{why} before it began."}
+    moves = [
+        OnboardingMove(row.id, _S.SKIPPED, _R.CANCELLED, words.get(OnboardingState(row.state), began)) for row in rows
+    ]
+    await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
+    await move_onboarding(tx, moves, now)
+
+
+async def give_up_onboarding(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
     """No worker came to an end with a run: what is open of it ends too."""
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
+    await tx.execute(_NEVER_BEGUN, {"run_id": run_id, "now": now, "detail": f"Nothing was looked at: {error}."})
     why = f"No worker came to an end with this run: {error}."
     await move_onboarding(tx, [OnboardingMove(row.id, _S.FAILED, _R.GAVE_UP, why) for row in rows], now)
 

@@ -18,6 +18,7 @@ from watchbill.core import schedule as calendar
 from watchbill.core.following import wave_start
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Flag
+from watchbill.core.targets import OnboardingScope
 from watchbill.core.waves import Canary
 from watchbill.identity.actor import SiteScope
 from watchbill.jobs import Outlook, Who, target_columns
@@ -180,6 +181,8 @@ def _blockers(scope: SiteScope, outlook: Outlook, counts: TargetCounts) -> Itera
     if counts.unknown:
         message = f"cannot be told, and so nobody is reached: the filter {counts.unknown}"
         yield Problem("targets", "targets_unknown", message)
+    elif outlook.addresses is not None or any(isinstance(one, OnboardingScope) for one in outlook.who.targets):
+        return  # it looks for machines that are no devices yet
     elif (outlook.who.job_id is not None or outlook.who.targets) and not counts.online + counts.offline:
         yield Problem("targets", "no_eligible_targets", "hold no device that would run it now")
     elif counts.canaries_unknown:

@@ -236,8 +236,9 @@ class _Work:
 
     async def _try_windows(self, given: Given, login: Login, alias: str, address: str) -> Host | Obstacle:
         from watchbill.executors.playbooks import windows
+        from watchbill.kit.certificates import trusted_by_system
 
-        trust = self.shop.trust or windows.trusted_by_system()
+        trust = self.shop.trust or trusted_by_system()
         found = await windows.enter(address, login, _names(given), trust, self.shop.root)
         return found if isinstance(found, Obstacle) else Host(alias, given, address, login, identity=found)
 

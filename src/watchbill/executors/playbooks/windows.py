@@ -8,7 +8,6 @@ import asyncio
 import importlib.util
 import json
 import shutil
-import ssl
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
@@ -16,11 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import certifi
 import requests
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from spnego.exceptions import SpnegoError
-from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
 from winrm.exceptions import (
     AuthenticationError,
     WinRMError,
@@ -32,6 +29,7 @@ from winrm.exceptions import (
 from watchbill.executors.base import Login, Obstacle
 from watchbill.executors.playbooks.folder import SHELLS, Host, Identity, endpoint_of, run_folder, winrm_options
 from watchbill.executors.playbooks.reach import PATIENCE, knock, refused, said
+from watchbill.kit.certificates import CertificateRefusedError, NoTlsError, look
 from watchbill.kit.winrm import Protocol
 
 T = TypeVar("T")
@@ -41,12 +39,6 @@ LONGEST: Final = 60.0
 _NO_SUCH_SHELL: Final = 0x8033805B
 #: What a server calls the ways to sign in that it offers.
 _OFFERED: Final = {"ntlm": ("ntlm", "negotiate"), "basic": ("basic",), "credssp": ("credssp",)}
-
-
-def trusted_by_system() -> Path:
-    """Whose certificates this machine trusts."""
-    paths = ssl.get_default_verify_paths()
-    return Path(paths.cafile or paths.capath or certifi.where())
 
 
 def kerberos_missing() -> str | None:
@@ -70,60 +62,11 @@ async def enter(address: str, login: Login, names: Sequence[str], trust: Path, r
 async def _look(address: str, login: Login, names: Sequence[str], trust: Path) -> Identity | Obstacle:
     if not login.is_tls:
         return await knock(address, login.port) or Identity(names[0], None)
+    trusted = trust if login.validates_certificates else None
     try:
-        context = _context(trust) if login.validates_certificates else _trusting()
-    except (OSError, ssl.SSLError) as error:
-        return refused(f"Whose certificates are trusted cannot be read from {trust}: {said(error)}.")
-    place = f"{address} port {login.port}"
-    try:
-        certificate = await _certificate(address, login.port, names[0], context)
-    except TimeoutError:
-        return refused(f"{place} does not answer.")
-    except ssl.SSLCertVerificationError as error:
-        return refused(f"The certificate of {place} is not trusted: {error.verify_message}.")
-    except ssl.SSLError as error:
-        return refused(f"{place} does not speak TLS: {error.reason or error}.")
-    except OSError as error:
-        return refused(f"{place}: {said(error)}.")
-    if not login.validates_certificates:
-        return Identity(names[0], None)
-    return _judged(place, certificate, [*names, address], trust)
-
-
-def _context(trust: Path) -> ssl.SSLContext:
-    """Judges who signed a certificate; of which name it is is judged here."""
-    folder, file = (trust, None) if trust.is_dir() else (None, trust)
-    context = ssl.create_default_context(capath=folder, cafile=file)
-    context.check_hostname = False
-    return context
-
-
-def _trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-async def _certificate(address: str, port: int, name: str, context: ssl.SSLContext) -> Any:
-    """What a server shows, as `ssl` tells it; nothing where it is not validated."""
-    async with asyncio.timeout(PATIENCE):
-        _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
-    try:
-        return writer.get_extra_info("peercert") or {}
-    finally:
-        writer.transport.abort()
-
-
-def _judged(place: str, certificate: Any, names: Sequence[str], trust: Path) -> Identity | Obstacle:
-    for name in names:
-        try:
-            match_hostname(certificate, name)
-        except CertificateError:
-            continue
-        return Identity(name, trust)
-    shown = ", ".join(value for _, value in certificate.get("subjectAltName", ())) or "no name"
-    return refused(f"The certificate of {place} is of {shown}, not of {' or '.join(names)}.")
+        return Identity(await look(address, login.port, names, trusted), trusted)
+    except (CertificateRefusedError, NoTlsError) as error:
+        return refused(str(error))
 
 
 async def _sign_in(address: str, login: Login, identity: Identity, root: Path) -> Obstacle | None:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0037"
-down_revision = "0035"
+down_revision = "0036"
 
 UP = """
 ALTER TABLE jobs ADD COLUMN credential_ids bigint[] NOT NULL DEFAULT '{}';
@@ -83,6 +83,9 @@ CREATE TABLE onboarding_refusals (
   credential_id bigint NOT NULL REFERENCES credentials ON DELETE CASCADE,
   revision integer NOT NULL, refused_at timestamptz NOT NULL, PRIMARY KEY (site_id, address, credential_id)
 );
+
+-- How agents come to the Engine, for those that bring them there.
+ALTER TABLE services ADD COLUMN public_url text, ADD COLUMN certificate_pin text;
 
 -- Each is for one machine of one run and is used once; only its hash is kept.
 CREATE TABLE enrolment_codes (

@@ -64,6 +64,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/agent/packages/{platform}/{arch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Package
+         * @description The newest package of a branch, for a machine that has an enrolment code and no agent yet.
+         *
+         *     `X-Watchbill-Manifest` is what was signed, in base64url, `X-Watchbill-Signature` and `X-Watchbill-Key` are what it is checked
+         *     with: `watchbill-agent package verify`. Its SHA-256 is the ETag.
+         */
+        get: operations["download_package"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agent/token": {
         parameters: {
             query?: never;
@@ -78,6 +101,73 @@ export interface paths {
          * @description A token for the gateway, for a device that signed its challenge.
          */
         post: operations["get_agent_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent_packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Packages
+         * @description The packages of the agent, the last published first, withdrawn ones too.
+         */
+        get: operations["list_packages"];
+        put?: never;
+        /**
+         * Publish Package
+         * @description Publish a package on a branch: the body is the file, of at most 200 MiB, as `watchbill agent-packages build` makes it.
+         *
+         *     For which machines it is, its version and the glibc that it needs are read from the file itself. The Engine signs what it has
+         *     read, and devices take nothing else. A version that is there with another content is refused (409) unless it was withdrawn.
+         */
+        post: operations["publish_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent_packages/{package_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote Package
+         * @description Have the same package on another branch too, with the same signature.
+         */
+        post: operations["promote_package"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agent_packages/{package_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw Package
+         * @description Give the package to nobody any more from its branch; where it is installed it stays. The version before is the newest again.
+         */
+        post: operations["withdraw_package"];
         delete?: never;
         options?: never;
         head?: never;
@@ -7633,6 +7723,46 @@ export interface components {
             /** Truncated */
             truncated: boolean;
         };
+        /**
+         * PackageReply
+         * @description One version of the agent for one platform, on a branch. `glibc` is the least one that it runs with; null where it needs none.
+         *
+         *     A withdrawn package is given to nobody any more.
+         */
+        PackageReply: {
+            /**
+             * Arch
+             * @enum {string}
+             */
+            arch: "x86_64" | "aarch64";
+            /** Branch */
+            branch: string;
+            /** Built At */
+            built_at: string;
+            /** Glibc */
+            glibc: string | null;
+            /** Id */
+            id: number;
+            /**
+             * Platform
+             * @enum {string}
+             */
+            platform: "linux" | "windows";
+            /** Published At */
+            published_at: string;
+            /** Published By */
+            published_by: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size */
+            size: number;
+            /** Version */
+            version: string;
+            /** Withdrawn At */
+            withdrawn_at: string | null;
+            /** Withdrawn By */
+            withdrawn_by: string | null;
+        };
         /** PageOf[ApiTokenReply] */
         PageOf_ApiTokenReply_: {
             /** Items */
@@ -7770,6 +7900,13 @@ export interface components {
         PageOf_OutputGroupReply_: {
             /** Items */
             items: components["schemas"]["OutputGroupReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** PageOf[PackageReply] */
+        PageOf_PackageReply_: {
+            /** Items */
+            items: components["schemas"]["PackageReply"][];
             /** Next Cursor */
             next_cursor: string | null;
         };
@@ -7913,7 +8050,7 @@ export interface components {
          * @description What an operator may be allowed to do; API tokens carry a subset as their scopes.
          * @enum {string}
          */
-        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "credentials:write" | "windows:override";
+        Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "credentials:write" | "packages:write" | "windows:override";
         /**
          * PlanReply
          * @description What saving a file would do to the one visible job with its name. `action` null = it would be refused, as `problems` say.
@@ -8169,6 +8306,11 @@ export interface components {
             stopped_at: string | null;
             /** Version */
             version: string;
+        };
+        /** PromoteBody */
+        PromoteBody: {
+            /** Branch */
+            branch: string;
         };
         /** PromoteRequest */
         PromoteRequest: {
@@ -8912,7 +9054,10 @@ export interface components {
         };
         /**
          * SiteReply
-         * @description The code and the command are null for those who may not decide about new devices.
+         * @description The code and the commands are null for those who may not decide about new devices.
+         *
+         *     `enrolment_command` is for a machine that has the agent, `install_command` for a Linux machine that has not: as root it fetches
+         *     the agent of the branch stable from this Engine, enrols the machine and has it run as a service.
          */
         SiteReply: {
             /** Auto Approve Until */
@@ -8931,6 +9076,8 @@ export interface components {
             enrolment_command: string | null;
             /** Id */
             id: number;
+            /** Install Command */
+            install_command: string | null;
             /** Name */
             name: string;
             /** Online Count */
@@ -10346,6 +10493,98 @@ export interface operations {
             };
         };
     };
+    download_package: {
+        parameters: {
+            query?: {
+                /** @description the line of agents, such as stable or beta */
+                branch?: string;
+            };
+            header?: {
+                /** @description `Enrolment CODE`: a code that machines enrol with */
+                authorization?: string | null;
+            };
+            path: {
+                platform: "linux" | "windows";
+                arch: "x86_64" | "aarch64";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     get_agent_token: {
         parameters: {
             query?: never;
@@ -10366,6 +10605,378 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_packages: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description only this branch */
+                branch?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_PackageReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    publish_package: {
+        parameters: {
+            query?: {
+                /** @description the line of agents, such as stable or beta */
+                branch?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description It was there already, exactly so */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageReply"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    promote_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                package_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromoteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    withdraw_package: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                package_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageReply"];
                 };
             };
             /** @description Not signed in */

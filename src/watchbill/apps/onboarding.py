@@ -1,0 +1,104 @@
+"""What a site worker brings machines under management with: how it looks for them, its ways in, its packages, its transactions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from watchbill import agent_packages, queue
+from watchbill.agent_packages import DamagedPackageError, NoPackageError, PackageCache
+from watchbill.apps.wiring import Engine
+from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
+from watchbill.executors import LeaseLostError
+from watchbill.kit.certificates import trusted_by_system
+from watchbill.onboarding import discovery, runner
+from watchbill.onboarding.base import OnboardingError, PackageFile, Packages, Platform, Ports, Sighting
+from watchbill.onboarding.discovery import Limiter, SweepLimits
+from watchbill.onboarding.discovery_names import resolve
+from watchbill.onboarding.discovery_platform import found_ports, platform_of
+from watchbill.onboarding.runner import Bells
+from watchbill.onboarding.ssh import SshInstaller
+from watchbill.onboarding.windows import WindowsInstaller
+from watchbill.onboarding.workplace import Resolved, Spot, Workplace
+from watchbill.queue import Lease
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Implements `workplace.Discovery`; one for a process, whose sweeps share sockets and rate."""
+
+    limits: SweepLimits
+    limiter: Limiter
+
+    async def resolve(self, names: Collection[str]) -> tuple[Resolved, Mapping[str, str]]:
+        found = await resolve(names)
+        return found.addresses, found.failures
+
+    @asynccontextmanager
+    async def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[AsyncIterator[Sighting]]:
+        async with discovery.sweep(spots, ports, self.limits, self.limiter) as sightings:
+            yield sightings
+
+    def platform_of(self, sighting: Sighting) -> tuple[Platform | None, str]:
+        return platform_of(sighting)
+
+    def ports_of(self, sighting: Sighting, ports: Ports) -> Ports:
+        return found_ports(sighting, ports)
+
+
+@dataclass(frozen=True)
+class BranchPackages:
+    """Implements `base.Packages`: those of one branch, by way of this machine's cache."""
+
+    engine: Engine
+    cache: PackageCache
+    branch: str
+
+    async def get(self, platform: str, arch: str) -> PackageFile:
+        try:
+            found = await self.cache.get(self.engine.db.begin, self.branch, platform, arch)
+        except NoPackageError as error:
+            raise OnboardingError(OnboardingState.UNSUPPORTED, OnboardingReason.NO_PACKAGE, str(error)) from error
+        except DamagedPackageError as error:
+            raise OnboardingError(OnboardingState.FAILED, OnboardingReason.PACKAGE_REFUSED, str(error)) from error
+        return PackageFile(**{name: getattr(found, name) for name in agent_packages.CachedPackage.__slots__})
+
+
+def workplace(engine: Engine) -> Workplace:
+    """What all runs of this process share."""
+    settings = engine.settings
+    limits = SweepLimits(per_second=settings.onboarding_probes_per_second)
+    cache = PackageCache.of(settings)
+
+    async def now() -> datetime:
+        async with engine.db.begin() as tx:
+            return await engine.clock.now(tx)
+
+    def packages(branch: str) -> Packages:
+        return BranchPackages(engine, cache, branch)
+
+    return Workplace(
+        keys=engine.keys,
+        discovery=Looking(limits, Limiter(limits)),
+        linux=SshInstaller(now),
+        windows=WindowsInstaller(now, settings.winrm_trust or trusted_by_system()),
+        packages=packages,
+        installs=asyncio.Semaphore(settings.onboarding_installs_at_once),
+        most_addresses=settings.onboarding_addresses,
+    )
+
+
+async def work(engine: Engine, place: Workplace, lease: Lease, bells: Bells) -> None:
+    """Do what is left of a leased run of onboarding."""
+
+    @asynccontextmanager
+    async def step() -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+        async with engine.db.begin() as tx:
+            if not await queue.holds(tx, lease):
+                raise LeaseLostError
+            yield tx, await engine.clock.now(tx)
+
+    await runner.work(place, lease, step, bells)
