@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, type Schemas, unwrap } from "./client";
+import type { paths } from "./generated/schema";
 import { key, listQuery, useApiMutation } from "./query";
 
 /** Jobs that look for machines: scopes as they are typed, what became of each address of an occurrence, and another go. */
@@ -47,9 +48,7 @@ export const addressesQuery = ({ jobId, occurrenceId, state, reason, q }: Addres
     ),
   );
 
-type AddressesParams = NonNullable<
-  import("./generated/schema").paths["/api/onboarding/jobs/{job_id}/targets"]["get"]["parameters"]["query"]
->;
+type AddressesParams = NonNullable<paths["/api/onboarding/jobs/{job_id}/targets"]["get"]["parameters"]["query"]>;
 
 const readAddresses = (jobId: number, query: AddressesParams, signal?: AbortSignal): Promise<Addresses> =>
   unwrap(api.GET("/api/onboarding/jobs/{job_id}/targets", { params: { path: { job_id: jobId }, query }, signal }));
@@ -146,3 +145,14 @@ const COUNTED: Readonly<Record<string, { state?: AddressState[]; reason?: Addres
   cancelled: { reason: ["cancelled"] },
 };
 export const addressesCountedAs = (state: string): Record<string, string[]> => ({ ...COUNTED[state] });
+
+/** The branches that have a package which is not withdrawn. */
+export const branchesQuery = () =>
+  queryOptions({
+    queryKey: key("jobs", "branches"),
+    queryFn: async ({ signal }) => {
+      const { items } = await unwrap(api.GET("/api/agent_packages", { params: { query: { limit: 500 } }, signal }));
+      return [...new Set(items.filter((one) => one.withdrawn_at === null).map((one) => one.branch))].sort();
+    },
+    staleTime: 5 * 60_000,
+  });

@@ -5,9 +5,6 @@ import { key, listQuery, useApiMutation } from "./query";
 export type Site = Schemas["SiteReply"];
 export type SiteBody = Schemas["SiteCreate"];
 
-/** One line that installs the agent and enrols it; null where the Engine has no package to install. */
-export const installCommandOf = (site: Site & { install_command?: string | null }): string | null => site.install_command ?? null;
-
 /** Up to 500 sites by name: for pickers and for the zones of sites. */
 export const sitesQuery = () =>
   queryOptions({

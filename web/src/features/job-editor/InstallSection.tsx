@@ -1,4 +1,6 @@
-import { TextInput } from "@mantine/core";
+import { Autocomplete } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { branchesQuery } from "@/api/onboarding";
 import { Choice, CountInput, DurationInput } from "./fields";
 import classes from "./job-editor.module.css";
 import type { OnboardingDraft } from "./onboarding-form";
@@ -10,6 +12,8 @@ import { Section } from "./Section";
 export const InstallSection = ({ form, onboarding, problems }: OnboardingSectionProps) => {
   const { draft, set, policies, duration, fault } = form;
   const put = (patch: Partial<OnboardingDraft>): void => set({ onboarding: { ...onboarding, ...patch } });
+  // Who may not read packages has no suggestions, and types the name.
+  const { data: branches = [] } = useQuery(branchesQuery());
   const { overlap, catch_up } = draft.policies;
   return (
     <Section
@@ -19,14 +23,15 @@ export const InstallSection = ({ form, onboarding, problems }: OnboardingSection
       about="Whatever is installed waits under Device Approvals: nothing becomes a device without a person’s yes."
     >
       <div className={classes.triple}>
-        <TextInput
+        <Autocomplete
           label="Install branch"
-          description="Whose agent is installed: a name under which packages are kept."
+          description="The line of agents that is installed, such as stable."
           inputWrapperOrder={["label", "input", "description", "error"]}
           withAsterisk
-          maxLength={64}
+          maxLength={40}
+          data={branches}
           value={onboarding.install_branch}
-          onChange={(event) => put({ install_branch: event.currentTarget.value })}
+          onChange={(install_branch) => put({ install_branch })}
           error={fault("components.0.install_branch")}
         />
         <CountInput

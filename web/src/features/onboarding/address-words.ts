@@ -185,13 +185,19 @@ export const alsoCalled = (one: Pick<Address, "address" | "names" | "hostname">)
   [...new Set([one.hostname, ...(one.address === null ? [] : one.names)].filter(Boolean))].join(" · ");
 
 const TASKS: Readonly<Record<string, string>> = {
-  probe: "Look whether it answers",
-  resolve: "Find its address",
-  discover: "Look whether it answers",
-  connect: "Connect",
-  sign_in: "Sign in",
+  look: "Look what answers",
+  "sign in": "Sign in",
+  "existing agent": "Look for an agent that is there",
+  clock: "Compare clocks",
+  space: "Look for space",
+  egress: "Reach the Engine from there",
+  package: "Choose the package",
+  upload: "Upload the package",
+  verify: "Check the package",
   install: "Install the agent",
+  service: "Set up the service",
   enrol: "Enrol",
+  asked: "Asked to become a device",
 };
 export const taskInWords = ({ task }: Pick<AddressTask, "task">): string => TASKS[task] ?? inWords(task);
 

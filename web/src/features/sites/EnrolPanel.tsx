@@ -1,6 +1,6 @@
 import { Button, Text } from "@mantine/core";
 import { useState } from "react";
-import { installCommandOf, type Site, useRotateCode } from "@/api/sites";
+import { type Site, useRotateCode } from "@/api/sites";
 import { paths } from "@/lib/paths";
 import { AppLink } from "@/ui/AppLink";
 import { ConfirmDialog } from "@/ui/ConfirmDialog";
@@ -31,7 +31,6 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
         The enrolment code is shown to those who decide about new devices. {mayDecide.reason}
       </TitledPanel>
     );
-  const install = installCommandOf(site);
   return (
     <TitledPanel
       title="Enrol a single machine"
@@ -42,32 +41,24 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
       }
     >
       <ol className={classes.steps}>
-        {install ? (
-          <li>
-            <p>
-              On the Linux machine, as root: this installs the agent as a service and asks to become a device of “{site.name}”:
-            </p>
-            <CopyText text={install} label="Copy the command" />
-          </li>
-        ) : (
-          <li>
-            <p>On the Linux machine, with the agent installed, ask to become a device of “{site.name}”:</p>
-            <CopyText text={site.enrolment_command} label="Copy the command" />
-          </li>
-        )}
+        <li>
+          <p>On the Linux machine: this installs the agent as a service, and asks for it to become a device of “{site.name}”:</p>
+          <CopyText text={site.install_command ?? site.enrolment_command} label="Copy the command" />
+        </li>
         <li>
           <p>
             It waits under <AppLink to={paths.approvals({ site_id: site.id })}>Device Approvals</AppLink>
             {waiting ? <strong> ({waiting})</strong> : ""} until somebody says yes. Compare the fingerprint that it prints.
           </p>
         </li>
-        {!install && (
-          <li>
-            <p>Then let the agent serve, best as a service of the machine:</p>
-            <CopyText text="watchbill-agent run" label="Copy the command" />
-          </li>
-        )}
       </ol>
+      <div className={classes.other}>
+        <p>
+          Where the agent is installed already it asks by itself, and <code>watchbill-agent service install</code> then has it
+          run:
+        </p>
+        <CopyText text={site.enrolment_command} label="Copy the command for an agent that is there" />
+      </div>
       <Text size="xs" c="dimmed" mt="sm">
         The code is that of this site since <Instant at={site.enrolment_code_rotated_at} siteZone={site.timezone} />. Whoever has
         it may ask to come in, as often as they like.
