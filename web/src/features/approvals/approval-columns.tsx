@@ -6,7 +6,7 @@ import { Instant } from "@/ui/Instant";
 import type { Column } from "@/ui/table-columns";
 import classes from "./approvals.module.css";
 import { oddness } from "./duplicates";
-import { Fingerprint, Odd, systemOf } from "./parts";
+import { BroughtBy, Fingerprint, Odd, systemOf } from "./parts";
 
 /** The columns of the list of requests; `all` are those that are read, for telling which look alike. */
 export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): readonly Column<Approval>[] => [
@@ -30,7 +30,7 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
       </span>
     ),
   },
-  { id: "key_fingerprint", header: "Fingerprint", width: 325, cell: (one) => <Fingerprint approval={one} /> },
+  { id: "key_fingerprint", header: "Fingerprint", width: 300, cell: (one) => <Fingerprint approval={one} /> },
   { id: "remote_addr", header: "Asks from", width: 110, cell: (one) => one.remote_addr ?? "–" },
   { id: "os_name", header: "System", width: 145, cell: (one) => <Clamp text={systemOf(one)} /> },
   {
@@ -39,6 +39,7 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
     width: 105,
     cell: (one) => <AppLink to={paths.site(one.site_id)}>{one.site_name}</AppLink>,
   },
+  ...(all.some((one) => one.onboarding) ? [brought] : []),
   {
     id: "created_at",
     header: "Asked",
@@ -56,6 +57,13 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
   },
   ...(isWaiting ? [] : decided),
 ];
+
+const brought: Column<Approval> = {
+  id: "onboarding",
+  header: "Brought by",
+  width: 160,
+  cell: (one) => (one.onboarding ? <BroughtBy approval={one} /> : "by hand"),
+};
 
 const decided: readonly Column<Approval>[] = [
   { id: "decided_at", header: "Decided", width: 105, cell: (one) => <Instant at={one.decided_at} show="relative" /> },
