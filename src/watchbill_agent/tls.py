@@ -93,7 +93,7 @@ def _trusting_authorities() -> ssl.SSLContext:
     """Those that this machine trusts. A package brings an OpenSSL that looks for them where the machine that built it has them."""
     context = ssl.create_default_context()
     usual = ssl.get_default_verify_paths()
-    if usual.cafile is None and usual.capath is None:
+    if not (usual.cafile or usual.capath):
         bundle = next((one for one in _BUNDLES if Path(one).exists()), None)
         if bundle is not None:
             context.load_verify_locations(cafile=bundle)
