@@ -7,10 +7,11 @@ import pytest
 
 from tests.factories import places
 from tests.onboarding.network import Visit, World, ask, good, refuses
-from watchbill import agents, runs
+from watchbill import agents, queue, runs
 from watchbill.apps import doctor
 from watchbill.apps.wiring import Engine
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
+from watchbill.core.states import WorkItemState
 from watchbill.executors import LeaseLostError
 from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.kit.settings import load
@@ -32,6 +33,7 @@ async def _doctor(world: World) -> None:
 async def test_every_address_of_a_scope_ends_with_its_reason(world: World) -> None:
     world.network.machines = {"10.4.0.1": good, "10.4.0.2": refuses}
     world.network.names = {"web.lab": ["10.4.0.1"]}
+    world.network.called = {"10.4.0.2": "printer.lab"}
     job = await world.job("10.4.0.1-4", "web.lab, gone.lab", exclusions=["10.4.0.4"])
     occurrence = await world.begin(job)
     await world.work(occurrence)
@@ -48,6 +50,7 @@ async def test_every_address_of_a_scope_ends_with_its_reason(world: World) -> No
     assert [one["task"] for one in row.timeline] == ["look for it", "sign in", "upload", "asked"]
     assert all(one["state"] == "done" and one["finished_at"] for one in row.timeline)
     assert "“Root”" in ((await world.rows(occurrence))["10.4.0.2"].detail or "")
+    assert (await world.rows(occurrence))["10.4.0.2"].hostname == "printer.lab"
     assert "10.4.0.4" not in world.network.seen
     ended = await world.occurrence(job, occurrence)
     assert (ended.state, ended.outcome) == ("closed", "failed")
@@ -268,6 +271,24 @@ async def test_unfinished_addresses_alone_are_looked_at_again(world: World) -> N
         "10.4.0.2": ("waiting_approval", None),
         "10.4.0.3": ("unreachable", "no_answer"),
     }
+    await _doctor(world)
+
+
+async def test_an_exclusion_that_leads_nowhere_lets_nobody_in(world: World) -> None:
+    world.network.machines = {"10.4.0.1": good}
+    job = await world.job("10.4.0.1", exclusions=["printer.lab"])
+    occurrence = await world.begin(job)
+    with pytest.raises(ValueError, match="printer"):
+        await world.work(occurrence)
+    assert world.network.seen == []
+    lease = await world.lease(occurrence)
+    async with world.db.begin() as tx:
+        now = await world.clock.now(tx)
+        await queue.settle(tx, lease, WorkItemState.FAILED, now, error="printer.lab")
+        await runs.give_up_onboarding(tx, lease.run_id, "printer.lab leads nowhere", now)
+    ended = await world.occurrence(job, occurrence)
+    assert (ended.state, ended.outcome) == ("closed", "failed")
+    assert "printer.lab" in (ended.detail or "")
     await _doctor(world)
 
 

@@ -11,7 +11,6 @@ from datetime import timedelta
 import psutil
 
 from watchbill import agents, queue, runs, vpn
-from watchbill.apps import onboarding
 from watchbill.apps.playbook_access import EngineAccess
 from watchbill.apps.playbook_run import Access, Bell, PlaybookRun
 from watchbill.apps.wiring import Engine
@@ -31,7 +30,7 @@ from watchbill.kit import log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
 from watchbill.kit.service import Service, run_all, wait_any
-from watchbill.onboarding.runner import Bells
+from watchbill.onboarding.workplace import Workplace
 from watchbill.playbooks import CollectionCache
 from watchbill.queue import Lane, Lease
 from watchbill.queue.worker import RetryError, SiteQueue
@@ -56,8 +55,9 @@ class Worker:
     withdrawals: Bell = field(default_factory=Bell)
     requests: Bell = field(default_factory=Bell)
 
+    _workplace: "Workplace | None" = None
+
     def __post_init__(self) -> None:
-        self._workplace = onboarding.workplace(self.engine)
         self._executors = executors(workshop(self.engine))
         self._collections = CollectionCache.of(self.engine.settings)
 
@@ -91,12 +91,19 @@ class Worker:
 
     async def _do(self, lease: Lease, request: WorkRequest) -> None:
         if request.execution_context == ExecutionContext.NONE:
-            async with self.withdrawals.listening() as stops, self.requests.listening() as asked:
-                await onboarding.work(self.engine, self._workplace, lease, Bells(stops, asked))
+            await self._onboard(lease)
             return
         async with self.bell.listening() as stops, self.tunnels.listening() as tunnels:
             run = PlaybookRun(self.engine, lease, self.access, self._collections, stops, tunnels)
             await self._executors[request.execution_context](request, run)
+
+    async def _onboard(self, lease: Lease) -> None:
+        # Most workers never do this, and what it imports takes a second and twenty megabytes.
+        from watchbill.apps import onboarding
+
+        self._workplace = self._workplace or onboarding.workplace(self.engine)
+        async with self.withdrawals.listening() as stops, self.requests.listening() as asked:
+            await onboarding.work(self.engine, self._workplace, lease, stops, asked)
 
     async def _execute(self, lease: Lease, request: WorkRequest) -> None:
         try:

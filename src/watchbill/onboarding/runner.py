@@ -110,6 +110,10 @@ class _Run:
             # It was sound when it was saved: what a scope may have has become less since.
             raise ValueError("; ".join(one.message for one in problems))
         resolved, failures = await self.workplace.discovery.resolve(scope.names_to_resolve)
+        unknown = [f"{name} ({failures[name]})" for name in scope.excluded_names if name in failures]
+        if unknown:
+            # Whom it would leave out is not known, so nobody is looked at: an exclusion that fails must not let anything in.
+            raise ValueError(f"an exclusion leads to no address: {', '.join(unknown)}")
         found = [one for one in expand(scope, resolved) if _is_meant(one, told.get("only"))]
         places = [one if one.address else replace(one, detail=_why_nowhere(one, failures)) for one in found]
         run_id = self.lease.run_id
@@ -204,6 +208,7 @@ class _Run:
         except LeaseLostError:
             raise
         except OnboardingError as error:
+            await self._name(place)
             end = OnboardingMove(row.id, error.state, error.reason, str(error), error.snippet)
         except TimeoutError:
             why = (
@@ -217,6 +222,12 @@ class _Run:
         else:
             end = await self._installed(place, installed)
         await self.ledger.move([end])
+
+    async def _name(self, place: Place) -> None:
+        """Of a machine that was not entered: what the resolver calls it, for people to find it by."""
+        if place.row.names or (name := await self.workplace.discovery.name_of(place.address)) is None:
+            return
+        await self.ledger.do(lambda tx, _now: rows.name(tx, place.row.id, name))
 
     async def _install(self, place: Place) -> Installed:
         story = timeline_of(self.ledger, place, list(await self._lines(place.row.id)))

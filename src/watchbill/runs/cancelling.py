@@ -3,7 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from watchbill.core.stop_answers import StopAnswer, answer_of
 from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import ConflictError, NotFoundError
 from watchbill.runs.moves import Moved
+from watchbill.runs.onboarding_moves import to_stop
 from watchbill.runs.stopping import stop_occurrences, stop_targets
 
 _TARGET = text("""
@@ -97,7 +98,7 @@ async def cancel_run(tx: AsyncConnection, run_id: int, now: datetime) -> Stopped
 async def cancel_occurrence(
     tx: AsyncConnection, occurrence_id: uuid.UUID, *, operator_id: int | None, now: datetime
 ) -> Stopped:
-    return await _came_to(tx, await stop_occurrences(tx, [occurrence_id], operator_id=operator_id, now=now))
+    return await _stop(tx, [occurrence_id], operator_id, now)
 
 
 async def cancel_all_of(
@@ -105,7 +106,14 @@ async def cancel_all_of(
 ) -> tuple[list[uuid.UUID], Stopped]:
     """Stop everything of a job that is open or held; also which occurrences that was."""
     ids = list((await tx.execute(_OPEN_OF_JOB, {"job_id": job_id})).scalars())
-    return ids, await _came_to(tx, await stop_occurrences(tx, ids, operator_id=operator_id, now=now))
+    return ids, await _stop(tx, ids, operator_id, now)
+
+
+async def _stop(tx: AsyncConnection, ids: Sequence[uuid.UUID], operator_id: int | None, now: datetime) -> Stopped:
+    """Of devices, and of addresses that are being looked at."""
+    pending, at_work = await to_stop(tx, ids)
+    found = await _came_to(tx, await stop_occurrences(tx, ids, operator_id=operator_id, now=now))
+    return replace(found, withdrawn=found.withdrawn + pending, asked=found.asked + at_work)
 
 
 async def _came_to(tx: AsyncConnection, moved: Sequence[Moved]) -> Stopped:

@@ -72,6 +72,11 @@ FROM runs r WHERE r.occurrence_id = o.id AND r.kind = 'onboarding' AND o.id = AN
   AND NOT EXISTS (SELECT FROM work_items w WHERE w.run_id = r.id AND w.state IN ('queued', 'leased'))
 RETURNING o.id
 """)
+_NEVER_BEGUN = text("""
+UPDATE occurrences o SET state = 'closed', outcome = 'failed', closed_at = :now, detail = :detail
+FROM runs r WHERE r.id = :run_id AND r.kind = 'onboarding' AND o.id = r.occurrence_id AND o.state = 'open'
+  AND NOT EXISTS (SELECT FROM onboarding_targets t WHERE t.run_id = r.id)
+""")
 _OF_RUN = text(
     f"SELECT id, state FROM onboarding_targets WHERE run_id = :run_id AND state IN {_OPEN} ORDER BY id FOR UPDATE"
 )
@@ -200,6 +205,13 @@ async def stop_onboarding(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUI
     return len(rows)
 
 
+async def to_stop(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID]) -> tuple[int, int]:
+    """How many addresses have not begun, and at how many a worker is."""
+    rows = (await tx.execute(_OF_OCCURRENCES, {"ids": list(occurrence_ids)})).all()
+    pending = sum(row.state == _S.PENDING for row in rows)
+    return pending, len(rows) - pending
+
+
 async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> None:
     """End what is left of a run that is stopped, once nobody is at work on it any more."""
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
@@ -215,6 +227,7 @@ async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime
 async def give_up_onboarding(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
     """No worker came to an end with a run: what is open of it ends too."""
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
+    await tx.execute(_NEVER_BEGUN, {"run_id": run_id, "now": now, "detail": f"Nothing was looked at: {error}."})
     why = f"No worker came to an end with this run: {error}."
     await move_onboarding(tx, [OnboardingMove(row.id, _S.FAILED, _R.GAVE_UP, why) for row in rows], now)
 

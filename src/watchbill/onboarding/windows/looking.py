@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -89,12 +90,14 @@ def _agent(status: Any, service: Any) -> Agent | None:
 
 
 def _object(ran: Any) -> Mapping[str, Any]:
-    """The JSON that a command of the agent printed; nothing where it is broken, and printed something else."""
-    try:
-        read = json.loads(ran["text"])
-    except (TypeError, KeyError, ValueError):
-        return {}
-    return read if isinstance(read, dict) else {}
+    """The JSON that a command of the agent printed, among warnings perhaps; nothing where it is broken, and printed none."""
+    text = ran.get("text") if isinstance(ran, dict) else None
+    for line in reversed(text.splitlines() if isinstance(text, str) else []):
+        with suppress(ValueError):
+            read = json.loads(line)
+            if isinstance(read, dict):
+                return read
+    return {}
 
 
 def check_system(look: Look) -> None:

@@ -24,8 +24,6 @@ from watchbill.onboarding.windows.line import LineError, LostError, NotPermitted
 from watchbill.onboarding.windows.scripts import PROGRAM, arguments
 from watchbill.onboarding.windows.session import Wires, wsman
 
-#: UTF-8, for what programs say.
-_CODE_PAGE: Final = 65001
 _ACCESS_DENIED: Final = 5
 #: Bytes of standard input in one message: encoded twice, less than the 150 kB that every Windows takes.
 _PIECE: Final = 72 * 1024
@@ -42,7 +40,10 @@ _OFFERED: Final = {
 
 
 class _Shell(WinRS):
-    """Standard input is a pipe; Windows would have made it a console."""
+    """Standard input is a pipe; Windows would have made it a console.
+
+    The code page stays as it is: all of ours is ASCII, and with UTF-8 PowerShell 5.1 puts a byte order mark before what it pipes on.
+    """
 
     def command(self, executable: str, arguments: list[str] | None, *_: Any, **__: Any) -> ET.Element:
         options, selectors = OptionSet(), SelectorSet()
@@ -67,7 +68,7 @@ class WinRsLine:
         self._made: Callable[[Wires], WSMan] = lambda wires: wsman(address, port, credential, host_name, trust, wires)
         self._wires = Wires()
         self._wsman = self._made(self._wires)
-        self._shell = _Shell(self._wsman, codepage=_CODE_PAGE)
+        self._shell = _Shell(self._wsman)
 
     def sign_in(self) -> None:
         try:

@@ -1,6 +1,8 @@
 # Runs the agent. Its words on standard error are no errors of PowerShell's.
 function Agent([string]$program, [string[]]$words, [string]$text) {
     $ErrorActionPreference = 'Continue'
+    # Were the code page UTF-8, what is piped on would begin with a byte order mark.
+    try { [Console]::InputEncoding = [Text.Encoding]::ASCII } catch { [void]$_ }
     $said = @($text | & $program $words 2>&1 | ForEach-Object { "$_" }) -join "`n"
     @{ code = $LASTEXITCODE; text = $said }
 }

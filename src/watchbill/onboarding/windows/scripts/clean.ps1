@@ -9,10 +9,11 @@ if ($given.version) {
     $replaced = Join-Path $staging 'replaced'
     if (Test-Path -LiteralPath $replaced) { Move-Item -LiteralPath $replaced -Destination $target }
     if ($given.before) {
-        [void](New-Item -ItemType Junction -Path $current -Target (Join-Path $root $given.before))
+        [void](New-Item -ItemType Junction -Path $current -Value (Join-Path $root $given.before))
         [void](Agent $program @('service', 'install') '')
     }
 }
 if ($given.from) { Remove-Item -LiteralPath ([Environment]::ExpandEnvironmentVariables($given.from)) -Force -ErrorAction SilentlyContinue }
 if (Test-Path -LiteralPath $staging) { Remove-Item -LiteralPath $staging -Recurse -Force }
+if ((Test-Path -LiteralPath $root) -and -not (Get-ChildItem -LiteralPath $root -Force)) { Remove-Item -LiteralPath $root -Force }
 Say @{ is_clean = $true }

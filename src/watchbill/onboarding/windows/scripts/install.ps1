@@ -1,12 +1,12 @@
 # Puts the unpacked agent into its place and makes it the current one. What was there before is kept in the staging folder.
 $target = Join-Path $root $given.version
 $before = $null
-if (Test-Path -LiteralPath $current) { $before = Split-Path -Leaf @((Get-Item -LiteralPath $current).Target)[0] }
+if (Test-Path -LiteralPath $current) { $before = Split-Path -Leaf (@((Get-Item -LiteralPath $current).Target)[0]) }
 Stop-Agent
 if (Test-Path -LiteralPath $target) { Move-Item -LiteralPath $target -Destination (Join-Path $staging 'replaced') }
 Move-Item -LiteralPath (Join-Path $staging "unpacked\watchbill-agent-$($given.version)") -Destination $target
 if (Test-Path -LiteralPath $current) { [IO.Directory]::Delete($current) }
-[void](New-Item -ItemType Junction -Path $current -Target $target)
+[void](New-Item -ItemType Junction -Path $current -Value $target)
 # Anybody may make folders below ProgramData: this one is the administrators' alone, whoever made it.
 $data = Join-Path $env:ProgramData 'Watchbill'
 if (-not $before) {
