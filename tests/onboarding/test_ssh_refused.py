@@ -1,10 +1,12 @@
 """Machines that are not signed in to, or not to be used: each with its state and reason, and nothing left there."""
 
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from tests.lab.conftest import needs_lab
+from tests.lab.fleet import until
 from tests.lab.host import Host
 from tests.lab.sshd import User, Ways, key_pair, start_sshd
 from tests.onboarding.acting import OpenGuard, credential
@@ -60,6 +62,28 @@ async def test_credentials_of_another_kind_and_keys_that_do_not_open_are_no_trie
     assert ended.end == (S.AUTH_FAILED, R.CREDENTIALS_REFUSED)
     assert "private key cannot be opened" in str(ended.error)
     assert stage.noted == []
+
+
+async def test_keys_agents_and_settings_of_who_runs_the_engine_are_not_used(
+    stage: Stage, tmp_path, monkeypatch
+) -> None:
+    private, public = key_pair()
+    host = stage.machine(User("ada", PASSWORD, public, may_sudo=True))
+    own = tmp_path / "home" / ".ssh"
+    own.mkdir(parents=True)
+    (own / "id_ed25519").write_text(private)
+    (own / "id_ed25519").chmod(0o600)
+    (own / "config").write_text(f"Host *\n  User ada\n  IdentityFile {own}/id_ed25519\n")
+    monkeypatch.setenv("HOME", str(own.parent))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(tmp_path / "agent")], stdout=subprocess.DEVNULL) as agent:
+        try:
+            until("the agent listens", (tmp_path / "agent").exists, 10)
+            subprocess.run(["ssh-add", "-q", str(own / "id_ed25519")], check=True)
+            ended = await stage.install(host, credential(password="wrong"))
+        finally:
+            agent.terminate()
+    assert ended.end == (S.AUTH_FAILED, R.CREDENTIALS_REFUSED)
 
 
 async def test_the_guard_lets_an_account_be_tried_once(stage: Stage) -> None:
@@ -135,7 +159,7 @@ async def test_an_odd_machine_ends_with_its_reason_and_unchanged(stage: Stage, p
     stage.package(glibc="2.36")
     host = stage.machine(ADA)
     _program(host, f"/usr/local/bin/{program}", text)
-    seconds = 4.0 if "sleep" in text else 40.0
+    seconds = 4.0 if program == "getconf" and "sleep" in text else 40.0
     ended = await replace(stage, step_seconds=seconds).install(host, credential(password=PASSWORD))
     assert ended.end == end, ended.story.text
     assert end[1] in ONBOARDING_REASONS[end[0]]
