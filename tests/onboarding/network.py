@@ -41,6 +41,7 @@ from watchbill.onboarding.base import (
     Site,
     Story,
 )
+from watchbill.onboarding.ledger import Step
 from watchbill.onboarding.runner import Bells
 from watchbill.onboarding.workplace import Spot, Workplace
 from watchbill.queue import Lease
@@ -254,8 +255,10 @@ class World:
             self.keys, self.network, install, install, lambda _branch: NoPackages(), asyncio.Semaphore(50), 4096
         )
 
-    async def work(self, occurrence_id: uuid.UUID, bells: Bells | None = None) -> None:
-        """What a worker does with it, to its end."""
+    async def work(
+        self, occurrence_id: uuid.UUID, bells: Bells | None = None, around: Callable[[Step], Step] = lambda step: step
+    ) -> None:
+        """What a worker does with it, to its end. `around`: makes its steps go wrong."""
         lease = await self.lease(occurrence_id)
 
         @asynccontextmanager
@@ -265,7 +268,7 @@ class World:
                     raise LeaseLostError
                 yield tx, await self.clock.now(tx)
 
-        await runner.work(self.workplace(), lease, step, bells or self.bells)
+        await runner.work(self.workplace(), lease, around(step), bells or self.bells)
         async with self.db.begin() as tx:
             await queue.settle(tx, lease, WorkItemState.DONE, await self.clock.now(tx))
 

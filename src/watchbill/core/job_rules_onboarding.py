@@ -37,9 +37,7 @@ _SCOPE: Final = Choice(("onboarding_scope",))
 _MAX_TEXTS: Final = 10_000
 _MAX_CHARACTERS: Final = 200_000
 #: The policies that mean something here.
-_POLICIES: Final = frozenset(
-    ("overlap", "catch_up", "catch_up_window_seconds", "failure_threshold_percent", "no_targets")
-)
+_POLICIES: Final = frozenset(("overlap", "catch_up", "catch_up_window_seconds", "failure_threshold_percent"))
 _NO_EFFECT: Final = "has no effect on onboarding: leave it out"
 
 

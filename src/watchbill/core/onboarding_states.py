@@ -78,11 +78,10 @@ ONBOARDING_REASONS: Final[Mapping[OnboardingState, tuple[OnboardingReason, ...]]
 #: Something is still to be done by a worker.
 OPEN_STATES: Final = frozenset((_S.PENDING, _S.CONNECTING, _S.INSTALLING))
 
-#: A later report that tells the truth about a machine of which the worker heard nothing in time.
-MAY_STILL_ASK: Final = frozenset(
-    (_R.NOT_ENROLLED, _R.CONNECTION_LOST, _R.TIMED_OUT, _R.GAVE_UP, _R.STEP_FAILED, _R.CANCELLED)
-)
+#: How workers end an address, other than with its request.
 _ENDS: Final = frozenset((_S.SKIPPED, _S.UNREACHABLE, _S.AUTH_FAILED, _S.UNSUPPORTED, _S.FAILED))
+#: Failures after which an agent may be on the machine, and may still ask or has asked; after the others it was taken back.
+STAYS_THERE: Final = frozenset((_R.NOT_ENROLLED, _R.CONNECTION_LOST, _R.GAVE_UP))
 #: From where to where an address goes. Back to `pending` is what a worker's death does. One that was being installed is `approved`
 #: at once where its device is known already and its agent was repaired.
 MOVES: Final[Mapping[OnboardingState, frozenset[OnboardingState]]] = {
@@ -90,8 +89,8 @@ MOVES: Final[Mapping[OnboardingState, frozenset[OnboardingState]]] = {
     _S.CONNECTING: _ENDS | {_S.PENDING, _S.INSTALLING, _S.WAITING_APPROVAL, _S.APPROVED},
     _S.INSTALLING: _ENDS | {_S.PENDING, _S.WAITING_APPROVAL, _S.APPROVED},
     _S.WAITING_APPROVAL: frozenset((_S.APPROVED, _S.DENIED, _S.EXPIRED)),
-    _S.FAILED: frozenset((_S.WAITING_APPROVAL,)),
-    _S.SKIPPED: frozenset((_S.WAITING_APPROVAL,)),
+    # A machine's own request, which it made by the code of this address, is the truth about it, however late.
+    **dict.fromkeys(_ENDS, frozenset((_S.WAITING_APPROVAL,))),
 }
 #: What a run of `unfinished` does not look at again. Of those that were skipped, see DONE_REASONS.
 DONE: Final = frozenset((_S.WAITING_APPROVAL, _S.APPROVED, _S.DENIED))

@@ -60,6 +60,10 @@ class Ledger:
 
         return await self.do(write)
 
+    async def end(self, end: OnboardingMove) -> None:
+        """Write what came of a machine."""
+        await self.do(lambda tx, now: onboarding_moves.end_onboarding(tx, end, now))
+
     def soon(self, one: OnboardingMove) -> None:
         """Write a move together with others."""
         self._moves.append(one)

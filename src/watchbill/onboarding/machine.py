@@ -15,6 +15,7 @@ from watchbill import agents
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.credentials import OpenCredential
 from watchbill.devices import host_keys
+from watchbill.kit.instances import Reach
 from watchbill.kit.service import wait_any
 from watchbill.onboarding.base import Guard, Installer, Known, Machine, OnboardingError, Platform, Ports, Sighting
 from watchbill.onboarding.ledger import Ledger
@@ -32,14 +33,14 @@ _S, _R = OnboardingState, OnboardingReason
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a machine is: the row, its site, what was seen there, the pin of the Engine's certificate that goes with codes."""
+    """Where a machine is: the row, its site, what was seen there, and how it comes to the Engine."""
 
     row: Pending
     site_id: int
     run_id: int
     sighting: Sighting
     ports: Ports
-    pin: str | None
+    reach: Reach | None
 
     @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
@@ -100,7 +101,8 @@ class EngineSide:
             return await agents.issue_code(tx, self.place.site_id, self.place.row.id, now)
 
         code = await self.ledger.do(issue)
-        return f"{code}.{self.place.pin}" if self.place.pin else code
+        pin = self.place.reach.certificate_pin if self.place.reach else None
+        return f"{code}.{pin}" if pin else code
 
     async def enrolled(self, seconds: float) -> bool:
         async def look(tx: AsyncConnection, _now: datetime) -> bool:

@@ -17,12 +17,10 @@ from watchbill import credentials
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.core.scope import Place as ScopePlace
 from watchbill.core.scope import expand, read_scope
-from watchbill.core.states import Outcome
 from watchbill.credentials import CredentialLockedError, OpenCredential
 from watchbill.executors import LeaseLostError
 from watchbill.kit import instances, log
 from watchbill.kit.errors import NotFoundError
-from watchbill.kit.instances import Reach
 from watchbill.kit.service import wait_any
 from watchbill.onboarding.base import Installed, OnboardingError, Ports, Sighting, Site
 from watchbill.onboarding.guard import RunGuard
@@ -39,13 +37,13 @@ from watchbill.onboarding.reach import server_for
 from watchbill.onboarding.workplace import Workplace
 from watchbill.queue import Lease
 from watchbill.runs import onboarding as rows
-from watchbill.runs.moves import close_finished
 from watchbill.runs.onboarding import Facts, OnboardingRun, Pending
-from watchbill.runs.onboarding_moves import OnboardingMove, withdraw_run
+from watchbill.runs.onboarding_moves import OnboardingMove, close_onboarding, withdraw_run
 
 _S, _R = OnboardingState, OnboardingReason
 #: Stops are rung for; this is for those that were missed.
 _LOOK_SECONDS: Final = 15.0
+_WAITING: Final = "Its agent runs, and waits for a person's approval."
 
 _logger = log.get("onboarding")
 
@@ -64,7 +62,18 @@ async def work(workplace: Workplace, lease: Lease, step: Step, bells: Bells) -> 
     run = await ledger.do(lambda tx, _now: rows.told(tx, lease.run_id))
     if run.occurrence_state != "open":
         return
-    await _Run(workplace, ledger, lease, run, bells).do()
+    try:
+        await _Run(workplace, ledger, lease, run, bells).do()
+    except ExceptionGroup as group:
+        raise _cause(group) from group
+
+
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """Of what ended tasks together the one that tells: a lost lease before all else."""
+    cause: Exception = group.subgroup(LeaseLostError) or group
+    while isinstance(cause, ExceptionGroup):
+        cause = cause.exceptions[0]
+    return cause
 
 
 @dataclass
@@ -77,7 +86,6 @@ class _Run:
     _machines: "asyncio.Queue[tuple[Pending, Sighting] | None]" = field(default_factory=asyncio.Queue)
     _logins: Sequence[OpenCredential] = ()
     _no_logins: str = ""
-    _reach: Reach | None = None
     _guard: RunGuard = field(default_factory=lambda: RunGuard({}))
 
     async def do(self) -> None:
@@ -95,9 +103,10 @@ class _Run:
         await self.ledger.do(self._close)
 
     async def _close(self, tx: AsyncConnection, now: datetime) -> None:
-        """Where nothing was to be looked at, nothing else closes it."""
-        if not await rows.open_left(tx, self.lease.run_id):
-            await close_finished(tx, [self.run.occurrence_id], now, idle=Outcome.SUCCESS)
+        """Where nothing was to be looked at, nothing else closes it. What is left, by a fault of ours, is for another attempt."""
+        left = await close_onboarding(tx, self.lease.run_id, now)
+        if left:
+            raise ValueError(f"{left} addresses were not looked at")
 
     # --- what there is -----------------------------------------------------------------------------------------------------
 
@@ -124,7 +133,6 @@ class _Run:
         opened, faults = await self.ledger.do(lambda tx, _now: _open(tx, self.workplace, ids))
         self._logins, self._no_logins = opened, "; ".join(faults)
         self._guard = RunGuard({one.id: one.revision for one in opened})
-        self._reach = await self.ledger.do(instances.api_reach)
 
     # --- looking and installing --------------------------------------------------------------------------------------------
 
@@ -200,28 +208,38 @@ class _Run:
         if not await self.ledger.do(lambda tx, now: rows.take_one(tx, site_id, row.id, now)):
             return
         ports = self.workplace.discovery.ports_of(sighting, self._ports())
-        pin = self._reach.certificate_pin if self._reach else None
-        place = Place(row, site_id, run_id, sighting, ports, pin)
+        # For each anew: an API process may come, or come back, while the run goes on.
+        reach = await self.ledger.do(instances.api_reach)
+        place = Place(row, site_id, run_id, sighting, ports, reach)
+        limit = asyncio.timeout(self.run.time_limit_seconds)
         try:
-            async with asyncio.timeout(self.run.time_limit_seconds):
+            async with limit:
                 installed = await self._install(place)
+            end = await self._installed(place, installed)
         except LeaseLostError:
             raise
         except OnboardingError as error:
             await self._name(place)
-            end = OnboardingMove(row.id, error.state, error.reason, str(error), error.snippet)
-        except TimeoutError:
-            why = (
-                f"It was not done within {self.run.time_limit_seconds} seconds, and what had been begun was taken back."
-            )
-            end = OnboardingMove(row.id, _S.FAILED, _R.TIMED_OUT, why)
+            end = await self._ended(place, error)
         except Exception as error:
-            _logger.exception("onboarding.failed", run=run_id, target=row.id)
-            why = f"Something went wrong on the Engine's side: {type(error).__name__}."
-            end = OnboardingMove(row.id, _S.FAILED, _R.STEP_FAILED, why)
-        else:
-            end = await self._installed(place, installed)
-        await self.ledger.move([end])
+            end = self._fault(row, error, is_late=limit.expired())
+        await self.ledger.end(end)
+
+    async def _ended(self, place: Place, error: OnboardingError) -> OnboardingMove:
+        if error.reason in (_R.ALREADY_MANAGED, _R.ALREADY_PENDING):
+            asked = await self._link(place, Facts())
+            if asked:  # by an earlier worker of this run, which died before it could say so
+                return OnboardingMove(place.row.id, _S.WAITING_APPROVAL, None, _WAITING)
+        return OnboardingMove(place.row.id, error.state, error.reason, str(error), error.snippet)
+
+    def _fault(self, row: Pending, error: Exception, *, is_late: bool) -> OnboardingMove:
+        if is_late:
+            limit = self.run.time_limit_seconds
+            why = f"It was not done within {limit} seconds, and what had been begun was taken back."
+            return OnboardingMove(row.id, _S.FAILED, _R.TIMED_OUT, why)
+        _logger.error("onboarding.failed", run=self.lease.run_id, target=row.id, exc_info=error)
+        why = f"Something went wrong on the Engine's side: {type(error).__name__}."
+        return OnboardingMove(row.id, _S.FAILED, _R.STEP_FAILED, why)
 
     async def _name(self, place: Place) -> None:
         """Of a machine that was not entered: what the resolver calls it, for people to find it by."""
@@ -240,7 +258,7 @@ class _Run:
             )
             raise OnboardingError(_S.AUTH_FAILED, _R.NO_CREDENTIAL, why)
         branch = self.run.component["install_branch"]
-        site = Site(server_for(self._reach, place.address), branch=branch)
+        site = Site(server_for(place.reach, place.address), branch=branch)
         engine = EngineSide(self.ledger, place, self.bells.requests)
         async with self._guarded(place) as guard:
             packages = self.workplace.packages(branch)
@@ -260,27 +278,29 @@ class _Run:
 
     async def _installed(self, place: Place, installed: Installed) -> OnboardingMove:
         row = place.row
-
-        async def keep(tx: AsyncConnection, _now: datetime) -> bool:
-            asked = await rows.request_of(tx, row.id)
-            known = Facts(
-                hostname=installed.hostname,
-                agent_version=installed.version,
-                credential_id=installed.credential_id,
-                device_id=rows.as_device_id(installed.repaired),
-                approval_id=asked[0] if asked else None,
-            )
-            await rows.note(tx, row.id, known)
-            return asked is not None
-
-        has_asked = await self.ledger.do(keep)
+        known = Facts(
+            hostname=installed.hostname,
+            agent_version=installed.version,
+            credential_id=installed.credential_id,
+            device_id=rows.as_device_id(installed.repaired),
+        )
+        has_asked = await self._link(place, known)
         if installed.repaired is not None:
             return OnboardingMove(row.id, _S.APPROVED, None, "It is a device already; its agent was put in order.")
         if not has_asked:
             why = "Its agent runs, and has not asked to be enrolled."
             return OnboardingMove(row.id, _S.FAILED, _R.NOT_ENROLLED, why)
-        waiting = "Its agent runs, and waits for a person's approval."
-        return OnboardingMove(row.id, _S.WAITING_APPROVAL, None, waiting)
+        return OnboardingMove(row.id, _S.WAITING_APPROVAL, None, _WAITING)
+
+    async def _link(self, place: Place, known: Facts) -> bool:
+        """Keep what is known of a machine, with the request that it made for this row; whether it made one."""
+
+        async def keep(tx: AsyncConnection, _now: datetime) -> bool:
+            asked = await rows.request_of(tx, place.row.id)
+            await rows.note(tx, place.row.id, replace(known, approval_id=asked))
+            return asked is not None
+
+        return await self.ledger.do(keep)
 
 
 def _why_nowhere(place: ScopePlace, failures: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from watchbill.core.scope import Place
 from watchbill.kit import events
 from watchbill.kit.db import LOCK_SPACE
 from watchbill.kit.events import Event
-from watchbill.runs.onboarding_moves import CUT_OFF, OnboardingMove, added, move_onboarding
+from watchbill.runs.onboarding_moves import CUT_OFF, OnboardingMove, added, move_onboarding, storable
 from watchbill.runs.onboarding_rows import OnboardingRow
 
 #: A device that was heard of since then counts as there, also where it is not connected at this moment.
@@ -46,17 +46,20 @@ RETURNING id, occurrence_id, job_id, site_id, state, reason
 _INTERRUPTED = text("""
 SELECT id FROM onboarding_targets WHERE run_id = :run_id AND state IN ('connecting', 'installing') ORDER BY id FOR UPDATE
 """)
-# Of this site alone: other sites' networks have the same addresses.
+# Of this site alone: other sites' networks have the same addresses. A machine that asked for this very row, before its worker died,
+# is none that others brought: its install goes on.
 _KNOWN = text("""
 SELECT t.id, d.id AS device_id, d.hostname, r.id AS approval_id, r.hostname AS asking
 FROM onboarding_targets t
 LEFT JOIN LATERAL (
   SELECT x.id, x.hostname FROM devices x JOIN device_presence p ON p.device_id = x.id
   WHERE x.site_id = t.site_id AND x.status <> 'revoked' AND t.address = ANY(x.internal_addresses)
-    AND (p.gateway_id IS NOT NULL OR p.last_seen_at > :heard) ORDER BY p.last_seen_at DESC LIMIT 1) d ON true
+    AND (p.gateway_id IS NOT NULL OR p.last_seen_at > :heard)
+    AND NOT EXISTS (SELECT FROM enrolment_requests o WHERE o.onboarding_target_id = t.id AND o.device_id = x.id)
+  ORDER BY p.last_seen_at DESC LIMIT 1) d ON true
 LEFT JOIN LATERAL (
   SELECT q.id, q.hostname FROM enrolment_requests q
-  WHERE q.site_id = t.site_id AND q.state = 'pending' AND q.expires_at > :now
+  WHERE q.site_id = t.site_id AND q.state = 'pending' AND q.expires_at > :now AND q.onboarding_target_id IS DISTINCT FROM t.id
     AND (q.remote_addr = host(t.address) OR EXISTS (SELECT FROM onboarding_targets b
       WHERE b.id = q.onboarding_target_id AND b.address = t.address AND b.site_id = t.site_id))
   ORDER BY q.created_at DESC LIMIT 1) r ON true
@@ -78,12 +81,10 @@ JOIN onboarding_targets b ON b.site_id = w.site_id AND b.address = w.address AND
 JOIN jobs j ON j.id = b.job_id
 WHERE w.id = :id
 """)
+_IS_CONNECTING = text("SELECT state = 'connecting' FROM onboarding_targets WHERE id = :id")
 _PENDING = text("""
 SELECT id, key, host(address) AS address, ports, names FROM onboarding_targets WHERE run_id = :run_id AND state = 'pending' ORDER BY place, id
 """)
-_OPEN_LEFT = text(
-    "SELECT count(*) FROM onboarding_targets WHERE run_id = :run_id AND state IN ('pending', 'connecting', 'installing')"
-)
 _TIMELINE = text("""
 UPDATE onboarding_targets SET timeline = CAST(:timeline AS jsonb) WHERE id = :id AND run_id = :run_id
 RETURNING job_id, occurrence_id, site_id, state, reason
@@ -122,7 +123,7 @@ SELECT t.id, host(t.address) AS address FROM onboarding_targets t
 WHERE t.run_id = :run_id AND t.id <> :id AND t.host_key = :key AND t.state NOT IN ('unreachable', 'skipped') ORDER BY t.id LIMIT 1
 """)
 _REQUEST = text("""
-SELECT r.id, r.hostname FROM enrolment_requests r WHERE r.onboarding_target_id = :id AND r.state = 'pending' ORDER BY r.created_at DESC LIMIT 1
+SELECT r.id FROM enrolment_requests r WHERE r.onboarding_target_id = :id ORDER BY r.created_at DESC LIMIT 1
 """)
 
 
@@ -243,10 +244,6 @@ async def pending(tx: AsyncConnection, run_id: int) -> list[Pending]:
     return [Pending(*row) for row in await tx.execute(_PENDING, {"run_id": run_id})]
 
 
-async def open_left(tx: AsyncConnection, run_id: int) -> int:
-    return int((await tx.execute(_OPEN_LEFT, {"run_id": run_id})).scalar_one())
-
-
 async def take_one(tx: AsyncConnection, site_id: int, target_id: int, now: datetime) -> bool:
     """Begin with a machine; False, and that is its end, where another job is at it just now, or it is not to be begun any more."""
     await tx.execute(_LOCK_SITE, {"space": LOCK_SPACE, "lock": _TAKING_LOCK, "site_id": site_id})
@@ -255,12 +252,15 @@ async def take_one(tx: AsyncConnection, site_id: int, target_id: int, now: datet
         why = f"The job “{other.name}” is at work on this address."
         await move_onboarding(tx, [OnboardingMove(target_id, _S.SKIPPED, _R.TAKEN, why)], now)
         return False
-    return target_id in await move_onboarding(tx, [OnboardingMove(target_id, _S.CONNECTING)], now)
+    if target_id in await move_onboarding(tx, [OnboardingMove(target_id, _S.CONNECTING)], now):
+        return True
+    # The step is made again where its commit was not heard of; nobody else takes rows of this run.
+    return bool((await tx.execute(_IS_CONNECTING, {"id": target_id})).scalar_one())
 
 
 async def note(tx: AsyncConnection, target_id: int, facts: Facts) -> None:
     """Keep what is known of a machine."""
-    await tx.execute(_FACTS, {"id": target_id, **{name: getattr(facts, name) for name in Facts.__slots__}})
+    await tx.execute(_FACTS, {"id": target_id, **{name: storable(getattr(facts, name)) for name in Facts.__slots__}})
 
 
 async def name(tx: AsyncConnection, target_id: int, hostname: str) -> None:
@@ -278,7 +278,7 @@ async def write_timeline(
     tx: AsyncConnection, run_id: int, target_id: int, timeline: Sequence[Mapping[str, Any]], now: datetime
 ) -> None:
     """Keep the timeline of a machine, and tell who looks on."""
-    written = json.dumps(list(timeline)).replace("\\u0000", "\\ufffd")
+    written = json.dumps([{name: storable(value) for name, value in line.items()} for line in timeline])
     row = (await tx.execute(_TIMELINE, {"id": target_id, "run_id": run_id, "timeline": written})).one()
     told = {"target_id": target_id, "state": row.state, "reason": row.reason}
     about = {"job_id": row.job_id, "occurrence_id": str(row.occurrence_id), "site_id": row.site_id, "targets": [told]}
@@ -340,7 +340,7 @@ async def note_login(
         await tx.execute(_REFUSE, {**values, "revision": credential[1], "now": now})
 
 
-async def request_of(tx: AsyncConnection, target_id: int) -> tuple[uuid.UUID, str] | None:
-    """The request for approval that a machine made for this address, and what it calls itself."""
-    row = (await tx.execute(_REQUEST, {"id": target_id})).first()
-    return (row.id, row.hostname) if row else None
+async def request_of(tx: AsyncConnection, target_id: int) -> uuid.UUID | None:
+    """The request for approval that a machine made for this address, decided by now or not."""
+    found: uuid.UUID | None = (await tx.execute(_REQUEST, {"id": target_id})).scalar_one_or_none()
+    return found

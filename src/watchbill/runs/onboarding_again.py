@@ -16,13 +16,13 @@ from watchbill.kit.errors import ConflictError, InvalidError
 from watchbill.runs import history
 from watchbill.runs.history import Occurrence
 from watchbill.runs.manual import NOT_RUN_YET, Repeat, by_hand
-from watchbill.runs.onboarding_rows import keys_and_ends, keys_of
+from watchbill.runs.onboarding_rows import keys_and_ends, keys_of, latest_that_looked
 from watchbill.runs.opening import open_occurrences
 
 
 @dataclass(frozen=True, slots=True)
 class LookAgain:
-    """Which addresses: all of the saved scope, the unfinished ones of an occurrence (None = the latest), or some of its rows."""
+    """Which addresses: all of the saved scope, the unfinished ones of an occurrence (None = the latest that looked), or some of its rows."""
 
     which: Literal["all", "unfinished"] | Sequence[int] = "unfinished"
     of: uuid.UUID | datetime | None = None
@@ -45,12 +45,12 @@ async def look_again(
 
 
 async def _before(tx: AsyncConnection, actor: Actor, job_id: int, again: LookAgain) -> Occurrence | None:
-    if again.of is not None:
-        return await history.get_occurrence(tx, actor.scope, job_id, again.of)
-    found = await history.find_occurrence(tx, actor.scope, job_id, None)
-    if found is None and again.which != "all":
+    before = again.of or await latest_that_looked(tx, job_id)
+    if before is not None:
+        return await history.get_occurrence(tx, actor.scope, job_id, before)
+    if again.which != "all":
         raise ConflictError(NOT_RUN_YET, code="no_occurrence")
-    return found
+    return None
 
 
 async def _only(

@@ -3,20 +3,23 @@
 Order of locks as for devices: rows by id, then counters, then occurrences. What comes from a worker is written by who holds its lease.
 """
 
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill import agents
+from watchbill.agents import APPROVALS
 from watchbill.core.onboarding_states import (
-    MAY_STILL_ASK,
     MOVES,
     OPEN_STATES,
+    STAYS_THERE,
     OnboardingReason,
     OnboardingState,
     counted_as,
@@ -24,17 +27,19 @@ from watchbill.core.onboarding_states import (
 from watchbill.core.states import Outcome
 from watchbill.kit import db, events
 from watchbill.kit.events import Event
-from watchbill.runs.moves import close_finished, count, counts_in_sites, publish_in_sites
+from watchbill.runs.moves import close_finished, count, counts_in_sites, publish_in_sites, publish_occurrences
 
 #: NOTIFY channel that says that something of a run is to be stopped.
 ONBOARDING: Final = "watchbill_onboarding"
 #: Of longer lists of changed rows the counts tell the rest.
 _ROWS_PER_EVENT: Final = 200
 _WAVE: Final = 1
+#: Decisions are followed at once; so much later only where no scheduler ran.
+_FOLLOWED_FOR: Final = timedelta(days=7)
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 _S, _R = OnboardingState, OnboardingReason
 _OPEN: Final = "('pending', 'connecting', 'installing')"
-_LATER: Final = ", ".join(f"'{one}'" for one in sorted(MAY_STILL_ASK))
 _RULES: Final = {
     "befores": [str(before) for before, afters in MOVES.items() for _ in afters],
     "afters": [str(after) for afters in MOVES.values() for after in sorted(afters)],
@@ -76,6 +81,11 @@ _NEVER_BEGUN = text("""
 UPDATE occurrences o SET state = 'closed', outcome = 'failed', closed_at = :now, detail = :detail
 FROM runs r WHERE r.id = :run_id AND r.kind = 'onboarding' AND o.id = r.occurrence_id AND o.state = 'open'
   AND NOT EXISTS (SELECT FROM onboarding_targets t WHERE t.run_id = r.id)
+RETURNING o.id, o.job_id
+""")
+_OPEN_LEFT = text(f"""
+SELECT r.occurrence_id, count(t.id) AS number FROM runs r LEFT JOIN onboarding_targets t ON t.run_id = r.id AND t.state IN {_OPEN}
+WHERE r.id = :run_id AND r.kind = 'onboarding' GROUP BY r.occurrence_id
 """)
 _OF_RUN = text(
     f"SELECT id, state FROM onboarding_targets WHERE run_id = :run_id AND state IN {_OPEN} ORDER BY id FOR UPDATE"
@@ -86,12 +96,13 @@ UPDATE onboarding_targets t SET timeline = (
   SELECT coalesce(jsonb_agg(CASE WHEN l.one->>'state' = 'running'
     THEN l.one || jsonb_build_object('state', 'cut_off', 'finished_at', CAST(:now AS text)) ELSE l.one END ORDER BY l.place), '[]')
   FROM jsonb_array_elements(t.timeline) WITH ORDINALITY AS l(one, place))
-WHERE t.id = ANY(CAST(:ids AS bigint[]))
+WHERE t.id = ANY(CAST(:ids AS bigint[])) AND t.timeline @> '[{"state": "running"}]'
 """)
-_JOIN_REQUESTS = text(f"""
+# Not of rows that a worker is at: that the machine has asked is not the last thing that is done there, and the worker tells the end.
+_JOIN_REQUESTS = text("""
 SELECT t.id, r.id AS approval_id, r.hostname FROM enrolment_requests r JOIN onboarding_targets t ON t.id = r.onboarding_target_id
-WHERE r.state = 'pending' AND t.approval_id IS DISTINCT FROM r.id
-  AND (t.state IN ('connecting', 'installing') OR (t.state IN ('failed', 'skipped') AND t.reason IN ({_LATER})))
+WHERE (r.state = 'pending' OR r.decided_at > :since) AND t.state IN ('failed', 'skipped', 'unreachable', 'auth_failed', 'unsupported')
+  AND NOT EXISTS (SELECT FROM enrolment_requests n WHERE n.onboarding_target_id = t.id AND (n.created_at, n.id) > (r.created_at, r.id))
 ORDER BY t.id FOR UPDATE OF t
 """)
 _LINK = text("""
@@ -99,7 +110,7 @@ UPDATE onboarding_targets t SET approval_id = g.approval_id, hostname = coalesce
 FROM unnest(CAST(:ids AS bigint[]), CAST(:approvals AS uuid[]), CAST(:hostnames AS text[])) AS g(id, approval_id, hostname) WHERE t.id = g.id
 """)
 _DECIDED = text("""
-SELECT t.id, r.state, r.device_id, r.reason, t.host_key FROM onboarding_targets t JOIN enrolment_requests r ON r.id = t.approval_id
+SELECT t.id, r.state, r.device_id, r.reason FROM onboarding_targets t JOIN enrolment_requests r ON r.id = t.approval_id
 WHERE t.state = 'waiting_approval' AND r.state <> 'pending' ORDER BY t.id LIMIT 1000 FOR UPDATE OF t SKIP LOCKED
 """)
 _DEVICES = text("""
@@ -110,6 +121,7 @@ _TRUST = text("""
 INSERT INTO device_host_keys (device_id, key, pinned_at)
 SELECT t.device_id, k.key, k.pinned_at FROM onboarding_targets t
 JOIN onboarding_host_keys k ON k.site_id = t.site_id AND k.address = t.address
+  AND split_part(t.host_key, 'SHA256:', 2) = rtrim(encode(sha256(decode(split_part(k.key, ' ', 2), 'base64')), 'base64'), '=')
 JOIN devices d ON d.id = t.device_id
 WHERE t.id = ANY(CAST(:ids AS bigint[])) AND t.device_id IS NOT NULL
 ON CONFLICT (device_id) DO NOTHING
@@ -136,16 +148,17 @@ async def move_onboarding(tx: AsyncConnection, moves: Sequence[OnboardingMove], 
         "ids": [one.target_id for one in moves],
         "states": [str(one.state) for one in moves],
         "reasons": [str(one.reason) if one.reason else None for one in moves],
-        "details": [_storable(one.detail) for one in moves],
-        "snippets": [_storable(one.snippet) or None for one in moves],
+        "details": [storable(one.detail) for one in moves],
+        "snippets": [storable(one.snippet) or None for one in moves],
     }
     rows = (await tx.execute(_MOVE, {**_RULES, **columns, "now": now})).all()
     await _follow(tx, rows, now)
     return {row.id for row in rows}
 
 
-def _storable(given: str | None) -> str | None:
-    return None if given is None else given.replace("\0", "\ufffd")
+def storable(given: Any) -> Any:
+    """What a machine said as the database takes it: without NUL and halves of surrogate pairs. What is no text stays."""
+    return _UNSTORABLE.sub("\ufffd", given) if isinstance(given, str) else given
 
 
 async def _follow(tx: AsyncConnection, rows: Sequence[Row[*tuple[Any, ...]]], now: datetime) -> None:
@@ -221,20 +234,47 @@ async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime
         OnboardingMove(row.id, _S.SKIPPED, _R.CANCELLED, words.get(OnboardingState(row.state), began)) for row in rows
     ]
     await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
+    await agents.withdraw_requests(tx, [row.id for row in rows if row.state != _S.PENDING], now)
     await move_onboarding(tx, moves, now)
 
 
 async def give_up_onboarding(tx: AsyncConnection, run_id: int, error: str, now: datetime) -> None:
     """No worker came to an end with a run: what is open of it ends too."""
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
-    await tx.execute(_NEVER_BEGUN, {"run_id": run_id, "now": now, "detail": f"Nothing was looked at: {error}."})
+    detail = f"Nothing was looked at: {error}."
+    never = (await tx.execute(_NEVER_BEGUN, {"run_id": run_id, "now": now, "detail": storable(detail)})).all()
+    await publish_occurrences(tx, [(row.job_id, row.id) for row in never], now)
+    await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
     why = f"No worker came to an end with this run: {error}."
     await move_onboarding(tx, [OnboardingMove(row.id, _S.FAILED, _R.GAVE_UP, why) for row in rows], now)
+    # Where all its addresses had ended already, no move closes it.
+    await close_onboarding(tx, run_id, now)
+
+
+async def close_onboarding(tx: AsyncConnection, run_id: int, now: datetime) -> int:
+    """Close the occurrence of a run that has nothing open; how many of its addresses are still open."""
+    row = (await tx.execute(_OPEN_LEFT, {"run_id": run_id})).one_or_none()
+    if row is None:
+        return 0
+    if not row.number:
+        await close_finished(tx, [row.occurrence_id], now, idle=Outcome.SUCCESS)
+    return int(row.number)
+
+
+async def end_onboarding(tx: AsyncConnection, end: OnboardingMove, now: datetime) -> None:
+    """What came of a machine that a worker was at. What of its timeline was under way then was cut off."""
+    await tx.execute(CUT_OFF, {"ids": [end.target_id], "now": now.isoformat()})
+    if end.state is _S.FAILED and end.reason not in STAYS_THERE:
+        await agents.withdraw_requests(tx, [end.target_id], now)
+    await move_onboarding(tx, [end], now)
+    if end.state is _S.WAITING_APPROVAL:
+        # Its request may have been decided by now, and who follows decisions has looked already.
+        await db.notify(tx, APPROVALS)
 
 
 async def follow_approvals(tx: AsyncConnection, now: datetime) -> int:
     """Bring addresses up to what became of their machines' requests; how many changed. Safe to be called by several at once."""
-    asked = (await tx.execute(_JOIN_REQUESTS)).all()
+    asked = (await tx.execute(_JOIN_REQUESTS, {"since": now - _FOLLOWED_FOR})).all()
     if asked:
         columns = {
             "ids": [row.id for row in asked],

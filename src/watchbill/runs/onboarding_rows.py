@@ -43,6 +43,10 @@ WHERE r.id = ANY(CAST(:ids AS uuid[]))
 _LEFT = text("""
 SELECT t.key, t.state, t.reason FROM onboarding_targets t WHERE t.occurrence_id = :occurrence_id ORDER BY t.place, t.id
 """)
+_LATEST = text("""
+SELECT o.id FROM occurrences o WHERE o.job_id = :job_id AND EXISTS (SELECT FROM runs r WHERE r.occurrence_id = o.id)
+ORDER BY o.scheduled_for_at DESC, o.created_at DESC, o.id DESC LIMIT 1
+""")
 _KEYS = text(
     "SELECT t.id, t.key FROM onboarding_targets t WHERE t.occurrence_id = :occurrence_id AND t.id = ANY(CAST(:ids AS bigint[]))"
 )
@@ -164,6 +168,12 @@ async def onboarding_origins(
 
 def _origin(row: Row[*tuple[Any, ...]]) -> OnboardingOrigin:
     return OnboardingOrigin(row.job_id, row.job_name, row.occurrence_id, row.run_id, row.id, row.address)
+
+
+async def latest_that_looked(tx: AsyncConnection, job_id: int) -> uuid.UUID | None:
+    """The newest occurrence of a job that was opened: one that was skipped has no addresses."""
+    found: uuid.UUID | None = (await tx.execute(_LATEST, {"job_id": job_id})).scalar_one_or_none()
+    return found
 
 
 async def keys_and_ends(
