@@ -243,7 +243,9 @@ async def give_up_onboarding(tx: AsyncConnection, run_id: int, error: str, now: 
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
     detail = f"Nothing was looked at: {error}."
     never = (await tx.execute(_NEVER_BEGUN, {"run_id": run_id, "now": now, "detail": storable(detail)})).all()
-    await publish_occurrences(tx, [(row.job_id, row.id) for row in never], now)
+    if never:
+        await publish_occurrences(tx, [(row.job_id, row.id) for row in never], now)
+        return
     await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
     why = f"No worker came to an end with this run: {error}."
     await move_onboarding(tx, [OnboardingMove(row.id, _S.FAILED, _R.GAVE_UP, why) for row in rows], now)
