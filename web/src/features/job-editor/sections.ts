@@ -57,6 +57,7 @@ const LACKING: Readonly<Record<string, string>> = {
   "schedule.type": "is not chosen yet",
   credential_ids: "are not chosen yet",
   "targets.0.site_id": "is not chosen yet",
+  "targets.0.entries": "are not given yet",
 };
 const inPlainWords = (problem: FieldProblem): FieldProblem => {
   const message = isLacking(problem) ? LACKING[problem.field] : undefined;
