@@ -61,7 +61,11 @@ const LACKING: Readonly<Record<string, string>> = {
 };
 const inPlainWords = (problem: FieldProblem): FieldProblem => {
   const message = isLacking(problem) ? LACKING[problem.field] : undefined;
-  return message === undefined ? problem : { ...problem, message };
+  if (message !== undefined) return { ...problem, message };
+  // Of a line of a scope the field says which it is.
+  return /^targets\.0\.\w+\.\d+$/.test(problem.field)
+    ? { ...problem, message: problem.message.replace(/^line \d+: /, "") }
+    : problem;
 };
 
 /** Which problems are shown beside their fields. `isAsked`: a save was tried, so that everything counts. */
