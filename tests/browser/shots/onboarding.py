@@ -8,13 +8,13 @@ _WRONG = "10.4.0.0/24\n10.4.1.10-40\n10.4.300.1\n# the cranes\ncrane_7!\ncrane-7
 
 
 async def _faulty(page: Page) -> None:
-    await page.get_by_label("Addresses", exact=True).fill(_WRONG)
-    await page.get_by_label("Left out").fill("10.4.0.1\n10.4.0.250-260")
+    await page.get_by_role("textbox", name="Addresses").fill(_WRONG)
+    await page.get_by_role("textbox", name="Left out").fill("10.4.0.1\n10.4.0.250-260")
     await page.get_by_text("Line 3:").wait_for()
 
 
 async def _too_many(page: Page) -> None:
-    await page.get_by_label("Addresses", exact=True).fill("10.0.0.0/8")
+    await page.get_by_role("textbox", name="Addresses").fill("10.0.0.0/8")
     await page.get_by_text("at most 4,096 are allowed").wait_for()
 
 

@@ -9,7 +9,22 @@ import { oddness } from "./duplicates";
 import { BroughtBy, Fingerprint, Odd, systemOf } from "./parts";
 
 /** The columns of the list of requests; `all` are those that are read, for telling which look alike. */
-export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): readonly Column<Approval>[] => [
+export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): readonly Column<Approval>[] => {
+  const hasBrought = all.some((one) => one.onboarding);
+  const columns = columnsOf(all, isWaiting, hasBrought);
+  return hasBrought ? columns.map((one) => ({ ...one, width: NARROW[one.id] ?? one.width })) : columns;
+};
+
+/** Where the column of jobs takes its room. */
+const NARROW: Readonly<Record<string, number>> = {
+  hostname: 150,
+  key_fingerprint: 235,
+  remote_addr: 95,
+  os_name: 120,
+  site_name: 88,
+};
+
+const columnsOf = (all: readonly Approval[], isWaiting: boolean, hasBrought: boolean): readonly Column<Approval>[] => [
   {
     id: "hostname",
     header: "Machine",
@@ -30,7 +45,7 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
       </span>
     ),
   },
-  { id: "key_fingerprint", header: "Fingerprint", width: 300, cell: (one) => <Fingerprint approval={one} /> },
+  { id: "key_fingerprint", header: "Fingerprint", width: 325, cell: (one) => <Fingerprint approval={one} /> },
   { id: "remote_addr", header: "Asks from", width: 110, cell: (one) => one.remote_addr ?? "–" },
   { id: "os_name", header: "System", width: 145, cell: (one) => <Clamp text={systemOf(one)} /> },
   {
@@ -39,7 +54,7 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
     width: 105,
     cell: (one) => <AppLink to={paths.site(one.site_id)}>{one.site_name}</AppLink>,
   },
-  ...(all.some((one) => one.onboarding) ? [brought] : []),
+  ...(hasBrought ? [brought] : []),
   {
     id: "created_at",
     header: "Asked",
@@ -61,7 +76,7 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
 const brought: Column<Approval> = {
   id: "onboarding",
   header: "Brought by",
-  width: 160,
+  width: 145,
   cell: (one) => (one.onboarding ? <BroughtBy approval={one} /> : "by hand"),
 };
 

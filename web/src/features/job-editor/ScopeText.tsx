@@ -63,7 +63,7 @@ export const ScopeText = ({ value, onChange, told, faultAt, error, ...props }: S
       inputWrapperOrder={["label", "description", "input", "error"]}
       error={error}
     >
-      <div className={classes.frame} data-bad={wrong.length > 0 || error !== undefined}>
+      <div className={classes.frame} data-told={known.length > 0} data-bad={wrong.length > 0 || error !== undefined}>
         <pre className={classes.numbers} aria-hidden="true">
           {numbers}
         </pre>

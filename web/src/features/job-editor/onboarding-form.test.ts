@@ -81,7 +81,7 @@ it("finds the section and the field of every problem", () => {
   const shown = shownProblems(problems, [], false);
   expect(faultOf(shown, "targets.0.entries.3")).toBe("is no address");
   expect(faultOf(shown, "targets.0.entries")).toBeUndefined(); // not asked to be saved yet
-  expect(faultOf(shownProblems(problems, [], true), "targets.0.entries")).toBe("names no address");
+  expect(faultOf(shownProblems(problems, [], true), "targets.0.entries")).toBe("are not given yet");
 });
 
 it("moves a credential, and leaves it at the ends", () => {

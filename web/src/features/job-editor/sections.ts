@@ -57,10 +57,15 @@ const LACKING: Readonly<Record<string, string>> = {
   "schedule.type": "is not chosen yet",
   credential_ids: "are not chosen yet",
   "targets.0.site_id": "is not chosen yet",
+  "targets.0.entries": "are not given yet",
 };
 const inPlainWords = (problem: FieldProblem): FieldProblem => {
   const message = isLacking(problem) ? LACKING[problem.field] : undefined;
-  return message === undefined ? problem : { ...problem, message };
+  if (message !== undefined) return { ...problem, message };
+  // Of a line of a scope the field says which it is.
+  return /^targets\.0\.\w+\.\d+$/.test(problem.field)
+    ? { ...problem, message: problem.message.replace(/^line \d+: /, "") }
+    : problem;
 };
 
 /** Which problems are shown beside their fields. `isAsked`: a save was tried, so that everything counts. */

@@ -5,6 +5,7 @@ import { Icon } from "@/ui/icons";
 import ui from "@/ui/ui.module.css";
 import type { AddressesState } from "./address-filters";
 import { addressMark, countsInOrder } from "./address-words";
+import classes from "./onboarding.module.css";
 
 interface AddressCountsProps {
   jobId: number;
@@ -38,7 +39,7 @@ export const AddressCounts = ({ jobId, counts, state }: AddressCountsProps) => {
           />
         ))}
       </div>
-      <nav className={ui.counts} aria-label="Addresses by what became of them">
+      <nav className={`${ui.counts} ${classes.chips}`} aria-label="Addresses by what became of them">
         {told.map((one) => {
           const { word, icon, tone } = addressMark(one);
           return (

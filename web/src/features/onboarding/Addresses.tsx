@@ -50,23 +50,27 @@ export const Addresses = (props: AddressesProps) => {
               ]
             : []
         }
-        actions={(one) =>
-          one.state === "waiting_approval" && (
-            <>
-              <IconAction
-                label={`Approve ${nameOf(one)}`}
-                icon="approval"
-                reason={mayDecide.reason}
-                onClick={() => onCommand("approve", one)}
-              />
-              <IconAction
-                label={`Deny ${nameOf(one)}`}
-                icon="cancelled"
-                reason={mayDecide.reason}
-                onClick={() => onCommand("deny", one)}
-              />
-            </>
-          )
+        actions={
+          isNarrow
+            ? undefined
+            : (one) =>
+                // the timeline beside it has the same
+                one.state === "waiting_approval" && (
+                  <>
+                    <IconAction
+                      label={`Approve ${nameOf(one)}`}
+                      icon="approval"
+                      reason={mayDecide.reason}
+                      onClick={() => onCommand("approve", one)}
+                    />
+                    <IconAction
+                      label={`Deny ${nameOf(one)}`}
+                      icon="cancelled"
+                      reason={mayDecide.reason}
+                      onClick={() => onCommand("deny", one)}
+                    />
+                  </>
+                )
         }
         empty={
           isFiltered(state) ? (

@@ -22,7 +22,7 @@ export const addressColumns = (
   {
     id: "address",
     header: "Address",
-    width: 150,
+    width: narrow ? 125 : 150,
     grow: true,
     fixed: true,
     phone: "title",
@@ -39,7 +39,7 @@ export const addressColumns = (
   {
     id: "detail",
     header: "What became of it",
-    width: narrow ? 150 : 300,
+    width: narrow ? 130 : 225,
     grow: true,
     cell: (one) => <Clamp text={whatOf(one)} />,
   },
@@ -47,12 +47,12 @@ export const addressColumns = (
 ];
 
 const wide: readonly Column<Address>[] = [
-  { id: "platform", header: "System", width: 135, cell: (one) => platformOf(one) },
+  { id: "platform", header: "System", width: 120, cell: (one) => platformOf(one) },
   { id: "credential_name", header: "Signed in with", width: 120, cell: (one) => <Clamp text={one.credential_name} /> },
   {
     id: "started_at",
     header: "Took",
-    width: 72,
+    width: 84,
     align: "right",
     cell: (one) => (one.started_at ? <Duration since={one.started_at} until={one.finished_at} /> : "–"),
   },

@@ -10,6 +10,7 @@ import { type PlainColumn, PlainTable } from "@/ui/PlainTable";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { StateBadge } from "@/ui/StateBadge";
 import { TitledPanel } from "@/ui/TitledPanel";
+import classes from "./sites.module.css";
 
 const SHOWN = 8;
 
@@ -35,18 +36,25 @@ export const OnboardingPanel = ({ siteId }: { siteId: number }) => {
 };
 
 const COLUMNS: readonly PlainColumn<Job>[] = [
-  { header: "Job", cell: (one) => <AppLink to={paths.job(one.id)}>{one.name}</AppLink> },
-  { header: "Schedule", cell: (one) => one.schedule_text ?? "–" },
+  {
+    header: "Job",
+    cell: (one) => (
+      <span className={classes.job}>
+        <AppLink to={paths.job(one.id)}>{one.name}</AppLink>
+        <small>{one.schedule_text}</small>
+      </span>
+    ),
+  },
   {
     header: "Last look",
     cell: ({ id, last_occurrence: last }) =>
       last ? (
-        <span style={{ display: "inline-flex", gap: "0.5rem", alignItems: "center", flexWrap: "wrap" }}>
+        <span className={classes.look}>
           <AppLink to={paths.jobRun(id, last.id)}>
             <StateBadge state={occurrenceState(last)} />
           </AppLink>
-          <CountsBar size="small" counts={last.counts} linkOf={(state) => paths.jobRun(id, last.id, addressesCountedAs(state))} />
           <Instant at={last.scheduled_for_at} show="relative" />
+          <CountsBar size="small" counts={last.counts} linkOf={(state) => paths.jobRun(id, last.id, addressesCountedAs(state))} />
         </span>
       ) : (
         "not yet"
