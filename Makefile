@@ -43,7 +43,8 @@ demo-onboarding: $(STAMP) $(CONSOLE) ## as root: a network of nine addresses in 
 
 test: $(STAMP) $(CONSOLE) $(if $(ARGS),,web-check web-test) ## run every test: real PostgreSQL, real agents, a real browser; half an hour to an hour on two cores
 	@command -v chromium >/dev/null || { echo "The tests of the web console need chromium. On Debian and Ubuntu: apt-get install chromium"; exit 1; }
-	@for one in ip:iproute2 nft:nftables wg:wireguard-tools wireguard-go:wireguard-go sshd:openssh-server ssh:openssh-client sudo:sudo; do \
+	@for one in ip:iproute2 nft:nftables wg:wireguard-tools wireguard-go:wireguard-go sshd:openssh-server ssh:openssh-client sudo:sudo \
+		curl:curl objdump:binutils; do \
 		PATH="$$PATH:/usr/sbin:/sbin" command -v $${one%%:*} >/dev/null || missing="$$missing $${one##*:}"; done; test -z "$$missing" || \
 		{ echo "The tests of the lab need more programs. On Debian and Ubuntu: apt-get install$$missing"; exit 1; }
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)

@@ -44,6 +44,10 @@ class Keeper:
         os.close(lock)
         return False
 
+    def has_run(self) -> bool:
+        """Whether a keeper runs, or ended otherwise than it should have: it leaves nothing when it is stopped."""
+        return self._pid_file.exists()
+
     def start(self, command: list[str]) -> None:
         """Returns when it runs by itself. Nothing when it does already."""
         if self.is_running():

@@ -102,7 +102,8 @@ class SysV:
     def install(self, command: list[str]) -> list[str]:
         service_files.write(self._script, text_of(command, is_openrc=self._openrc.exists()), 0o755)
         registrar = self._register()
-        self._run("stop")
+        if self._keeper.has_run():  # where none has, there is nothing to stop, and a start of the program less
+            self._run("stop")
         self._run("start")
         if registrar is None:
             lacking = "this machine has none of update-rc.d, chkconfig and rc-update"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from watchbill_agent.errors import EXIT_PIN_MISMATCH, EXIT_UNREACHABLE, EXIT_USAGE, AgentError
@@ -16,6 +17,13 @@ from watchbill_wire import pin_of
 TIMEOUT_SECONDS = 15.0
 # X509_V_FLAG_PARTIAL_CHAIN: a certificate that is not a root may be the anchor. Python names it from 3.10 on.
 _PARTIAL_CHAIN = 0x80000
+# Where systems keep the authorities that they trust: Debian and Ubuntu, Red Hat, SUSE, others.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 _PLAIN = {"http": 80, "ws": 80}
 _SECURE = {"https": 443, "wss": 443}
 
@@ -72,10 +80,21 @@ def fetch_pinned(parts: SplitResult, pin: str) -> str:
 
 def context_for(certificate: str | None) -> ssl.SSLContext:
     if certificate is None:
-        return ssl.create_default_context()
+        return _trusting_authorities()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # the certificate itself is the identity
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VerifyFlags(_PARTIAL_CHAIN)
     context.load_verify_locations(cadata=certificate)
+    return context
+
+
+def _trusting_authorities() -> ssl.SSLContext:
+    """Those that this machine trusts. A package brings an OpenSSL that looks for them where the machine that built it has them."""
+    context = ssl.create_default_context()
+    usual = ssl.get_default_verify_paths()
+    if not (usual.cafile or usual.capath):
+        bundle = next((one for one in _BUNDLES if Path(one).exists()), None)
+        if bundle is not None:
+            context.load_verify_locations(cafile=bundle)
     return context

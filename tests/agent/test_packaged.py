@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,11 @@ def test_it_checks_the_package_that_it_came_in(packed, tmp_path):
         [packed.program, "package", "verify", *words], env=BARE, capture_output=True, text=True, check=False
     )
     assert (done.returncode, "--key: must be" in done.stderr) == (1, True)
+
+
+@pytest.mark.skipif(not Path("/etc/ssl/certs/ca-certificates.crt").exists(), reason="this machine trusts no authority")
+def test_authorities_are_found_where_the_machine_keeps_them_and_not_where_the_builder_did():
+    elsewhere = {**BARE, "SSL_CERT_FILE": "/nonexistent/file", "SSL_CERT_DIR": "/nonexistent/folder"}
+    code = "from watchbill_agent.tls import context_for; print(context_for(None).cert_store_stats()['x509_ca'])"
+    done = subprocess.run([sys.executable, "-c", code], env=elsewhere, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 10

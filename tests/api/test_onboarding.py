@@ -252,3 +252,23 @@ async def test_a_job_of_another_site_is_not_there_and_a_viewer_starts_nothing(ad
     path = f"/api/onboarding/jobs/{made['id']}/redeploy"
     assert (await other.post(path, json={"targets": "all"})).status_code == 404
     assert (await viewer.post(path, json={"targets": "all"})).status_code == 403
+
+
+async def test_a_changed_scope_is_told_to_who_sees_its_site(admin, operator, other, world):
+    body = job(world.site_a, await login(admin))
+    made = await saved(admin, body)
+    body["targets"][0]["entries"] = ["10.4.0.1-12"]
+    assert (await admin.put(f"{JOBS}/{made['id']}", json=body)).status_code == 200
+    for client in (admin, operator):
+        (newest, _) = (await client.get(f"{JOBS}/{made['id']}/revisions")).json()["items"]
+        assert any("entries" in one["field"] for one in newest["changes"]), newest["changes"]
+    assert (await other.get(f"{JOBS}/{made['id']}/revisions")).status_code == 404
+
+
+async def test_rows_are_read_anew_by_their_numbers(admin, db, world):
+    made = await saved(admin, job(world.site_a, await login(admin)))
+    path = f"/api/onboarding/jobs/{made['id']}"
+    begun = (await admin.post(f"{path}/redeploy", json={"targets": "all"})).json()
+    ids = await found(db, begun["id"], ("10.4.0.1", "failed", "no_space"), ("10.4.0.2", "approved", None))
+    only = (await admin.get(f"{path}/targets", params={"target_id": [ids[1], 999]})).json()["items"]
+    assert [one["id"] for one in only] == [ids[1]]

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from playwright.async_api import Error as PlaywrightError
 
 from tests.browser.past import LOOKER
-from tests.browser.shots import administration, assemblies, calendar, inventory, job_editor, jobs, results
+from tests.browser.shots import administration, assemblies, calendar, inventory, job_editor, jobs, onboarding, results
 from tests.browser.shots.shot import Shot
 from tests.browser.stage import DESK, PHONE, ROOT, Scheme, chromium, context_of
 from tests.browser.world import World, crowd, empty, full
@@ -32,7 +32,15 @@ LOOKS: dict[str, tuple[Scheme, tuple[int, int]]] = {
     "phone": ("light", PHONE),
 }
 # Of an Engine in which there is nothing yet, …
-EMPTY = [*administration.EMPTY, *jobs.EMPTY, *assemblies.EMPTY, *calendar.EMPTY, *inventory.EMPTY, *results.EMPTY]
+EMPTY = [
+    *administration.EMPTY,
+    *jobs.EMPTY,
+    *assemblies.EMPTY,
+    *calendar.EMPTY,
+    *inventory.EMPTY,
+    *results.EMPTY,
+    *onboarding.EMPTY,
+]
 # … of one in which much has happened, …
 FULL = [
     *jobs.FULL,
@@ -41,6 +49,7 @@ FULL = [
     *calendar.FULL,
     *assemblies.FULL,
     *inventory.FULL,
+    *onboarding.FULL,
     *administration.FULL,
 ]
 # … and of one in which one run has very many devices.

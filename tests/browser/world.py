@@ -6,6 +6,7 @@ from tests.browser.crowds import widen
 from tests.browser.past import furnish, make_viewer
 from tests.browser.stage import enrolled
 from tests.browser.world_inventory import inventory
+from tests.browser.world_onboarding import onboarded
 from tests.browser.world_runs import held, rollouts
 from tests.browser.world_stock import stock
 from tests.flows.fleet import Fleet, until
@@ -83,6 +84,7 @@ async def full(fleet: Fleet) -> World:
         **await stock(fleet, crane),
         "away": away.device_id,
         **await inventory(fleet, crane.device_id),
+        **await onboarded(fleet, crane.device_id),
     }
 
 

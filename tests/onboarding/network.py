@@ -26,6 +26,7 @@ from watchbill.kit.db import Database
 from watchbill.kit.secrets import KeyRing
 from watchbill.onboarding import runner
 from watchbill.onboarding.base import (
+    Address,
     Engine,
     Guard,
     Installed,
@@ -122,6 +123,8 @@ class Network:
 
     machines: dict[str, Install] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
+    #: What the resolver calls addresses.
+    called: dict[str, str] = field(default_factory=dict)
     #: What was looked at, and what was entered, in order.
     seen: list[str] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
@@ -132,6 +135,9 @@ class Network:
     async def resolve(self, names: Collection[str]) -> tuple[Mapping[str, Sequence[Any]], Mapping[str, str]]:
         found = {name: [ip_address(one) for one in self.names[name]] for name in names if name in self.names}
         return found, {name: "there is no such name" for name in names if name not in found}
+
+    async def name_of(self, address: Address) -> str | None:
+        return self.called.get(str(address))
 
     @asynccontextmanager
     async def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[AsyncIterator[Sighting]]:

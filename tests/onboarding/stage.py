@@ -63,8 +63,8 @@ class Stage:
     packages: MemoryPackages
     folder: Path
     guard: Guard = field(default_factory=OpenGuard)
-    patience: Patience = field(default_factory=lambda: Patience(login=5.0, keepalive=0.5))
-    step_seconds: float = 20.0
+    patience: Patience = field(default_factory=lambda: Patience(login=10.0, keepalive=1.0))
+    step_seconds: float = 40.0
 
     @property
     def noted(self) -> list[tuple[int, bool]]:

@@ -33,6 +33,7 @@ async def _doctor(world: World) -> None:
 async def test_every_address_of_a_scope_ends_with_its_reason(world: World) -> None:
     world.network.machines = {"10.4.0.1": good, "10.4.0.2": refuses}
     world.network.names = {"web.lab": ["10.4.0.1"]}
+    world.network.called = {"10.4.0.2": "printer.lab"}
     job = await world.job("10.4.0.1-4", "web.lab, gone.lab", exclusions=["10.4.0.4"])
     occurrence = await world.begin(job)
     await world.work(occurrence)
@@ -49,6 +50,7 @@ async def test_every_address_of_a_scope_ends_with_its_reason(world: World) -> No
     assert [one["task"] for one in row.timeline] == ["look for it", "sign in", "upload", "asked"]
     assert all(one["state"] == "done" and one["finished_at"] for one in row.timeline)
     assert "“Root”" in ((await world.rows(occurrence))["10.4.0.2"].detail or "")
+    assert (await world.rows(occurrence))["10.4.0.2"].hostname == "printer.lab"
     assert "10.4.0.4" not in world.network.seen
     ended = await world.occurrence(job, occurrence)
     assert (ended.state, ended.outcome) == ("closed", "failed")

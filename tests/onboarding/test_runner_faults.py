@@ -391,3 +391,29 @@ async def test_a_code_is_for_one_machine_once_and_for_an_hour(world: World) -> N
         await tx.execute(text("UPDATE onboarding_targets SET approval_id = NULL"))
         await tx.execute(text("DELETE FROM occurrences"))
     assert not await is_taken(third, Ed25519PrivateKey.generate())
+
+
+@pytest.mark.parametrize(
+    ("reason", "waits"), [(OnboardingReason.STEP_FAILED, False), (OnboardingReason.CONNECTION_LOST, True)]
+)
+async def test_what_was_taken_back_asks_for_nothing_any_more(
+    world: World, reason: OnboardingReason, waits: bool
+) -> None:
+    """Its agent had asked, and then the install failed: approving that would make a device of nothing."""
+
+    async def half(visit: Visit) -> Installed:
+        await visit.enrol("half")
+        raise OnboardingError(OnboardingState.FAILED, reason, "It went no further.")
+
+    world.network.machines = {"10.4.0.1": half}
+    occurrence = await world.begin(await world.job("10.4.0.1"))
+    await world.work(occurrence)
+    async with world.db.begin() as tx:
+        now = await world.clock.now(tx)
+        await runs.follow_approvals(tx, now)
+        asked = (await agents.list_requests(tx, world.admin, limit=10)).items
+    assert [(one.state.value, one.reason) for one in asked] == [
+        ("pending", None) if waits else ("denied", "The install was taken back.")
+    ]
+    end = (await world.ends(occurrence))["10.4.0.1"]
+    assert end == (("waiting_approval", None) if waits else ("failed", "step_failed"))

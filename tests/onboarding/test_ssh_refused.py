@@ -1,10 +1,12 @@
 """Machines that are not signed in to, or not to be used: each with its state and reason, and nothing left there."""
 
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from tests.lab.conftest import needs_lab
+from tests.lab.fleet import until
 from tests.lab.host import Host
 from tests.lab.sshd import User, Ways, key_pair, start_sshd
 from tests.onboarding.acting import OpenGuard, credential
@@ -62,6 +64,28 @@ async def test_credentials_of_another_kind_and_keys_that_do_not_open_are_no_trie
     assert stage.noted == []
 
 
+async def test_keys_agents_and_settings_of_who_runs_the_engine_are_not_used(
+    stage: Stage, tmp_path, monkeypatch
+) -> None:
+    private, public = key_pair()
+    host = stage.machine(User("ada", PASSWORD, public, may_sudo=True))
+    own = tmp_path / "home" / ".ssh"
+    own.mkdir(parents=True)
+    (own / "id_ed25519").write_text(private)
+    (own / "id_ed25519").chmod(0o600)
+    (own / "config").write_text(f"Host *\n  User ada\n  IdentityFile {own}/id_ed25519\n")
+    monkeypatch.setenv("HOME", str(own.parent))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(tmp_path / "agent")], stdout=subprocess.DEVNULL) as agent:
+        try:
+            until("the agent listens", (tmp_path / "agent").exists, 10)
+            subprocess.run(["ssh-add", "-q", str(own / "id_ed25519")], check=True)
+            ended = await stage.install(host, credential(password="wrong"))
+        finally:
+            agent.terminate()
+    assert ended.end == (S.AUTH_FAILED, R.CREDENTIALS_REFUSED)
+
+
 async def test_the_guard_lets_an_account_be_tried_once(stage: Stage) -> None:
     host = stage.machine(ADA)
     async with RunGuard({1: 1, 2: 1}).on_machine() as guard:
@@ -90,11 +114,11 @@ async def test_what_has_no_posix_shell_says_what_it_answered(stage: Stage) -> No
     assert ended.end == (S.UNSUPPORTED, R.PLATFORM)
     assert "% Unknown command: /bin/sh" in str(ended.error)
     _program(host, "/usr/local/bin/gear", "#!/bin/sh\nprintf 'SW-1> '; exec sleep 1000\n")
-    ended = await replace(stage, step_seconds=2.0).install(host, credential(password=PASSWORD))
+    ended = await replace(stage, step_seconds=4.0).install(host, credential(password=PASSWORD))
     assert ended.end == (S.UNSUPPORTED, R.PLATFORM)
     assert "SW-1>" in str(ended.error)
     _program(host, "/usr/local/bin/gear", "#!/bin/sh\nexec sleep 1000\n")
-    ended = await replace(stage, step_seconds=2.0).install(host, credential(password=PASSWORD))
+    ended = await replace(stage, step_seconds=4.0).install(host, credential(password=PASSWORD))
     assert ended.end == (S.FAILED, R.TIMED_OUT)
 
 
@@ -135,7 +159,8 @@ async def test_an_odd_machine_ends_with_its_reason_and_unchanged(stage: Stage, p
     stage.package(glibc="2.36")
     host = stage.machine(ADA)
     _program(host, f"/usr/local/bin/{program}", text)
-    ended = await replace(stage, step_seconds=4.0).install(host, credential(password=PASSWORD))
+    seconds = 4.0 if program == "getconf" and "sleep" in text else 40.0
+    ended = await replace(stage, step_seconds=seconds).install(host, credential(password=PASSWORD))
     assert ended.end == end, ended.story.text
     assert end[1] in ONBOARDING_REASONS[end[0]]
     assert len(ended.error.snippet if ended.error else "") <= 2_100

@@ -48,6 +48,7 @@ export const SITES: Schemas["SiteReply"][] = ["Harbour", "Lighthouse", "Yard"].m
   online_count: 37 * (place + 1),
   enrolment_code: "MOCK-CODE",
   enrolment_command: "watchbill-agent enroll --server https://watchbill.test --code MOCK-CODE",
+  install_command: "curl -fsS https://watchbill.test/install.sh | sudo sh -s -- --server https://watchbill.test --code MOCK-CODE",
   enrolment_code_rotated_at: at(-900),
   created_at: at(-2000),
   updated_at: at(-900),

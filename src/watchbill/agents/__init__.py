@@ -18,6 +18,7 @@ from watchbill.agents.approvals import (
     get_request,
     list_refused_codes,
     list_requests,
+    withdraw_requests,
 )
 from watchbill.agents.enrolment import (
     EnrolmentDraft,
@@ -111,4 +112,5 @@ __all__ = [
     "service_accounts_wanted",
     "service_logins",
     "verify_token",
+    "withdraw_requests",
 ]

@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import devices
-from watchbill.agents import store
+from watchbill.agents import code_store, store
 from watchbill.agents.store import Conflict, ConflictingDevice, RefusedCode, Request, RequestState
 from watchbill.core.problems import Problem
 from watchbill.devices import DeviceStatus, NewDevice
-from watchbill.identity import Actor, Permission, audit
+from watchbill.identity import ENGINE, Actor, Permission, audit
 from watchbill.kit import db, events
 from watchbill.kit.errors import AppError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from watchbill.kit.events import Event
@@ -22,6 +22,7 @@ from watchbill.kit.paging import Page, decode_cursor, page_of
 KEEP_FAILURES = timedelta(days=30)
 #: NOTIFY channel that says that a request of a machine which a job brought has come, or was decided.
 APPROVALS = "watchbill_approvals"
+TAKEN_BACK = "The install was taken back."
 
 
 class Resolution(StrEnum):
@@ -208,6 +209,16 @@ async def list_refused_codes(
     before = None if cursor is None else decode_cursor(cursor, (int,))[0]
     rows = await store.list_failures(tx, before_id=None if before is None else int(before), limit=limit + 1)
     return page_of(rows, limit, lambda failure: (failure.id,))
+
+
+async def withdraw_requests(tx: AsyncConnection, target_ids: Sequence[int], now: datetime) -> None:
+    """What a machine asked whose install was taken back is not asked any more: approving it would make a device of nothing."""
+    for request_id, site_id in await code_store.withdraw(tx, target_ids, TAKEN_BACK, now):
+        action = f"device_approval.{RequestState.DENIED.value}"
+        detail = {"reason": TAKEN_BACK}
+        await audit.record(tx, ENGINE, action, "device_approval", request_id, now=now, site_id=site_id, detail=detail)
+        payload = {"approval_id": str(request_id), "state": RequestState.DENIED.value}
+        await events.publish(tx, [Event("approval.decided", payload, site_id)], now)
 
 
 async def expire_requests(tx: AsyncConnection, now: datetime) -> int:

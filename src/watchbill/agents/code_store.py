@@ -1,7 +1,9 @@
 """SQL of enrolment codes that are for one machine and one use. Decides nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +22,12 @@ RETURNING site_id, onboarding_target_id
 _FIND = text(
     "SELECT site_id FROM enrolment_codes WHERE code_hash = :code_hash AND expires_at > :now AND used_at IS NULL"
 )
+
+
+_WITHDRAW_REQUESTS = text("""
+UPDATE enrolment_requests SET state = 'denied', reason = :why, decided_at = :now, onboarding_target_id = NULL
+WHERE onboarding_target_id = ANY(CAST(:target_ids AS bigint[])) AND state = 'pending' RETURNING id, site_id
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,13 @@ async def use(tx: AsyncConnection, code_hash: bytes, key: bytes, now: datetime) 
     """Use a code up for a machine's key; None where it is not good."""
     row = (await tx.execute(_USE, {"code_hash": code_hash, "key": key, "now": now})).one_or_none()
     return Use(row.site_id, row.onboarding_target_id) if row else None
+
+
+async def withdraw(tx: AsyncConnection, target_ids: Sequence[int], why: str, now: datetime) -> list[tuple[UUID, int]]:
+    """Take back codes that nobody used, and requests that nobody decided about; which ones (id, site)."""
+    await tx.execute(_WITHDRAW, {"target_ids": list(target_ids)})
+    values = {"target_ids": list(target_ids), "why": why, "now": now}
+    return [(row.id, row.site_id) for row in await tx.execute(_WITHDRAW_REQUESTS, values)]
 
 
 async def site_of(tx: AsyncConnection, code_hash: bytes, now: datetime) -> int | None:

@@ -49,6 +49,7 @@ class TargetsQuery(PageQuery):
     state: list[OnboardingState] = Field(default_factory=list, description="only in these states; may be repeated")
     reason: list[OnboardingReason] = Field(default_factory=list, description="only for these reasons; may be repeated")
     q: Annotated[str | None, Field(max_length=200, description="part of an address, a name or a host name")] = None
+    target_id: list[Id] = Field(default_factory=list, max_length=500, description="only these rows; may be repeated")
 
 
 @resource.post("/scope")
@@ -70,7 +71,7 @@ async def list_onboarding_targets(
     if found is None:
         return addresses_reply(None, {}, Page([], None), 0)
     counts = await runs.onboarding_counts(tx, caller.scope, found.id)
-    only = OnboardingFilter(wanted.state, wanted.reason, wanted.q)
+    only = OnboardingFilter(wanted.state, wanted.reason, wanted.q, wanted.target_id)
     page = await runs.onboarding_rows(tx, caller.scope, found.id, only, limit=wanted.limit, cursor=wanted.cursor)
     unfinished = sum(number for ended, number in counts.items() if not is_done(*ended))
     return addresses_reply(occurrence_reply(found), counts, page, unfinished)

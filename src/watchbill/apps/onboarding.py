@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,15 +16,18 @@ from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.executors import LeaseLostError
 from watchbill.kit.certificates import trusted_by_system
 from watchbill.onboarding import discovery, runner
-from watchbill.onboarding.base import OnboardingError, PackageFile, Packages, Platform, Ports, Sighting
+from watchbill.onboarding.base import Address, OnboardingError, PackageFile, Packages, Platform, Ports, Sighting
 from watchbill.onboarding.discovery import Limiter, SweepLimits
-from watchbill.onboarding.discovery_names import resolve
+from watchbill.onboarding.discovery_names import resolve, reverse_name
 from watchbill.onboarding.discovery_platform import found_ports, platform_of
 from watchbill.onboarding.runner import Bells
 from watchbill.onboarding.ssh import SshInstaller
 from watchbill.onboarding.windows import WindowsInstaller
 from watchbill.onboarding.workplace import Resolved, Spot, Workplace
 from watchbill.queue import Lease
+
+#: How long a resolver may take to say what a machine is called that did not say it itself.
+_NAME_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Looking:
     async def resolve(self, names: Collection[str]) -> tuple[Resolved, Mapping[str, str]]:
         found = await resolve(names)
         return found.addresses, found.failures
+
+    async def name_of(self, address: Address) -> str | None:
+        return await reverse_name(address, seconds=_NAME_SECONDS)
 
     @asynccontextmanager
     async def sweep(self, spots: Sequence[Spot], ports: Ports) -> AsyncIterator[AsyncIterator[Sighting]]:

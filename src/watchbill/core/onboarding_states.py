@@ -80,6 +80,8 @@ OPEN_STATES: Final = frozenset((_S.PENDING, _S.CONNECTING, _S.INSTALLING))
 
 #: How workers end an address, other than with its request.
 _ENDS: Final = frozenset((_S.SKIPPED, _S.UNREACHABLE, _S.AUTH_FAILED, _S.UNSUPPORTED, _S.FAILED))
+#: Failures after which an agent may be on the machine, and may still ask or has asked; after the others it was taken back.
+STAYS_THERE: Final = frozenset((_R.NOT_ENROLLED, _R.CONNECTION_LOST, _R.GAVE_UP))
 #: From where to where an address goes. Back to `pending` is what a worker's death does. One that was being installed is `approved`
 #: at once where its device is known already and its agent was repaired.
 MOVES: Final[Mapping[OnboardingState, frozenset[OnboardingState]]] = {

@@ -11,6 +11,7 @@ from watchbill.jobs.definition import Definition, complete, is_sealed, only_seen
 from watchbill.jobs.values import Difference
 
 _TARGETS: Final = ("targets", "exclusions")
+_SCOPE: Final = "onboarding_scope"
 _KEYS: Final[Keys] = {(name,): label for name in _TARGETS} | {("policies", "waves", "canary", "targets"): label}
 
 
@@ -27,13 +28,19 @@ def changes(before: Definition, after: Definition, seen: SeenTargets | None = No
     if seen is not None:
         # Of canaries before they are compared: they may come and go with all of the waves.
         seen_before, seen_after = (only_seen({"policies": one["policies"]}, seen) for one in whole)
-        whole = [{**whole[0], **seen_before}, {**whole[1], **seen_after}]
+        whole = [{**_in_sight(whole[0], seen), **seen_before}, {**_in_sight(whole[1], seen), **seen_after}]
     found = diff(_closed(whole[0]), _closed(whole[1]), _KEYS)
     return [_difference(one) for one in found if seen is None or _is_visible(one, seen)]
 
 
+def _in_sight(definition: Definition, seen: SeenTargets) -> Definition:
+    """Without a scope of addresses that is not seen: of one that is, each line may differ by itself."""
+    kept = [one for one in definition["targets"] if one["kind"] != _SCOPE or seen.holds(one)]
+    return {**definition, "targets": kept}
+
+
 def _is_visible(change: Change, seen: SeenTargets) -> bool:
-    if change.is_order or change.path[0] not in _TARGETS:
+    if change.is_order or change.path[0] not in _TARGETS or _SCOPE in change.path[1:2]:
         return True
     # A target differs as a whole: it is there on one side only.
     target = change.before if isinstance(change.before, Mapping) else change.after

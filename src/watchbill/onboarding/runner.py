@@ -219,6 +219,7 @@ class _Run:
         except LeaseLostError:
             raise
         except OnboardingError as error:
+            await self._name(place)
             end = await self._ended(place, error)
         except Exception as error:
             end = self._fault(row, error, is_late=limit.expired())
@@ -239,6 +240,12 @@ class _Run:
         _logger.error("onboarding.failed", run=self.lease.run_id, target=row.id, exc_info=error)
         why = f"Something went wrong on the Engine's side: {type(error).__name__}."
         return OnboardingMove(row.id, _S.FAILED, _R.STEP_FAILED, why)
+
+    async def _name(self, place: Place) -> None:
+        """Of a machine that was not entered: what the resolver calls it, for people to find it by."""
+        if place.row.names or (name := await self.workplace.discovery.name_of(place.address)) is None:
+            return
+        await self.ledger.do(lambda tx, _now: rows.name(tx, place.row.id, name))
 
     async def _install(self, place: Place) -> Installed:
         story = timeline_of(self.ledger, place, list(await self._lines(place.row.id)))

@@ -21,6 +21,9 @@ class Discovery(Protocol):
     async def resolve(self, names: Collection[str]) -> tuple[Resolved, Mapping[str, str]]:
         """The addresses of names; and of those that have none, why."""
 
+    async def name_of(self, address: Address) -> str | None:
+        """What the resolver calls an address, soon or not at all: a hint for people."""
+
     def sweep(self, spots: Sequence[Spot], ports: Ports) -> AbstractAsyncContextManager[AsyncIterator[Sighting]]:
         """What each address shows, as it comes; at the end of the block nothing is looked at any more."""
 

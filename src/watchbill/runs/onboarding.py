@@ -93,6 +93,7 @@ _TIMELINE = text("""
 UPDATE onboarding_targets SET timeline = CAST(:timeline AS jsonb) WHERE id = :id AND run_id = :run_id
 RETURNING job_id, occurrence_id, site_id, state, reason
 """)
+_NAME = text("UPDATE onboarding_targets SET hostname = coalesce(hostname, :hostname) WHERE id = :id")
 _LINES = text("SELECT timeline FROM onboarding_targets WHERE id = :id")
 _FACTS = text("""
 UPDATE onboarding_targets SET platform = coalesce(:platform, platform), hostname = coalesce(:hostname, hostname),
@@ -264,6 +265,11 @@ async def take_one(tx: AsyncConnection, site_id: int, target_id: int, now: datet
 async def note(tx: AsyncConnection, target_id: int, facts: Facts) -> None:
     """Keep what is known of a machine."""
     await tx.execute(_FACTS, {"id": target_id, **{name: storable(getattr(facts, name)) for name in Facts.__slots__}})
+
+
+async def name(tx: AsyncConnection, target_id: int, hostname: str) -> None:
+    """What a machine is called that has not said it itself."""
+    await tx.execute(_NAME, {"id": target_id, "hostname": hostname})
 
 
 async def lines_of(tx: AsyncConnection, target_id: int) -> list[dict[str, Any]]:

@@ -14,10 +14,12 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill import agents
 from watchbill.agents import APPROVALS
 from watchbill.core.onboarding_states import (
     MOVES,
     OPEN_STATES,
+    STAYS_THERE,
     OnboardingReason,
     OnboardingState,
     counted_as,
@@ -232,6 +234,7 @@ async def withdraw_run(tx: AsyncConnection, run_id: int, why: str, now: datetime
         OnboardingMove(row.id, _S.SKIPPED, _R.CANCELLED, words.get(OnboardingState(row.state), began)) for row in rows
     ]
     await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
+    await agents.withdraw_requests(tx, [row.id for row in rows if row.state != _S.PENDING], now)
     await move_onboarding(tx, moves, now)
 
 
@@ -240,7 +243,9 @@ async def give_up_onboarding(tx: AsyncConnection, run_id: int, error: str, now: 
     rows = (await tx.execute(_OF_RUN, {"run_id": run_id})).all()
     detail = f"Nothing was looked at: {error}."
     never = (await tx.execute(_NEVER_BEGUN, {"run_id": run_id, "now": now, "detail": storable(detail)})).all()
-    await publish_occurrences(tx, [(row.job_id, row.id) for row in never], now)
+    if never:
+        await publish_occurrences(tx, [(row.job_id, row.id) for row in never], now)
+        return
     await tx.execute(CUT_OFF, {"ids": [row.id for row in rows], "now": now.isoformat()})
     why = f"No worker came to an end with this run: {error}."
     await move_onboarding(tx, [OnboardingMove(row.id, _S.FAILED, _R.GAVE_UP, why) for row in rows], now)
@@ -261,6 +266,8 @@ async def close_onboarding(tx: AsyncConnection, run_id: int, now: datetime) -> i
 async def end_onboarding(tx: AsyncConnection, end: OnboardingMove, now: datetime) -> None:
     """What came of a machine that a worker was at. What of its timeline was under way then was cut off."""
     await tx.execute(CUT_OFF, {"ids": [end.target_id], "now": now.isoformat()})
+    if end.state is _S.FAILED and end.reason not in STAYS_THERE:
+        await agents.withdraw_requests(tx, [end.target_id], now)
     await move_onboarding(tx, [end], now)
     if end.state is _S.WAITING_APPROVAL:
         # Its request may have been decided by now, and who follows decisions has looked already.

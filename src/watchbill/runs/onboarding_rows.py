@@ -24,6 +24,7 @@ SELECT t.place, {_COLUMNS} FROM onboarding_targets t
 WHERE t.occurrence_id = :occurrence_id AND {_SEEN}
   AND (CAST(:states AS text[]) IS NULL OR t.state = ANY(:states))
   AND (CAST(:reasons AS text[]) IS NULL OR t.reason = ANY(:reasons))
+  AND (CAST(:ids AS bigint[]) IS NULL OR t.id = ANY(:ids))
   AND (CAST(:q AS text) IS NULL OR host(t.address) LIKE :q OR lower(coalesce(t.hostname, '')) LIKE :q
     OR lower(array_to_string(t.names, ' ')) LIKE :q)
   AND (CAST(:place AS integer) IS NULL OR (t.place, t.id) > (:place, :last))
@@ -101,6 +102,7 @@ class OnboardingFilter:
     states: Sequence[str] = ()
     reasons: Sequence[str] = ()
     q: str | None = None
+    ids: Sequence[int] = ()
 
 
 async def onboarding_rows(
@@ -119,6 +121,7 @@ async def onboarding_rows(
         "sites": scope.as_list(),
         "states": list(wanted.states) or None,
         "reasons": list(wanted.reasons) or None,
+        "ids": list(wanted.ids) or None,
         "q": f"%{_escaped(wanted.q.lower())}%" if wanted.q else None,
         "place": place,
         "last": last,

@@ -27,8 +27,36 @@ export const waitingCountQuery = (siteId?: number) =>
     },
   });
 
+export const approvalQuery = (approvalId: string | null) =>
+  queryOptions({
+    queryKey: key("approvals", "one", approvalId),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/device_approvals/{approval_id}", { params: { path: { approval_id: approvalId ?? "" } }, signal })),
+    enabled: approvalId !== null,
+    staleTime: 0,
+  });
+
+/** All that wait at a site. */
+export const waitingQuery = (siteId: number | null) =>
+  queryOptions({
+    queryKey: key("approvals", "waiting", siteId),
+    queryFn: async ({ signal }) => {
+      const found: Approval[] = [];
+      let cursor: string | undefined;
+      do {
+        const query = { state: "pending", site_id: siteId ?? undefined, limit: MOST, cursor } as const;
+        const page = await unwrap(api.GET("/api/device_approvals", { params: { query }, signal }));
+        found.push(...page.items);
+        cursor = page.next_cursor ?? undefined;
+      } while (cursor !== undefined);
+      return found;
+    },
+    enabled: siteId !== null,
+    staleTime: 0,
+  });
+
 const path = (one: Approval) => ({ path: { approval_id: one.id } });
-const TOUCHES = ["approvals", "devices", "sites"] as const;
+const TOUCHES = ["approvals", "devices", "sites", "results"] as const;
 
 export const useApprove = () =>
   useApiMutation({
@@ -58,6 +86,14 @@ interface Many {
 export const useDecideMany = () =>
   useApiMutation({
     refusal: "form",
-    run: ({ ids, decision, reason }: Many) => unwrap(api.POST("/api/device_approvals/bulk", { body: { ids, decision, reason } })),
+    run: async ({ ids, decision, reason }: Many) => {
+      const items: Decided[] = [];
+      for (let at = 0; at < ids.length; at += MOST)
+        items.push(
+          ...(await unwrap(api.POST("/api/device_approvals/bulk", { body: { ids: ids.slice(at, at + MOST), decision, reason } })))
+            .items,
+        );
+      return { items };
+    },
     touches: TOUCHES,
   });

@@ -17,6 +17,7 @@ export const STALE: Readonly<Record<Kind, readonly Noun[]>> = {
   "target.changed": ["runs", "waiting"],
   "device.online": ["devices"],
   "device.service_account": ["devices"],
+  "onboarding.changed": [],
   "approval.created": ["approvals"],
   "approval.decided": ["approvals", "devices", "sites"],
   "filter.changed": ["filters"],

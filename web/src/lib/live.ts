@@ -14,6 +14,7 @@ export const KINDS = [
   "target.changed",
   "device.online",
   "device.service_account",
+  "onboarding.changed",
   "approval.created",
   "approval.decided",
   "filter.changed",

@@ -17,7 +17,7 @@ export const paths = {
   home: () => "/",
   signIn: (next?: string) => withQuery("/sign-in", { next }),
   jobs: (query?: Query) => withQuery("/jobs", query),
-  newJob: (query?: { from?: number }) => withQuery("/jobs/new", query),
+  newJob: (query?: { from?: number; kind?: "onboarding"; site?: number }) => withQuery("/jobs/new", query),
   job: (jobId: number) => `/jobs/${id(jobId)}`,
   /** The run of one occurrence (the latest without): live while it runs. */
   jobRun: (jobId: number, occurrence?: string, query?: Query) => withQuery(`/jobs/${id(jobId)}/run`, { occurrence, ...query }),

@@ -24,6 +24,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   "notifications:write": { label: "Write notification rules", about: "Say who is told of what." },
   "channels:write": { label: "Manage channels", about: "Say where notifications lead, out of the Engine." },
   "credentials:write": { label: "Write credentials", about: "Make, change and delete what jobs sign in to devices with." },
+  "packages:write": { label: "Publish the agent", about: "Say what agents are made of, on every device." },
   "variables:write": { label: "Set variables", about: "Set and take away values for sites and devices." },
 };
 

@@ -22,7 +22,8 @@ export interface StateMark {
     | "held"
     | "paused"
     | "due"
-    | "done";
+    | "done"
+    | "credential";
   tone: Tone;
 }
 

@@ -10,7 +10,7 @@ import type { View } from "@/api/views";
 import { BulkBar } from "@/features/jobs/BulkBar";
 import { JOB_COLUMNS } from "@/features/jobs/job-columns";
 import { type Asked, JobCommands } from "@/features/jobs/JobCommands";
-import { JOB_FILTERS, JOB_STATES, HEALTHS, queryOf } from "@/features/jobs/job-filters";
+import { JOB_FILTERS, JOB_KINDS, JOB_STATES, HEALTHS, queryOf } from "@/features/jobs/job-filters";
 import { type JobCommand, JobRowActions } from "@/features/jobs/JobRowActions";
 import { ViewsMenu } from "@/features/views/ViewsMenu";
 import { paths } from "@/lib/paths";
@@ -97,6 +97,7 @@ const JobsPage = () => {
           options={JOB_STATES}
           onChange={(chosen) => setState({ state: chosen })}
         />
+        <FilterSelect label="Any kind" value={state.kind} options={JOB_KINDS} onChange={(kind) => setState({ kind })} />
         <FilterSelect
           label="Any site"
           value={state.site_id === null ? null : String(state.site_id)}

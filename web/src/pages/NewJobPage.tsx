@@ -6,24 +6,25 @@ import { warningsOf } from "@/api/job-editor";
 import { type JobReply, jobQuery } from "@/api/jobs";
 import { asProblem } from "@/api/problem";
 import { useMay } from "@/api/session";
-import { copyOf, newDraft } from "@/features/job-editor/form";
+import { copyOf, newDraft, newOnboardingDraft } from "@/features/job-editor/form";
 import { ImportDialog } from "@/features/job-editor/ImportDialog";
 import { NewJob } from "@/features/job-editor/NewJob";
 import { notify } from "@/features/job-editor/notify";
 import { paths } from "@/lib/paths";
-import { wholeNumber } from "@/lib/search-params";
+import { oneOf, wholeNumber } from "@/lib/search-params";
 import { browserZone } from "@/lib/time";
 import { useUrlState } from "@/lib/url-state";
+import { AppLink } from "@/ui/AppLink";
 import { EmptyState } from "@/ui/EmptyState";
 import { Icon } from "@/ui/icons";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 
-const FIELDS = { from: wholeNumber() };
+const FIELDS = { from: wholeNumber(), kind: oneOf(["onboarding"] as const), site: wholeNumber() };
 
-/** `/jobs/new`, and with `from` a copy of another job. */
+/** `/jobs/new`; with `from` a copy of another job; with `kind=onboarding` one that looks for machines, at the site of `site`. */
 const NewJobPage = () => {
-  const [{ from }] = useUrlState(FIELDS);
+  const [{ from, kind, site }] = useUrlState(FIELDS);
   const may = useMay("jobs:write");
   const navigate = useNavigate();
   const [isImporting, setImporting] = useState(false);
@@ -44,21 +45,45 @@ const NewJobPage = () => {
   return (
     <>
       <PageHeader
-        title={from === null ? "New job" : "Copy of a job"}
+        title={from !== null ? "Copy of a job" : kind === "onboarding" ? "Onboard devices" : "New job"}
         actions={
-          <Button variant="default" leftSection={<Icon name="upload" size={14} />} onClick={() => setImporting(true)}>
-            From a file…
-          </Button>
+          <>
+            {from === null && kind === null && (
+              <Button
+                variant="default"
+                component={AppLink}
+                to={paths.newJob({ kind: "onboarding" })}
+                leftSection={<Icon name="onboarding" size={14} />}
+              >
+                Onboard devices instead
+              </Button>
+            )}
+            <Button variant="default" leftSection={<Icon name="upload" size={14} />} onClick={() => setImporting(true)}>
+              From a file…
+            </Button>
+          </>
         }
-      />
-      {from === null ? <Blank onSaved={saved} /> : <Copy key={from} from={from} onSaved={saved} />}
+      >
+        {kind === "onboarding" && from === null && "Looks for machines in a network and brings the agent onto them."}
+      </PageHeader>
+      {from === null ? (
+        <Blank key={kind} isOnboarding={kind === "onboarding"} siteId={site} onSaved={saved} />
+      ) : (
+        <Copy key={from} from={from} onSaved={saved} />
+      )}
       {isImporting && <ImportDialog onSaved={saved} onClose={() => setImporting(false)} />}
     </>
   );
 };
 
-const Blank = ({ onSaved }: { onSaved: (job: JobReply) => void }) => {
-  const first = useMemo(() => newDraft(browserZone()), []);
+interface BlankProps {
+  isOnboarding: boolean;
+  siteId: number | null;
+  onSaved: (job: JobReply) => void;
+}
+
+const Blank = ({ isOnboarding, siteId, onSaved }: BlankProps) => {
+  const [first] = useState(() => (isOnboarding ? newOnboardingDraft(browserZone(), siteId) : newDraft(browserZone())));
   return <NewJob first={first} onSaved={onSaved} />;
 };
 

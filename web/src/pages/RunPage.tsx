@@ -7,6 +7,7 @@ import { useFollowed } from "@/features/run/use-run";
 import { useIdParam } from "@/lib/use-id-param";
 import { useUrlState } from "@/lib/url-state";
 import { JobFrame } from "@/pages/JobFrame";
+import { OnboardingView } from "@/pages/OnboardingView";
 import { RunView } from "@/pages/RunView";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
@@ -28,6 +29,7 @@ const RunPage = () => {
         {job.error ? <ProblemAlert problem={job.error} onRetry={() => void job.refetch()} /> : <Reading />}
       </>
     );
+  if (one.data && job.data.job_kind === "onboarding") return <OnboardingView key={one.data.id} job={job.data} one={one.data} />;
   if (one.data) return <RunView key={one.data.id} job={job.data} one={one.data} state={state} setState={setState} />;
   return (
     <JobFrame job={job.data} tab="run">

@@ -8,6 +8,7 @@ import { useMay } from "@/api/session";
 import { type Site, siteQuery, useDeleteSite, useUpdateSite } from "@/api/sites";
 import { AutoApprovalPanel } from "@/features/sites/AutoApprovalPanel";
 import { EnrolPanel } from "@/features/sites/EnrolPanel";
+import { OnboardingPanel } from "@/features/sites/OnboardingPanel";
 import { DeviceCount } from "@/features/sites/site-columns";
 import { SiteForm } from "@/features/sites/SiteForm";
 import { paths } from "@/lib/paths";
@@ -43,8 +44,24 @@ const TheSite = ({ site }: { site: Site }) => {
     remove.reset();
     setAsked(null);
   };
+  const jobs = useMay("jobs:write");
   const actions = (
     <>
+      <span title={jobs.reason ?? undefined}>
+        {jobs.allowed ? (
+          <Button
+            component={AppLink}
+            to={paths.newJob({ kind: "onboarding", site: site.id })}
+            leftSection={<Icon name="onboarding" size={14} />}
+          >
+            Onboard devices
+          </Button>
+        ) : (
+          <Button disabled leftSection={<Icon name="onboarding" size={14} />}>
+            Onboard devices
+          </Button>
+        )}
+      </span>
       <Button
         variant="default"
         leftSection={<Icon name="edit" size={14} />}
@@ -73,6 +90,7 @@ const TheSite = ({ site }: { site: Site }) => {
       </PageHeader>
       <Panels main>
         <PanelColumn>
+          <OnboardingPanel siteId={site.id} />
           <EnrolPanel site={site} waiting={waits} mayDecide={decide} />
           <AutoApprovalPanel site={site} reason={decide.reason} />
         </PanelColumn>

@@ -47,6 +47,7 @@ import {
   Play,
   Plug,
   Plus,
+  Radar,
   RotateCcw,
   Search,
   Send,
@@ -73,6 +74,7 @@ import {
 export const ICONS = {
   // things
   job: CalendarClock,
+  onboarding: Radar,
   calendar: Calendar,
   ledger: FileText,
   away: MoonStar,

@@ -19506,6 +19506,8 @@ export interface operations {
                 reason?: components["schemas"]["OnboardingReason"][];
                 /** @description part of an address, a name or a host name */
                 q?: string | null;
+                /** @description only these rows; may be repeated */
+                target_id?: number[];
             };
             header?: never;
             path: {

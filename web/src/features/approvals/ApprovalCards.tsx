@@ -7,7 +7,7 @@ import { Instant } from "@/ui/Instant";
 import { StateBadge } from "@/ui/StateBadge";
 import classes from "./approvals.module.css";
 import { oddness } from "./duplicates";
-import { Fingerprint, Odd, systemOf } from "./parts";
+import { BroughtBy, Fingerprint, Odd, systemOf } from "./parts";
 
 interface ApprovalCardsProps {
   approvals: readonly Approval[];
@@ -62,6 +62,7 @@ export const ApprovalCards = ({ approvals, selected, onSelect, reason, onDecide,
               { label: "Asks from", value: one.remote_addr },
               { label: "Site", value: one.site_name },
               { label: "System", value: systemOf(one) },
+              ...(one.onboarding ? [{ label: "Brought by", value: <BroughtBy approval={one} /> }] : []),
               ...(one.reason ? [{ label: "Why", value: one.reason }] : []),
             ]}
           />

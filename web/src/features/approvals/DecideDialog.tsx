@@ -3,7 +3,7 @@ import { useState } from "react";
 import { type Approval, type Decision, type Resolution, useApprove, useDeny } from "@/api/approvals";
 import { FactList } from "@/ui/FactList";
 import { ProblemAlert } from "@/ui/ProblemAlert";
-import { Fingerprint, systemOf } from "./parts";
+import { BroughtBy, Fingerprint, systemOf } from "./parts";
 
 interface DecideDialogProps {
   decision: Decision;
@@ -24,6 +24,7 @@ export const DecideDialog = (props: DecideDialogProps) => {
             { label: "Site", value: approval.site_name },
             { label: "Asks from", value: approval.remote_addr },
             { label: "System", value: systemOf(approval) },
+            ...(approval.onboarding ? [{ label: "Brought by", value: <BroughtBy approval={approval} /> }] : []),
             { label: "Fingerprint", value: <Fingerprint approval={approval} /> },
           ]}
         />
@@ -67,7 +68,10 @@ const Yes = ({ approval, onClose, onDone }: DecideDialogProps) => {
           </Radio.Group>
         ) : (
           <Text size="sm">
-            Compare the fingerprint with what the machine prints. Once approved, jobs for “{approval.site_name}” run there.
+            {approval.onboarding
+              ? "The agent was installed there by the Engine itself, which asked with a code for this machine alone."
+              : "Compare the fingerprint with what the machine prints."}{" "}
+            Once approved, jobs for “{approval.site_name}” run there.
           </Text>
         )}
         <ProblemAlert problem={approve.error} />

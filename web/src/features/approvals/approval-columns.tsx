@@ -6,10 +6,25 @@ import { Instant } from "@/ui/Instant";
 import type { Column } from "@/ui/table-columns";
 import classes from "./approvals.module.css";
 import { oddness } from "./duplicates";
-import { Fingerprint, Odd, systemOf } from "./parts";
+import { BroughtBy, Fingerprint, Odd, systemOf } from "./parts";
 
 /** The columns of the list of requests; `all` are those that are read, for telling which look alike. */
-export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): readonly Column<Approval>[] => [
+export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): readonly Column<Approval>[] => {
+  const hasBrought = all.some((one) => one.onboarding);
+  const columns = columnsOf(all, isWaiting, hasBrought);
+  return hasBrought ? columns.map((one) => ({ ...one, width: NARROW[one.id] ?? one.width })) : columns;
+};
+
+/** Where the column of jobs takes its room. */
+const NARROW: Readonly<Record<string, number>> = {
+  hostname: 150,
+  key_fingerprint: 235,
+  remote_addr: 95,
+  os_name: 120,
+  site_name: 88,
+};
+
+const columnsOf = (all: readonly Approval[], isWaiting: boolean, hasBrought: boolean): readonly Column<Approval>[] => [
   {
     id: "hostname",
     header: "Machine",
@@ -39,6 +54,7 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
     width: 105,
     cell: (one) => <AppLink to={paths.site(one.site_id)}>{one.site_name}</AppLink>,
   },
+  ...(hasBrought ? [brought] : []),
   {
     id: "created_at",
     header: "Asked",
@@ -56,6 +72,13 @@ export const approvalColumns = (all: readonly Approval[], isWaiting: boolean): r
   },
   ...(isWaiting ? [] : decided),
 ];
+
+const brought: Column<Approval> = {
+  id: "onboarding",
+  header: "Brought by",
+  width: 145,
+  cell: (one) => (one.onboarding ? <BroughtBy approval={one} /> : "by hand"),
+};
 
 const decided: readonly Column<Approval>[] = [
   { id: "decided_at", header: "Decided", width: 105, cell: (one) => <Instant at={one.decided_at} show="relative" /> },

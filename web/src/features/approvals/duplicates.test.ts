@@ -22,6 +22,7 @@ const request = (id: string, more: Partial<Approval> = {}): Approval => ({
   expires_at: "2026-11-30T10:00:00Z",
   decided_at: null,
   decided_by: null,
+  onboarding: null,
   ...more,
 });
 

@@ -1,9 +1,9 @@
 import type { Change } from "./changes";
-import { asLines } from "./definition-text";
+import { asLines, numbersOf, ownLines } from "./definition-text";
 import { fieldInWords, valueInWords } from "./field-words";
 import type { Target } from "./form";
 import classes from "./job-editor.module.css";
-import { AssemblyName, TargetLabel } from "./names";
+import { AssemblyName, CredentialNames, SiteName, TargetLabel } from "./names";
 
 interface ChangeListProps {
   changes: readonly Change[];
@@ -30,10 +30,10 @@ export const ChangeList = ({ changes, sides = ["Before", "After"] }: ChangeListP
           <tr key={one.field}>
             <th scope="row">{fieldInWords(one.field)}</th>
             <td>
-              <Value field={one.field} value={one.before} />
+              <Value field={one.field} value={one.before} other={one.after} />
             </td>
             <td>
-              <Value field={one.field} value={one.after} />
+              <Value field={one.field} value={one.after} other={one.before} />
             </td>
           </tr>
         ))}
@@ -50,7 +50,12 @@ const isTarget = (field: string, value: unknown): value is Target =>
 
 const withoutNulls = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, one: unknown) => one ?? undefined));
 
-const Value = ({ field, value }: { field: string; value: unknown }) => {
+const SCOPE = /^targets\.(0|onboarding_scope)\.(entries|exclusions)$/;
+
+const Value = ({ field, value, other }: { field: string; value: unknown; other: unknown }) => {
+  if (SCOPE.test(field)) return <pre className={classes.raw}>{ownLines(value, other)}</pre>;
+  if (field === "credential_ids") return <CredentialNames ids={numbersOf(value)} />;
+  if (/^targets\.(0|onboarding_scope)\.site_id$/.test(field) && typeof value === "number") return <SiteName id={value} />;
   if (isTarget(field, value)) return <TargetLabel target={value} />;
   if (field.endsWith(".order")) return <>another one</>;
   if (field.endsWith(".assembly_id") && typeof value === "string") return <AssemblyName id={value} />;

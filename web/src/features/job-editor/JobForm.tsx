@@ -6,11 +6,14 @@ import { Icon } from "@/ui/icons";
 import { AssembliesSection } from "./AssembliesSection";
 import { BasicsSection } from "./BasicsSection";
 import { ContextSection } from "./ContextSection";
+import { InstallSection } from "./InstallSection";
 import classes from "./job-editor.module.css";
 import { PoliciesSection } from "./PoliciesSection";
 import { ScheduleSection } from "./ScheduleSection";
+import { ScopeSection } from "./ScopeSection";
 import { SectionLinks } from "./Section";
-import { isRefusal } from "./sections";
+import { isRefusal, ONBOARDING_SECTIONS } from "./sections";
+import { SignInSection } from "./SignInSection";
 import { Summary } from "./Summary";
 import { TargetsSection } from "./TargetsSection";
 import type { JobForm } from "./use-job-form";
@@ -41,6 +44,7 @@ interface JobFormViewProps {
 /** The sections, the summary beside them, and the bar with the save. */
 export const JobFormView = (props: JobFormViewProps) => {
   const { form, preview, problems, isNew, readOnly, notices, onSave } = props;
+  const { onboarding } = form.draft;
   const place = useRef<HTMLFormElement>(null);
   // Also while one types; not past a dialog, which has a button of its own.
   useHotkeys([["mod+S", () => !document.querySelector("[role=dialog]") && place.current?.requestSubmit()]], []);
@@ -55,16 +59,27 @@ export const JobFormView = (props: JobFormViewProps) => {
       }}
     >
       <div className={classes.main}>
-        <SectionLinks problems={problems} />
+        <SectionLinks problems={problems} sections={onboarding ? ONBOARDING_SECTIONS : undefined} />
         {notices}
         <fieldset className={classes.fields} disabled={readOnly !== null}>
           <legend className="wb-only-read">The job</legend>
           <BasicsSection form={form} problems={problems} />
-          <AssembliesSection form={form} problems={problems} />
-          <TargetsSection form={form} problems={problems} />
-          <ScheduleSection form={form} problems={problems} isNew={isNew} />
-          <ContextSection form={form} problems={problems} />
-          <PoliciesSection form={form} problems={problems} />
+          {onboarding ? (
+            <>
+              <ScopeSection form={form} onboarding={onboarding} problems={problems} />
+              <SignInSection form={form} onboarding={onboarding} problems={problems} />
+              <ScheduleSection form={form} problems={problems} isNew={isNew} />
+              <InstallSection form={form} onboarding={onboarding} problems={problems} />
+            </>
+          ) : (
+            <>
+              <AssembliesSection form={form} problems={problems} />
+              <TargetsSection form={form} problems={problems} />
+              <ScheduleSection form={form} problems={problems} isNew={isNew} />
+              <ContextSection form={form} problems={problems} />
+              <PoliciesSection form={form} problems={problems} />
+            </>
+          )}
         </fieldset>
         {props.below}
         {!readOnly && <SaveBar {...props} />}
@@ -74,6 +89,7 @@ export const JobFormView = (props: JobFormViewProps) => {
         problems={problems}
         error={preview.error}
         isBusy={preview.isBehind}
+        isOnboarding={onboarding !== null}
         zone={form.draft.schedule.timezone}
       />
     </form>

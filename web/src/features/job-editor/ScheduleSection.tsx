@@ -52,7 +52,7 @@ export const ScheduleSection = ({ form, problems, isNew }: ScheduleSectionProps)
           </Button>
         </div>
       )}
-      {now.type !== "" && now.type !== "immediately" && <ZoneFields form={form} />}
+      {now.type !== "" && now.type !== "immediately" && <ZoneFields form={form} isFixed={draft.onboarding !== null} />}
       <div className={classes.triple}>
         {fields.includes("start") && (
           <MomentInput

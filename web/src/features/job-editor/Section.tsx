@@ -7,16 +7,18 @@ import classes from "./job-editor.module.css";
 interface SectionProps {
   id: SectionId;
   problems: readonly FieldProblem[];
+  /** How it is called where not as usual. */
+  title?: string;
   /** A line below the title. */
   about?: ReactNode;
   children: ReactNode;
 }
 
 /** One part of the form. Where something in it is wrong, its title says so. */
-export const Section = ({ id, problems, about, children }: SectionProps) => (
+export const Section = ({ id, problems, title, about, children }: SectionProps) => (
   <section className={`wb-panel ${classes.section}`} id={`section-${id}`} aria-labelledby={`title-${id}`}>
     <h2 id={`title-${id}`} className={classes.title} tabIndex={-1}>
-      {SECTIONS.find((one) => one.id === id)?.title}
+      {title ?? SECTIONS.find((one) => one.id === id)?.title}
       <SectionMark id={id} problems={problems} />
     </h2>
     {about && <p className={classes.about}>{about}</p>}
@@ -42,10 +44,15 @@ export const goToSection = (id: SectionId): void => {
   document.getElementById(`title-${id}`)?.focus({ preventScroll: true });
 };
 
+interface SectionLinksProps {
+  problems: readonly FieldProblem[];
+  sections?: readonly { id: SectionId; title: string }[];
+}
+
 /** Chips that lead to the sections, with their marks. */
-export const SectionLinks = ({ problems }: { problems: readonly FieldProblem[] }) => (
+export const SectionLinks = ({ problems, sections = SECTIONS }: SectionLinksProps) => (
   <nav className={classes.jumps} aria-label="Sections of the form">
-    {SECTIONS.map((one) => (
+    {sections.map((one) => (
       <button key={one.id} type="button" className={classes.jump} onClick={() => goToSection(one.id)}>
         {one.title}
         <SectionMark id={one.id} problems={problems} />

@@ -17,12 +17,14 @@ interface SummaryProps {
   problems: readonly FieldProblem[];
   error: ApiProblem | null;
   isBusy: boolean;
+  /** It looks for machines, instead of running on those that are known. */
+  isOnboarding?: boolean;
   /** The zone of the schedule. */
   zone: string;
 }
 
 /** What the job would do if it were saved now, as the Engine says it while one types. */
-export const Summary = ({ preview, problems, error, isBusy, zone }: SummaryProps) => (
+export const Summary = ({ preview, problems, error, isBusy, isOnboarding = false, zone }: SummaryProps) => (
   <aside className={`wb-panel ${classes.summary}`} aria-label="What it would do">
     <h2 className={classes.title}>
       What it would do
@@ -36,11 +38,17 @@ export const Summary = ({ preview, problems, error, isBusy, zone }: SummaryProps
           <p>{preview.schedule_text ?? "Not chosen yet."}</p>
           <SummaryDates instants={preview.instants} zone={zone} />
         </Part>
-        <Part title="Who, as things stand">
-          <Who targets={preview.targets} />
-          {preview.waves.length > 0 && <p>Waves: {preview.waves.map((one) => one.toLocaleString("en")).join(", then ")}.</p>}
-        </Part>
-        <Part title="What, on each of them">
+        {isOnboarding ? (
+          <Part title="Where">
+            <Where addresses={preview.addresses} />
+          </Part>
+        ) : (
+          <Part title="Who, as things stand">
+            <Who targets={preview.targets} />
+            {preview.waves.length > 0 && <p>Waves: {preview.waves.map((one) => one.toLocaleString("en")).join(", then ")}.</p>}
+          </Part>
+        )}
+        <Part title={isOnboarding ? "What happens there" : "What, on each of them"}>
           {preview.steps.length ? (
             <ul className={classes.steps}>
               {preview.steps.map((one) => (
@@ -48,7 +56,7 @@ export const Summary = ({ preview, problems, error, isBusy, zone }: SummaryProps
               ))}
             </ul>
           ) : (
-            <p>No assembly is chosen yet.</p>
+            <p>{isOnboarding ? "Nothing that can be said yet." : "No assembly is chosen yet."}</p>
           )}
         </Part>
       </>
@@ -80,6 +88,17 @@ const Blockers = ({ problems }: { problems: readonly FieldProblem[] }) =>
         ))}
       </ul>
     </div>
+  );
+
+/** How many addresses are looked at; null where the scope is not right yet. */
+const Where = ({ addresses }: { addresses: number | null }) =>
+  addresses === null ? (
+    <p>The scope is not right yet.</p>
+  ) : (
+    <p>
+      <strong className={classes.number}>{addresses.toLocaleString("en")}</strong>{" "}
+      {addresses === 1 ? "address or name" : "addresses and names"}, each looked at once
+    </p>
   );
 
 const Who = ({ targets }: { targets: Preview["targets"] }) => {

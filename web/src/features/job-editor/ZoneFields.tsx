@@ -19,25 +19,27 @@ const zones = (chosen: string): string[] => [
   ...new Set([...(chosen ? [chosen] : []), browserZone(), "UTC", ...Intl.supportedValuesOf("timeZone")]),
 ];
 
-/** On whose clocks the times are read. */
-export const ZoneFields = ({ form }: { form: JobForm }) => {
+/** On whose clocks the times are read. `isFixed`: there are no devices yet whose clocks could be followed. */
+export const ZoneFields = ({ form, isFixed = false }: { form: JobForm; isFixed?: boolean }) => {
   const { draft, schedule, fault } = form;
   const { timezone, timezone_source } = draft.schedule;
   return (
     <div className={classes.pair}>
-      <Select
-        label="Whose clocks"
-        description={MEANS[timezone_source]}
-        inputWrapperOrder={["label", "input", "description", "error"]}
-        data={SOURCES}
-        value={timezone_source}
-        allowDeselect={false}
-        onChange={(chosen) => {
-          const source = chosen === "site" || chosen === "device" ? chosen : "fixed";
-          schedule({ timezone_source: source, timezone: timezone || browserZone() });
-        }}
-        error={fault("schedule.timezone_source")}
-      />
+      {!isFixed && (
+        <Select
+          label="Whose clocks"
+          description={MEANS[timezone_source]}
+          inputWrapperOrder={["label", "input", "description", "error"]}
+          data={SOURCES}
+          value={timezone_source}
+          allowDeselect={false}
+          onChange={(chosen) => {
+            const source = chosen === "site" || chosen === "device" ? chosen : "fixed";
+            schedule({ timezone_source: source, timezone: timezone || browserZone() });
+          }}
+          error={fault("schedule.timezone_source")}
+        />
+      )}
       {timezone_source === "fixed" && (
         <Select
           label="Time zone"

@@ -24,19 +24,26 @@ export const labelOf = (target: unknown): string => {
 
 const TARGETS = new Set(["targets", "exclusions", "policies.waves.canary.targets"]);
 
+/** The one scope of a job that looks for machines, which is no list of targets. */
+const scopeOf = (list: unknown): Json | null => {
+  const [one] = asList(list);
+  return isObject(one) && one["kind"] === "onboarding_scope" ? one : null;
+};
+
 export const changesBetween = (before: Draft, after: Draft): Change[] => differ(shownOf(before), shownOf(after), "");
 
 const differ = (before: unknown, after: unknown, path: string): Change[] => {
   if (isSame(before, after)) return [];
+  const [old, now] = [scopeOf(before), scopeOf(after)];
+  if (path === "targets" && old && now) return differ(old, now, "targets.0");
   if (TARGETS.has(path)) return differTargets(asList(before), asList(after), path);
   if (isObject(before) && isObject(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
     return names.flatMap((name) => differ(before[name], after[name], join(path, name)));
   }
   if (path === "components" && Array.isArray(before) && Array.isArray(after)) {
-    const [old, now]: [unknown[], unknown[]] = [before, after];
-    return Array.from({ length: Math.max(old.length, now.length) }).flatMap((_, at) =>
-      differ(old[at] ?? null, now[at] ?? null, join(path, at)),
+    return Array.from({ length: Math.max(before.length, after.length) }).flatMap((_, at) =>
+      differ(before[at] ?? null, after[at] ?? null, join(path, at)),
     );
   }
   return [{ field: path, before: before ?? null, after: after ?? null }];
@@ -76,6 +83,8 @@ interface Three {
 const merge = ({ base, mine, theirs }: Three, path: string, clashes: Change[]): unknown => {
   if (isSame(mine, base)) return theirs;
   if (isSame(theirs, base) || isSame(mine, theirs)) return mine;
+  const scopes = { base: scopeOf(base), mine: scopeOf(mine), theirs: scopeOf(theirs) };
+  if (path === "targets" && scopes.base && scopes.mine && scopes.theirs) return [merge(scopes, "targets.0", clashes)];
   if (TARGETS.has(path)) return mergeTargets(asList(base), asList(mine), asList(theirs));
   if (isObject(base) && isObject(mine) && isObject(theirs)) {
     const names = [...new Set([...Object.keys(theirs), ...Object.keys(mine)])];

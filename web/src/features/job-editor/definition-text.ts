@@ -36,3 +36,26 @@ const scalar = (value: unknown): string => {
     return /^[\w./][\w ./-]*$/.test(value) && !/^(null|true|false|\d.*)$/.test(value) ? value : JSON.stringify(value);
   return JSON.stringify(value);
 };
+
+const SHOWN = 30;
+
+/** The lines of a scope that the other side does not have; and how many both have. */
+export const ownLines = (value: unknown, other: unknown): string => {
+  const [mine, theirs] = [textsOf(value), new Set(textsOf(other))];
+  const own = mine.filter((one) => !theirs.has(one) && one.trim() !== "");
+  const rest = mine.length - own.length;
+  return [
+    ...own.slice(0, SHOWN),
+    ...(own.length > SHOWN ? [`… and ${(own.length - SHOWN).toLocaleString("en")} more`] : []),
+    ...(rest > 0 ? [`(${rest.toLocaleString("en")} ${rest === 1 ? "line" : "lines"} as on the other side)`] : []),
+    ...(mine.length === 0 ? ["–"] : []),
+  ].join("\n");
+};
+
+const textsOf = (value: unknown): string[] => {
+  const texts = Array.isArray(value) ? value : [value];
+  return texts.filter((one) => typeof one === "string").flatMap((one) => one.split("\n"));
+};
+
+export const numbersOf = (value: unknown): number[] =>
+  Array.isArray(value) ? value.filter((one) => typeof one === "number") : [];

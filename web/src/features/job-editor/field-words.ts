@@ -14,6 +14,16 @@ const LABELS: Readonly<Record<string, string>> = {
   execution_context: "Execution context",
   credential_id: "Credential",
   use_service_account: "Service account",
+  credential_ids: "Credentials",
+  "targets.0.site_id": "Site",
+  "targets.0.entries": "Addresses",
+  "targets.0.exclusions": "Addresses left out",
+  "components.0.platform": "Platform",
+  "components.0.install_branch": "Install branch",
+  "components.0.ssh_port": "SSH port",
+  "components.0.winrm_port": "WinRM port",
+  "components.0.smb_port": "SMB port",
+  "components.0.concurrency": "Machines at once",
   "schedule.type": "Schedule",
   "schedule.timezone": "Time zone",
   "schedule.timezone_source": "Whose clocks",
@@ -51,9 +61,14 @@ const LABELS: Readonly<Record<string, string>> = {
 
 const sentence = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1).replaceAll("_", " ");
 
-export const fieldInWords = (field: string): string => {
+export const fieldInWords = (given: string): string => {
+  const field = given.replace(/^targets\.onboarding_scope\./, "targets.0."); // as the API's revisions call it
   const label = LABELS[field];
   if (label) return label;
+  const line = /^targets\.0\.(entries|exclusions)\.(\d+)$/.exec(field);
+  if (line) return `${LABELS[`targets.0.${line[1] ?? ""}`] ?? ""}, line ${String(Number(line[2]) + 1)}`;
+  const place = /^credential_ids\.(\d+)$/.exec(field)?.[1];
+  if (place !== undefined) return `Credential ${String(Number(place) + 1)}`;
   const [, at, ...rest] = /^components\.(\d+)\.?(.*)$/.exec(field) ?? [];
   if (at !== undefined) {
     const inner = (rest[0] ?? "").replace(/^variables\./, "").replace("assembly_id", "assembly");

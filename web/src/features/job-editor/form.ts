@@ -2,6 +2,16 @@ import type { JobBody, JobToSave } from "@/api/job-editor";
 import type { JobReply } from "@/api/jobs";
 import { isRemote } from "@/lib/kinds";
 import { sentLogin } from "./login";
+import {
+  isOnboardingComponent,
+  isOnboardingScope,
+  newOnboarding,
+  type OnboardingComponent,
+  type OnboardingDraft,
+  onboardingDraft,
+  type OnboardingScope,
+  sentOnboarding,
+} from "./onboarding-form";
 
 /**
  * The job as the form holds it: from the API's reply to a draft, and back to what a save sends. What the form does not show goes
@@ -11,9 +21,9 @@ import { sentLogin } from "./login";
 export type Policies = NonNullable<JobBody["policies"]>;
 export type Waves = NonNullable<Policies["waves"]>;
 export type Duration = NonNullable<JobBody["duration"]>;
-export type Target = JobBody["targets"][number];
+export type Target = Exclude<JobBody["targets"][number], OnboardingScope>;
 export type Exclusion = NonNullable<JobBody["exclusions"]>[number];
-export type Component = JobBody["components"][number];
+export type Component = Exclude<JobBody["components"][number], OnboardingComponent>;
 export type Context = NonNullable<JobBody["execution_context"]>;
 type Rest = Readonly<Record<string, unknown>>;
 
@@ -65,6 +75,8 @@ export interface Draft {
   policies: Policies;
   /** null = as it is; of a new job: enabled. */
   enabled: boolean | null;
+  /** Of a job that brings machines under management: then components, targets and context have no meaning. */
+  onboarding: OnboardingDraft | null;
   rest: Rest;
 }
 
@@ -151,7 +163,15 @@ export const newDraft = (timezone: string): Draft => ({
   duration: {},
   policies: DEFAULT_POLICIES,
   enabled: null,
+  onboarding: null,
   rest: {},
+});
+
+/** A job that looks for machines at a site, once and at once unless somebody says otherwise. */
+export const newOnboardingDraft = (timezone: string, siteId: number | null): Draft => ({
+  ...newDraft(timezone),
+  schedule: scheduleDraft({ type: "immediately", timezone }),
+  onboarding: newOnboarding(siteId),
 });
 
 type Definition = Partial<Omit<JobReply, "schedule">> & { schedule?: Readonly<Record<string, unknown>> };
@@ -164,14 +184,15 @@ export const draftOf = (job: Definition): Draft => {
     name: name ?? "",
     description: description ?? "",
     tags: tags ?? [],
-    components: (components ?? []).map(componentDraft),
-    targets: targets ?? [],
+    components: (components ?? []).flatMap((one) => (isOnboardingComponent(one) ? [] : [componentDraft(one)])),
+    targets: (targets ?? []).flatMap((one) => (isOnboardingScope(one) ? [] : [one])),
     exclusions: exclusions ?? [],
     schedule: scheduleDraft(schedule ?? {}),
     execution_context: execution_context ?? "system",
     duration: duration ?? {},
     policies: { ...DEFAULT_POLICIES, ...policies },
     enabled: null,
+    onboarding: onboardingDraft(job),
     rest: Object.fromEntries(Object.entries(more).filter(([one]) => one !== "enabled" && !READ_ONLY.includes(one))),
   };
 };
@@ -272,6 +293,7 @@ const build = (draft: Draft, valueOf: (value: unknown) => unknown): JobToSave =>
   duration: draft.duration,
   policies: policiesOf(draft),
   ...(draft.enabled === null ? {} : { enabled: draft.enabled }),
+  ...(draft.onboarding ? sentOnboarding(draft.onboarding) : {}),
 });
 
 const componentOf = (draft: ComponentDraft, valueOf: (value: unknown) => unknown): Component => ({

@@ -1,4 +1,5 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { credentialChoices } from "@/api/credentials";
 import { assemblyQuery, deviceNameQuery, filterNameQuery, siteNameQuery } from "@/api/job-editor";
 import { asProblem } from "@/api/problem";
 import { paths } from "@/lib/paths";
@@ -25,7 +26,7 @@ const FilterName = ({ id }: { id: number }) => {
   const { data, error } = useQuery(filterNameQuery(id));
   return <Shown {...named(data, error, id)} />;
 };
-const SiteName = ({ id }: { id: number }) => {
+export const SiteName = ({ id }: { id: number }) => {
   const { data, error } = useQuery(siteNameQuery(id));
   return <Shown {...named(data, error, id)} />;
 };
@@ -75,4 +76,12 @@ export const targetPath = (target: Target): string | null => {
 export const AssemblyName = ({ id }: { id: string }) => {
   const { data, error } = useQuery(assemblyQuery(id, "latest"));
   return <>{data?.name ?? (error ? `an assembly that is not there (${id})` : "…")}</>;
+};
+
+/** Credentials in their order, by their names where one sees them. */
+export const CredentialNames = ({ ids }: { ids: readonly number[] }) => {
+  const found = useQueries({ queries: [credentialChoices("ssh"), credentialChoices("winrm")] });
+  const all = found.flatMap((one) => one.data ?? []);
+  const names = ids.map((id) => all.find((one) => one.id === id)?.name ?? `credential ${String(id)}`);
+  return <>{names.length ? names.join(", then ") : "–"}</>;
 };

@@ -1,5 +1,6 @@
 import { duration } from "@/lib/time";
 import type { Context, Policies } from "./form";
+import type { Platform } from "./onboarding-form";
 
 /** What each choice means, in one line. */
 
@@ -23,6 +24,26 @@ export const OVERLAPS: readonly Option<Policies["overlap"]>[] = [
   },
   { value: "replace", label: "Replace the old run", means: "What still runs is stopped, then the new run starts." },
   { value: "allow", label: "Run both", means: "Runs may overlap: the same script can run twice on a device at once." },
+];
+
+/** Of a job that looks for machines. */
+export const ONBOARDING_OVERLAPS: readonly Option<Policies["overlap"]>[] = [
+  { value: "skip", label: "Skip the new run", means: "What is being installed goes on; the next time it is looked at again." },
+  { value: "allow", label: "Run both", means: "Runs may overlap; an address that one is at work on is left alone by the other." },
+];
+
+export const PLATFORMS: readonly Option<Platform>[] = [
+  {
+    value: "auto",
+    label: "As each machine shows it",
+    means: "Linux by SSH, Windows by WinRM or SMB, whichever a machine answers.",
+  },
+  { value: "linux", label: "Linux only", means: "By SSH. What is not Linux ends as not supported." },
+  {
+    value: "windows",
+    label: "Windows only",
+    means: "By WinRM, and by SMB where that is closed. What is not Windows ends as not supported.",
+  },
 ];
 
 export const OVERLAP_SCOPES: readonly Option<Policies["overlap_scope"]>[] = [

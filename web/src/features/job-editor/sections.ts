@@ -12,7 +12,18 @@ export const SECTIONS = [
 ] as const;
 export type SectionId = (typeof SECTIONS)[number]["id"];
 
+/** Those of a job that looks for machines: fewer, and called by what they are there. */
+export const ONBOARDING_SECTIONS: readonly { id: SectionId; title: string }[] = [
+  { id: "name", title: "Name" },
+  { id: "targets", title: "Where to look" },
+  { id: "context", title: "Signing in" },
+  { id: "schedule", title: "Schedule" },
+  { id: "policies", title: "Installing" },
+];
+
 const PLACES: readonly (readonly [RegExp, SectionId])[] = [
+  [/^(credential_ids|components\.\d+\.(platform|\w+_port)$)/, "context"],
+  [/^components\.\d+\.(install_branch|concurrency)$/, "policies"],
   [/^(components|policies\.(continue_on_failure|retr))/, "assemblies"],
   [/^(targets|exclusions|policies\.(no_targets|max_change))/, "targets"],
   [/^(schedule|enabled)/, "schedule"],
@@ -34,7 +45,8 @@ export const isRefusal = (problem: FieldProblem): boolean => !NO_REFUSALS.has(pr
 
 /** Not given yet, which a form that is just being filled in is not blamed for. */
 const isLacking = (problem: FieldProblem): boolean =>
-  problem.code === "required" || (problem.code === "length" && /^(name|components|targets)$/.test(problem.field));
+  problem.code === "required" ||
+  (problem.code === "length" && /^(name|components|targets|credential_ids|targets\.0\.entries)$/.test(problem.field));
 
 /** A list of the Engine's that begins with “must have 1 to …” is no help to who has not come so far yet. */
 const LACKING: Readonly<Record<string, string>> = {
@@ -43,10 +55,17 @@ const LACKING: Readonly<Record<string, string>> = {
   targets: "are not chosen yet",
   schedule: "is not chosen yet",
   "schedule.type": "is not chosen yet",
+  credential_ids: "are not chosen yet",
+  "targets.0.site_id": "is not chosen yet",
+  "targets.0.entries": "are not given yet",
 };
 const inPlainWords = (problem: FieldProblem): FieldProblem => {
   const message = isLacking(problem) ? LACKING[problem.field] : undefined;
-  return message === undefined ? problem : { ...problem, message };
+  if (message !== undefined) return { ...problem, message };
+  // Of a line of a scope the field says which it is.
+  return /^targets\.0\.\w+\.\d+$/.test(problem.field)
+    ? { ...problem, message: problem.message.replace(/^line \d+: /, "") }
+    : problem;
 };
 
 /** Which problems are shown beside their fields. `isAsked`: a save was tried, so that everything counts. */

@@ -43,7 +43,7 @@ export const JobHeader = ({ job, tab, mayCreate, busy, actions, menu, onCommand 
     </PageHeader>
     <nav className={classes.tabs} aria-label="Pages of the job">
       <Tab to={paths.job(job.id)} label="Job" isHere={tab === "job"} />
-      <Tab to={paths.jobRun(job.id)} label="Current Run" isHere={tab === "run"} />
+      <Tab to={paths.jobRun(job.id)} label={job.job_kind === "onboarding" ? "Addresses" : "Current Run"} isHere={tab === "run"} />
       <Tab to={paths.jobHistory(job.id)} label="Historical Runs" isHere={tab === "history"} />
     </nav>
   </>

@@ -21,6 +21,12 @@ const Mark = ({ icon, word, sentence, tone }: { icon: IconName; word: string; se
 export const JobNameCell = ({ job }: { job: Job }) => (
   <span className={classes.name}>
     <AppLink to={paths.job(job.id)} className={classes.link} title={job.description || undefined}>
+      {job.job_kind === "onboarding" && (
+        <span className={classes.kind} title="Looks for machines and brings them under management">
+          <Icon name="onboarding" size={14} />
+          <span className="wb-only-read">Onboarding: </span>
+        </span>
+      )}
       {job.name}
     </AppLink>
     {job.state !== "active" && <StateBadge state={job.state} detail={job.state_reason} />}

@@ -1,5 +1,6 @@
 import { Badge } from "@mantine/core";
 import type { Job } from "@/api/jobs";
+import { addressesCountedAs } from "@/api/onboarding";
 import { paths } from "@/lib/paths";
 import { occurrenceState } from "@/lib/states";
 import { AppLink } from "@/ui/AppLink";
@@ -11,7 +12,7 @@ import { StateBadge } from "@/ui/StateBadge";
 import type { Column } from "@/ui/table-columns";
 import { JobNameCell } from "./JobNameCell";
 import { NextDueCell } from "./NextDueCell";
-import { targetsInWords } from "./targets-in-words";
+import { addressesInWords, targetsInWords } from "./targets-in-words";
 
 const LastResult = ({ job }: { job: Job }) => {
   const last = job.last_occurrence;
@@ -22,11 +23,13 @@ const LastResult = ({ job }: { job: Job }) => {
         <StateBadge state={occurrenceState(last)} />
       </AppLink>
       {Object.keys(last.counts).length > 0 && (
-        <CountsBar size="small" counts={last.counts} linkOf={(state) => paths.jobRun(job.id, last.id, { state })} />
+        <CountsBar size="small" counts={last.counts} linkOf={(state) => paths.jobRun(job.id, last.id, queryOf(job, state))} />
       )}
     </span>
   );
 };
+
+const queryOf = (job: Job, state: string) => (job.job_kind === "onboarding" ? addressesCountedAs(state) : { state });
 
 /** The columns of the list of jobs, by the fields that saved views name. */
 export const JOB_COLUMNS: readonly Column<Job>[] = [
@@ -71,7 +74,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
     id: "target_summary",
     header: "Targets",
     width: 150,
-    cell: (job) => <Clamp text={targetsInWords(job.target_summary)} />,
+    cell: (job) => <Clamp text={job.job_kind === "onboarding" ? addressesInWords(job) : targetsInWords(job.target_summary)} />,
   },
   {
     id: "waiting_count",

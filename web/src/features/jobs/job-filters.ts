@@ -15,6 +15,11 @@ export const HEALTHS = [
   { value: "will_not_fire", label: "Will not fire" },
 ] as const;
 
+export const JOB_KINDS = [
+  { value: "automation", label: "Automation" },
+  { value: "onboarding", label: "Onboarding" },
+] as const;
+
 const SORTS = [
   "name",
   "-name",
@@ -34,6 +39,7 @@ export const JOB_FILTERS = {
   state: oneOf(JOB_STATES.map((one) => one.value)),
   health: oneOf(HEALTHS.map((one) => one.value)),
   enabled: flag(),
+  kind: oneOf(JOB_KINDS.map((one) => one.value)),
   site_id: wholeNumber(),
   tag: texts(),
   sort: oneOfOr(SORTS, "name"),
@@ -46,6 +52,7 @@ export const queryOf = (state: Values<typeof JOB_FILTERS>): JobsQuery => ({
   state: state.state ?? undefined,
   health: state.health ?? undefined,
   enabled: state.enabled ?? undefined,
+  kind: state.kind ?? undefined,
   site_id: state.site_id ?? undefined,
   tag: state.tag.length ? state.tag : undefined,
   sort: state.sort,

@@ -57,7 +57,7 @@ export const RunHead = ({ one, chosen, linkOf, verdictLinkOf, originLink, childr
         </AppLink>
       )}
       <span>revision {one.job_revision}</span>
-      {one.runs[0] && <span>{contextInWords(one.runs[0].execution_context)}</span>}
+      {one.runs[0]?.execution_context && <span>{contextInWords(one.runs[0].execution_context)}</span>}
       {one.ignores_windows && (
         <span className={classes.warn}>regardless of windows{one.start_reason ? `: ${one.start_reason}` : ""}</span>
       )}
@@ -68,7 +68,7 @@ export const RunHead = ({ one, chosen, linkOf, verdictLinkOf, originLink, childr
 );
 
 /** How long it takes, against how long it usually does. */
-const Elapsed = ({ one }: { one: Occurrence }) => {
+export const Elapsed = ({ one }: { one: Occurrence }) => {
   const now = useNow();
   if (!one.opened_at) return null;
   const end = one.closed_at ? new Date(one.closed_at) : now;

@@ -27,13 +27,13 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
   };
   if (!site.enrolment_command)
     return (
-      <TitledPanel title="Enrol a device">
+      <TitledPanel title="Enrol a single machine">
         The enrolment code is shown to those who decide about new devices. {mayDecide.reason}
       </TitledPanel>
     );
   return (
     <TitledPanel
-      title="Enrol a device"
+      title="Enrol a single machine"
       actions={
         <Button variant="default" leftSection={<Icon name="token" size={14} />} onClick={() => setIsRotating(true)}>
           New code…
@@ -42,8 +42,8 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
     >
       <ol className={classes.steps}>
         <li>
-          <p>On the Linux machine, with the agent installed, ask to become a device of “{site.name}”:</p>
-          <CopyText text={site.enrolment_command} label="Copy the command" />
+          <p>On the Linux machine: this installs the agent as a service, and asks for it to become a device of “{site.name}”:</p>
+          <CopyText text={site.install_command ?? site.enrolment_command} label="Copy the command" />
         </li>
         <li>
           <p>
@@ -51,11 +51,14 @@ export const EnrolPanel = ({ site, waiting, mayDecide }: EnrolPanelProps) => {
             {waiting ? <strong> ({waiting})</strong> : ""} until somebody says yes. Compare the fingerprint that it prints.
           </p>
         </li>
-        <li>
-          <p>Then let the agent serve, best as a service of the machine:</p>
-          <CopyText text="watchbill-agent run" label="Copy the command" />
-        </li>
       </ol>
+      <div className={classes.other}>
+        <p>
+          Where the agent is installed already it asks by itself, and <code>watchbill-agent service install</code> then has it
+          run:
+        </p>
+        <CopyText text={site.enrolment_command} label="Copy the command for an agent that is there" />
+      </div>
       <Text size="xs" c="dimmed" mt="sm">
         The code is that of this site since <Instant at={site.enrolment_code_rotated_at} siteZone={site.timezone} />. Whoever has
         it may ask to come in, as often as they like.
