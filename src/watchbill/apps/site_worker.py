@@ -114,7 +114,7 @@ class Worker:
             _logger.exception("item.failed", item=lease.item_id, attempt=lease.attempt)
             if not lease.is_last_attempt:
                 raise RetryError(RETRY_DELAY) from error
-            await self._settle(lease, WorkItemState.FAILED, f"{type(error).__name__}: {error}")
+            await self._settle(lease, WorkItemState.FAILED, f"{type(error).__name__}: {error}".replace("\0", "\ufffd"))
         else:
             await self._settle(lease, WorkItemState.DONE, None)
 

@@ -71,6 +71,8 @@ class Database:
             pool_use_lifo=True,
             connect_args={"application_name": application_name, "options": _OPTIONS},
             execution_options={"limits": dict(limits or {})},
+            # Errors are logged and kept with work that failed: values of rows do not belong there.
+            hide_parameters=True,
         )
         event.listen(self.engine.sync_engine, "connect", _adapt)
 
