@@ -264,7 +264,7 @@ class World:
         @asynccontextmanager
         async def step() -> AsyncIterator[tuple[AsyncConnection, datetime]]:
             async with self.db.begin() as tx:
-                if not await queue.holds(tx, lease):
+                if not await queue.holds(tx, lease, is_shared=True):
                     raise LeaseLostError
                 yield tx, await self.clock.now(tx)
 

@@ -104,7 +104,7 @@ async def work(engine: Engine, place: Workplace, lease: Lease, stops: asyncio.Ev
     @asynccontextmanager
     async def step() -> AsyncIterator[tuple[AsyncConnection, datetime]]:
         async with engine.db.begin() as tx:
-            if not await queue.holds(tx, lease):
+            if not await queue.holds(tx, lease, is_shared=True):
                 raise LeaseLostError
             yield tx, await engine.clock.now(tx)
 

@@ -48,12 +48,6 @@ class Ledger:
                 _logger.warning("onboarding.waits", run=self.run_id, error=str(error).splitlines()[0])
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def now(self) -> datetime:
-        async def look(_tx: AsyncConnection, now: datetime) -> datetime:
-            return now
-
-        return await self.do(look)
-
     async def move(self, moves: Sequence[OnboardingMove]) -> set[int]:
         async def write(tx: AsyncConnection, now: datetime) -> set[int]:
             return await onboarding_moves.move_onboarding(tx, moves, now)

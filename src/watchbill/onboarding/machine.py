@@ -15,15 +15,16 @@ from watchbill import agents
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.credentials import OpenCredential
 from watchbill.devices import host_keys
+from watchbill.kit.clock import rfc3339
 from watchbill.kit.instances import Reach
 from watchbill.kit.service import wait_any
 from watchbill.onboarding.base import Guard, Installer, Known, Machine, OnboardingError, Platform, Ports, Sighting
 from watchbill.onboarding.ledger import Ledger
-from watchbill.onboarding.timeline import Timeline
+from watchbill.onboarding.timeline import Line, Timeline
 from watchbill.onboarding.workplace import Workplace, no_way_in
 from watchbill.runs import onboarding as rows
 from watchbill.runs.onboarding import Facts, Pending
-from watchbill.runs.onboarding_moves import OnboardingMove
+from watchbill.runs.onboarding_moves import OnboardingMove, move_onboarding
 
 #: With these the first thing is written on a machine.
 _WRITING: Final = frozenset(("upload", "fetch", "install"))
@@ -145,22 +146,23 @@ class KeepingGuard:
             self.accepted = credential
 
 
-def timeline_of(ledger: Ledger, place: Place, lines: list[dict[str, Any]]) -> Timeline:
-    """The timeline of a machine, after the lines that it has. With the first write there its row is `installing`."""
+def timeline_of(ledger: Ledger, place: Place, lines: list[Line]) -> Timeline:
+    """The timeline of a machine, after the lines that it has. With the first write there its row is `installing`.
+
+    A line is one transaction: twenty machines at once tell of a dozen tasks each.
+    """
     row = place.row
 
-    async def store(written: Sequence[dict[str, Any]]) -> datetime:
-        async def write(tx: AsyncConnection, now: datetime) -> datetime:
+    async def store(written: Sequence[Line], line: Line, stamps: Sequence[str]) -> None:
+        async def write(tx: AsyncConnection, now: datetime) -> None:
+            line.update(dict.fromkeys(stamps, rfc3339(now)))
+            if line["state"] == "running" and line["task"] in _WRITING:
+                await move_onboarding(tx, [OnboardingMove(row.id, _S.INSTALLING)], now)
             await rows.write_timeline(tx, place.run_id, row.id, written, now)
-            return now
 
-        return await ledger.do(write)
+        await ledger.do(write)
 
-    async def began(name: str) -> None:
-        if name in _WRITING:
-            await ledger.move([OnboardingMove(row.id, _S.INSTALLING)])
-
-    return Timeline(store, ledger.now, began, lines)
+    return Timeline(store, lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,35 +3,30 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
-from watchbill.kit.clock import rfc3339
 from watchbill.onboarding.base import OnboardingError, Task
 
 #: Beyond these the first ones make room; a machine that was tried again and again keeps its last tries.
 _MOST_TASKS: Final = 60
+_BEGIN, _END = "started_at", "finished_at"
 
 Line = dict[str, Any]
-Store = Callable[[Sequence[Line]], Awaitable[datetime]]
+#: Writes all lines. The last argument names the fields of the one line that are set to the time of the write.
+Store = Callable[[Sequence[Line], Line, Sequence[str]], Awaitable[None]]
 
 
 @dataclass
 class Timeline:
-    """Implements `base.Story`. `store` writes all lines and returns the time; `began` is told each task before it is stored."""
+    """Implements `base.Story`."""
 
     store: Store
-    now: Callable[[], Awaitable[datetime]]
-    began: Callable[[str], Awaitable[None]]
     lines: list[Line] = field(default_factory=list)
 
     @asynccontextmanager
     async def task(self, name: str) -> AsyncIterator[Task]:
-        task = Task(name)
-        line: Line = {"task": name, "state": "running", "started_at": rfc3339(await self.now())}
-        await self.began(name)
-        self.lines = [*self.lines, line][-_MOST_TASKS:]
-        await self.store(self.lines)
+        task, line = Task(name), self._add(name, "running")
+        await self.store(self.lines, line, (_BEGIN,))
         try:
             yield task
         except OnboardingError as error:
@@ -46,12 +41,15 @@ class Timeline:
     async def _end(self, line: Line, task: Task, state: str, detail: str, snippet: str) -> None:
         words = detail if not task.detail or detail == task.detail else f"{task.detail}; {detail}"
         line |= {"state": state, "detail": words or None, "snippet": snippet or task.snippet or None}
-        line["finished_at"] = rfc3339(await self.now())
-        await self.store(self.lines)
+        await self.store(self.lines, line, (_END,))
 
     async def note(self, name: str, detail: str) -> None:
         """A line without a duration: what was found."""
-        at = rfc3339(await self.now())
-        line = {"task": name, "state": "done", "detail": detail, "started_at": at, "finished_at": at}
+        line = self._add(name, "done")
+        line["detail"] = detail
+        await self.store(self.lines, line, (_BEGIN, _END))
+
+    def _add(self, name: str, state: str) -> Line:
+        line: Line = {"task": name, "state": state}
         self.lines = [*self.lines, line][-_MOST_TASKS:]
-        await self.store(self.lines)
+        return line

@@ -96,6 +96,7 @@ _SETTLE = text(
     " WHERE id = :id AND term = :term AND state = 'leased'"
 )
 _HOLDS = text("SELECT 1 FROM work_items WHERE id = :id AND term = :term AND state = 'leased' FOR UPDATE")
+_HOLDS_TOO = text("SELECT 1 FROM work_items WHERE id = :id AND term = :term AND state = 'leased' FOR SHARE")
 # What a worker took and has not ended for a while may have lost its worker: another one must be there to be given it.
 _SITES = text(
     "SELECT site_id, count(*) AS number FROM work_items"
@@ -191,9 +192,13 @@ async def claim(tx: AsyncConnection, item_id: int, worker_id: uuid.UUID, now: da
     return Lease(row.id, row.run_id, row.site_id, row.term, row.attempt) if row else None
 
 
-async def holds(tx: AsyncConnection, lease: Lease) -> bool:
-    """Whether the lease is still ours; keeps it so until the transaction ends."""
-    found = await tx.execute(_HOLDS, {"id": lease.item_id, "term": lease.term})
+async def holds(tx: AsyncConnection, lease: Lease, *, is_shared: bool = False) -> bool:
+    """Whether the lease is still ours; keeps it so until the transaction ends.
+
+    `is_shared`: other steps of the same holder need not wait for this one. Whoever takes the item over waits for all of them.
+    """
+    statement = _HOLDS_TOO if is_shared else _HOLDS
+    found = await tx.execute(statement, {"id": lease.item_id, "term": lease.term})
     return found.one_or_none() is not None
 
 
