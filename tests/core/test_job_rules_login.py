@@ -12,8 +12,9 @@ from watchbill.core.job_rules_login import KIND_OF, LoginFacts, judge_login, log
 from watchbill.core.job_rules_values import ExecutionContext
 from watchbill.core.targets import AllDevices, DeviceTarget, FilterTarget, SiteTarget
 
+#: NONE is of jobs that run on no device by themselves: their rules are in test_job_rules_onboarding.
 LOCAL = [ExecutionContext.SYSTEM, ExecutionContext.CURRENT_USER]
-REMOTE = [one for one in ExecutionContext if one not in LOCAL]
+REMOTE = [one for one in ExecutionContext if one not in (*LOCAL, ExecutionContext.NONE)]
 HERE, ELSEWHERE = 3, 4
 SSH = LoginFacts(CredentialKind.SSH)
 
