@@ -25,6 +25,9 @@ PUBLIC = {
     ("POST", "/api/agent/enrol/{enrolment_id}/poll"),
     ("POST", "/api/agent/challenge"),
     ("POST", "/api/agent/token"),
+    # Each with a proof of its own: an enrolment code; and a script that says nothing of anybody.
+    ("GET", "/api/agent/packages/{platform}/{arch}"),
+    ("GET", "/install.sh"),
 }
 
 
@@ -32,6 +35,7 @@ PUBLIC = {
 STREAMS = {
     ("GET", "/api/audit/export"),
     ("GET", "/api/events"),
+    ("POST", "/api/agent_packages"),
     ("POST", "/api/assembly_files"),
     ("POST", "/api/assemblies/import_zip"),
     ("GET", "/api/assemblies/{assembly_id}/export_zip"),

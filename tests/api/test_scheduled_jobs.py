@@ -82,7 +82,7 @@ async def test_faults_of_shape_and_of_rules_are_told_in_one_refusal(operator, fl
         "components.0.assembly_id": "assembly_not_found",
         "targets.1.device_id": "duplicate",
         "targets.2.device_id": "device_not_found",
-        "targets.3.kind": "not_available_yet",
+        "targets.3.kind": "not_allowed",
         "schedule.start": "invalid_time",
         "schedule.timezone": "unknown_timezone",
         "policies.overlap": "not_allowed",

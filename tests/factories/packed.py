@@ -49,7 +49,8 @@ def _make(folder: Path, own: Path) -> None:
 
 
 def _digest() -> str:
-    digest = hashlib.sha256()
+    # Where they lie, too: it is in what is built of them.
+    digest = hashlib.sha256(str(SOURCES).encode())
     own = [
         *(SOURCES / "watchbill_agent").rglob("*.py"),
         *(SOURCES / "watchbill_wire").rglob("*.py"),

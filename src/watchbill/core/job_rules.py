@@ -148,6 +148,7 @@ def _read_automation(fields: Fields) -> JobDraft:
         credential_id=read_credential_id(fields),
         use_service_account=fields.boolean("use_service_account", default=False),
     )
+    onboarding.refuse_credential_ids(fields)
     fields.problems += kind_conflicts(components)
     fields.problems += login_conflicts(draft)
     if nothing_is_left(draft.targets, draft.exclusions):

@@ -120,6 +120,12 @@ def read_credential_ids(fields: Fields) -> tuple[int, ...]:
     return tuple(found)
 
 
+def refuse_credential_ids(fields: Fields) -> None:
+    """Of a job that is not onboarding: null is let pass, since replies have it."""
+    if fields.take("credential_ids") not in (None, []):
+        fields.refuse("credential_ids", "not_allowed", "must be null: it is for onboarding; others take credential_id")
+
+
 def refuse_others(fields: Fields) -> None:
     """What other jobs say: null or empty is let pass, since replies have it."""
     for name, allowed, why in (

@@ -172,7 +172,7 @@ async def _resolve_filters(tx: AsyncConnection, actor: Actor, resolved: Resolved
 
 
 async def _resolve_sites(tx: AsyncConnection, actor: Actor, resolved: Resolved, name: str) -> None:
-    named = {**_taken(resolved, name, "site"), **_taken(resolved, name, "site", of="onboarding_scope")}
+    named = _taken(resolved, name, "site", of=("site", "onboarding_scope"))
     found = await sites.ids_named(tx, {given for _, given in named.values()}, actor.scope)
     for place, (item, given) in named.items():
         if given in found:
@@ -183,11 +183,13 @@ async def _resolve_sites(tx: AsyncConnection, actor: Actor, resolved: Resolved, 
             resolved.refuse(f"{path}.site", f"{path}.site_id", "site_not_found", message)
 
 
-def _taken(resolved: Resolved, name: str, kind: str, *, of: str | None = None) -> dict[int, tuple[dict[str, Any], str]]:
-    """The targets of a kind (`of`, else the same) that give a name of this kind, with the name taken out; by their place."""
+def _taken(
+    resolved: Resolved, name: str, kind: str, *, of: Sequence[str] = ()
+) -> dict[int, tuple[dict[str, Any], str]]:
+    """The targets of a kind (of these kinds, else the same) that give a name of this kind, with the name taken out; by their place."""
     taken: dict[int, tuple[dict[str, Any], str]] = {}
     for place, item in resolved.items(name):
-        if item.get("kind") == (of or kind) and kind in item:
+        if item.get("kind") in (of or (kind,)) and kind in item:
             given = item.pop(kind)
             if isinstance(given, str):
                 taken[place] = (item, given)
