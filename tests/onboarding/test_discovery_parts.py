@@ -206,6 +206,8 @@ async def test_who_waits_behind_one_that_gives_up_has_its_turn():
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait_for(second, 5)
+    assert first.cancelled()
+    assert not limiter.try_take(1), "thirty-one and one are all there are"
 
 
 async def test_the_rate_holds_over_a_while_after_a_burst():

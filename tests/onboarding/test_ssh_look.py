@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from watchbill.core.onboarding_states import ONBOARDING_REASONS, OnboardingReason
 from watchbill.onboarding.base import Known, OnboardingError, Site
+from watchbill.onboarding.plan import Plan
 from watchbill.onboarding.ssh.look import Space, clock_fault, facts_of, is_older, space_fault
-from watchbill.onboarding.ssh.present import Plan, decide, present_of
+from watchbill.onboarding.ssh.present import decide, present_of
 from watchbill.onboarding.ssh.shell import Answer, words
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)

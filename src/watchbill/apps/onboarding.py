@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agent_packages, queue
+from watchbill import queue
 from watchbill.agent_packages import DamagedPackageError, NoPackageError, PackageCache
 from watchbill.apps.wiring import Engine
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
@@ -66,12 +66,11 @@ class BranchPackages:
 
     async def get(self, platform: str, arch: str) -> PackageFile:
         try:
-            found = await self.cache.get(self.engine.db.begin, self.branch, platform, arch)
+            return await self.cache.get(self.engine.db.begin, self.branch, platform, arch)
         except NoPackageError as error:
             raise OnboardingError(OnboardingState.UNSUPPORTED, OnboardingReason.NO_PACKAGE, str(error)) from error
         except DamagedPackageError as error:
             raise OnboardingError(OnboardingState.FAILED, OnboardingReason.PACKAGE_REFUSED, str(error)) from error
-        return PackageFile(**{name: getattr(found, name) for name in agent_packages.CachedPackage.__slots__})
 
 
 def workplace(engine: Engine) -> Workplace:

@@ -12,7 +12,6 @@ from watchbill.core.fields import Choice, Fields, is_integer, join, shown
 from watchbill.core.job_rules_login import LoginFacts
 from watchbill.core.job_rules_values import (
     ComponentKind,
-    Duration,
     JobDraft,
     Onboarding,
     OnboardingPlatform,
@@ -184,11 +183,6 @@ def judge_credentials(draft: JobDraft, known: Mapping[int, LoginFacts], *, is_en
 def _fits(onboarding: Onboarding | None, kind: CredentialKind) -> bool:
     needed = {"linux": CredentialKind.SSH, "windows": CredentialKind.WINRM}
     return onboarding is None or needed.get(onboarding.platform, kind) is kind
-
-
-def time_limit(duration: Duration) -> int:
-    """Seconds that one machine may take."""
-    return duration.time_limit_seconds or TIME_LIMIT_SECONDS
 
 
 def onboarding_in_words(onboarding: Onboarding, addresses: int | None) -> list[str]:

@@ -5,12 +5,14 @@ import re
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from watchbill.agent_packages import CachedPackage
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.credentials import OpenCredential
 
+#: A package of the agent in this machine's cache, whose hash and signature were checked.
+PackageFile = CachedPackage
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Platform = Literal["linux", "windows"]
 
@@ -84,24 +86,6 @@ class Guard(Protocol):
 
     async def tried(self, credential: OpenCredential, *, accepted: bool) -> None:
         """Note what came of the try."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackageFile:
-    """A package of the agent in this machine's cache; hash and signature were checked before it was put there."""
-
-    version: str
-    platform: str
-    arch: str
-    path: Path
-    sha256: str
-    size: int
-    #: What was signed, the signature, and the key (base64url of the raw Ed25519 key) that it is checked with.
-    manifest: bytes
-    signature: bytes
-    signing_key: str
-    #: The least glibc that it runs with, such as "2.36"; None where it needs none.
-    glibc: str | None = None
 
 
 class Packages(Protocol):

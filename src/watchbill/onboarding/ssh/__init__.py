@@ -16,13 +16,14 @@ import asyncssh
 from watchbill.core.onboarding_states import OnboardingReason
 from watchbill.credentials import OpenCredential
 from watchbill.onboarding.base import Engine, Guard, Installed, Machine, Packages, Site, Story
+from watchbill.onboarding.plan import Plan
 from watchbill.onboarding.ssh.become import become_root
 from watchbill.onboarding.ssh.connection import HostKey, Patience, host_key
 from watchbill.onboarding.ssh.faults import failed, step
 from watchbill.onboarding.ssh.fitness import check_clock, check_egress, check_space, choose_package
 from watchbill.onboarding.ssh.look import SCRIPT, Facts, facts_of
 from watchbill.onboarding.ssh.placing import Placing
-from watchbill.onboarding.ssh.present import Plan, decide, present_of
+from watchbill.onboarding.ssh.present import decide, present_of
 from watchbill.onboarding.ssh.scripts import FIND
 from watchbill.onboarding.ssh.shell import Shell, assignments, secrets_of
 from watchbill.onboarding.ssh.signing import sign_in_with_any

@@ -11,9 +11,10 @@ import asyncssh
 
 from watchbill.core.onboarding_states import OnboardingReason
 from watchbill.onboarding.base import Engine, OnboardingError, PackageFile, Site, Story, Task
+from watchbill.onboarding.plan import Decided, Plan
 from watchbill.onboarding.ssh import scripts
 from watchbill.onboarding.ssh.faults import failed, step, unsupported
-from watchbill.onboarding.ssh.present import Decided, Plan, Present
+from watchbill.onboarding.ssh.present import Present
 from watchbill.onboarding.ssh.shell import Answer, Shell, assignments
 from watchbill.onboarding.ssh.upload import put
 

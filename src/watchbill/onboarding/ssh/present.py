@@ -2,24 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from enum import Enum
 from uuid import UUID
 
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.onboarding.base import Engine, OnboardingError, Site
+from watchbill.onboarding.plan import Decided, Plan
 from watchbill.onboarding.ssh.shell import Answer
-
-
-class Plan(Enum):
-    """`ENROL`: install and ask. `FINISH`: install, and go on with the request that was made. `REPAIR`: install, and keep the identity.
-
-    `DONE`: this very target has asked, and its agent runs.
-    """
-
-    ENROL = "enrol"
-    FINISH = "finish"
-    REPAIR = "repair"
-    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +32,6 @@ class Present:
     @property
     def is_whole(self) -> bool:
         return self.has_files and self.has_service and self.is_running
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """`words`: for the timeline. `is_forced`: the identity that is there is given up."""
-
-    plan: Plan
-    words: str
-    is_forced: bool = False
 
 
 def present_of(answer: Answer) -> Present:

@@ -14,8 +14,9 @@ from typing import Final
 from watchbill.core.onboarding_states import OnboardingReason
 from watchbill.credentials import OpenCredential
 from watchbill.onboarding.base import Engine, Guard, Installed, Machine, Packages, Site, Story
+from watchbill.onboarding.plan import Plan
 from watchbill.onboarding.windows.entering import Door, Entered
-from watchbill.onboarding.windows.looking import Look, Plan, check_system, clock_words, decide, look_of
+from watchbill.onboarding.windows.looking import Look, check_system, clock_words, decide, look_of
 from watchbill.onboarding.windows.placing import Placing, whereabouts
 from watchbill.onboarding.windows.remote import Remote, failed
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from typing import Any, Final
 
 from watchbill.core.onboarding_states import OnboardingReason, OnboardingState
 from watchbill.onboarding.base import Engine, OnboardingError, Site
+from watchbill.onboarding.plan import Decided, Plan
 from watchbill.onboarding.windows.remote import failed
 
 #: More than this, and certificates and signed work are not to be relied on.
@@ -123,27 +123,6 @@ def clock_words(look: Look, before: datetime, after: datetime) -> str:
         text = f"Its clock is {words}; up to {CLOCK_MOST.total_seconds():.0f} s are allowed. Set it, and try again."
         raise failed(OnboardingReason.CLOCK_OFF, text)
     return f"{words}." if seconds >= 1 else "As the Engine's."
-
-
-class Plan(Enum):
-    """`ENROL`: install and ask. `FINISH`: install, and go on with the request that was made. `REPAIR`: install, and keep the identity.
-
-    `DONE`: this very target has asked, and its agent runs.
-    """
-
-    ENROL = "enrol"
-    FINISH = "finish"
-    REPAIR = "repair"
-    DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """`words`: for the timeline. `is_forced`: the identity that is there is given up."""
-
-    plan: Plan
-    words: str
-    is_forced: bool = False
 
 
 async def decide(agent: Agent | None, engine: Engine, site: Site) -> Decided:

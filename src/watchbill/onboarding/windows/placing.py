@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from watchbill.core.onboarding_states import OnboardingReason
 from watchbill.onboarding.base import Engine, OnboardingError, PackageFile, Site, Story, Task
-from watchbill.onboarding.windows.looking import Decided, Plan
+from watchbill.onboarding.plan import Decided, Plan
 from watchbill.onboarding.windows.remote import Remote, failed
 from watchbill_wire import split_code
 
