@@ -5,9 +5,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.onboarding.windows.world import PASSWORD
 
@@ -87,6 +89,16 @@ def _running(configuration: Path, output: Path, port: int) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(20)
+        _end_helpers(configuration)
+
+
+def _end_helpers(configuration: Path) -> None:
+    """What smbd has started in sessions of their own, known by the file that is theirs alone; they stay when it ends."""
+    for one in psutil.process_iter(["cmdline"]):
+        if any(str(configuration) in word for word in one.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                one.terminate()
+                one.wait(10)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
