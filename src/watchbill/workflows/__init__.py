@@ -1,0 +1,1 @@
+"""Workflows at work: what launches them, and what their nodes do."""
