@@ -13,8 +13,9 @@ from uuid import UUID
 import httpcore
 
 from watchbill.core.notification_channel_rules import KEY_PREFIX
+from watchbill.kit.guarded_http import UNANSWERED, RefusedAddressError
 from watchbill.notifications import network
-from watchbill.notifications.network import Answer, RefusedAddressError
+from watchbill.notifications.network import Answer
 from watchbill.notifications.values import Endpoint, Sent
 
 _GONE, _REQUEST_TIMEOUT, _TOO_EARLY, _TOO_MANY = 410, 408, 425, 429
@@ -43,13 +44,7 @@ async def send(
     }
     try:
         answer = await network.request("POST", endpoint.url, headers, body, allows_private=allows_private)
-    except (
-        httpcore.NetworkError,
-        httpcore.TimeoutException,
-        httpcore.ProtocolError,
-        OSError,
-        RefusedAddressError,
-    ) as error:
+    except (*UNANSWERED, OSError, RefusedAddressError) as error:
         return failure(error)
     return _judged(answer)
 
