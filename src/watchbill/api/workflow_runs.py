@@ -90,7 +90,9 @@ async def launch_workflow(
     return await _launched(tx, caller, await workflows.launch(tx, new, now), now)
 
 
-async def _tried_out(tx: AsyncConnection, caller: Actor, assembly_id: UUID, body: LaunchBody) -> dict[str, object] | None:
+async def _tried_out(
+    tx: AsyncConnection, caller: Actor, assembly_id: UUID, body: LaunchBody
+) -> dict[str, object] | None:
     """A document that is to be tried out, as it would be saved; it is judged like one."""
     before = await assemblies.get(tx, caller, assembly_id)
     if body.definition is None:
@@ -120,7 +122,9 @@ async def list_runs_of_workflow(
 
 
 @resource.get("")
-async def list_workflow_runs(tx: Tx, caller: Caller, wanted: Annotated[AllRunsQuery, Query()]) -> PageOf[WorkflowRunBrief]:
+async def list_workflow_runs(
+    tx: Tx, caller: Caller, wanted: Annotated[AllRunsQuery, Query()]
+) -> PageOf[WorkflowRunBrief]:
     """The runs of all workflows, newest first."""
     caller.require(Permission.READ)
     return await _listed(tx, caller, RunFilter(wanted.workflow_id, wanted.state, wanted.parent_run_id), wanted)
@@ -209,5 +213,3 @@ async def list_workflow_approvals(
     caller.require(Permission.READ)
     page = await workflows.open_approvals(tx, caller.scope, limit=wanted.limit, cursor=wanted.cursor)
     return PageOf[OpenApprovalReply].of(page, lambda one: approval_reply(one, caller))
-
-

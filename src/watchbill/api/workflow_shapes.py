@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from watchbill.api.common import Id, Model, StoredInstant
+from watchbill.api.common import Model, StoredInstant
 from watchbill.core.workflow_types import NodeState, Source, WorkflowState
 from watchbill.identity import Actor, Permission
 from watchbill.workflows import NodeView, OpenApproval, RunView, SetDevice
@@ -20,7 +20,9 @@ class LaunchBody(Model):
 
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     revision: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
-    only_device_id: Annotated[UUID | None, Field(description="every device set has no other device than this one")] = None
+    only_device_id: Annotated[UUID | None, Field(description="every device set has no other device than this one")] = (
+        None
+    )
     definition: dict[str, Any] | None = None
 
 
@@ -184,13 +186,15 @@ def run_reply(run: RunView, caller: Actor) -> WorkflowRunReply:
         {"from": edge["from"], "to": edge["to"], "taken": taken}
         for edge, taken in zip(written, run.edges_taken(), strict=True)
     ]
-    return WorkflowRunReply.model_validate({
-        **_brief(run),
-        "definition": graph.to_json(),
-        "nodes": [_node(run, one) for one in run.nodes],
-        "edges": edges,
-        "allowed_actions": _actions(run, caller),
-    })
+    return WorkflowRunReply.model_validate(
+        {
+            **_brief(run),
+            "definition": graph.to_json(),
+            "nodes": [_node(run, one) for one in run.nodes],
+            "edges": edges,
+            "allowed_actions": _actions(run, caller),
+        }
+    )
 
 
 def _actions(run: RunView, caller: Actor) -> list[dict[str, Any]]:

@@ -19,11 +19,15 @@ from watchbill.workflows.reading import (
     run_of_occurrence,
     set_devices,
 )
-from watchbill.workflows.runtime import STEP_LIMIT, step
+from watchbill.workflows.requests import from_json as request_from_json
+from watchbill.workflows.requests import told
+from watchbill.workflows.runtime import REQUESTS, STEP_LIMIT, BrokenRunError, give_up, step
 from watchbill.workflows.store import Claimed, answer, claim_requests, give_up_abandoned, next_wake
 
 __all__ = [
+    "REQUESTS",
     "STEP_LIMIT",
+    "BrokenRunError",
     "Claimed",
     "Documents",
     "Launch",
@@ -37,15 +41,18 @@ __all__ = [
     "claim_requests",
     "decide",
     "get_run",
+    "give_up",
     "give_up_abandoned",
     "kept_and_again",
     "launch",
     "list_runs",
     "next_wake",
     "open_approvals",
+    "request_from_json",
     "require_whole",
     "resume",
     "run_of_occurrence",
     "set_devices",
     "step",
+    "told",
 ]

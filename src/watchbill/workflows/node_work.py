@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, notifications, windows
 from watchbill.core.assembly_rules import AssemblyDraft, value_problem
-from watchbill.core.expressions import ExpressionError, Template, parse
+from watchbill.core.expression_nodes import ExpressionError
+from watchbill.core.expressions import Template, parse
+from watchbill.core.http_texts import UnsendableError, build
 from watchbill.core.job_rules import read as read_job
 from watchbill.core.occurrence import public_id
 from watchbill.core.workflow_settings import node_job
@@ -25,6 +27,7 @@ from watchbill.runs import Launch, Opening, Work
 from watchbill.runs.planning import opening
 from watchbill.workflows import sets, store
 from watchbill.workflows.documents import Documents
+from watchbill.workflows.requests import to_json
 from watchbill.workflows.store import Child, Run
 
 _S, _T = NodeState, NodeType
@@ -55,6 +58,8 @@ class Step:
     wakes: list[tuple[int, datetime]] = field(default_factory=list)
     #: Occurrences that are to be stopped.
     stops: list[uuid.UUID] = field(default_factory=list)
+    #: Something is to be sent to other systems.
+    has_requests: bool = False
     children: Mapping[uuid.UUID, Child] = field(default_factory=dict)
     child_runs: Mapping[int, tuple[uuid.UUID, Child]] = field(default_factory=dict)
     _owners: dict[uuid.UUID, int] = field(default_factory=dict)
@@ -225,7 +230,7 @@ async def _on_devices(place: Place) -> None:
         mark_at=place.step.now,
         next_due_at=None,
         policies=replace(job.policies, overlap="allow"),
-        time_limit_seconds=job.duration.time_limit_seconds,
+        time_limit_seconds=0,
         expires_after_seconds=job.duration.expires_after_seconds,
         run_limit_seconds=None,
         zone_source="fixed",
@@ -237,9 +242,10 @@ async def _on_devices(place: Place) -> None:
     )
     request = f"node|{place.run.run_id}|{place.node.id}|{row.attempt}"
     plain = opening(due, "manual", place.step.now.replace(microsecond=0), now=place.step.now, request_id=request)
-    login = {"credential_id": job.credential_id, "use_service_account": job.use_service_account}
-    work = Work(*pinned, variables, job.policies.step_rules(), **login)
-    place.step.openings.append(replace(plain, device_ids=devices, work=work, started_by=place.run.started_by))
+    work = Work(*pinned, variables, job.policies.step_rules(), job.credential_id, job.use_service_account)
+    limit = job.duration.time_limit_seconds
+    told = {"device_ids": devices, "work": work, "started_by": place.run.started_by, "time_limit_seconds": limit}
+    place.step.openings.append(replace(plain, **told))
     row.occurrence_ids.append(plain.id)
 
 
@@ -345,18 +351,12 @@ async def _approval(place: Place) -> None:
 
 
 async def _http(place: Place) -> None:
-    settings = place.node.settings
-    headers = {name: place.text(value) for name, value in (settings.get("headers") or {}).items()}
-    body = settings.get("body")
-    place.row.request = {
-        "method": settings["method"],
-        "url": place.text(settings["url"]),
-        "headers": headers,
-        "body": place.text(body) if body is not None else None,
-        "timeout_seconds": settings["timeout_seconds"],
-        "expect": settings.get("expect"),
-        "interrupted": settings.get("interrupted", "lost"),
-    }
+    try:
+        built = build(place.node.settings, place.text)
+    except UnsendableError as error:
+        raise NodeError("unsendable", str(error)) from error
+    place.row.request = to_json(built, place.node.settings.get("interrupted", "lost"))
+    place.step.has_requests = True
 
 
 async def _look_at_http(place: Place) -> None:
@@ -372,9 +372,9 @@ async def _look_at_http(place: Place) -> None:
         why = "Whoever sent it ended before it was answered: whether it was done is not known."
         place.end(_S.LOST, reason="no_answer", detail=why)
     elif told["ok"]:
-        place.end(_S.SUCCESS, result={"state": "success", **told["result"]})
+        place.end(_S.SUCCESS, detail=told["detail"], result=told["result"])
     else:
-        place.fail(told["reason"], told["detail"], result={"state": "failed", **told["result"]})
+        place.fail(told["reason"], told["detail"], result=told["result"])
 
 
 async def _notify(place: Place) -> None:

@@ -25,13 +25,15 @@ from watchbill.core.workflow_types import (
     NodeType,
     WorkflowState,
 )
-from watchbill.kit import events
+from watchbill.kit import db, events
 from watchbill.kit.events import Event
 from watchbill.workflows import node_work, sets, store
 from watchbill.workflows.documents import Documents, Pinned
 from watchbill.workflows.node_work import Place, Step
 from watchbill.workflows.store import Run
 
+#: NOTIFY channel that says that a node has something to send to another system.
+REQUESTS: Final = "watchbill_requests"
 #: Runs that one transaction moves on.
 STEP_LIMIT: Final = 50
 _PINNED: Final = frozenset((NodeType.SCRIPT, NodeType.PLAYBOOK, NodeType.WORKFLOW))
@@ -45,6 +47,31 @@ _OUTCOMES: Final = {
 _AGAIN: Final = frozenset((NodeState.CANCELLED, NodeState.PENDING, NodeState.RUNNING, NodeState.AWAITING_APPROVAL))
 
 
+#: What a step may meet in a run that nobody foresaw. It must not keep the other runs of the transaction from going on.
+_FAULTS: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RecursionError)
+
+
+class BrokenRunError(Exception):
+    """A run cannot be moved on, for a reason that is a fault of ours: the transaction is void, and the run is to be given up."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(f"the run {run_id} cannot be moved on")
+        self.run_id = run_id
+
+
+async def give_up(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> None:
+    """End a run that cannot be moved on as failed; what it had at work is stopped."""
+    held = await store.hold(tx, run_id)
+    if held is None:
+        return
+    rows = (await store.nodes_of(tx, [run_id])).get(run_id, {})
+    at_work = [row.occurrence_ids[-1] for row in rows.values() if row.state is NodeState.RUNNING and row.occurrence_ids]
+    if at_work:
+        await runs.cancel_occurrences(tx, at_work, operator_id=None, now=now)
+    await store.give_up(tx, run_id, f"The Engine cannot go on with this run: {why}.", now)
+    await runs.close(tx, {held.occurrence_id: (held.owner_job_id, str(Outcome.FAILED))}, now)
+
+
 async def step(tx: AsyncConnection, documents: Documents, now: datetime, limit: int = STEP_LIMIT) -> int:
     """Bring what is to be looked at as far as it comes; how many runs that was."""
     held = await store.take(tx, now, limit)
@@ -53,7 +80,10 @@ async def step(tx: AsyncConnection, documents: Documents, now: datetime, limit: 
     await documents.load(tx, [(run.workflow_id, run.revision) for run in held])
     moving = await _Moving.of(tx, documents, held, now)
     for run in held:
-        await moving.move(run)
+        try:
+            await moving.move(run)
+        except _FAULTS as error:
+            raise BrokenRunError(run.run_id) from error
         await asyncio.sleep(0)
     await moving.write()
     return len(held)
@@ -213,6 +243,8 @@ class _Moving:
             behind = await store.waiting_behind(tx, sorted({run.workflow_id for run in self.ended}))
             step.wakes += [(run_id, now) for run_id in behind]
         await runs.wake(tx, step.wakes)
+        if step.has_requests:
+            await db.notify(tx, REQUESTS)
         await events.publish(tx, self.told, now)
 
     async def _open(self) -> None:

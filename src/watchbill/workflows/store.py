@@ -171,6 +171,26 @@ async def take(tx: AsyncConnection, now: datetime, limit: int) -> list[Run]:
     return held
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open run that is held by itself."""
+
+    occurrence_id: uuid.UUID
+    owner_job_id: int
+
+
+async def hold(tx: AsyncConnection, run_id: int) -> Held | None:
+    """Hold an open run; None where it has ended."""
+    row = (await tx.execute(_HOLD, {"run": run_id})).one_or_none()
+    return Held(row.occurrence_id, row.job_id) if row else None
+
+
+async def give_up(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> None:
+    """A held run, its open nodes and their counters, ended as failed."""
+    for statement in (_GIVE_UP_COUNTS, _GIVE_UP_NODES, _GIVE_UP_RUN):
+        await tx.execute(statement, {"run": run_id, "why": why, "now": now})
+
+
 async def next_wake(tx: AsyncConnection) -> datetime | None:
     found: datetime | None = (await tx.execute(_NEXT)).scalar_one_or_none()
     return found
@@ -322,7 +342,32 @@ UPDATE workflow_nodes SET state = :state, reason = :reason, detail = :detail, fi
 WHERE run_id = :run AND node_id = :node AND state = 'awaiting_approval' AND deadline_at > :now
 RETURNING node_id
 """)
-_HOLD = text("SELECT run_id, occurrence_id FROM workflow_runs WHERE run_id = :run AND finished_at IS NULL FOR UPDATE")
+_HOLD = text("""
+SELECT w.occurrence_id, o.job_id FROM workflow_runs w JOIN occurrences o ON o.id = w.occurrence_id
+WHERE w.run_id = :run AND w.finished_at IS NULL FOR UPDATE OF w
+""")
+_GIVE_UP_NODES = text("""
+UPDATE workflow_nodes SET state = CASE WHEN state = 'pending' THEN 'skipped' ELSE 'failed' END, reason = 'gave_up', detail = :why,
+  finished_at = :now, starts_at = NULL, deadline_at = NULL
+WHERE run_id = :run AND state IN ('pending', 'running', 'awaiting_approval')
+""")
+# What was open counts as failed from now on, whatever it was.
+_GIVE_UP_COUNTS = text("""
+WITH open AS (
+  UPDATE occurrence_counts c SET number = 0 FROM workflow_runs w
+  WHERE w.run_id = :run AND c.occurrence_id = w.occurrence_id AND c.state IN ('pending', 'running') AND c.number > 0
+    AND CAST(:now AS timestamptz) IS NOT NULL AND CAST(:why AS text) IS NOT NULL
+  RETURNING c.occurrence_id, c.site_id, c.wave,
+    (SELECT number FROM occurrence_counts b WHERE b.occurrence_id = c.occurrence_id AND b.site_id = c.site_id AND b.wave = c.wave
+      AND b.state = c.state) AS number
+)
+INSERT INTO occurrence_counts AS c (occurrence_id, site_id, wave, state, number)
+SELECT occurrence_id, site_id, wave, 'failed', sum(number) FROM open GROUP BY 1, 2, 3
+ON CONFLICT (occurrence_id, site_id, wave, state) DO UPDATE SET number = c.number + excluded.number
+""")
+_GIVE_UP_RUN = text("""
+UPDATE workflow_runs SET state = 'failed', reason = 'gave_up', detail = :why, finished_at = :now WHERE run_id = :run
+""")
 
 
 # What is sent to other systems: taken by one sender, answered under the name of who took it.
