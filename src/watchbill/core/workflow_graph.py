@@ -15,6 +15,7 @@ from watchbill.core.fields import Choice, Fields, join, shown
 from watchbill.core.problems import Problem
 from watchbill.core.workflow_graph_rules import PlacedEdge, PlacedNode, Wiring, judge
 from watchbill.core.workflow_settings import SETTINGS
+from watchbill.core.workflow_steps import WORK
 from watchbill.core.workflow_types import (
     DEFAULT_RUN_LIMIT_SECONDS,
     MAX_EDGES,
@@ -45,9 +46,9 @@ PLACE: Final = (-1_000_000, 1_000_000)
 MAX_BYTES: Final = 1024 * 1024
 DEFAULT_RETRY_DELAY_SECONDS: Final = 60
 _T: Final = NodeType
-#: What takes time of its own that can be bounded, and what can be done once more.
-WITH_TIME_LIMIT: Final = frozenset((_T.SCRIPT, _T.PLAYBOOK, _T.WORKFLOW, _T.WAIT, _T.HTTP, _T.NOTIFY))
-WITH_RETRIES: Final = frozenset((_T.SCRIPT, _T.PLAYBOOK, _T.WORKFLOW, _T.HTTP, _T.NOTIFY))
+#: What takes a time that can be bounded. What is work can also be done once more.
+WITH_TIME_LIMIT: Final = WORK | {_T.WAIT}
+_NO_TIME: Final = "must be null: a node of this type ends at once, or says by timeout_seconds how long it may take"
 
 
 def read_graph(fields: Fields, parameters: Sequence[Variable]) -> Graph | None:
@@ -160,9 +161,9 @@ def _settings(fields: Fields, kind: NodeType | None) -> dict[str, Any]:
 def _judge_tries(fields: Fields, node: Node) -> None:
     """What would do nothing is refused."""
     if node.time_limit_seconds is not None and node.type not in WITH_TIME_LIMIT:
-        fields.refuse("time_limit_seconds", "no_effect", f"must be null: a {node.type} has no time of its own to limit")
-    if node.retries and node.type not in WITH_RETRIES:
-        fields.refuse("retries", "no_effect", f"must be 0: a {node.type} would end the same way again")
+        fields.refuse("time_limit_seconds", "no_effect", _NO_TIME)
+    if node.retries and node.type not in WORK:
+        fields.refuse("retries", "no_effect", f"must be 0: a node of type {node.type} is not tried again")
     elif not node.retries and node.retry_delay_seconds != DEFAULT_RETRY_DELAY_SECONDS:
         fields.refuse("retry_delay_seconds", "no_effect", "has no effect without retries")
     if node.shape.is_trigger and node.on_error != "stop":

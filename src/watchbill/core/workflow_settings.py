@@ -3,14 +3,14 @@
 Owns what a node may say by itself, and what it names; whether that fits into the graph is in `core.workflow_graph`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from watchbill.core.fields import Choice, Fields, join
 from watchbill.core.job_rules_values import ComponentKind
-from watchbill.core.workflow_settings_jobs import JobSettings
+from watchbill.core.workflow_settings_jobs import JobSettings, job_document
 from watchbill.core.workflow_settings_kinds import (
     Assembly,
     Devices,
@@ -189,6 +189,18 @@ def uses(node: Node) -> Iterator[Use]:
 
 
 Id = TypeVar("Id", int, UUID)
+
+
+def node_job(
+    node: Node, *, variables: Mapping[str, object] | None = None, targets: Sequence[object] | None = None
+) -> dict[str, Any]:
+    """The definition of the job that a node of type script or playbook stands for; `core.job_rules.read` reads it.
+
+    `variables`: with what is computed in their places; without them, what is computed is left out. `targets`: the devices that
+    it is wired to; without them, every device stands for those.
+    """
+    settings = {**node.settings, "variables": node.settings["variables"] if variables is None else variables}
+    return {**job_document(ComponentKind(node.type.value), settings, targets), "name": node.name}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,10 @@ A node stands for a job of one component that begins at once; what says when a j
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from watchbill.core import job_rules
-from watchbill.core.assembly_rules import AssemblyDraft, VariableType
 from watchbill.core.fields import Fields, join, shown
 from watchbill.core.job_rules_kinds import contexts_of
 from watchbill.core.job_rules_values import (
@@ -23,11 +21,9 @@ from watchbill.core.job_rules_values import (
     RETRIES,
     RETRY_DELAY_SECONDS,
     TIME_LIMIT_SECONDS,
-    ComponentDraft,
     ComponentKind,
     JobDraft,
 )
-from watchbill.core.job_rules_variables import settle_variables
 from watchbill.core.job_rules_waves import CONCURRENCY, MAX_WAVES
 from watchbill.core.problems import Problem
 from watchbill.core.steps import RETRIED
@@ -39,12 +35,10 @@ from watchbill.core.workflow_settings_kinds import (
     Values,
     Whole,
     closed_object,
-    computed,
     literal,
     nullable,
     number_of,
 )
-from watchbill.core.workflow_types import Node, NodeType
 
 _VARIABLES: Final = Values("variables")
 _ASSEMBLY: Final = Assembly("assembly_id")
@@ -88,8 +82,8 @@ class JobSettings:
         given["variables"] = _VARIABLES.read(fields)
         given["duration"] = _meaningful(fields, "duration", _DURATIONS, _NO_DURATIONS)
         given["policies"] = _meaningful(fields, "policies", _POLICIES, _NO_POLICIES)
-        reading = job_rules.read(_job(self.kind, given))
-        fields.problems += (_moved(problem, fields.path) for problem in reading.problems)
+        reading = job_rules.read(job_document(self.kind, given))
+        fields.problems += (moved(problem, fields.path) for problem in reading.problems)
         return _settings_of(reading.draft, given["variables"])
 
     def uses(self, values: Mapping[str, Any]) -> Iterator[Use]:
@@ -126,7 +120,10 @@ def _meaningful(
     return {field: value[field] for field in known if field in value}
 
 
-def _job(kind: ComponentKind, settings: Mapping[str, Any], targets: Sequence[object] | None = None) -> dict[str, Any]:
+def job_document(
+    kind: ComponentKind, settings: Mapping[str, Any], targets: Sequence[object] | None = None
+) -> dict[str, Any]:
+    """The job of one component that such settings stand for, on every device where no targets are named."""
     component = {"kind": kind.value, **{name: settings[name] for name in ("assembly_id", "revision")}}
     own = ("execution_context", "credential_id", "use_service_account", "duration", "policies")
     return {
@@ -138,7 +135,7 @@ def _job(kind: ComponentKind, settings: Mapping[str, Any], targets: Sequence[obj
     }
 
 
-def _moved(problem: Problem, path: str) -> Problem:
+def moved(problem: Problem, path: str) -> Problem:
     """A problem of the job that a node stands for, where the node says it."""
     field = problem.field
     if field == _COMPONENT or field.startswith(f"{_COMPONENT}."):
@@ -159,78 +156,6 @@ def _settings_of(draft: JobDraft, variables: object) -> dict[str, Any]:
         "duration": {name: getattr(draft.duration, name) for name in _DURATIONS},
         "policies": {name: policies[name] for name in _POLICIES},
     }
-
-
-def node_job(
-    node: Node, *, variables: Mapping[str, object] | None = None, targets: Sequence[object] | None = None
-) -> dict[str, Any]:
-    """The definition of the job that a node of type script or playbook stands for; `core.job_rules.read` reads it.
-
-    `variables`: with what is computed in their places; without them, what is computed is left out. `targets`: the devices that
-    it is wired to; without them, every device stands for those.
-    """
-    settings = {**node.settings, "variables": node.settings["variables"] if variables is None else variables}
-    return {**_job(ComponentKind(node.type.value), settings, targets), "name": node.name}
-
-
-def judge_node(node: Node, facts: job_rules.Facts) -> list[Problem]:
-    """What is wrong with what a script, playbook or workflow node refers to. Paths begin with `settings`; other types have none.
-
-    Of the facts, those about assemblies and logins are looked at, and what sites and devices have values of.
-    """
-    if node.type is NodeType.WORKFLOW:
-        return _judge_workflow(node, facts)
-    if node.type not in (NodeType.SCRIPT, NodeType.PLAYBOOK):
-        return []
-    formulas = computed(node.settings["variables"])
-    known = replace(facts, set_elsewhere={*facts.set_elsewhere, *formulas}, stored_secrets=())
-    draft = job_rules.read(node_job(node)).draft
-    problems = [_moved(problem, "settings") for problem in job_rules.settle(draft, known).problems]
-    declared = _declared(node, facts)
-    if declared is not None:
-        problems += _secrets_given(declared, node.settings["variables"])
-        problems += _undeclared(declared, formulas, "settings.variables")
-    return problems
-
-
-def _declared(node: Node, facts: job_rules.Facts) -> AssemblyDraft | None:
-    known = facts.assemblies.get(UUID(node.settings["assembly_id"]))
-    revision = node.settings["revision"]
-    return known.revisions.get(known.latest if revision == "latest" else revision) if known else None
-
-
-def _secrets_given(declared: AssemblyDraft, given: Mapping[str, object]) -> Iterator[Problem]:
-    for variable in declared.variables:
-        if variable.type is VariableType.SECRET and variable.name in given:
-            message = "is a secret, and a workflow keeps none: store it as a variable of the Engine, a site or a device"
-            yield Problem(f"settings.variables.{variable.name}", "secret_not_allowed", message)
-
-
-def _undeclared(declared: AssemblyDraft, formulas: Mapping[str, str], path: str) -> Iterator[Problem]:
-    known = ", ".join(variable.name for variable in declared.variables) or "none"
-    for name in formulas:
-        if declared.variable(name) is None:
-            message = f"is not declared; declared are: {known}"
-            yield Problem(f"{path}.{shown(name)[1:-1]}", "unknown_variable", message)
-
-
-def _judge_workflow(node: Node, facts: job_rules.Facts) -> list[Problem]:
-    problems: list[Problem] = []
-    asked = node.settings["revision"]
-    component = ComponentDraft(
-        UUID(node.settings["assembly_id"]), ComponentKind.WORKFLOW, None if asked == "latest" else asked, {}
-    )
-    known = facts.assemblies.get(UUID(node.settings["assembly_id"]))
-    declared = job_rules.find_declared(component, known, "settings", problems)
-    if declared is None:
-        return problems
-    if declared.kind.value != ComponentKind.WORKFLOW.value:
-        message = f"must be a workflow, and is a {declared.kind}: use a node of that type"
-        return [*problems, Problem("settings.assembly_id", "kind_mismatch", message)]
-    given, path = node.settings["parameters"], "settings.parameters"
-    formulas = computed(given)
-    problems += settle_variables(declared, literal(given), (), path, formulas).problems
-    return [*problems, *_undeclared(declared, formulas, path)]
 
 
 def _duration_schema() -> Schema:
