@@ -243,9 +243,15 @@ async def _on_devices(place: Place) -> None:
     request = f"node|{place.run.run_id}|{place.node.id}|{row.attempt}"
     plain = opening(due, "manual", place.step.now.replace(microsecond=0), now=place.step.now, request_id=request)
     work = Work(*pinned, variables, job.policies.step_rules(), job.credential_id, job.use_service_account)
-    limit = job.duration.time_limit_seconds
-    told = {"device_ids": devices, "work": work, "started_by": place.run.started_by, "time_limit_seconds": limit}
-    place.step.openings.append(replace(plain, **told))
+    place.step.openings.append(
+        replace(
+            plain,
+            device_ids=devices,
+            work=work,
+            started_by=place.run.started_by,
+            time_limit_seconds=job.duration.time_limit_seconds,
+        )
+    )
     row.occurrence_ids.append(plain.id)
 
 
