@@ -101,7 +101,7 @@ def _workflow(fields: Fields) -> _Parts:
     parameters = _variables(fields, parameter_name_problem, is_workflow=True)
     if fields.take("time_limit_seconds") not in (None, DEFAULT_TIME_LIMIT_SECONDS):
         fields.refuse("time_limit_seconds", "not_allowed", "must be left out: workflow.time_limit_seconds says it")
-    graph = _graph(fields, parameters)
+    graph = read_graph(fields, parameters)
     if graph is not None:
         _refuse_unreachable(fields, parameters, graph)
     return {
@@ -112,14 +112,6 @@ def _workflow(fields: Fields) -> _Parts:
         "warning_exit_codes": (),
         "workflow": graph,
     }
-
-
-def _graph(fields: Fields, parameters: Sequence[Variable]) -> Graph | None:
-    value = fields.take("workflow")
-    if value is None:
-        fields.refuse("workflow", "required", "is required: an object with nodes and edges")
-        return None
-    return read_graph(Fields.of(value, fields.problems, join(fields.path, "workflow")), parameters)
 
 
 def _refuse_unreachable(fields: Fields, parameters: Sequence[Variable], graph: Graph) -> None:

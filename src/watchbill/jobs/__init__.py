@@ -60,6 +60,7 @@ from watchbill.jobs.values import (
     Sort,
     TargetSummary,
 )
+from watchbill.jobs.workflows import own_of_workflow
 from watchbill.jobs.zones import zones_in_use, zones_of_targets
 
 __all__ = [
@@ -114,6 +115,7 @@ __all__ = [
     "open_variables",
     "outlook",
     "outlook_of",
+    "own_of_workflow",
     "pause_locked",
     "plan_file",
     "read_file",

@@ -31,7 +31,8 @@ _OPEN = text("""
 WITH given AS (
   SELECT s.*, coalesce(s.revision, a.revision) AS pinned, j.job_kind = 'workflow' AS is_own,
     CASE WHEN s.allowed_site_ids IS NULL THEN 0 ELSE coalesce(s.allowed_site_ids[1], 0) END AS home,
-    coalesce(s.draft, v.content->'workflow')->>'concurrency' AS concurrency, a.name,
+    -- What is tried out goes beside everything.
+    CASE WHEN s.draft IS NULL AND s.only_device_id IS NULL THEN v.content->'workflow'->>'concurrency' END AS concurrency, a.name,
     row_number() OVER (PARTITION BY s.workflow_id ORDER BY s.scheduled_for, s.id) - 1 AS before_of_workflow,
     row_number() OVER (PARTITION BY s.job_id ORDER BY s.scheduled_for, s.id) - 1 AS before_of_job,
     (SELECT count(*) FROM workflow_runs w WHERE w.workflow_id = s.workflow_id AND w.finished_at IS NULL) AS open_of_workflow,

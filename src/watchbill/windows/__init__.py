@@ -4,7 +4,7 @@ from watchbill.core.windows import Verdict, WindowSet
 from watchbill.windows.calendar_events import LeftOut
 from watchbill.windows.covering import Alike, covering_devices, covering_jobs, covering_targets, load, version
 from watchbill.windows.importing import Imported, import_calendar
-from watchbill.windows.looking import check, current, preview, try_out
+from watchbill.windows.looking import check, current, next_opening, preview, try_out
 from watchbill.windows.saving import (
     GATEWAYS,
     MAX_WINDOWS,
@@ -67,6 +67,7 @@ __all__ = [
     "list_windows",
     "load",
     "lock",
+    "next_opening",
     "preview",
     "try_out",
     "update",

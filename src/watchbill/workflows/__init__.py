@@ -1,1 +1,51 @@
-"""Workflows: graphs of work. Judges what they name, carries their runs on from step to step, and tells how they stand."""
+"""Workflows at run time: launching them, moving their runs on, what their nodes do, and what people see of it and decide.
+
+The document and its rules are `core.workflow_graph`'s, what comes next in a run is `core.workflow_steps`'s. Work on devices goes through
+`runs`, as that of jobs does.
+"""
+
+from watchbill.workflows.deciding import cancel, decide, kept_and_again, require_whole, resume
+from watchbill.workflows.documents import Documents
+from watchbill.workflows.launching import Launch, launch
+from watchbill.workflows.reading import (
+    NodeView,
+    OpenApproval,
+    RunFilter,
+    RunView,
+    SetDevice,
+    get_run,
+    list_runs,
+    open_approvals,
+    run_of_occurrence,
+    set_devices,
+)
+from watchbill.workflows.runtime import STEP_LIMIT, step
+from watchbill.workflows.store import Claimed, answer, claim_requests, give_up_abandoned, next_wake
+
+__all__ = [
+    "STEP_LIMIT",
+    "Claimed",
+    "Documents",
+    "Launch",
+    "NodeView",
+    "OpenApproval",
+    "RunFilter",
+    "RunView",
+    "SetDevice",
+    "answer",
+    "cancel",
+    "claim_requests",
+    "decide",
+    "get_run",
+    "give_up_abandoned",
+    "kept_and_again",
+    "launch",
+    "list_runs",
+    "next_wake",
+    "open_approvals",
+    "require_whole",
+    "resume",
+    "run_of_occurrence",
+    "set_devices",
+    "step",
+]
