@@ -45,7 +45,7 @@ from watchbill.jobs.saving import (
     using_assembly,
     using_filter,
 )
-from watchbill.jobs.store import target_columns
+from watchbill.jobs.store import target_columns, usable_devices
 from watchbill.jobs.targeting import Targeting, targeting_device
 from watchbill.jobs.values import (
     Action,
@@ -139,6 +139,7 @@ __all__ = [
     "toggle_many",
     "toggle_timings",
     "update",
+    "usable_devices",
     "using_assembly",
     "using_credential",
     "using_filter",

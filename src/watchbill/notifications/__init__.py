@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.notifications import beat, outbox
+from watchbill.notifications.channel_store import are_enabled as channels_enabled
 from watchbill.notifications.channels import (
     CHANNEL,
     Made,
@@ -76,6 +77,7 @@ __all__ = [
     "archive_channel",
     "archive_rule",
     "beat",
+    "channels_enabled",
     "claim",
     "create_channel",
     "create_rule",

@@ -108,6 +108,13 @@ async def usable(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) ->
     return set((await tx.execute(query.with_for_update(read=True, key_share=True))).scalars())
 
 
+async def are_enabled(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) -> dict[int, bool]:
+    """Of the same ones, whether anything is sent on each."""
+    query = select(_C.id, _C.enabled).where(_C.id.in_(sorted(ids)), _C.archived_at.is_(None), is_seen(scope))
+    rows = await tx.execute(query.order_by(_C.id).with_for_update(read=True, key_share=True))
+    return {row.id: row.enabled for row in rows}
+
+
 async def hold_saving(tx: AsyncConnection) -> None:
     await tx.execute(_HOLD)
 

@@ -18,6 +18,7 @@ from watchbill.windows.saving import (
     update,
     using_filter,
 )
+from watchbill.windows.store import existing
 from watchbill.windows.values import (
     Action,
     Checked,
@@ -59,6 +60,7 @@ __all__ = [
     "create",
     "current",
     "delete",
+    "existing",
     "filter_changed",
     "get",
     "import_calendar",

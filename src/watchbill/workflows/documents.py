@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.core.assembly_rules import AssemblyDraft, from_json
+from watchbill.core.assembly_check import from_json
+from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.workflow_steps import Wiring
 from watchbill.workflows import store
 

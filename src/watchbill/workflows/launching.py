@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs, runs
-from watchbill.core.assembly_rules import AssemblyDraft, from_json, value_problem
+from watchbill.core.assembly_check import from_json
+from watchbill.core.assembly_rules import AssemblyDraft, value_problem
 from watchbill.core.problems import Problem
 from watchbill.core.workflow_types import TRIGGERS, Source
 from watchbill.kit.errors import ConflictError, InvalidError, NotFoundError

@@ -10,7 +10,8 @@ from sqlalchemy import Row as SqlRow
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill.core.assembly_rules import AssemblyDraft, from_json
+from watchbill.core.assembly_check import from_json
+from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.workflow_steps import Board, Row
 from watchbill.core.workflow_types import NodeState, Source, WorkflowState
 from watchbill.identity.actor import SiteScope
