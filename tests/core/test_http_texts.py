@@ -43,7 +43,9 @@ def test_texts_are_rendered_piece_by_piece_and_variables_stay_closed() -> None:
 
 
 def test_what_a_parameter_says_is_never_read_as_a_variable() -> None:
-    request = built("{{ variables.TOKEN }}", headers={"X-A": "{{ parameters.x }}"}, url="https://a.org/{{ parameters.x }}")
+    request = built(
+        "{{ variables.TOKEN }}", headers={"X-A": "{{ parameters.x }}"}, url="https://a.org/{{ parameters.x }}"
+    )
     assert request.variables == frozenset()
     assert request.opened({"TOKEN": "secret"}).headers["X-A"] == "{{ variables.TOKEN }}"
 
@@ -123,7 +125,7 @@ def test_pieces_are_the_whole_text(text: str) -> None:
 
 
 def test_braces_in_quotes_end_no_expression() -> None:
-    assert [piece for is_plain, piece in pieces("a{{ '}}' }}b{{ \"\\\"}}\" }}") if not is_plain] == [
+    assert [piece for is_plain, piece in pieces('a{{ \'}}\' }}b{{ "\\"}}" }}') if not is_plain] == [
         "{{ '}}' }}",
-        "{{ \"\\\"}}\" }}",
+        '{{ "\\"}}" }}',
     ]

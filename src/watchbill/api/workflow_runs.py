@@ -12,6 +12,7 @@ from watchbill.api.auth import Caller
 from watchbill.api.common import Id, Now, PageOf, PageQuery, Tx, router
 from watchbill.api.idempotent import HEADER as IDEMPOTENCY_KEY
 from watchbill.api.run_shapes import DeviceRowReply, device_row
+from watchbill.api.workflow_checks import with_references
 from watchbill.api.workflow_shapes import (
     DecisionBody,
     LaunchBody,
@@ -32,6 +33,7 @@ from watchbill.api.workflow_shapes import (
 from watchbill.core.states import TargetState
 from watchbill.core.workflow_types import WorkflowState
 from watchbill.identity import Actor, Permission, audit
+from watchbill.kit.errors import InvalidError
 from watchbill.kit.paging import Page
 from watchbill.runs import RowFilter
 from watchbill.workflows import Launch, RunFilter, RunView
@@ -71,7 +73,7 @@ async def launch_workflow(
 ) -> WorkflowRunBrief:
     """Start a workflow now, in the sites of whoever starts it."""
     body = body or LaunchBody()
-    caller.require(Permission.JOBS_RUN)
+    caller.require(Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM)
     definition = await _tried_out(tx, caller, assembly_id, body)
     if body.only_device_id is not None:
         await devices.get_device(tx, caller, body.only_device_id)
@@ -97,7 +99,11 @@ async def _tried_out(
     before = await assemblies.get(tx, caller, assembly_id)
     if body.definition is None:
         return None
-    return await workflows.judged_document(tx, caller, body.definition, before)
+    verdicts = await with_references(tx, caller, body.definition, assemblies.NO_VERDICTS, assembly_id)
+    draft, problems = await assemblies.judge(tx, caller, body.definition, before, verdicts)
+    if problems:
+        raise InvalidError.of(problems, what="The workflow")
+    return draft.to_json()
 
 
 async def _launched(tx: AsyncConnection, caller: Actor, run_id: int, now: Now) -> WorkflowRunBrief:

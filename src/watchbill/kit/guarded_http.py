@@ -43,6 +43,14 @@ class Answer:
     is_cut: bool = False
 
 
+def is_tls_failure(error: BaseException) -> bool:
+    """Whether TLS is what kept a connection from being made: as a cause, at whatever depth the libraries wrap it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(error, httpcore.ConnectError) and cause is not None
+
+
 class _Guarded(httpcore.AsyncNetworkBackend):
     """Connects to checked addresses only."""
 

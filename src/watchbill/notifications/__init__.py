@@ -1,4 +1,4 @@
-"""Telling people: which changes of which jobs, on which channels, when. Sends nothing within a transaction; opens and settles no work."""
+"""Telling people: which changes of which jobs, and what workflows say, on which channels, when. Sends nothing within a transaction; opens and settles no work."""
 
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from watchbill.notifications.channels import (
     lock_channel,
     lock_for_test,
     reseal,
+    unusable_channels,
     update_channel,
 )
 from watchbill.notifications.looking import Step, look, look_at
@@ -31,6 +32,7 @@ from watchbill.notifications.rules import (
     update_rule,
 )
 from watchbill.notifications.sending import claim, send, settle, try_out
+from watchbill.notifications.telling import About, tell
 from watchbill.notifications.values import (
     Channel,
     ChannelDraft,
@@ -59,6 +61,7 @@ async def prune(tx: AsyncConnection, now: datetime, *, keep: timedelta) -> None:
 
 __all__ = [
     "CHANNEL",
+    "About",
     "Channel",
     "ChannelDraft",
     "ChannelKind",
@@ -100,7 +103,9 @@ __all__ = [
     "rules_of_job",
     "send",
     "settle",
+    "tell",
     "try_out",
+    "unusable_channels",
     "update_channel",
     "update_rule",
 ]

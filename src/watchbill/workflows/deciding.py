@@ -64,7 +64,7 @@ async def resume(
 
     None = from what failed or was cut off.
     """
-    actor.require(Permission.JOBS_RUN)
+    actor.require(Permission.JOBS_RUN, Permission.RUN_AS_SYSTEM)
     require_whole(actor, run)
     if run.state not in _ENDED:
         raise ConflictError("This run is still going on.", code="run_not_ended")

@@ -39,6 +39,9 @@ class Documents:
     def has(self, pinned: Pinned) -> bool:
         return pinned in self._drafts
 
+    def name_of(self, pinned: Pinned) -> str:
+        return self._drafts[pinned].name
+
     def draft(self, pinned: Pinned) -> AssemblyDraft:
         """One that was loaded."""
         return self._drafts[pinned]

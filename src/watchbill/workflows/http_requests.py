@@ -5,7 +5,6 @@ Secrets are opened here alone: whatever comes back is searched for them, in the 
 
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,7 +16,7 @@ from watchbill.core.http_texts import HttpRequest, Ready, UnsendableError
 from watchbill.core.variable_rules import Found
 from watchbill.core.workflow_types import NodeState
 from watchbill.kit import guarded_http
-from watchbill.kit.guarded_http import UNANSWERED, Answer, Bounds, RefusedAddressError
+from watchbill.kit.guarded_http import UNANSWERED, Answer, Bounds, RefusedAddressError, is_tls_failure
 from watchbill_wire import masking
 
 #: Bytes of a body that are kept.
@@ -94,7 +93,7 @@ def _unanswered(error: Exception, seconds: int, hidden: "_Hidden") -> HttpAnswer
         case TimeoutError() | httpcore.TimeoutException():
             said = f"There was no whole answer within {seconds} seconds."
             return _failed("timed_out", said, NodeState.TIMED_OUT)
-        case httpcore.ConnectError() if isinstance(error.__cause__, ssl.SSLError):
+        case httpcore.ConnectError() if is_tls_failure(error):
             return _failed("tls_error", f"The TLS of the server is not accepted: {hidden.text(str(error))}.")
         case httpcore.ConnectError():
             return _failed(

@@ -386,12 +386,13 @@ async def _look_at_http(place: Place) -> None:
 async def _notify(place: Place) -> None:
     settings, run = place.node.settings, place.run
     subject, words = place.text(settings["subject"]), place.text(settings["message"])
-    about = {
-        "run_id": run.run_id,
-        "job_id": run.job_id,
-        "occurrence_id": str(run.occurrence_id),
-        "node_id": place.node.id,
-    }
+    about = notifications.About(
+        job_id=run.job_id,
+        occurrence_id=run.occurrence_id,
+        run_id=run.run_id,
+        workflow_id=run.workflow_id,
+        workflow_name=place.step.documents.name_of((run.workflow_id, run.revision)),
+    )
     key = f"workflow|{run.run_id}|{place.node.id}|{place.row.attempt}"
     channel = settings["channel_id"]
     if await notifications.tell(

@@ -203,7 +203,8 @@ async def nodes_of(tx: AsyncConnection, run_ids: Sequence[int]) -> dict[int, dic
         return found
     for row in (await tx.execute(_NODES, {"runs": list(run_ids)})).mappings():
         values = {**row, "state": NodeState(row["state"]), "occurrence_ids": list(row["occurrence_ids"])}
-        found.setdefault(values.pop("run_id"), {})[row["node_id"]] = Row(**values)
+        run_id = values.pop("run_id")
+        found.setdefault(run_id, {})[row["node_id"]] = Row(**values)
     return found
 
 
