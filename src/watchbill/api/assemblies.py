@@ -25,6 +25,7 @@ from watchbill.api.documented import Documented
 from watchbill.api.playbook_checks import TheVerdicts, checked_router
 from watchbill.api.workflow_bodies import WorkflowBody
 from watchbill.api.workflow_checks import with_references
+from watchbill.api.workflow_checks import with_references
 from watchbill.assemblies import Assembly, AssemblyBrief, AssemblyFilter, Revision, WorkflowUse
 from watchbill.core.assembly_rules import (
     DEFAULT_TIME_LIMIT_SECONDS,
@@ -39,7 +40,6 @@ from watchbill.core.file_rules import MAX_FILE_BYTES
 from watchbill.core.playbook_rules import MAX_COLLECTIONS, MAX_TREE_FILES
 from watchbill.jobs import AssemblyUse, JobState
 from watchbill.kit import yaml_file
-from watchbill.workflows import with_references
 
 resource = checked_router(prefix="/api/assemblies", tags=["assemblies"])
 

@@ -19,7 +19,6 @@ from watchbill.workflows.reading import (
     run_of_occurrence,
     set_devices,
 )
-from watchbill.workflows.references import judge, judged_document, with_references
 from watchbill.workflows.requests import from_json as request_from_json
 from watchbill.workflows.requests import told
 from watchbill.workflows.runtime import REQUESTS, STEP_LIMIT, BrokenRunError, give_up, step
@@ -44,8 +43,6 @@ __all__ = [
     "get_run",
     "give_up",
     "give_up_abandoned",
-    "judge",
-    "judged_document",
     "kept_and_again",
     "launch",
     "list_runs",
@@ -58,5 +55,4 @@ __all__ = [
     "set_devices",
     "step",
     "told",
-    "with_references",
 ]

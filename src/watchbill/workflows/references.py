@@ -10,10 +10,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import assemblies, credentials, filters, jobs, notifications, sites, windows
-from watchbill.assemblies import Assembly
+from watchbill import credentials, filters, jobs, notifications, sites, windows
 from watchbill.core import workflow_facts
-from watchbill.core.assembly_check import check
 from watchbill.core.job_rules import AssemblyFacts, Facts
 from watchbill.core.job_rules_login import LoginFacts
 from watchbill.core.problems import Problem, under
@@ -21,7 +19,6 @@ from watchbill.core.targets import TargetFacts
 from watchbill.core.workflow_settings import AssemblyReference, References, references
 from watchbill.core.workflow_types import Graph, NodeType
 from watchbill.identity import Actor, Permission
-from watchbill.kit.errors import InvalidError
 
 #: A revision of a workflow; None = the latest.
 _Pinned = tuple[UUID, int | None]
@@ -45,33 +42,6 @@ async def judge(tx: AsyncConnection, actor: Actor, graph: Graph, own_id: UUID | 
         *await _judge_recursion(tx, graph, own_id),
     ]
     return list(dict.fromkeys(found))  # who goes first in waves is judged as a device set and as a part of a job
-
-
-async def judged_document(tx: AsyncConnection, actor: Actor, definition: object, before: Assembly) -> dict[str, object]:
-    """A document of a workflow as it would be saved over `before`; InvalidError lists everything that is wrong with it."""
-    verdicts = await with_references(tx, actor, definition, assemblies.NO_VERDICTS, before.id)
-    draft, problems = await assemblies.judge(tx, actor, definition, before, verdicts)
-    if problems:
-        raise InvalidError.of(problems, what="The workflow")
-    return draft.to_json()
-
-
-async def with_references(
-    tx: AsyncConnection,
-    actor: Actor,
-    definition: object,
-    verdicts: assemblies.Verdicts,
-    own_id: UUID | None = None,
-) -> assemblies.Verdicts:
-    """The verdicts for a save, with the one on a workflow if it is one. `own_id` None = the workflow of its name, if there is one."""
-    if not isinstance(definition, Mapping) or definition.get("kind") != NodeType.WORKFLOW.value:
-        return verdicts
-    draft = check(definition).draft
-    if draft.workflow is None:
-        return verdicts
-    if own_id is None:
-        own_id = next((one.id for one in await assemblies.find_named(tx, [draft.name])), None)
-    return {**verdicts, assemblies.tree_digest(draft): await judge(tx, actor, draft.workflow, own_id)}
 
 
 async def _target_facts(tx: AsyncConnection, actor: Actor, named: References) -> TargetFacts:
