@@ -106,15 +106,6 @@ async def test_a_script_in_a_workflow_is_judged_as_in_a_job(operator, fleet, wor
     assert codes(await operator.post(PATH, json=no_revision)) == {f"{at}.revision": "revision_not_found"}
 
 
-async def test_a_credential_of_a_node_is_seen_and_fits(operator, admin, world, make_playbook=None):
-    del make_playbook
-    script = {"name": "Ping", "kind": "playbook", "content": "- hosts: all\n  tasks: []\n"}
-    del script
-    ssh = {"name": "Root", "kind": "ssh", "username": "root", "password": "x" * 12}
-    made = (await admin.post("/api/credentials", json=ssh)).json()
-    assert "id" in made, made
-
-
 async def test_a_workflow_does_not_lead_back_to_itself_over_several_levels(operator):
     first = await create(operator, pausing(name="First"))
     second = await create(operator, document(node("inner", "workflow", assembly_id=first["id"]), name="Second"))

@@ -80,6 +80,7 @@ def test_a_required_parameter_that_no_launch_can_give_is_refused():
     hook = {
         "id": "hook",
         "type": "trigger_webhook",
+        "name": "By a webhook",
         "settings": {"payload": [{"parameter": "threshold", "path": "a.b"}]},
     }
     graph = {

@@ -16,6 +16,7 @@ from watchbill.jobs.due import (
     sites_due_within,
     take_due,
 )
+from watchbill.jobs.facts import assembly_facts, set_elsewhere
 from watchbill.jobs.files import FileReading, OnExisting, export_file, read_file, save_file
 from watchbill.jobs.listing import is_seen, visible_ids
 from watchbill.jobs.logins import locked, pause_locked, refuse_locked, using_credential
@@ -90,6 +91,7 @@ __all__ = [
     "Who",
     "advance",
     "allowed_actions",
+    "assembly_facts",
     "changes",
     "count_users",
     "create",
@@ -128,6 +130,7 @@ __all__ = [
     "reseal",
     "resume_paused",
     "save_file",
+    "set_elsewhere",
     "shown",
     "sites_due_within",
     "tag_many",
