@@ -221,7 +221,7 @@ class Board:
                 return found
         return "ready" if all(self.rows[edge.source].is_over for edge in self.wiring.data_in[node_id]) else "wait"
 
-    def begin(self, node_id: str) -> Row:
+    def start(self, node_id: str) -> Row:
         """A node begins: its first try, or another one."""
         row = self.rows[node_id]
         node = self.wiring.nodes[node_id]

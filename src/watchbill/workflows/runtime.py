@@ -183,7 +183,7 @@ class _Moving:
         board.time_out()
         while ready := board.ready():
             for node_id in ready:
-                await node_work.begin(self._place(run, board, node_id))
+                await node_work.start(self._place(run, board, node_id))
         self.step.stops += [
             occurrence for row in board.rows.values() if row.stops for occurrence in row.occurrence_ids[-1:]
         ]
