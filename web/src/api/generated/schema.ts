@@ -1629,7 +1629,7 @@ export interface paths {
         };
         /**
          * List Notifications
-         * @description What was told of the jobs that the caller sees, newest first, with what became of it on each channel.
+         * @description What was told of the jobs that the caller sees, and what workflows said, newest first, with what became of it on each channel.
          */
         get: operations["list_notifications"];
         put?: never;
@@ -7042,7 +7042,8 @@ export interface components {
         };
         /**
          * NotificationReply
-         * @description `counts` and numbers in `sentence` are of the devices that both the rule and the caller see.
+         * @description `counts` and numbers in `sentence` are of the devices that both the rule and the caller see. Of a message, which a run of a workflow
+         *     sends, `sentence` is its subject, and it is shown to those who see every site that the run may reach.
          */
         NotificationReply: {
             /** Counts */
@@ -7053,22 +7054,36 @@ export interface components {
             created_at: string;
             /** Deliveries */
             deliveries: components["schemas"]["DeliveryReply"][];
-            event: components["schemas"]["Event"];
+            /** Event */
+            event: components["schemas"]["Event"] | "message";
             /** Id */
             id: number;
-            /** Job Id */
-            job_id: number;
+            /**
+             * Job Id
+             * @description null: a message of a run that no saved job launched
+             */
+            job_id: number | null;
             /** Job Name */
-            job_name: string;
+            job_name: string | null;
             /**
              * Occurrence Id
              * Format: uuid
              */
             occurrence_id: string;
-            /** Rule Id */
-            rule_id: number;
+            /**
+             * Rule Id
+             * @description null: a message
+             */
+            rule_id: number | null;
             /** Sentence */
             sentence: string;
+            /** Workflow Name */
+            workflow_name: string | null;
+            /**
+             * Workflow Run Id
+             * @description of a message: the run that sent it
+             */
+            workflow_run_id: number | null;
         };
         /**
          * OccurrenceDetail
@@ -9781,6 +9796,52 @@ export interface components {
             timezone: string | null;
             /** Wave */
             wave: number;
+        };
+        /** WholeNotificationReply */
+        WholeNotificationReply: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Created At */
+            created_at: string;
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryReply"][];
+            /** Event */
+            event: components["schemas"]["Event"] | "message";
+            /** Id */
+            id: number;
+            /**
+             * Job Id
+             * @description null: a message of a run that no saved job launched
+             */
+            job_id: number | null;
+            /** Job Name */
+            job_name: string | null;
+            /**
+             * Occurrence Id
+             * Format: uuid
+             */
+            occurrence_id: string;
+            /**
+             * Rule Id
+             * @description null: a message
+             */
+            rule_id: number | null;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Text
+             * @description of a message: what it says under its subject
+             */
+            text: string | null;
+            /** Workflow Name */
+            workflow_name: string | null;
+            /**
+             * Workflow Run Id
+             * @description of a message: the run that sent it
+             */
+            workflow_run_id: number | null;
         };
         /** WindowAction */
         WindowAction: {
@@ -18946,8 +19007,8 @@ export interface operations {
                 cursor?: string | null;
                 /** @description of this job */
                 job_id?: number | null;
-                /** @description of this kind */
-                event?: components["schemas"]["Event"] | null;
+                /** @description of this kind; message: what workflows say */
+                event?: components["schemas"]["Event"] | "message" | null;
                 /** @description with a message in this state on some channel */
                 state?: ("waiting" | "sent" | "failed") | null;
             };
@@ -19135,7 +19196,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NotificationReply"];
+                    "application/json": components["schemas"]["WholeNotificationReply"];
                 };
             };
             /** @description Not signed in */
