@@ -28,12 +28,20 @@ def judge_node(node: Node, facts: job_rules.Facts) -> list[Problem]:
     formulas = computed(node.settings["variables"])
     known = replace(facts, set_elsewhere={*facts.set_elsewhere, *formulas}, stored_secrets=())
     draft = job_rules.read(node_job(node)).draft
-    problems = [moved(problem, "settings") for problem in job_rules.settle(draft, known).problems]
+    problems = [_of_node(problem, node) for problem in job_rules.settle(draft, known).problems]
     declared = _declared(node, facts)
     if declared is not None:
         problems += _secrets_given(declared, node.settings["variables"])
         problems += _undeclared(declared, formulas, "settings.variables")
     return problems
+
+
+def _of_node(problem: Problem, node: Node) -> Problem:
+    """A node's type is the kind of its component, and the assembly is what is wrong then."""
+    if problem.code == "kind_mismatch":
+        message = f"must be a {node.type}, as this node is: take a node of the other type for it"
+        return Problem("settings.assembly_id", problem.code, message)
+    return moved(problem, "settings")
 
 
 def _declared(node: Node, facts: job_rules.Facts) -> AssemblyDraft | None:
