@@ -89,6 +89,11 @@ def test_what_has_a_value_elsewhere_need_not_be_given():
     assert found("script", facts(set_elsewhere=["Where"])) == []
 
 
+def test_canaries_are_judged_with_what_else_the_graph_names():
+    waves = {"sizes": [1], "canary": {"targets": [{"kind": "filter", "filter_id": 4}]}}
+    assert found("script", variables={"Where": "x"}, policies={"waves": waves}) == []
+
+
 def test_a_playbook_needs_a_credential_that_fits():
     own = {
         "assembly_id": str(UUID(int=8)),

@@ -209,6 +209,15 @@ def test_one_fault_is_told_once():
     ) == {("not_allowed", "a", None)}
     assert found(led(WEB, SCRIPT, edges=[edge("web.rest", "run.devices")])) == {("unknown_port", "web", "rest")}
     assert found(workflow([node("start", "robot")], [])) == {("not_allowed", "start", None)}
+    assert found(led(WAIT) | {"workflow": {"nodes": [START, WAIT], "edges": "none"}}) == {("wrong_type", None, None)}
+    line = [edge("hold.out", "meet.in"), edge("meet.out", "last.in")]
+    for faulty, code in [
+        (edge("start.out", "hold.in", "never"), ("not_allowed", "start", "out")),
+        (edge("start", "hold.in"), ("invalid", None, None)),
+        (edge("gone.out", "hold.in"), ("unknown_node", "gone", "out")),
+        (edge("start.in", "hold.in"), ("unknown_port", "start", "in")),
+    ]:
+        assert found(workflow([START, WAIT, JOIN, node("last", "wait")], [faulty, *line])) == {code}
 
 
 def test_faults_in_every_part_are_named_at_once():
