@@ -25,7 +25,6 @@ from watchbill.api.documented import Documented
 from watchbill.api.playbook_checks import TheVerdicts, checked_router
 from watchbill.api.workflow_bodies import WorkflowBody
 from watchbill.api.workflow_checks import with_references
-from watchbill.api.workflow_checks import with_references
 from watchbill.assemblies import Assembly, AssemblyBrief, AssemblyFilter, Revision, WorkflowUse
 from watchbill.core.assembly_rules import (
     DEFAULT_TIME_LIMIT_SECONDS,

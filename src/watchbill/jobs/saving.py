@@ -440,6 +440,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
         "credential_id": job.credential_id,
         "use_service_account": job.use_service_account,
         "credential_ids": list(job.credential_ids),
+        "workflow_id": job.workflow_id,
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,
