@@ -92,11 +92,11 @@ def settle_parameters(
             problems.append(Problem(f"{path}.{shown(name)[1:-1]}", *fault))
         else:
             settled[name] = value
-    for one in declared.variables:
-        if one.is_required and one.default is None and one.name not in values:
-            problems.append(
-                Problem(f"{path}.{one.name}", "required", "is required: the workflow has no default for it")
-            )
+    problems += [
+        Problem(f"{path}.{one.name}", "required", "is required: the workflow has no default for it")
+        for one in declared.variables
+        if one.is_required and one.default is None and one.name not in values
+    ]
     return settled
 
 
