@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -100,6 +101,8 @@ async def test_a_slow_server_is_given_up() -> None:
 
 
 async def test_a_server_that_goes_on_slowly_for_ever_is_given_up() -> None:
+    has_ended = asyncio.Event()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
@@ -108,11 +111,14 @@ async def test_a_server_that_goes_on_slowly_for_ever_is_given_up() -> None:
                 writer.write(b"x")
                 await writer.drain()
                 await asyncio.sleep(0.05)
-        writer.close()
+            writer.close()
+            await writer.wait_closed()
+        has_ended.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         got = await sent(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout_seconds=1)
+        await has_ended.wait()
     assert (got.state, got.reason) == ("timed_out", "timed_out")
     assert got.detail == "There was no whole answer within 1 seconds."
 
@@ -182,14 +188,18 @@ async def test_a_certificate_of_nobody_known_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tls.pem").write_text(pair.pem + pair.key_pem)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "tls.pem")
-
-    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    async with server:
-        got = await sent(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        greeting = asyncio.get_running_loop().run_in_executor(None, greet, listener, context)
+        got = await sent(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+        await greeting
     assert (got.state, got.reason) == ("failed", "tls_error"), got
+
+
+def greet(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """One TLS handshake, which whoever connects may refuse."""
+    raw, _ = listener.accept()
+    with raw, suppress(OSError):
+        context.wrap_socket(raw, server_side=True).close()
 
 
 async def test_a_secret_never_comes_back(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,7 @@ from watchbill.core.expression_nodes import (
     Path,
     Unary,
 )
+from watchbill.core.expression_values import whole
 from watchbill.core.fields import shown, text_fault
 
 #: Functions, with the least and the most arguments each takes.
@@ -319,7 +320,7 @@ def _number(token: _Token) -> int | float:
     if len(token.text) <= 40:
         value = float(token.text) if set(token.text) & set(".eE") else int(token.text)
         if abs(value) <= MAX_WHOLE:
-            return value
+            return whole(value, token.at)
     raise ExpressionError(token.at, f"{token.text[:40]} is too large: numbers go to {MAX_WHOLE}")
 
 

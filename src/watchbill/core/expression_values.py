@@ -13,7 +13,7 @@ from watchbill.core.expression_nodes import MAX_BYTES, MAX_STEPS, MAX_WHOLE, Exp
 
 #: Characters that are gone through for one step, and what else counts as so many.
 _WORK_OF_A_STEP: Final = 1_000
-_WORK_OF_A_COMPARISON: Final = 50
+_WORK_OF_A_COMPARISON: Final = 100
 #: How deep a value from outside may be, as JSON.
 _MAX_VALUE_DEPTH: Final = 100
 _MAX_BITS: Final = 1024

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import runs
 from watchbill.core.problems import Problem
-from watchbill.core.workflow_steps import downstream
+from watchbill.core.workflow_steps import COUNTED_AS, downstream
 from watchbill.core.workflow_types import FAILED_NODE, NodeState, WorkflowState
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -42,6 +42,11 @@ async def decide(
             "Nothing is asked here now: it was decided, its time was over, or the run has ended.",
             code="not_awaiting_approval",
         )
+    home = run.allowed_site_ids[0] if run.allowed_site_ids else 0
+    place = (run.occurrence_id, home, 1)
+    await runs.count(
+        tx, {(*place, str(COUNTED_AS[NodeState.AWAITING_APPROVAL])): -1, (*place, str(COUNTED_AS[state])): 1}
+    )
     await runs.wake(tx, [(run.id, now)])
     detail_of = {"node": node_id, "decision": told["decision"], "comment": comment}
     await audit.record(tx, actor, "workflow_run.decide", "workflow_run", run.id, now=now, detail=detail_of)

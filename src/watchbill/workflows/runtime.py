@@ -74,9 +74,9 @@ async def give_up(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> 
 
 async def step(tx: AsyncConnection, documents: Documents, now: datetime, limit: int = STEP_LIMIT) -> int:
     """Bring what is to be looked at as far as it comes; how many runs that was."""
-    held = await store.take(tx, now, limit)
+    number, held = await store.take(tx, now, limit)
     if not held:
-        return 0
+        return number
     await documents.load(tx, [(run.workflow_id, run.revision) for run in held])
     moving = await _Moving.of(tx, documents, held, now)
     for run in held:
@@ -86,7 +86,7 @@ async def step(tx: AsyncConnection, documents: Documents, now: datetime, limit: 
             raise BrokenRunError(run.run_id) from error
         await asyncio.sleep(0)
     await moving.write()
-    return len(held)
+    return number
 
 
 class _Moving:
@@ -240,6 +240,9 @@ class _Moving:
         ended = {run.occurrence_id: (run.owner_job_id, str(_OUTCOMES[run.state])) for run in self.ended}
         await runs.close(tx, ended, now)
         if self.ended:
+            gone = {run.run_id for run in self.ended}
+            step.wakes = [(run_id, at) for run_id, at in step.wakes if run_id not in gone]
+            await store.forget_wakes(tx, sorted(gone))
             behind = await store.waiting_behind(tx, sorted({run.workflow_id for run in self.ended}))
             step.wakes += [(run_id, now) for run_id in behind]
         await runs.wake(tx, step.wakes)

@@ -19,7 +19,7 @@ from watchbill.core.workflow_types import NodeState, Source, WorkflowState
 _TAKE = text("""
 SELECT w.run_id, w.occurrence_id, w.workflow_id, w.revision, w.draft, w.job_id, w.source, w.state, w.reason, w.parameters, w.pins,
   w.allowed_site_ids, w.only_device_id, w.parent_run_id, w.parent_node, w.origin_run_id, w.rerun_from, w.started_by, w.created_at,
-  w.started_at, w.deadline_at
+  w.started_at, w.deadline_at, w.finished_at
 FROM workflow_runs w
 WHERE w.run_id IN (
   SELECT k.run_id FROM (SELECT run_id, min(at) AS at FROM (
@@ -28,6 +28,7 @@ ORDER BY w.run_id FOR UPDATE OF w SKIP LOCKED
 """)
 # After the rows are held: what is deleted here has been committed, and so can be seen by what is read next.
 _HEARD = text("DELETE FROM workflow_wakes WHERE run_id = ANY(:runs) AND at <= :now")
+_FORGET_WAKES = text("DELETE FROM workflow_wakes WHERE run_id = ANY(:runs)")
 _NEXT = text("SELECT min(at) FROM workflow_wakes")
 _OCCURRENCES = text("""
 SELECT o.id, o.job_id, o.cancel_requested_at IS NOT NULL AS is_cancelled, o.kind FROM occurrences o WHERE o.id = ANY(CAST(:ids AS uuid[]))
@@ -157,18 +158,22 @@ class Child:
     offline: int = 0
 
 
-async def take(tx: AsyncConnection, now: datetime, limit: int) -> list[Run]:
-    """Hold runs that are to be looked at by now, with what is asked of their occurrences; nobody else is at them."""
+async def take(tx: AsyncConnection, now: datetime, limit: int) -> tuple[int, list[Run]]:
+    """Hold runs that are to be looked at by now, with what is asked of their occurrences; nobody else is at them.
+
+    Also how many were woken, of which some may have ended.
+    """
     rows = (await tx.execute(_TAKE, {"now": now, "limit": limit, "look": limit * 4})).mappings().all()
     if not rows:
-        return []
+        return 0, []
     held = [Run(**{**row, "state": WorkflowState(row["state"])}) for row in rows]
     await tx.execute(_HEARD, {"runs": [run.run_id for run in held], "now": now})
     found = {row.id: row for row in await tx.execute(_OCCURRENCES, {"ids": [run.occurrence_id for run in held]})}
     for run in held:
         occurrence = found[run.occurrence_id]
         run.owner_job_id, run.is_cancelled = occurrence.job_id, occurrence.is_cancelled
-    return held
+    # Somebody may have woken one that had just ended.
+    return len(held), [run for run in held if run.finished_at is None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,12 @@ async def give_up(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> 
     """A held run, its open nodes and their counters, ended as failed."""
     for statement in (_GIVE_UP_COUNTS, _GIVE_UP_NODES, _GIVE_UP_RUN):
         await tx.execute(statement, {"run": run_id, "why": why, "now": now})
+
+
+async def forget_wakes(tx: AsyncConnection, run_ids: Sequence[int]) -> None:
+    """Nobody is to look at these any more."""
+    if run_ids:
+        await tx.execute(_FORGET_WAKES, {"runs": list(run_ids)})
 
 
 async def next_wake(tx: AsyncConnection) -> datetime | None:
