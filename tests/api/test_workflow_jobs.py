@@ -73,7 +73,7 @@ async def test_what_has_no_meaning_is_refused_each_with_its_field(operator, work
 
 
 async def test_empty_values_are_let_pass_and_three_policies_mean_something(operator, workflow):
-    empty = {
+    empty: dict[str, object] = {
         "targets": [], "exclusions": None, "execution_context": None, "credential_id": None, "use_service_account": False,
         "credential_ids": None, "duration": {"time_limit_seconds": None},
         "policies": {"overlap": "queue_one", "catch_up": "all", "catch_up_window_seconds": 3600, "retries": 0},
