@@ -1,5 +1,7 @@
 """What comes next in a run: random graphs whose nodes end in random ways and orders, and a table of every route and every join."""
 
+import random
+
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ def runs(draw: st.DrawFn) -> tuple[Graph, Plan]:
     return made, {**plan, **sure}
 
 
-def _choosing(order) -> Choose:
+def _choosing(order: random.Random) -> Choose:
     return order.randrange
 
 
@@ -239,10 +241,10 @@ def test_a_node_waits_for_every_route_and_needs_one() -> None:
     play.step()
     play.end("a", _S.SUCCESS)
     play.step()
-    assert play.states["z"] is _S.PENDING
+    assert play.states["z"] == _S.PENDING
     play.end("b", _S.FAILED)
     play.step()
-    assert play.states["z"] is _S.RUNNING
+    assert play.states["z"] == _S.RUNNING
 
 
 def test_a_node_waits_for_what_it_reads_even_where_that_is_skipped() -> None:

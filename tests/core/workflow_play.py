@@ -66,7 +66,7 @@ class Play:
         assert self.row(node_id).state is _S.PENDING, "it begins once for each try"
         _may_begin(self.board, node_id)
         self.begun[node_id] += 1
-        row = self.board.begin(node_id)
+        row = self.board.start(node_id)
         kind = self.board.wiring.nodes[node_id].type
         if kind is _T.APPROVAL:
             row.state = _S.AWAITING_APPROVAL
