@@ -4,9 +4,22 @@ import json
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.factories.workflows import LEAST, PARAMETERS, documents, graph_of, node, patching, read, workflow
+from tests.factories.workflows import (
+    LEAST,
+    PARAMETERS,
+    UNTIMED,
+    anything,
+    changed_somewhere,
+    documents,
+    graph_of,
+    node,
+    patching,
+    read,
+    workflow,
+)
 from watchbill.core.workflow_schema import TITLES, document_schema, shapes_json
 from watchbill.core.workflow_types import SHAPES, NodeType
 
@@ -18,11 +31,28 @@ def test_the_schema_is_one():
     assert json.loads(json.dumps(document_schema())) == document_schema()
 
 
+@UNTIMED
 @given(documents())
 def test_what_the_rules_accept_is_valid_as_it_is_written_and_as_it_is_kept(document):
     graph = graph_of(document)
     SCHEMA.validate(document)
     SCHEMA.validate(document | {"workflow": graph.to_json()})
+
+
+#: What a changed document may still be right with: every kind of value that a field may hold.
+_near = anything | st.sampled_from(
+    ["always", "n", "5", 1, 0, 60, 1.0, -1, [], {}, {"expression": "1"}, "start.out", "{{ 1 }}"]
+)
+
+
+@settings(UNTIMED, max_examples=400)
+@given(st.data(), documents(most=5), _near)
+def test_whatever_else_the_rules_accept_is_valid_too(data, document, value):
+    changed = data.draw(changed_somewhere(document, value))
+    graph, _ = read(changed)
+    if graph is not None:
+        SCHEMA.validate(json.loads(json.dumps(changed)))
+        SCHEMA.validate(changed | {"workflow": graph.to_json()})
 
 
 def test_a_real_workflow_is_valid():
