@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.factories.ports import free_port
 from watchbill import agents, identity, runs
 from watchbill.apps import api, gateway, scheduler, site_worker, tls
 from watchbill.apps.wiring import Engine
@@ -32,12 +32,6 @@ from watchbill.runs import RunContent
 PATIENCE = 30.0
 PASSWORD = "correct horse battery staple"
 AGENT = str(Path(sys.executable).with_name("watchbill-agent"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(condition: Callable[[], Any], *, patience: float = PATIENCE, every: float = 0.03) -> Any:

@@ -66,15 +66,10 @@ def _bound(size: int, at: int) -> None:
 
 
 def compared(sign: str, left: Json, right: Json, budget: Budget, at: int) -> bool:
-    match sign:
-        case "==":
-            return equal(left, right, budget, at)
-        case "!=":
-            return not equal(left, right, budget, at)
-        case "in":
-            return _is_in(left, right, budget, at)
-        case "not in":
-            return not _is_in(left, right, budget, at)
+    if sign in ("==", "!="):
+        return equal(left, right, budget, at) is (sign == "==")
+    if sign in ("in", "not in"):
+        return _is_in(left, right, budget, at) is (sign == "in")
     are_texts = isinstance(left, str) and isinstance(right, str)
     if not are_texts and not (is_number(left) and is_number(right)):
         what = f"{sign} needs two numbers or two texts, not {kind_of(left)} and {kind_of(right)}"
