@@ -27,7 +27,7 @@ export const paths = {
   away: (query?: Query) => withQuery("/away", query),
   search: (query?: Query) => withQuery("/search", query),
   assemblies: (query?: Query) => withQuery("/assemblies", query),
-  newAssembly: (query?: { from?: string }) => withQuery("/assemblies/new", query),
+  newAssembly: (query?: { from?: string; kind?: "workflow" }) => withQuery("/assemblies/new", query),
   assembly: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}`, query),
   /** The runs of a workflow. */
   workflowRuns: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}/runs`, query),

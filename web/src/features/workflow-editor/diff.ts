@@ -22,7 +22,7 @@ export interface WorkflowDiff {
   nodes: NodeDiff[];
   edges: EdgeDiff[];
   /** Of the workflow itself: `max_parallel`. */
-  fields: string[];
+  fields: ("max_parallel" | "time_limit_seconds" | "concurrency")[];
 }
 
 const isSame = (one: unknown, other: unknown): boolean => stable(one) === stable(other);
