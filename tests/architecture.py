@@ -56,6 +56,7 @@ SQL_PLACES = {
         "scope",
         "summary",
         "targeting",
+        "workflows",
         "zones",
     },
     "kit": {"clock", "db", "events", "instances"},
@@ -63,6 +64,7 @@ SQL_PLACES = {
     "queue": {"store"},
     "runs": {
         *("onboarding", "onboarding_moves", "onboarding_opening", "onboarding_rows"),
+        *("workflow_opening", "workflow_wakes"),
         *(
             "backfill",
             "canaries",
@@ -88,6 +90,7 @@ SQL_PLACES = {
     "sites": {"store"},
     "variables": {"store", "giving"},
     "views": {"store"},
+    "workflows": {"store", "sets", "reading"},
     "vpn": {"store", "reading"},
     "windows": {"store", "covering"},
 }

@@ -32,6 +32,7 @@ async def test_a_saved_assembly_comes_back_with_its_defaults(operator, viewer):
     assert (made["kind"], made["time_limit_seconds"], made["warning_exit_codes"]) == ("script", 3600, [])
     assert made["variables"][0] == {
         "name": "MaxAgeHours", "type": "number", "required": False, "default": 24, "choices": [], "description": "",
+        "promptable": None,
     }  # fmt: skip
     assert made["created_by"] == made["updated_by"] == "otto"
     assert (await viewer.get(f"{PATH}/{made['id']}")).json() == made
@@ -150,7 +151,7 @@ async def test_an_assembly_names_the_jobs_that_it_is_part_of_and_counts_those_of
     here = {
         "id": seen["id"], "name": seen["name"], "state": "active", "execution_context": "system", "revisions": ["latest"]
     }  # fmt: skip
-    assert (await operator.get(f"{path}/usage")).json() == {"jobs": [here], "unseen_jobs": 1}
+    assert (await operator.get(f"{path}/usage")).json() == {"jobs": [here], "unseen_jobs": 1, "workflows": []}
     everything = (await admin.get(f"{path}/usage")).json()
     assert [one["revisions"] for one in everything["jobs"]] == [["latest"], [1]]
     assert everything["unseen_jobs"] == 0
@@ -222,7 +223,7 @@ async def test_openapi_documents_the_typed_body(admin):
     document = (await admin.get("/api/openapi.json")).json()
     body = document["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["$ref"] == "#/components/schemas/AssemblyBody"
-    assert set(document["components"]["schemas"]["AssemblyBody"]["required"]) == {"name", "content"}
+    assert set(document["components"]["schemas"]["AssemblyBody"]["required"]) == {"name"}
     file = document["paths"][f"{PATH}/import"]["post"]["requestBody"]["content"]
     assert list(file) == ["text/yaml"]
 

@@ -4,13 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from watchbill.core.assembly_check import check, from_json
 from watchbill.core.assembly_rules import (
     MAX_CARRIED_CONTENT_BYTES,
     Variable,
     VariableType,
     carried_bytes,
-    check,
-    from_json,
     is_reserved,
     value_problem,
     values_problem,
@@ -88,8 +87,8 @@ def test_every_fault_is_named_at_once():
     ]
 
 
-def test_a_kind_of_a_later_version_is_refused_as_such():
-    assert found(script(kind="workflow")) == [("kind", "not_available_yet")]
+def test_an_unknown_kind_is_refused():
+    assert found(script(kind="recipe")) == [("kind", "not_allowed")]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import watchbill_wire as wire
-from watchbill.core.assembly_rules import check, from_json
+from watchbill.core.assembly_check import check, from_json
 from watchbill.core.file_rules import MAX_FILES, MAX_FILES_BYTES, File, name_problem, same_name, size_problems
 from watchbill_wire import envelope
 

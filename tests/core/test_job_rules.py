@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchbill.core import schedule as calendar
-from watchbill.core.assembly_rules import check as check_assembly
+from watchbill.core.assembly_check import check as check_assembly
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
 from watchbill.core.job_rules_toggle import read_toggle
 from watchbill.core.targets import TargetFacts

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from tests.core.test_job_rules import ASSEMBLY, SCRIPT, VALUES, component, facts, job
-from watchbill.core.assembly_rules import check as check_assembly
+from watchbill.core.assembly_check import check as check_assembly
 from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
 from watchbill.core.job_rules_kinds import contexts_of
 from watchbill.core.job_rules_values import CONTEXT_MATRIX, ComponentKind, ExecutionContext

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from watchbill.core import notification_channel_rules as channels
 from watchbill.core.notification_rules import BY_CLOCK, Event, Look, Wanted, bounds, rule_problems, told
-from watchbill.core.notification_words import sentence, subject
+from watchbill.core.notification_words import LONGEST_MESSAGE, message_subject, message_text, sentence, subject
 from watchbill.core.public_address import is_public
 
 ALL = frozenset(Event)
@@ -190,3 +190,18 @@ def test_a_subject_is_one_short_line(sentences: list[str]) -> None:
     made = subject(sentences)
     assert made.isprintable()
     assert len(made) <= 180
+
+
+TEXTS = st.text(st.characters(), max_size=300) | st.text("\0\ud800\r\n\u2028a ", max_size=30_000)
+
+
+@given(TEXTS)
+def test_whatever_a_workflow_says_has_a_line_for_a_subject_and_a_text_that_can_be_kept(said: str) -> None:
+    line, text = message_subject(said, "Patch"), message_text(said)
+    assert line.isprintable()
+    assert 0 < len(line) <= 180
+    assert message_subject(line, "Patch") == line
+    assert "\0" not in text
+    text.encode()
+    assert len(text) <= LONGEST_MESSAGE + 60
+    assert message_text(text) == text or len(said) > LONGEST_MESSAGE

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchbill.core.assembly_rules import AssemblyKind, check, from_json
+from watchbill.core.assembly_check import check, from_json
+from watchbill.core.assembly_rules import AssemblyKind
 from watchbill.core.file_rules import File, size_problems
 from watchbill.core.playbook_rules import (
     MAX_TREE_BYTES,

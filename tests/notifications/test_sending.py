@@ -15,6 +15,7 @@ from tests.notifications.conftest import SECRET, Watch
 from watchbill import notifications
 from watchbill.apps.notifying import Sender
 from watchbill.core.notification_rules import Event
+from watchbill.kit.guarded_http import RefusedAddressError
 from watchbill.kit.secrets import Secret
 from watchbill.kit.service import Wake
 from watchbill.notifications import network
@@ -157,9 +158,9 @@ async def test_a_name_that_answers_differently_the_second_time_gains_nothing(mon
 
     async with sinks.http() as receiver:
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", rebinding)
-        with pytest.raises(network.RefusedAddressError):
+        with pytest.raises(RefusedAddressError):
             await network.request("POST", receiver.url(host="rebind.test"), {}, allows_private=False)
-        with pytest.raises(network.RefusedAddressError):
+        with pytest.raises(RefusedAddressError):
             await network.request("POST", receiver.url(host="rebind.test"), {}, allows_private=False)
     assert receiver.requests == []
 

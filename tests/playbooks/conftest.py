@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from watchbill.core.assembly_rules import check
+from watchbill.core.assembly_check import check
 from watchbill.playbooks import CollectionCache, SyntaxChecks
 
 Build = Callable[..., Path]

@@ -51,6 +51,7 @@ from watchbill.api import (
     waiting,
     windows,
     workers,
+    workflow_runs,
 )
 from watchbill.api.addresses import is_secure
 from watchbill.api.common import Deps, install_error_handlers, problem_schemas
@@ -110,6 +111,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     views.resource,
     vpn.resource,
     workers.resource,
+    workflow_runs.of_workflows,
+    workflow_runs.resource,
+    workflow_runs.approvals,
     events.router,
     agent.resource,
     agent_packages.resource,

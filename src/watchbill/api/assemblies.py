@@ -1,4 +1,4 @@
-"""`/api/assemblies`: scripts and playbooks with their declared variables; every save that changes something is a new revision."""
+"""`/api/assemblies`: scripts, playbooks and workflows with their declared variables; every save that changes something is a revision."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -23,7 +23,9 @@ from watchbill.api.common import (
 )
 from watchbill.api.documented import Documented
 from watchbill.api.playbook_checks import TheVerdicts, checked_router
-from watchbill.assemblies import Assembly, AssemblyBrief, AssemblyFilter, Revision
+from watchbill.api.workflow_bodies import WorkflowBody
+from watchbill.api.workflow_checks import with_references
+from watchbill.assemblies import Assembly, AssemblyBrief, AssemblyFilter, Revision, WorkflowUse
 from watchbill.core.assembly_rules import (
     DEFAULT_TIME_LIMIT_SECONDS,
     MAX_CONTENT_CHARACTERS,
@@ -36,6 +38,7 @@ from watchbill.core.assembly_rules import (
 from watchbill.core.file_rules import MAX_FILE_BYTES
 from watchbill.core.playbook_rules import MAX_COLLECTIONS, MAX_TREE_FILES
 from watchbill.jobs import AssemblyUse, JobState
+from watchbill.kit import yaml_file
 
 resource = checked_router(prefix="/api/assemblies", tags=["assemblies"])
 
@@ -54,6 +57,9 @@ class VariableBody(Model):
     default: bool | int | float | str | None = Field(default=None, description="a value of its type; none for a secret")
     choices: list[str] = Field(default_factory=list, max_length=200, description="for type choice only")
     description: Annotated[str, Field(max_length=1000)] = ""
+    promptable: bool | None = Field(
+        default=None, description="of a workflow's parameter: whether a job or a launch may set it; null for others"
+    )
 
 
 class FileBody(Model):
@@ -99,16 +105,16 @@ class _Settings(Model):
 
 
 class AssemblyBody(_Settings):
-    """A script or a playbook, and how it is run."""
+    """A script, a playbook or a workflow, and how it is run."""
 
     content: Annotated[
         str,
         Field(
-            min_length=1,
             max_length=MAX_CONTENT_CHARACTERS,
-            description="the script itself, or the playbook's YAML, which lies as playbook.yml in its tree",
+            description="the script itself, or the playbook's YAML, which lies as playbook.yml in its tree; empty for a workflow",
         ),
-    ]
+    ] = ""
+    workflow: WorkflowBody | None = Field(default=None, description="of a workflow, which needs one; null for others")
 
 
 class _Origin(Model):
@@ -126,6 +132,7 @@ class AssemblyListItem(_Settings, _Origin):
     """An assembly without its script. `used_by_jobs`: how many there are, also those that the caller does not see."""
 
     used_by_jobs: int
+    used_by_workflows: int
 
 
 class AssemblyReply(AssemblyBody, _Origin):
@@ -148,15 +155,24 @@ class AssemblyJobReply(Model):
     id: int
     name: str
     state: JobState
-    execution_context: str
+    execution_context: str | None
+    revisions: list[int | Literal["latest"]]
+
+
+class AssemblyWorkflowReply(Model):
+    """A workflow that has an assembly as a node. `revisions`: those that it runs; latest = each new one."""
+
+    id: UUID
+    name: str
     revisions: list[int | Literal["latest"]]
 
 
 class AssemblyUsageReply(Model):
-    """The jobs that keep an assembly from being archived. Those that the caller does not see are counted, not named."""
+    """What keeps an assembly from being archived. Jobs that the caller does not see are counted, not named."""
 
     jobs: list[AssemblyJobReply]
     unseen_jobs: int
+    workflows: list[AssemblyWorkflowReply]
 
 
 class AssemblyCheck(Model):
@@ -183,29 +199,33 @@ def assembly_reply(assembly: Assembly, response: Response) -> AssemblyReply:
     return AssemblyReply.model_validate({**assembly.draft.to_json(), **origin})
 
 
-def _item(brief: AssemblyBrief, used_by_jobs: int) -> AssemblyListItem:
+def _item(brief: AssemblyBrief, used_by_jobs: int, used_by_workflows: int) -> AssemblyListItem:
     origin = {name: getattr(brief, name) for name in _ORIGIN}
-    return AssemblyListItem.model_validate({**brief.definition, **origin, "used_by_jobs": used_by_jobs})
+    used = {"used_by_jobs": used_by_jobs, "used_by_workflows": used_by_workflows}
+    return AssemblyListItem.model_validate({**brief.definition, **origin, **used})
 
 
-def _usage(uses: Sequence[AssemblyUse]) -> AssemblyUsageReply:
+def _usage(uses: Sequence[AssemblyUse], workflows: Sequence[WorkflowUse]) -> AssemblyUsageReply:
     names = ("id", "name", "state", "execution_context")
     seen = [
-        {
-            **{name: getattr(one, name) for name in names},
-            "revisions": ["latest" if n is None else n for n in one.revisions],
-        }
+        {**{name: getattr(one, name) for name in names}, "revisions": _revisions(one.revisions)}
         for one in uses
         if one.is_visible
     ]
-    return AssemblyUsageReply.model_validate({"jobs": seen, "unseen_jobs": len(uses) - len(seen)})
+    others = [{"id": one.id, "name": one.name, "revisions": _revisions(one.revisions)} for one in workflows]
+    return AssemblyUsageReply.model_validate({"jobs": seen, "unseen_jobs": len(uses) - len(seen), "workflows": others})
 
 
-def _named(uses: Sequence[AssemblyUse]) -> list[str]:
+def _revisions(numbers: Sequence[int | None]) -> list[int | str]:
+    return ["latest" if number is None else number for number in numbers]
+
+
+def _named(uses: Sequence[AssemblyUse], workflows: Sequence[WorkflowUse]) -> list[str]:
     """As a refusal names them."""
     names = [one.name for one in uses if one.is_visible]
     hidden = len(uses) - len(names)
-    return [*names, f"{hidden} of sites that you do not see"] if hidden else names
+    unseen = [f"{hidden} of sites that you do not see"] if hidden else []
+    return [*names, *unseen, *(f"the workflow {one.name}" for one in workflows)]
 
 
 def _revision(one: Revision) -> RevisionReply:
@@ -219,8 +239,9 @@ async def list_assemblies(tx: Tx, caller: Caller, query: Annotated[AssemblyQuery
     archived = {"false": False, "true": True, "all": None}[query.archived]
     wanted = AssemblyFilter(query.q, query.kind, query.interpreter, archived)
     page = await assemblies.list_assemblies(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
-    users = await jobs.count_users(tx, [one.id for one in page.items])
-    return PageOf[AssemblyListItem].of(page, lambda one: _item(one, users.get(one.id, 0)))
+    ids = [one.id for one in page.items]
+    users, workflows = await jobs.count_users(tx, ids), await assemblies.count_users(tx, ids)
+    return PageOf[AssemblyListItem].of(page, lambda one: _item(one, users.get(one.id, 0), workflows.get(one.id, 0)))
 
 
 @resource.post("", status_code=201)
@@ -228,6 +249,7 @@ async def create_assembly(
     body: AnyAssembly, tx: Tx, caller: Caller, now: Now, response: Response, verdicts: TheVerdicts
 ) -> AssemblyReply:
     """Save a new assembly. The syntax of a playbook is checked before, which takes some seconds."""
+    verdicts = await with_references(tx, caller, body, verdicts)
     made = await assemblies.create(tx, caller, body, now=now, verdicts=verdicts)
     response.headers["Location"] = f"/api/assemblies/{made.id}"
     return assembly_reply(made, response)
@@ -238,6 +260,7 @@ async def import_assembly(
     body: YamlFile, tx: Tx, caller: Caller, now: Now, response: Response, verdicts: TheVerdicts
 ) -> AssemblyReply:
     """Save the assembly of a YAML file: a new one (201), or a new revision of the one with that name (200)."""
+    verdicts = await with_references(tx, caller, yaml_file.read(body).value, verdicts)
     saved = await assemblies.import_file(tx, caller, body, now=now, verdicts=verdicts)
     if saved.is_changed and not saved.is_new:
         await jobs.require_followers(tx, caller, saved.assembly.id)
@@ -255,8 +278,9 @@ async def check_assembly(
         UUID | None, Query(description="the assembly that is to be changed; none for a new one")
     ] = None,
 ) -> AssemblyCheck:
-    """Everything that a save would check, the syntax of a playbook among it, and nothing saved."""
+    """Everything that a save would check, the syntax of a playbook and what a workflow names among it, and nothing saved."""
     before = await assemblies.get(tx, caller, assembly_id) if assembly_id is not None else None
+    verdicts = await with_references(tx, caller, body, verdicts, assembly_id)
     _, problems = await assemblies.judge(tx, caller, body, before, verdicts)
     return AssemblyCheck.model_validate({"problems": problems})
 
@@ -281,6 +305,7 @@ async def update_assembly(
     """Save an assembly anew; what changes nothing makes no revision."""
     before = await assemblies.lock(tx, caller, assembly_id)
     check_if_match(if_match, before.revision)
+    verdicts = await with_references(tx, caller, body, verdicts, assembly_id)
     after = await assemblies.update(tx, caller, before, body, now=now, verdicts=verdicts)
     if after.revision != before.revision:
         await jobs.require_followers(tx, caller, assembly_id)
@@ -289,9 +314,10 @@ async def update_assembly(
 
 @resource.get("/{assembly_id}/usage")
 async def get_assembly_usage(assembly_id: UUID, tx: Tx, caller: Caller) -> AssemblyUsageReply:
-    """The jobs that the assembly is part of, and which of its revisions each runs."""
+    """The jobs and workflows that the assembly is part of, and which of its revisions each runs."""
     await assemblies.get(tx, caller, assembly_id)
-    return _usage(await jobs.using_assembly(tx, caller, assembly_id))
+    workflows = await assemblies.using_assembly(tx, caller, assembly_id)
+    return _usage(await jobs.using_assembly(tx, caller, assembly_id), workflows)
 
 
 @resource.get("/{assembly_id}/revisions")
@@ -311,9 +337,10 @@ async def get_assembly_revision(assembly_id: UUID, revision: RevisionNumber, tx:
 
 @resource.post("/{assembly_id}/archive")
 async def archive_assembly(assembly_id: UUID, tx: Tx, caller: Caller, now: Now, response: Response) -> AssemblyReply:
-    """Take it out of use; refused while a job uses it. Its history stays, its name becomes free."""
+    """Take it out of use; refused while a job or a workflow uses it. Its history stays, its name becomes free."""
     before = await assemblies.lock(tx, caller, assembly_id)
-    used_by = _named(await jobs.using_assembly(tx, caller, assembly_id))
+    workflows = await assemblies.using_assembly(tx, caller, assembly_id)
+    used_by = _named(await jobs.using_assembly(tx, caller, assembly_id), workflows)
     return assembly_reply(await assemblies.archive(tx, caller, before, used_by=used_by, now=now), response)
 
 

@@ -16,11 +16,12 @@ resource = router(prefix="/api/notifications", tags=["notifications"])
 heartbeat = router(prefix="/api/outbound_heartbeat", tags=["notifications"])
 
 State = Literal["waiting", "sent", "failed"]
+Told = Event | Literal["message"]
 
 
 class NotificationQuery(PageQuery):
     job_id: Annotated[Id | None, Field(description="of this job")] = None
-    event: Annotated[Event | None, Field(description="of this kind")] = None
+    event: Annotated[Told | None, Field(description="of this kind; message: what workflows say")] = None
     state: Annotated[State | None, Field(description="with a message in this state on some channel")] = None
 
 
@@ -38,18 +39,26 @@ class DeliveryReply(Model):
 
 
 class NotificationReply(Model):
-    """`counts` and numbers in `sentence` are of the devices that both the rule and the caller see."""
+    """`counts` and numbers in `sentence` are of the devices that both the rule and the caller see. Of a message, which a run of a workflow
+    sends, `sentence` is its subject, and it is shown to those who see every site that the run may reach.
+    """
 
     id: int
-    rule_id: int
-    event: Event
-    job_id: int
-    job_name: str
+    rule_id: int | None = Field(description="null: a message")
+    event: Told
+    job_id: int | None = Field(description="null: a message of a run that no saved job launched")
+    job_name: str | None
+    workflow_run_id: int | None = Field(description="of a message: the run that sent it")
+    workflow_name: str | None
     occurrence_id: UUID
     sentence: str
     counts: dict[str, int]
     created_at: Instant
     deliveries: list[DeliveryReply]
+
+
+class WholeNotificationReply(NotificationReply):
+    text: str | None = Field(description="of a message: what it says under its subject")
 
 
 class RetryBody(Model):
@@ -87,16 +96,16 @@ class HeartbeatReply(Model):
 async def list_notifications(
     query: Annotated[NotificationQuery, Query()], tx: Tx, caller: Caller
 ) -> PageOf[NotificationReply]:
-    """What was told of the jobs that the caller sees, newest first, with what became of it on each channel."""
+    """What was told of the jobs that the caller sees, and what workflows said, newest first, with what became of it on each channel."""
     wanted = NotificationFilter(query.job_id, query.event, query.state)
     page = await notifications.list_notifications(tx, caller, wanted, limit=query.limit, cursor=query.cursor)
     return PageOf[NotificationReply].of(page, NotificationReply.model_validate)
 
 
 @resource.get("/{notification_id}")
-async def get_notification(notification_id: Id, tx: Tx, caller: Caller) -> NotificationReply:
+async def get_notification(notification_id: Id, tx: Tx, caller: Caller) -> WholeNotificationReply:
     """One notification."""
-    return NotificationReply.model_validate(await notifications.get_notification(tx, caller, notification_id))
+    return WholeNotificationReply.model_validate(await notifications.get_notification(tx, caller, notification_id))
 
 
 @resource.post("/{notification_id}/retry")

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agents, assemblies, filters, identity, jobs, notifications, queue, runs
+from watchbill import agents, assemblies, filters, identity, jobs, notifications, queue, runs, workflows
 from watchbill.apps import keys, notifying
 from watchbill.apps.launcher import SiteWorkers
 from watchbill.apps.wiring import Engine
+from watchbill.apps.workflows import services as workflow_services
 from watchbill.devices import presence
 from watchbill.jobs import DueJob
 from watchbill.kit import db, events, instances, log
@@ -409,6 +410,9 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
     follower = Follower(engine)
     listener.on(agents.APPROVALS, follower.wake.ring)
     listener.on(workers.channel, workers.wake.ring)
+    moving, moved, sending = workflow_services(engine, heartbeat)
+    listener.on(runs.WORKFLOWS, moved.ring)
+    listener.on(workflows.REQUESTS, sending.ring)
     telling, wakes = notifying.services(engine)
     for wake in wakes:
         listener.on(notifications.CHANNEL, wake.ring)
@@ -423,6 +427,7 @@ def services(engine: Engine) -> tuple[list[Service], Heartbeat]:
         follower,
         Housekeeper(engine),
         workers,
+        *moving,
         *telling,
     ], heartbeat
 

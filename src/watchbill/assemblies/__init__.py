@@ -1,8 +1,9 @@
-"""The catalogue: scripts and playbooks with declared variables, every save an immutable revision. Knows nothing of jobs."""
+"""The catalogue: scripts, playbooks and workflows with declared variables, every save an immutable revision. Knows nothing of jobs."""
 
 from watchbill.assemblies.catalogue import (
     Saved,
     archive,
+    count_users,
     create,
     export_file,
     get,
@@ -16,6 +17,7 @@ from watchbill.assemblies.catalogue import (
     restore,
     save_named,
     update,
+    using_assembly,
 )
 from watchbill.assemblies.file_store import PIECE_BYTES, Part
 from watchbill.assemblies.files import (
@@ -46,7 +48,15 @@ from watchbill.assemblies.playbooks import (
     write_draft,
     write_tree,
 )
-from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, Revision, find_named, hold_many
+from watchbill.assemblies.store import (
+    Assembly,
+    AssemblyBrief,
+    AssemblyFilter,
+    Revision,
+    WorkflowUse,
+    find_named,
+    hold_many,
+)
 
 __all__ = [
     "NO_VERDICTS",
@@ -61,8 +71,10 @@ __all__ = [
     "SyntaxUnknownError",
     "Upload",
     "Verdicts",
+    "WorkflowUse",
     "archive",
     "begin_upload",
+    "count_users",
     "create",
     "drop_upload",
     "earlier_revisions",
@@ -88,6 +100,7 @@ __all__ = [
     "save_named",
     "tree_digest",
     "update",
+    "using_assembly",
     "with_file",
     "without_file",
     "write_draft",

@@ -1,10 +1,10 @@
 """The verbs of the catalogue: save, archive, import and export assemblies. Every save that changes something is a new revision.
 
-Whether a job still uses an assembly is known above; `archive` is told.
+Whether a job or a workflow still uses an assembly, `archive` is told.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.assemblies import file_store, files, store
-from watchbill.assemblies.playbooks import NO_VERDICTS, Verdicts, syntax_problems
-from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, NewRevision, Revision
-from watchbill.core.assembly_rules import AssemblyDraft, check
+from watchbill.assemblies.playbooks import NO_VERDICTS, Verdicts, reference_problems, syntax_problems
+from watchbill.assemblies.store import Assembly, AssemblyBrief, AssemblyFilter, NewRevision, Revision, WorkflowUse
+from watchbill.core.assembly_check import check
+from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.problems import Problem
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit import yaml_file
@@ -82,13 +83,16 @@ def _judged(
         message = f"must stay {before.draft.kind}: jobs have it as what it is; save another assembly"
         problems.append(Problem("kind", "not_allowed", message))
     problems += syntax_problems(draft, before.draft if before is not None else None, problems, verdicts)
+    problems += reference_problems(draft, problems, verdicts)
     return problems
 
 
 async def create(
     tx: AsyncConnection, actor: Actor, definition: object, *, now: datetime, verdicts: Verdicts = NO_VERDICTS
 ) -> Assembly:
-    """Save a new assembly; InvalidError lists everything that is wrong with it. A playbook needs a verdict on its syntax."""
+    """Save a new assembly; InvalidError lists everything that is wrong with it. A playbook needs a verdict on its syntax,
+    a workflow one on what it names.
+    """
     draft, problems = await judge(tx, actor, definition, None, verdicts)
     if problems:
         raise InvalidError.of(problems, what="The assembly")
@@ -128,10 +132,21 @@ def _with_old_files(definition: object, before: Assembly) -> object:
     return definition
 
 
+async def using_assembly(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> list[WorkflowUse]:
+    """The workflows in use, as they stand, that have an assembly as a node: archiving it would break them."""
+    actor.require(Permission.READ)
+    return await store.using_assembly(tx, assembly_id)
+
+
+async def count_users(tx: AsyncConnection, assembly_ids: Collection[UUID]) -> dict[UUID, int]:
+    """In how many workflows each of these assemblies is a node; those of none are left out."""
+    return await store.count_users(tx, assembly_ids) if assembly_ids else {}
+
+
 async def archive(
     tx: AsyncConnection, actor: Actor, before: Assembly, *, used_by: Sequence[str], now: datetime
 ) -> Assembly:
-    """Take a locked assembly out of use; refused while jobs use it, which `used_by` names."""
+    """Take a locked assembly out of use; refused while jobs or workflows use it, which `used_by` names."""
     actor.require(Permission.ASSEMBLIES_WRITE)
     if used_by:
         named = ", ".join(used_by)
@@ -251,5 +266,5 @@ async def _insert(tx: AsyncConnection, new: NewRevision) -> None:
 
 
 def _revision(actor: Actor, assembly_id: UUID, number: int, draft: AssemblyDraft, now: datetime) -> NewRevision:
-    digest = hashlib.sha256(draft.content.encode()).hexdigest()
+    digest = hashlib.sha256(draft.substance.encode()).hexdigest()
     return NewRevision(assembly_id, number, draft, digest, actor.operator_id, now)

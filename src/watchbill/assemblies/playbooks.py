@@ -1,6 +1,7 @@
 """What playbooks have and scripts have not: a tree that is laid out in a directory, and a syntax that was looked at before a save.
 
 How it is looked at is known above, since it takes a process and seconds; a save is told what was found, by the digest of what was looked at.
+In the same way it is told of a workflow whether what it names can be used.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from watchbill.core.playbook_yaml import playbook_problems
 from watchbill.core.problems import Problem
 from watchbill.kit.errors import ConflictError, NotFoundError
 
-#: What was found at playbooks, by `tree_digest`: nothing is a sound syntax.
+#: What was found at playbooks and workflows, by `tree_digest`: nothing is a sound syntax, and every reference good.
 Verdicts = Mapping[str, Sequence[Problem]]
 NO_VERDICTS: Final[Verdicts] = MappingProxyType({})
 
@@ -37,9 +38,9 @@ class SyntaxUnknownError(ConflictError):
 
 
 def tree_digest(draft: AssemblyDraft) -> str:
-    """What decides over the syntax of a playbook, as a SHA-256 in hex."""
+    """What decides over the syntax of a playbook, or over the references of a workflow, as a SHA-256 in hex."""
     parts = (
-        draft.content,
+        draft.substance,
         sorted((one.name, one.sha256) for one in draft.files),
         [one.to_json() for one in draft.collections],
         [one.to_json() for one in draft.variables],
@@ -60,6 +61,19 @@ def syntax_problems(
     if not form and not others:
         raise SyntaxUnknownError(draft)
     return form
+
+
+def reference_problems(draft: AssemblyDraft, others: Sequence[Problem], verdicts: Verdicts) -> Sequence[Problem]:
+    """What is wrong with what a workflow names. Raises ConflictError where nobody has looked: such a one is never saved."""
+    if draft.workflow is None:
+        return ()
+    found = verdicts.get(tree_digest(draft))
+    if found is None and others:
+        return ()
+    if found is None:
+        message = "What the workflow names has not been looked at: nothing was changed."
+        raise ConflictError(message, code="references_unknown")
+    return found
 
 
 async def write_tree(tx: AsyncConnection, assembly_id: UUID, revision: int, directory: Path) -> Path:

@@ -6,11 +6,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, func, insert, literal, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    and_,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.assemblies.tables import assemblies, assembly_revisions
-from watchbill.core.assembly_rules import AssemblyDraft, from_json
+from watchbill.core.assembly_check import from_json
+from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.identity.tables import operators
 from watchbill.kit.paging import Page, decode_cursor, page_of
 
@@ -43,8 +58,17 @@ class Assembly:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowUse:
+    """A workflow that has an assembly as a node. `revisions`: those of the assembly that it runs; None = each new one."""
+
+    id: UUID
+    name: str
+    revisions: Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class AssemblyBrief:
-    """An assembly in a list: everything but its script. `definition` is the rest of its draft as JSON."""
+    """An assembly in a list: everything but its script or graph. `definition` is the rest of its draft as JSON."""
 
     id: UUID
     revision: int
@@ -66,6 +90,23 @@ class AssemblyFilter:
     interpreter: str | None = None
     archived: bool | None = False
 
+
+# A revision says "latest" of an assembly that it takes as it is when it runs.
+_NODES = """
+FROM assemblies a JOIN assembly_revisions r ON r.assembly_id = a.id AND r.revision = a.revision
+CROSS JOIN LATERAL jsonb_array_elements(r.content->'workflow'->'nodes') AS n(node)
+WHERE a.kind = 'workflow' AND a.archived_at IS NULL"""
+_USING = text(f"""
+SELECT a.id, a.name, array_agg(DISTINCT nullif(n.node->'settings'->>'revision', 'latest')::integer) AS revisions
+{_NODES} AND n.node->'settings'->>'assembly_id' = :id
+GROUP BY a.id, a.name ORDER BY lower(a.name), a.id
+""")
+_COUNT_USERS = text(f"""
+SELECT (n.node->'settings'->>'assembly_id')::uuid AS id, count(DISTINCT a.id) AS number
+{_NODES} AND n.node->'settings'->>'assembly_id' = ANY(CAST(:ids AS text[])) GROUP BY 1
+""")
+#: What lists leave out of a definition.
+_BODIES: ColumnElement[Any] = literal_column("ARRAY['content', 'workflow']")
 
 _CREATOR, _EDITOR = operators.alias("creator"), operators.alias("editor")
 
@@ -157,7 +198,7 @@ async def list_page(
     tx: AsyncConnection, wanted: AssemblyFilter, *, limit: int, cursor: str | None
 ) -> Page[AssemblyBrief]:
     name = func.lower(assemblies.c.name)
-    query = _filtered(_current(assembly_revisions.c.content.op("-")("content")), wanted)
+    query = _filtered(_current(assembly_revisions.c.content.op("-")(_BODIES)), wanted)
     if cursor is not None:
         after, last = decode_cursor(cursor, (str, str))
         query = query.where(tuple_(name, func.cast(assemblies.c.id, Text)) > tuple_(literal(after), literal(last)))
@@ -259,3 +300,15 @@ async def list_revisions(tx: AsyncConnection, assembly_id: UUID, *, limit: int, 
         query = query.where(table.revision < before)
     rows = (await tx.execute(query.order_by(table.revision.desc()).limit(limit + 1))).all()
     return page_of(rows, limit, lambda row: (row.revision,)).map(_revision)
+
+
+async def using_assembly(tx: AsyncConnection, assembly_id: UUID) -> list[WorkflowUse]:
+    """The workflows in use, as they stand, that have an assembly as a node."""
+    rows = await tx.execute(_USING, {"id": str(assembly_id)})
+    return [WorkflowUse(row.id, row.name, row.revisions) for row in rows]
+
+
+async def count_users(tx: AsyncConnection, assembly_ids: Collection[UUID]) -> dict[UUID, int]:
+    """In how many workflows each of these assemblies is a node; those of none are left out."""
+    rows = await tx.execute(_COUNT_USERS, {"ids": [str(one) for one in assembly_ids]})
+    return {row.id: row.number for row in rows}

@@ -342,7 +342,7 @@ def _settle_component(position: int, facts: Facts, draft: JobDraft, problems: li
     component, path = draft.components[position], f"components.{position}"
     if component.assembly_id is None:
         return None
-    declared = _find_declared(component, facts.assemblies.get(component.assembly_id), path, problems)
+    declared = find_declared(component, facts.assemblies.get(component.assembly_id), path, problems)
     if declared is None:
         return None
     problems += kind_fault(component.kind, declared, path)
@@ -374,9 +374,10 @@ def _kept(position: int, assembly_id: UUID, facts: Facts) -> frozenset[str]:
     return names if stored_for == assembly_id else frozenset()
 
 
-def _find_declared(
+def find_declared(
     component: ComponentDraft, known: AssemblyFacts | None, path: str, problems: list[Problem]
 ) -> AssemblyDraft | None:
+    """The revision that a component asks for; None when there is none. What is wrong with it goes to `problems`."""
     if known is None:
         message = f"there is no assembly {component.assembly_id}"
         problems.append(Problem(f"{path}.assembly_id", "assembly_not_found", message))

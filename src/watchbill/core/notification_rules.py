@@ -30,6 +30,8 @@ class Event(StrEnum):
     WAITING_EXPIRED = "waiting_expired"
 
 
+#: Told by a node of a workflow, in words of its own; no rule asks for it.
+MESSAGE: Final = "message"
 #: These are looked for by the clock, while the occurrence goes on.
 BY_CLOCK: Final = frozenset({Event.NOT_STARTED, Event.SLOWER_THAN_USUAL})
 

@@ -3,16 +3,20 @@
 Counts are by site, so that nobody is told of devices in sites that they do not see.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from watchbill.core.notification_rules import Event
+from watchbill.core.notification_rules import MESSAGE, Event
 
 Facts = Mapping[str, Any]
 _GOOD: Final = frozenset({"success", "warning"})
 _LEFT_OUT: Final = frozenset({"skipped"})
 _LONGEST_SUBJECT: Final = 180
+#: What a message may say, in characters; mail servers and receivers of webhooks take this much.
+LONGEST_MESSAGE: Final = 20_000
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def counts_of(facts: Facts, sites: Collection[int] | None, name: str = "counts") -> dict[str, int]:
@@ -25,7 +29,9 @@ def counts_of(facts: Facts, sites: Collection[int] | None, name: str = "counts")
 
 
 def sentence(event: str, facts: Facts, sites: Collection[int] | None = None) -> str:
-    """One sentence about one notification."""
+    """One sentence about one notification; of a message its subject."""
+    if event == MESSAGE:
+        return str(facts["subject"])
     return f"{facts['job_name']} {_said(Event(event), facts, sites)}."
 
 
@@ -110,5 +116,21 @@ def _length(seconds: float) -> str:
 def subject(sentences: Sequence[str]) -> str:
     """One line for an inbox: no character in it could begin another header."""
     text = sentences[0].rstrip(".") if len(sentences) == 1 else f"{len(sentences)} notifications"
-    line = " ".join("".join(one if one.isprintable() else " " for one in f"[Watchbill] {text}").split())
+    return _line(f"[Watchbill] {text}")
+
+
+def _line(text: str) -> str:
+    line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
     return line if len(line) <= _LONGEST_SUBJECT else f"{line[: _LONGEST_SUBJECT - 1]}…"
+
+
+def message_subject(said: str, otherwise: str) -> str:
+    """What a workflow gave as a subject, as one line; a line about the workflow `otherwise` where it is blank."""
+    return _line(said) or _line(f"A message of {otherwise}")
+
+
+def message_text(said: str) -> str:
+    """What a workflow gave as a text, as the database and every receiver take it: without what they refuse, and of a bounded length."""
+    text = _UNSTORABLE.sub("\ufffd", said).strip()
+    left_out = len(text) - LONGEST_MESSAGE
+    return text if left_out <= 0 else f"{text[:LONGEST_MESSAGE]}…\n({left_out} characters more were left out.)"

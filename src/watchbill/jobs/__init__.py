@@ -16,6 +16,7 @@ from watchbill.jobs.due import (
     sites_due_within,
     take_due,
 )
+from watchbill.jobs.facts import assembly_facts, set_elsewhere
 from watchbill.jobs.files import FileReading, OnExisting, export_file, read_file, save_file
 from watchbill.jobs.listing import is_seen, visible_ids
 from watchbill.jobs.logins import locked, pause_locked, refuse_locked, using_credential
@@ -45,7 +46,7 @@ from watchbill.jobs.saving import (
     using_assembly,
     using_filter,
 )
-from watchbill.jobs.store import target_columns
+from watchbill.jobs.store import target_columns, usable_devices
 from watchbill.jobs.targeting import Targeting, targeting_device
 from watchbill.jobs.values import (
     Action,
@@ -60,6 +61,7 @@ from watchbill.jobs.values import (
     Sort,
     TargetSummary,
 )
+from watchbill.jobs.workflows import own_of_workflow
 from watchbill.jobs.zones import zones_in_use, zones_of_targets
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "Who",
     "advance",
     "allowed_actions",
+    "assembly_facts",
     "changes",
     "count_users",
     "create",
@@ -114,6 +117,7 @@ __all__ = [
     "open_variables",
     "outlook",
     "outlook_of",
+    "own_of_workflow",
     "pause_locked",
     "plan_file",
     "read_file",
@@ -126,6 +130,7 @@ __all__ = [
     "reseal",
     "resume_paused",
     "save_file",
+    "set_elsewhere",
     "shown",
     "sites_due_within",
     "tag_many",
@@ -137,6 +142,7 @@ __all__ = [
     "toggle_many",
     "toggle_timings",
     "update",
+    "usable_devices",
     "using_assembly",
     "using_credential",
     "using_filter",

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import assemblies, filters, sites, variables
+from watchbill import filters, sites
 from watchbill.core import schedule as calendar
-from watchbill.core.job_rules import AssemblyFacts, Facts, read, settle
+from watchbill.core.job_rules import Facts, read, settle
 from watchbill.core.job_rules_conflicts import HOLD_NEEDS_A_FIXED_ZONE
 from watchbill.core.job_rules_onboarding import MOST_ADDRESSES
 from watchbill.core.job_rules_toggle import Toggle, read_toggle
@@ -30,7 +30,6 @@ from watchbill.core.targets import (
     TargetFacts,
     devices_among,
 )
-from watchbill.core.variable_rules import required
 from watchbill.credentials import locked_reason
 from watchbill.filters import Use
 from watchbill.identity import Actor, Permission, audit
@@ -38,6 +37,7 @@ from watchbill.jobs import listing, store
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import read_schedule, secrets_in, shown, stored, targets_in, variables_of
 from watchbill.jobs.differences import changes
+from watchbill.jobs.facts import assembly_facts, set_elsewhere
 from watchbill.jobs.logins import locked, login_facts, logins_facts
 from watchbill.jobs.timing import Timing, paused, started
 from watchbill.jobs.values import Action, AssemblyUse, JobFilter, JobRevision, SavedJob, StoredRevision
@@ -401,21 +401,8 @@ def require_context(actor: Actor, job: Job | JobDraft) -> None:
 
 
 async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: datetime, before: SavedJob | None) -> Facts:
-    wanted = [(one.assembly_id, one.revision) for one in draft.components if one.assembly_id is not None]
-    found = await assemblies.hold_many(tx, {assembly_id for assembly_id, _ in wanted}) if wanted else []
-    numbered = [(one, number) for one, number in wanted if number is not None]
-    pinned = await assemblies.load_revisions(tx, numbered)
-    without_files = await assemblies.hold_files(tx, numbered)
-    facts = {
-        one.id: AssemblyFacts(
-            latest=one.revision,
-            is_archived=one.archived_at is not None,
-            revisions={one.revision: one.draft}
-            | {number: revision.draft for (key, number), revision in pinned.items() if key == one.id},
-            without_files={number for key, number in without_files if key == one.id},
-        )
-        for one in found
-    }
+    wanted = {(one.assembly_id, one.revision) for one in draft.components if one.assembly_id is not None}
+    facts = await assembly_facts(tx, wanted)
     stored_schedule = read_schedule(before.definition["schedule"])[0] if before else None
     zones = await zones_for(tx, draft.schedule)
     return Facts(
@@ -425,18 +412,12 @@ async def _facts(tx: AsyncConnection, actor: Actor, draft: JobDraft, now: dateti
         stored_secrets=secrets_in(before.definition) if before else (),
         stored_schedule=stored_schedule,
         zones=zones,
-        set_elsewhere=await _set_elsewhere(tx, actor, facts),
+        set_elsewhere=await set_elsewhere(tx, actor, facts),
         login=await login_facts(tx, actor, draft),
         logins=await logins_facts(tx, actor, draft),
         most_addresses=limit(tx, "onboarding_addresses", MOST_ADDRESSES),
         stored_enabled=before is None or before.enabled,
     )
-
-
-async def _set_elsewhere(tx: AsyncConnection, actor: Actor, known: Mapping[UUID, AssemblyFacts]) -> set[str]:
-    drafts = [draft for one in known.values() for draft in one.revisions.values()]
-    names = {name for draft in drafts for name in required(draft, ())}
-    return await variables.names_with_values(tx, actor.scope, names)
 
 
 async def _target_facts(tx: AsyncConnection, actor: Actor, targets: Sequence[Target]) -> TargetFacts:

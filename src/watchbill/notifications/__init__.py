@@ -1,10 +1,11 @@
-"""Telling people: which changes of which jobs, on which channels, when. Sends nothing within a transaction; opens and settles no work."""
+"""Telling people: which changes of which jobs, and what workflows say, on which channels, when. Sends nothing within a transaction; opens and settles no work."""
 
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.notifications import beat, outbox
+from watchbill.notifications.channel_store import are_enabled as channels_enabled
 from watchbill.notifications.channels import (
     CHANNEL,
     Made,
@@ -15,6 +16,7 @@ from watchbill.notifications.channels import (
     lock_channel,
     lock_for_test,
     reseal,
+    unusable_channels,
     update_channel,
 )
 from watchbill.notifications.looking import Step, look, look_at
@@ -30,6 +32,7 @@ from watchbill.notifications.rules import (
     update_rule,
 )
 from watchbill.notifications.sending import claim, send, settle, try_out
+from watchbill.notifications.telling import About, tell
 from watchbill.notifications.values import (
     Channel,
     ChannelDraft,
@@ -58,6 +61,7 @@ async def prune(tx: AsyncConnection, now: datetime, *, keep: timedelta) -> None:
 
 __all__ = [
     "CHANNEL",
+    "About",
     "Channel",
     "ChannelDraft",
     "ChannelKind",
@@ -76,6 +80,7 @@ __all__ = [
     "archive_channel",
     "archive_rule",
     "beat",
+    "channels_enabled",
     "claim",
     "create_channel",
     "create_rule",
@@ -98,7 +103,9 @@ __all__ = [
     "rules_of_job",
     "send",
     "settle",
+    "tell",
     "try_out",
+    "unusable_channels",
     "update_channel",
     "update_rule",
 ]

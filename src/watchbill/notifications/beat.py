@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import httpcore
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.identity import Actor, Permission
+from watchbill.kit.guarded_http import UNANSWERED, RefusedAddressError
 from watchbill.notifications import network, webhook
-from watchbill.notifications.network import RefusedAddressError
 from watchbill.notifications.values import Sent
 
 #: A tick is felt at least every minute, and what is due is taken at once: beyond this something is wrong.
@@ -67,13 +66,7 @@ async def ask(url: str) -> Sent:
     """Ask for the URL once. It is set by whoever runs the Engine, so it may lead anywhere."""
     try:
         answer = await network.request("GET", url, {"User-Agent": "Watchbill"}, allows_private=True)
-    except (
-        httpcore.NetworkError,
-        httpcore.TimeoutException,
-        httpcore.ProtocolError,
-        OSError,
-        RefusedAddressError,
-    ) as error:
+    except (*UNANSWERED, OSError, RefusedAddressError) as error:
         return webhook.failure(error)
     is_ok = 200 <= answer.status < 300
     return Sent(is_ok=is_ok, sentence=f"The receiver answered with status {answer.status}.")

@@ -102,10 +102,22 @@ async def list_page(
     )
 
 
-async def usable(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) -> set[int]:
-    """Which of these the reader may let a rule use; they stay as they are until the transaction ends."""
-    query = select(_C.id).where(_C.id.in_(sorted(ids)), _C.archived_at.is_(None), is_seen(scope)).order_by(_C.id)
-    return set((await tx.execute(query.with_for_update(read=True, key_share=True))).scalars())
+async def usable(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) -> dict[int, bool]:
+    """Which of these the reader may let a rule or a workflow use, and whether each is on; they stay until the transaction ends."""
+    query = (
+        select(_C.id, _C.enabled)
+        .where(_C.id.in_(sorted(ids)), _C.archived_at.is_(None), is_seen(scope))
+        .order_by(_C.id)
+    )
+    rows = await tx.execute(query.with_for_update(read=True, key_share=True))
+    return {row.id: row.enabled for row in rows}
+
+
+async def are_enabled(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) -> dict[int, bool]:
+    """Of the same ones, whether anything is sent on each."""
+    query = select(_C.id, _C.enabled).where(_C.id.in_(sorted(ids)), _C.archived_at.is_(None), is_seen(scope))
+    rows = await tx.execute(query.order_by(_C.id).with_for_update(read=True, key_share=True))
+    return {row.id: row.enabled for row in rows}
 
 
 async def hold_saving(tx: AsyncConnection) -> None:

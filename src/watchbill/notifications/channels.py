@@ -6,7 +6,7 @@ The address of a webhook, its secret and its headers, and the password of a mail
 import base64
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -29,6 +29,8 @@ CHANNEL: Final = "watchbill_notifications"
 MAX_CHANNELS: Final = 500
 _CONTEXT: Final = "notification_channels.sealed"
 _PLAIN = ("name", "description", "timezone", "enabled")
+_ABSENT: Final = Problem("", "not_found", "there is no such channel in use")
+_OFF: Final = Problem("", "channel_off", "this channel is off: switch it on, or name another")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,15 @@ async def lock_for_test(tx: AsyncConnection, actor: Actor, channel_id: int) -> C
     if channel.archived_at is not None:
         raise ConflictError("This channel is archived.", code="channel_archived")
     return channel
+
+
+async def unusable_channels(tx: AsyncConnection, actor: Actor, channel_ids: Collection[int]) -> dict[int, Problem]:
+    """What keeps whoever saves something from naming these channels in it: that there is none in use that they see, or that it is off.
+
+    The problems have no field: the caller puts them under its own. A channel without a problem stays until the transaction ends.
+    """
+    is_on = await store.usable(tx, actor.scope, [one for one in channel_ids if 0 < one < 2**63])
+    return {one: _ABSENT if one not in is_on else _OFF for one in channel_ids if not is_on.get(one, False)}
 
 
 def open_endpoint(channel: Channel, keys: KeyRing) -> Endpoint:

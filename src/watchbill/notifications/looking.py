@@ -4,7 +4,6 @@ A step takes marks or watches and writes notifications with their messages in on
 """
 
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,13 +13,12 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill.core.notification_rules import Event, Look, Wanted, bounds, told
-from watchbill.core.notification_times import timing_of, turn
-from watchbill.core.zones import Zone
 from watchbill.kit.clock import rfc3339
 from watchbill.kit.db import notify
 from watchbill.notifications import look_store as store
 from watchbill.notifications import outbox
 from watchbill.notifications.channels import CHANNEL
+from watchbill.notifications.posting import Post, post
 
 #: Occurrences, or bounds, that one step takes.
 STEP: Final = 500
@@ -183,20 +181,12 @@ def _stored(one: _Tell, counts: store.Counts, seen: store.Seen) -> dict[str, Any
 
 
 async def _send(tx: AsyncConnection, new: Sequence[tuple[int, _Tell]], now: datetime) -> None:
-    """A message for each channel: at once, or with others when the channel's digest or quiet hours let it go."""
+    """A message for each channel that is still for sites of the rule."""
     channels = await outbox.channels_of(tx, {one.rule.id for _, one in new})
-    single: list[tuple[int, int]] = []
-    slots: dict[tuple[int, datetime], list[int]] = defaultdict(list)
-    for notification, one in new:
-        rule = one.rule
-        for channel in channels.get(rule.id, ()):
-            if rule.sites is not None and not set(rule.sites) & set(channel.site_ids or ()):
-                continue  # the channel is no longer for those sites
-            timing = timing_of(Zone(channel.timezone), channel.digest, channel.quiet)
-            when = turn(timing, now, is_urgent=one.event in rule.urgent_events)
-            if when.is_gathered:
-                slots[channel.id, when.at].append(notification)
-            else:
-                single.append((channel.id, notification))
-    single += await outbox.put_gathered(tx, slots, now)
-    await outbox.put_single(tx, single, now)
+    posts = [
+        Post(notification, channel, is_urgent=one.event in one.rule.urgent_events)
+        for notification, one in new
+        for channel in channels.get(one.rule.id, ())
+        if one.rule.sites is None or set(one.rule.sites) & set(channel.site_ids or ())
+    ]
+    await post(tx, posts, now)

@@ -1,29 +1,16 @@
-"""HTTP to addresses that somebody typed in: only to the public internet, to the very address that was checked, and never onwards.
+"""The bounds of what notifications send over HTTP; the guard itself is in `kit.guarded_http`."""
 
-A name is resolved once, at the connection itself: who answers differently a moment later changes nothing. Redirects are not followed.
-"""
-
-import asyncio
-import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-import httpcore
-
-from watchbill.core.public_address import is_public
+from watchbill.kit import guarded_http
+from watchbill.kit.guarded_http import Bounds
 
 #: A whole attempt, from the first look-up to the last byte.
 TIMEOUT: Final = 15.0
-_CONNECT: Final = 5.0
 #: Of an answer only so much is read.
 _MOST: Final = 2000
-
-
-class RefusedAddressError(Exception):
-    """A name leads to an address that may not be sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,66 +19,10 @@ class Answer:
     text: str
 
 
-class _Guarded(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses only."""
-
-    def __init__(self, *, allows_private: bool) -> None:
-        self._allows_private = allows_private
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        addresses = await _addresses(host, port)
-        refused = [] if self._allows_private else [one for one in addresses if not is_public(one)]
-        if refused:
-            raise RefusedAddressError(f"{host} leads to {refused[0]}, which is not a public address")
-        for address in addresses[:-1]:
-            try:
-                return await self._inner.connect_tcp(address, port, *args, **options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._inner.connect_tcp(addresses[-1], port, *args, **options)
-
-    async def connect_unix_socket(self, path: str, *_args: Any, **_options: Any) -> httpcore.AsyncNetworkStream:
-        raise RefusedAddressError(f"{path} is not a public address")
-
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
-
-
-async def _addresses(host: str, port: int) -> list[str]:
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(f"{host} cannot be found") from error
-    return list(dict.fromkeys(str(one[4][0]) for one in found))
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """Made once: reading the authorities takes tens of milliseconds."""
-    return ssl.create_default_context()
-
-
 async def request(
     method: str, url: str, headers: Mapping[str, str], body: bytes = b"", *, allows_private: bool
 ) -> Answer:
-    """One request on a connection of its own; its answer, whatever that is. Raises what httpcore does, or TimeoutError."""
-    backend = _Guarded(allows_private=allows_private)
-    limits = {"timeout": {"connect": _CONNECT, "read": TIMEOUT, "write": TIMEOUT, "pool": TIMEOUT}}
-    sent = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-    async with (
-        asyncio.timeout(TIMEOUT),
-        httpcore.AsyncConnectionPool(ssl_context=_trust(), network_backend=backend) as pool,
-        pool.stream(method, url, headers=sent, content=body, extensions=limits) as response,
-    ):
-        return Answer(response.status, await _read(response))
-
-
-async def _read(response: httpcore.Response) -> str:
-    read = b""
-    async for part in response.aiter_stream():
-        read += part
-        if len(read) >= _MOST:
-            break
-    return read[:_MOST].decode("utf-8", "replace")
+    """One request on a connection of its own; its answer, whatever that is. Raises what `guarded_http.request` does."""
+    bounds = Bounds(TIMEOUT, _MOST)
+    answer = await guarded_http.request(method, url, headers, body, bounds=bounds, allows_private=allows_private)
+    return Answer(answer.status, answer.body.decode("utf-8", "replace"))

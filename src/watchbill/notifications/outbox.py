@@ -24,6 +24,19 @@ SELECT r.rule_id, r.event, r.key, r.job_id, r.occurrence_id, r.facts, :now FROM 
 ORDER BY r.rule_id, r.event, r.key
 ON CONFLICT (rule_id, event, key) DO NOTHING RETURNING id, rule_id, event, key
 """).bindparams(bindparam("rows", type_=JSONB))
+# The job and the sites are those of the occurrence: without one nothing is told, and that is an error.
+_WRITE_MESSAGE = text("""
+INSERT INTO notifications (event, key, job_id, occurrence_id, site_ids, facts, created_at)
+SELECT 'message', :key, o.job_id, w.id, o.allowed_site_ids, :facts || jsonb_build_object('job_name', j.name), :now
+FROM (SELECT CAST(:occurrence AS uuid) AS id) w
+LEFT JOIN occurrences o ON o.id = w.id LEFT JOIN jobs j ON j.id = CAST(:job AS bigint)
+ON CONFLICT (key) WHERE event = 'message' DO NOTHING RETURNING id
+""").bindparams(bindparam("facts", type_=JSONB))
+_IS_WRITTEN = text("SELECT EXISTS (SELECT 1 FROM notifications WHERE key = :key AND event = 'message')")
+# Held until the transaction ends: whoever takes the channel out of use sees the message, and ends it.
+_IN_USE = text("""
+SELECT id, timezone, digest, quiet FROM notification_channels WHERE id = :id AND enabled AND archived_at IS NULL FOR KEY SHARE
+""")
 _CHANNELS = text("""
 SELECT u.rule_id, c.id, c.site_ids, c.timezone, c.digest, c.quiet FROM notification_rule_channels u
 JOIN notification_channels c ON c.id = u.channel_id WHERE u.rule_id = ANY(:rules) AND c.enabled AND c.archived_at IS NULL
@@ -105,6 +118,24 @@ Rows = Sequence[Mapping[str, Any]]
 async def write(tx: AsyncConnection, rows: Rows, now: datetime) -> Sequence[Row[Any]]:
     """Write notifications; those that were told before are left out of what is returned."""
     return (await tx.execute(_WRITE, {"rows": list(rows), "now": now})).all() if rows else []
+
+
+async def write_message(
+    tx: AsyncConnection, key: str, facts: Mapping[str, Any], occurrence_id: uuid.UUID, now: datetime
+) -> int | None:
+    """Write one message; None: it was told before under this key."""
+    values = {"key": key, "facts": dict(facts), "occurrence": occurrence_id, "job": facts["job_id"], "now": now}
+    written: int | None = (await tx.execute(_WRITE_MESSAGE, values)).scalar_one_or_none()
+    return written
+
+
+async def is_written(tx: AsyncConnection, key: str) -> bool:
+    return bool((await tx.execute(_IS_WRITTEN, {"key": key})).scalar_one())
+
+
+async def in_use(tx: AsyncConnection, channel_id: int) -> Row[Any] | None:
+    """How a channel is sent to; None: it is archived, off, or there is none."""
+    return (await tx.execute(_IN_USE, {"id": channel_id})).one_or_none()
 
 
 async def channels_of(tx: AsyncConnection, rules: Collection[int]) -> Mapping[int, Sequence[Row[Any]]]:

@@ -4,10 +4,12 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Text, and_, case, cast, exists, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import jobs
+from watchbill.core.notification_rules import MESSAGE
 from watchbill.core.notification_words import counts_of, sentence
 from watchbill.identity import Actor, Permission
 from watchbill.identity.actor import SiteScope
@@ -25,13 +27,16 @@ from watchbill.notifications.values import Delivery, Notification, NotificationF
 
 _N, _M, _I, _C, _R = (one.c for one in (notifications, notification_messages, notification_items, notification_channels, notification_rules))  # fmt: skip
 
+#: A list is not to carry the whole of what each message says.
+_BRIEF = [_N.facts.op("-")(literal("text", Text)).label("facts"), *(one for one in _N if one.name != "facts")]
+
 
 async def list_notifications(
     tx: AsyncConnection, actor: Actor, wanted: NotificationFilter, *, limit: int, cursor: str | None
 ) -> Page[Notification]:
     """Newest first."""
     actor.require(Permission.READ)
-    query = select(notifications).where(*_conditions(actor.scope, wanted))
+    query = select(*_BRIEF).where(*_conditions(actor.scope, wanted))
     if cursor is not None:
         query = query.where(_N.id < decode_cursor(cursor, (int,))[0])
     rows = (await tx.execute(query.order_by(_N.id.desc()).limit(limit + 1))).all()
@@ -54,13 +59,17 @@ async def visible(tx: AsyncConnection, actor: Actor, ids: Collection[int]) -> se
     return set((await tx.execute(query)).scalars())
 
 
+def _is_seen(scope: SiteScope) -> ColumnElement[bool]:
+    """What is told of one site is for those who see the site, and the words of a workflow for those who see all that they may be about."""
+    foreign = exists().where(_R.id == _N.rule_id, _R.site_id.is_not(None), ~scope.clause(_R.site_id))
+    told = and_(jobs.is_seen(scope, _N.job_id), ~foreign)
+    seen = cast(literal(scope.as_list(), ARRAY(BigInteger)), ARRAY(BigInteger))
+    said = and_(_N.site_ids.op("<@")(seen), _N.site_ids.op("&&")(seen))
+    return case((_N.event == MESSAGE, said), else_=told)
+
+
 def _conditions(scope: SiteScope, wanted: NotificationFilter) -> list[ColumnElement[bool]]:
-    conditions = []
-    if scope.site_ids is not None:
-        conditions.append(jobs.is_seen(scope, _N.job_id))
-        # What is told of one site is for those who see the site.
-        foreign = exists().where(_R.id == _N.rule_id, _R.site_id.is_not(None), ~scope.clause(_R.site_id))
-        conditions.append(~foreign)
+    conditions = [] if scope.site_ids is None else [_is_seen(scope)]
     if wanted.job_id is not None:
         conditions.append(_N.job_id == wanted.job_id)
     if wanted.event is not None:
@@ -78,13 +87,16 @@ async def _shown(tx: AsyncConnection, scope: SiteScope, rows: Sequence[Row[Any]]
             id=row.id,
             rule_id=row.rule_id,
             event=row.event,
-            job_id=row.job_id,
+            job_id=row.job_id if row.event != MESSAGE else row.facts["job_id"],
             job_name=row.facts["job_name"],
             occurrence_id=row.occurrence_id,
             sentence=sentence(row.event, row.facts, scope.site_ids),
             counts=counts_of(row.facts, scope.site_ids),
             created_at=row.created_at,
             deliveries=deliveries[row.id],
+            workflow_run_id=row.facts.get("run_id"),
+            workflow_name=row.facts.get("workflow_name"),
+            text=row.facts.get("text"),
         )
         for row in rows
     ]

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from watchbill.core.notification_rules import MESSAGE
 from watchbill.core.notification_times import is_given_up, pause_after
 from watchbill.core.notification_words import counts_of, sentence, subject
 from watchbill.kit.clock import rfc3339
@@ -59,7 +60,7 @@ async def send(settings: Settings, base_url: str, message: Message, now: datetim
     if message.endpoint.kind == "webhook":
         return await _post(settings, message.endpoint, message.id, payload(message.items, base_url, now), now)
     sentences = [sentence(one.event, one.facts) for one in message.items]
-    text = "\n\n".join(_paragraph(one, base_url) for one in message.items)
+    text = "\n\n".join(_paragraph(one, base_url, is_alone=len(sentences) == 1) for one in message.items)
     return await mail.send(settings, message.endpoint, message.id, subject(sentences), text + _FOOT, now)
 
 
@@ -110,27 +111,42 @@ def payload(items: Sequence[Item], base_url: str, now: datetime) -> dict[str, An
 
 
 def _shown(one: Item, base_url: str) -> dict[str, Any]:
-    same = ("job_name", "scheduled_for_at", "state", "outcome", "reason")
     return {
         "id": one.id,
         "event": one.event,
         "at": rfc3339(one.created_at),
         "sentence": sentence(one.event, one.facts),
-        "job_id": one.job_id,
         "occurrence_id": str(one.occurrence_id),
-        **{name: one.facts.get(name) for name in same},
-        "counts": counts_of(one.facts, None),
+        **(_of_message(one) if one.event == MESSAGE else _of_job(one)),
         "url": link(one, base_url),
     }
 
 
+def _of_job(one: Item) -> dict[str, Any]:
+    same = ("job_name", "scheduled_for_at", "state", "outcome", "reason")
+    named = {name: one.facts.get(name) for name in same}
+    return {"job_id": one.job_id, **named, "counts": counts_of(one.facts, None)}
+
+
+def _of_message(one: Item) -> dict[str, Any]:
+    same = ("subject", "text", "job_id", "job_name", "workflow_id", "workflow_name")
+    return {**{name: one.facts[name] for name in same}, "workflow_run_id": one.facts["run_id"]}
+
+
 def link(one: Item, base_url: str) -> str:
+    if one.event == MESSAGE:
+        return f"{base_url}/api/workflow_runs/{one.facts['run_id']}"
     return f"{base_url}/api/scheduled_jobs/{one.job_id}/occurrences/{one.occurrence_id}"
 
 
-def _paragraph(one: Item, base_url: str) -> str:
-    due = f"Due: {one.facts['scheduled_for_at']}"
-    return f"{sentence(one.event, one.facts)}\n{due}. Told: {rfc3339(one.created_at)}.\n{link(one, base_url)}"
+def _paragraph(one: Item, base_url: str, *, is_alone: bool) -> str:
+    told = f"Told: {rfc3339(one.created_at)}.\n{link(one, base_url)}"
+    if one.event == MESSAGE:
+        where = f"Workflow: {one.facts['workflow_name']}. {told}"
+        # Alone, its subject is that of the mail.
+        said = [one.facts["text"], ""] if is_alone else [sentence(one.event, one.facts), one.facts["text"]]
+        return "\n".join([*said, where]).strip()
+    return f"{sentence(one.event, one.facts)}\nDue: {one.facts['scheduled_for_at']}. {told}"
 
 
 _FOOT = "\n\n-- \nSent by Watchbill. Rules and channels: watchbill notifications --help\n"

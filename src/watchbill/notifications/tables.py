@@ -82,13 +82,14 @@ notifications = Table(
     "notifications",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("rule_id", BigInteger, nullable=False),
+    Column("rule_id", BigInteger),
     Column("event", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("job_id", BigInteger, nullable=False),
     Column("occurrence_id", Uuid, nullable=False),
     Column("facts", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("site_ids", ARRAY(BigInteger)),
 )
 
 notification_messages = Table(

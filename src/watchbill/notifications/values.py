@@ -142,16 +142,24 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
+    """What a rule told of a job, or (`rule_id` None) what a run of a workflow said. `job_id` and `job_name` None: no saved job launched it.
+
+    `text`: all that a message says; lists leave it out.
+    """
+
     id: int
-    rule_id: int
+    rule_id: int | None
     event: str
-    job_id: int
-    job_name: str
+    job_id: int | None
+    job_name: str | None
     occurrence_id: UUID
     sentence: str
     counts: Mapping[str, int]
     created_at: datetime
     deliveries: Sequence[Delivery] = ()
+    workflow_run_id: int | None = None
+    workflow_name: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import ssl
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,8 +12,9 @@ from uuid import UUID
 import httpcore
 
 from watchbill.core.notification_channel_rules import KEY_PREFIX
+from watchbill.kit.guarded_http import UNANSWERED, RefusedAddressError, is_tls_failure
 from watchbill.notifications import network
-from watchbill.notifications.network import Answer, RefusedAddressError
+from watchbill.notifications.network import Answer
 from watchbill.notifications.values import Endpoint, Sent
 
 _GONE, _REQUEST_TIMEOUT, _TOO_EARLY, _TOO_MANY = 410, 408, 425, 429
@@ -43,13 +43,7 @@ async def send(
     }
     try:
         answer = await network.request("POST", endpoint.url, headers, body, allows_private=allows_private)
-    except (
-        httpcore.NetworkError,
-        httpcore.TimeoutException,
-        httpcore.ProtocolError,
-        OSError,
-        RefusedAddressError,
-    ) as error:
+    except (*UNANSWERED, OSError, RefusedAddressError) as error:
         return failure(error)
     return _judged(answer)
 
@@ -61,7 +55,7 @@ def failure(error: Exception) -> Sent:
             return Sent(is_ok=False, sentence=f"Not sent: {error}. WATCHBILL_WEBHOOK_PRIVATE=on would allow it.")
         case TimeoutError() | httpcore.TimeoutException():
             return Sent(is_ok=False, sentence=f"The receiver did not answer within {network.TIMEOUT:.0f} seconds.")
-        case httpcore.ConnectError() if isinstance(error.__cause__, ssl.SSLError):
+        case httpcore.ConnectError() if is_tls_failure(error):
             return Sent(is_ok=False, sentence=f"The receiver's TLS certificate is not accepted: {error}.")
         case httpcore.ConnectError():
             return Sent(is_ok=False, sentence=f"The receiver cannot be reached: {error or 'no connection'}.")

@@ -44,6 +44,7 @@ from watchbill.runs.history import (
 from watchbill.runs.in_sessions import somebody_came
 from watchbill.runs.job_rows import JobHistory, Recent
 from watchbill.runs.manual import Again, open_manual, rerun
+from watchbill.runs.moves import close, count
 from watchbill.runs.not_run import Held, Missed, Skipped, record_held, record_missed, record_skipped
 from watchbill.runs.occurrence_view import AroundIt, around_it
 from watchbill.runs.onboarding import forget_onboarding_key
@@ -91,9 +92,10 @@ from watchbill.runs.stopping import (
     to_cancel,
 )
 from watchbill.runs.taking import KILL_GRACE, LONGEST_REST, Delivery, Look, Taken, next_start, take
-from watchbill.runs.to_open import Opening, Wave
+from watchbill.runs.to_open import Launch, Opening, Wave, Work
 from watchbill.runs.turns import BOUNDS, GATEWAYS, PLAYBOOKS, await_turn, devices_in, gateway_channel, job_in
 from watchbill.runs.waiting import leave_revoked
+from watchbill.runs.workflow_wakes import WORKFLOWS, devices_online, wake
 
 __all__ = [
     "BOUNDS",
@@ -105,6 +107,7 @@ __all__ = [
     "NO_KEY",
     "ONBOARDING",
     "PLAYBOOKS",
+    "WORKFLOWS",
     "Again",
     "Answers",
     "Around",
@@ -126,6 +129,7 @@ __all__ = [
     "Hit",
     "JobHealth",
     "JobHistory",
+    "Launch",
     "Ledger",
     "Look",
     "LookAgain",
@@ -164,6 +168,7 @@ __all__ = [
     "Wave",
     "WaveProgress",
     "WillNotFire",
+    "Work",
     "accepted",
     "allow_fetching",
     "around_it",
@@ -181,13 +186,16 @@ __all__ = [
     "carry_out",
     "catch_up_pause",
     "clear",
+    "close",
     "contents",
+    "count",
     "count_meant",
     "device_place",
     "device_places",
     "device_rows",
     "devices_came",
     "devices_in",
+    "devices_online",
     "devices_went_offline",
     "difference",
     "drive_due",
@@ -262,6 +270,7 @@ __all__ = [
     "text_of",
     "to_cancel",
     "total_recap",
+    "wake",
     "warnings",
     "with_health",
     "with_waves",

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill.core.states import TARGET, Outcome, TargetEvent, TargetState, fold, is_closed, is_terminal
 from watchbill.kit import events
 from watchbill.kit.events import Event
-from watchbill.runs import rollouts, turns
+from watchbill.runs import rollouts, turns, workflow_wakes
 
 #: Longer lists of changed rows are cut in one event; the counts tell the rest.
 _ROWS_PER_EVENT = 200
@@ -269,9 +269,15 @@ async def close_finished(
         for row in rows
         if row.state in ("open", "closed") and is_closed(counts[row.id])
     }
+    await close(tx, ended, now)
+
+
+async def close(tx: AsyncConnection, ended: Mapping[uuid.UUID, tuple[int, str]], now: datetime) -> None:
+    """Close occurrences: each with its job and its outcome. Who waits for one is woken."""
     if not ended:
         return
     await tx.execute(_CLOSE, {"ids": list(ended), "outcomes": [outcome for _, outcome in ended.values()], "now": now})
+    await workflow_wakes.occurrences_ended(tx, list(ended), now)
     await publish_occurrences(tx, [(job, occurrence) for occurrence, (job, _) in ended.items()], now)
 
 

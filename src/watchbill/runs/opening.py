@@ -17,7 +17,7 @@ from watchbill import jobs, queue
 from watchbill.core.states import OccurrenceReason
 from watchbill.jobs.aiming import SPEC
 from watchbill.queue import NewItem
-from watchbill.runs import canaries, onboarding_opening, overlap, pacing
+from watchbill.runs import canaries, onboarding_opening, overlap, pacing, workflow_opening
 from watchbill.runs.canaries import NotStarted
 from watchbill.runs.moves import publish_in_sites
 from watchbill.runs.not_run import publish_to_sites
@@ -65,11 +65,19 @@ WITH given AS (
       'warning_exit_codes', coalesce(v.content->'warning_exit_codes', '[]'), 'variables', c.variables,
       'role', c.role, 'not_compliant_exit_codes', c.not_compliant_exit_codes) ORDER BY c.position) AS components,
     coalesce(s.time_limit_seconds, least(sum((v.content->>'time_limit_seconds')::integer), 604800)::integer, 3600) AS time_limit_seconds,
-    (array_agg(j.step_rules))[1] AS step_rules, min(j.credential_id) AS credential_id, bool_or(j.use_service_account) AS use_service_account
+    (array_agg(CASE WHEN s.components IS NULL THEN j.step_rules ELSE s.step_rules END))[1] AS step_rules,
+    min(CASE WHEN s.components IS NULL THEN j.credential_id ELSE s.credential_id END) AS credential_id,
+    bool_or(CASE WHEN s.components IS NULL THEN j.use_service_account ELSE s.use_service_account END) AS use_service_account
   FROM given s
   JOIN begun o ON o.id = s.id AND o.state = 'open'
   JOIN jobs j ON j.id = s.job_id
-  JOIN job_components c ON c.job_id = s.job_id
+  CROSS JOIN LATERAL (
+    SELECT o.position, o.assembly_id, o.assembly_revision, o.variables, o.role, o.not_compliant_exit_codes FROM job_components o
+    WHERE o.job_id = s.job_id AND s.components IS NULL
+    UNION ALL
+    SELECT g.* FROM jsonb_to_recordset(s.components) AS g(position integer, assembly_id uuid, assembly_revision integer,
+      variables jsonb, role text, not_compliant_exit_codes integer[])
+  ) c
   JOIN assemblies a ON a.id = c.assembly_id
   JOIN assembly_revisions v ON v.assembly_id = a.id AND v.revision = coalesce(c.assembly_revision, a.revision)
   GROUP BY s.id, s.job_id, s.time_limit_seconds, s.overlap, s.overlap_scope, s.execution_context, s.no_user_session, s.forks, s.interrupted
@@ -148,8 +156,14 @@ async def open_occurrences(tx: AsyncConnection, openings: Sequence[Opening], now
     open the statement runs all the same: so the scheduler rehearses it just before something is due.
     """
     looking = [one for one in openings if one.onboarding is not None]
-    new = await _open_on_devices(tx, [one for one in openings if one.onboarding is None], now)
-    return new | await onboarding_opening.open_occurrences(tx, looking, now) if looking else new
+    launches = [one for one in openings if one.workflow is not None]
+    plain = [one for one in openings if one.onboarding is None and one.workflow is None]
+    new = await _open_on_devices(tx, plain, now)
+    if looking:
+        new |= await onboarding_opening.open_occurrences(tx, looking, now)
+    if launches:
+        new |= await workflow_opening.open_occurrences(tx, launches, now)
+    return new
 
 
 async def _open_on_devices(tx: AsyncConnection, openings: Sequence[Opening], now: datetime) -> set[uuid.UUID]:
@@ -180,7 +194,11 @@ async def _open_on_devices(tx: AsyncConnection, openings: Sequence[Opening], now
     # What has no targets has no site of its own either.
     await publish_to_sites(tx, {one: job_of[one] for one in sorted(new.keys() - {place[1] for place in places})}, now)
     # Those that the schedule opens just now are noted when their jobs go on, in the same write.
-    by_hand = {one.job_id for one in openings if one.id in new and (one.is_release or one.kind != "schedule")}
+    by_hand = {
+        one.job_id
+        for one in openings
+        if one.id in new and one.work is None and (one.is_release or one.kind != "schedule")
+    }
     await jobs.note_runs(tx, by_hand, now)
     return set(new)
 

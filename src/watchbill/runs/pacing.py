@@ -17,7 +17,7 @@ from sqlalchemy.sql import bindparam
 from watchbill.core.states import TargetEvent, TargetState
 from watchbill.core.waves import Phase, free_slots, split
 from watchbill.kit import db
-from watchbill.runs import dispatch, rollouts
+from watchbill.runs import dispatch, rollouts, workflow_wakes
 from watchbill.runs.canaries import count_anew
 from watchbill.runs.moves import Move, changed, move, publish_occurrences, settle
 from watchbill.runs.preflight import refuse_unready
@@ -199,7 +199,8 @@ def _withdrawn(target_id: int, state: str, now: datetime) -> Move:
 
 
 async def devices_came(tx: AsyncConnection, device_ids: Sequence[uuid.UUID], now: datetime) -> None:
-    """Devices are online: what waits for a place on them is looked at. To be called once their presence is committed."""
+    """Devices are online: what waits for a place on them, or for them, is looked at. To be called once their presence is committed."""
+    await workflow_wakes.devices_online(tx, device_ids, now)
     await drive(tx, await rollouts.of_devices(tx, device_ids), now)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from watchbill import queue
 from watchbill.core.states import ACTIVE_TARGET, TargetEvent, TargetState
 from watchbill.kit import db
-from watchbill.runs import in_sessions
+from watchbill.runs import in_sessions, workflow_wakes
 from watchbill.runs.left_out import leave_rest_out
 from watchbill.runs.moves import Move, Moved, move, publish_occurrences
 from watchbill.runs.onboarding_moves import stop_onboarding
@@ -110,6 +110,7 @@ async def stop_occurrences(
     # Targets before occurrences, as everybody locks them.
     stopped = await stop_targets(tx, (await tx.execute(_UNFINISHED, {"ids": ids})).all(), now)
     await stop_onboarding(tx, ids, now)
+    await workflow_wakes.cancel_asked(tx, ids, now)
     await tx.execute(_MARK, {"ids": ids, "operator": operator_id, "now": now})
     await tx.execute(_WITHDRAW_HELD, {"ids": ids, "now": now})
     await publish_occurrences(tx, [(row.job_id, row.id) for row in there], now)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,6 +26,50 @@ class Wave:
     stop_by_at: datetime | None = None
     reason: str | None = None
     detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What launches a workflow, and with what. `revision` None = the newest. `draft`: a document that is tried out instead of a saved one."""
+
+    workflow_id: uuid.UUID
+    source: str
+    revision: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    draft: Mapping[str, Any] | None = None
+    only_device_id: uuid.UUID | None = None
+    #: The run, and the node of it, that this is the work of.
+    parent: tuple[int, str] | None = None
+    #: The run that this one goes on with, and the nodes that run again.
+    resumes: int | None = None
+    rerun_from: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a node runs on devices: one component as a job has it, and what else a job would say."""
+
+    assembly_id: uuid.UUID
+    revision: int
+    variables: Mapping[str, Any]
+    step_rules: Mapping[str, Any] | None = None
+    credential_id: int | None = None
+    use_service_account: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        component = {
+            "position": 0,
+            "assembly_id": str(self.assembly_id),
+            "assembly_revision": self.revision,
+            "variables": dict(self.variables),
+            "role": "run",
+            "not_compliant_exit_codes": [1],
+        }
+        login = {"credential_id": self.credential_id, "use_service_account": self.use_service_account}
+        return {"components": [component], "step_rules": self.step_rules, **login}
+
+
+_NO_WORK: Final = {"components": None, "step_rules": None, "credential_id": None, "use_service_account": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +128,10 @@ class Opening:
     #: Of a job that brings machines under management, as `DueJob` has it; and of its scope those addresses that are looked at, None = all.
     onboarding: Mapping[str, Any] | None = None
     only: Sequence[str] | None = None
+    #: Of a job that launches a workflow, or a launch without one.
+    workflow: Launch | None = None
+    #: What it runs, where that is not what its job says: the work of a node.
+    work: Work | None = None
 
     @property
     def is_paced(self) -> bool:
@@ -105,7 +153,8 @@ COLUMNS: Final = """AS s(id uuid, job_id bigint, job_revision integer, kind text
     offline text, overlap text, overlap_scope text, device_ids uuid[], origin uuid, started_by bigint, starts_from timestamptz,
     stop_by_at timestamptz, splay_seconds integer, splay_salt text, zone_source text, local_time timestamp, start_reason text,
     ignores_windows boolean, is_release boolean, reach_site_ids bigint[], execution_context text,
-    no_user_session text, forks integer, interrupted text)"""
+    no_user_session text, forks integer, interrupted text, components jsonb, step_rules jsonb, credential_id bigint,
+    use_service_account boolean)"""
 
 #: Waves as rows of arrays. Arrays, not JSON: the planner sees their length.
 WAVE_ROWS: Final = """unnest(CAST(:wave_occurrences AS uuid[]), CAST(:wave_zones AS text[]), CAST(:wave_starts AS timestamptz[]),
@@ -135,6 +184,7 @@ def as_json(one: Opening) -> dict[str, object]:
         # Without waves everything starts at the same instant, whatever the zone.
         "zone_source": one.zone_source if one.waves else "fixed",
         "local_time": one.local_time.isoformat() if one.local_time else None,
+        **(one.work.to_json() if one.work else _NO_WORK),
     }
 
 

@@ -3,7 +3,7 @@
 A value is a row for each revision; secrets are sealed, and forgotten when they are replaced or removed.
 """
 
-from watchbill.variables.giving import LACKS, LACKS_KEY, LACKS_NAME, Giver, values_used
+from watchbill.variables.giving import LACKS, LACKS_KEY, LACKS_NAME, Giver, for_everything, values_used
 from watchbill.variables.resealing import reseal
 from watchbill.variables.saving import create, get, list_values, lock, names_with_values, remove, update
 from watchbill.variables.store import Listed, Used, VariableValue
@@ -17,6 +17,7 @@ __all__ = [
     "Used",
     "VariableValue",
     "create",
+    "for_everything",
     "get",
     "list_values",
     "lock",

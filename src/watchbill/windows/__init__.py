@@ -4,7 +4,7 @@ from watchbill.core.windows import Verdict, WindowSet
 from watchbill.windows.calendar_events import LeftOut
 from watchbill.windows.covering import Alike, covering_devices, covering_jobs, covering_targets, load, version
 from watchbill.windows.importing import Imported, import_calendar
-from watchbill.windows.looking import check, current, preview, try_out
+from watchbill.windows.looking import check, current, next_opening, preview, try_out
 from watchbill.windows.saving import (
     GATEWAYS,
     MAX_WINDOWS,
@@ -18,6 +18,7 @@ from watchbill.windows.saving import (
     update,
     using_filter,
 )
+from watchbill.windows.store import existing
 from watchbill.windows.values import (
     Action,
     Checked,
@@ -59,12 +60,14 @@ __all__ = [
     "create",
     "current",
     "delete",
+    "existing",
     "filter_changed",
     "get",
     "import_calendar",
     "list_windows",
     "load",
     "lock",
+    "next_opening",
     "preview",
     "try_out",
     "update",

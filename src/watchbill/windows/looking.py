@@ -16,8 +16,9 @@ from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import ScheduleProblems
 from watchbill.core.window_rules import read, stored_span
 from watchbill.core.window_spans import Spans, Stage, read_spans
-from watchbill.core.windows import Verdict
+from watchbill.core.windows import Verdict, Window, WindowSet
 from watchbill.identity import Actor, Permission
+from watchbill.identity.actor import SiteScope
 from watchbill.kit.errors import InvalidError, NotFoundError
 from watchbill.windows import store
 from watchbill.windows.covering import covering_devices, load
@@ -176,3 +177,13 @@ def _merged(checked: Sequence[tuple[Verdict, list[str]]]) -> list[CheckedGroup]:
         found.setdefault(verdict, []).extend(hostnames)
     ordered = sorted(found.items(), key=lambda item: (item[0].is_open, -len(item[1])))
     return [CheckedGroup(len(names), sorted(names)[:_SHOWN_HOSTNAMES], verdict) for verdict, names in ordered]
+
+
+async def next_opening(tx: AsyncConnection, window_id: int, now: datetime) -> Verdict | None:
+    """Whether a window is open by itself, whatever it is attached to, and if not when; None = it is gone or off. For the Engine's own use."""
+    one = await store.find(tx, SiteScope(None), window_id)
+    if one is None or not one.enabled:
+        return None
+    spans = Spans(tuple(one.spans), follows_site=one.follows_site)
+    alone = WindowSet([Window(one.id, one.name, "allow" if one.kind == "allow" else "deny", spans)])
+    return alone.verdict([one.id], "UTC", now, until=now + CHECK_AHEAD)

@@ -113,6 +113,12 @@ async def find(
     return (await _with_attachments(tx, scope, [row]))[0] if row is not None else None
 
 
+async def existing(tx: AsyncConnection, scope: SiteScope, ids: Collection[int]) -> set[int]:
+    """Of these windows, those that the reader sees."""
+    query = select(windows.c.id).where(windows.c.id.in_(sorted(ids)), _is_visible(scope))
+    return set((await tx.execute(query)).scalars())
+
+
 async def list_page(
     tx: AsyncConnection, scope: SiteScope, wanted: WindowFilter, *, limit: int, cursor: str | None
 ) -> Page[SavedWindow]:

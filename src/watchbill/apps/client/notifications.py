@@ -56,11 +56,20 @@ def show(session: Session, number: Annotated[int, typer.Argument(metavar="NUMBER
     if session.out.is_json:
         session.out.json(found)
         return
-    facts = {"What": found["sentence"], "Event": found["event"], "Job": f"{found['job_name']} ({found['job_id']})"}
+    facts = {"What": found["sentence"], "Event": found["event"], **_source(found)}
+    if found["text"]:
+        facts["It says"] = found["text"]
     facts |= {"Occurrence": found["occurrence_id"], "Told": session.out.when(found["created_at"])}
     for one in found["deliveries"]:
         facts[f"To {one['channel'] or 'a channel'}"] = _delivered(one) + (f": {one['error']}" if one["error"] else "")
     session.out.facts(facts)
+
+
+def _source(found: Mapping[str, Any]) -> dict[str, str]:
+    """Whose notification it is: of a job, of a run of a workflow, or of both."""
+    job = {"Job": f"{found['job_name']} ({found['job_id']})"} if found["job_id"] is not None else {}
+    run = found["workflow_run_id"]
+    return job if run is None else {**job, "Workflow": f"{found['workflow_name']}, run {run}"}
 
 
 @command(app, "retry")

@@ -253,7 +253,7 @@ export interface paths {
         put?: never;
         /**
          * Check Assembly
-         * @description Everything that a save would check, the syntax of a playbook among it, and nothing saved.
+         * @description Everything that a save would check, the syntax of a playbook and what a workflow names among it, and nothing saved.
          */
         post: operations["check_assembly"];
         delete?: never;
@@ -340,7 +340,7 @@ export interface paths {
         put?: never;
         /**
          * Archive Assembly
-         * @description Take it out of use; refused while a job uses it. Its history stays, its name becomes free.
+         * @description Take it out of use; refused while a job or a workflow uses it. Its history stays, its name becomes free.
          */
         post: operations["archive_assembly"];
         delete?: never;
@@ -506,7 +506,7 @@ export interface paths {
         };
         /**
          * Get Assembly Usage
-         * @description The jobs that the assembly is part of, and which of its revisions each runs.
+         * @description The jobs and workflows that the assembly is part of, and which of its revisions each runs.
          */
         get: operations["get_assembly_usage"];
         put?: never;
@@ -1629,7 +1629,7 @@ export interface paths {
         };
         /**
          * List Notifications
-         * @description What was told of the jobs that the caller sees, newest first, with what became of it on each channel.
+         * @description What was told of the jobs that the caller sees, and what workflows said, newest first, with what became of it on each channel.
          */
         get: operations["list_notifications"];
         put?: never;
@@ -3230,6 +3230,210 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workflow_approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workflow Approvals
+         * @description What people are asked by runs in the caller's sites.
+         */
+        get: operations["list_workflow_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workflow Runs
+         * @description The runs of all workflows, newest first.
+         */
+        get: operations["list_workflow_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Workflow Run
+         * @description One run: its graph, its nodes, the edges that were taken.
+         */
+        get: operations["get_workflow_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs/{run_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Workflow Run
+         * @description Stop a run: nothing new begins, what is at work is stopped.
+         */
+        post: operations["cancel_workflow_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs/{run_id}/nodes/{node_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Workflow Node
+         * @description One node of a run with its inputs and its result.
+         */
+        get: operations["get_workflow_node"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs/{run_id}/nodes/{node_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Workflow Approval
+         * @description Approve or deny what a node asks; what was decided stays.
+         */
+        post: operations["decide_workflow_approval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs/{run_id}/nodes/{node_id}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workflow Node Devices
+         * @description The devices that a port of a node holds, those of the caller's sites.
+         */
+        get: operations["list_workflow_node_devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs/{run_id}/nodes/{node_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workflow Node Rows
+         * @description What became of the devices of a script or a playbook, by host name; of its newest try.
+         */
+        get: operations["list_workflow_node_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflow_runs/{run_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Workflow Run
+         * @description A new run that keeps what ended well in this one and does the rest again.
+         */
+        post: operations["resume_workflow_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/{assembly_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs Of Workflow
+         * @description The runs of a workflow, newest first.
+         */
+        get: operations["list_runs_of_workflow"];
+        put?: never;
+        /**
+         * Launch Workflow
+         * @description Start a workflow now, in the sites of whoever starts it.
+         */
+        post: operations["launch_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -3461,7 +3665,7 @@ export interface components {
         };
         /**
          * AssemblyBody
-         * @description A script or a playbook, and how it is run.
+         * @description A script, a playbook or a workflow, and how it is run.
          */
         AssemblyBody: {
             /**
@@ -3471,7 +3675,8 @@ export interface components {
             collections?: components["schemas"]["CollectionBody"][];
             /**
              * Content
-             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree; empty for a workflow
+             * @default
              */
             content: string;
             /**
@@ -3502,6 +3707,8 @@ export interface components {
             variables?: components["schemas"]["watchbill__api__assemblies__VariableBody"][];
             /** Warning Exit Codes */
             warning_exit_codes?: number[];
+            /** @description of a workflow, which needs one; null for others */
+            workflow?: components["schemas"]["WorkflowBody"] | null;
         };
         /**
          * AssemblyCheck
@@ -3517,7 +3724,7 @@ export interface components {
          */
         AssemblyJobReply: {
             /** Execution Context */
-            execution_context: string;
+            execution_context: string | null;
             /** Id */
             id: number;
             /** Name */
@@ -3534,7 +3741,7 @@ export interface components {
          * AssemblyKind
          * @enum {string}
          */
-        AssemblyKind: "script" | "playbook";
+        AssemblyKind: "script" | "playbook" | "workflow";
         /**
          * AssemblyListItem
          * @description An assembly without its script. `used_by_jobs`: how many there are, also those that the caller does not see.
@@ -3590,6 +3797,8 @@ export interface components {
             updated_by: string | null;
             /** Used By Jobs */
             used_by_jobs: number;
+            /** Used By Workflows */
+            used_by_workflows: number;
             /** Variables */
             variables?: components["schemas"]["VariableBody-Output"][];
             /** Warning Exit Codes */
@@ -3609,7 +3818,8 @@ export interface components {
             collections?: components["schemas"]["CollectionBody"][];
             /**
              * Content
-             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree; empty for a workflow
+             * @default
              */
             content: string;
             /** Content Sha256 */
@@ -3657,16 +3867,35 @@ export interface components {
             variables?: components["schemas"]["VariableBody-Output"][];
             /** Warning Exit Codes */
             warning_exit_codes?: number[];
+            /** @description of a workflow, which needs one; null for others */
+            workflow?: components["schemas"]["WorkflowBody"] | null;
         };
         /**
          * AssemblyUsageReply
-         * @description The jobs that keep an assembly from being archived. Those that the caller does not see are counted, not named.
+         * @description What keeps an assembly from being archived. Jobs that the caller does not see are counted, not named.
          */
         AssemblyUsageReply: {
             /** Jobs */
             jobs: components["schemas"]["AssemblyJobReply"][];
             /** Unseen Jobs */
             unseen_jobs: number;
+            /** Workflows */
+            workflows: components["schemas"]["AssemblyWorkflowReply"][];
+        };
+        /**
+         * AssemblyWorkflowReply
+         * @description A workflow that has an assembly as a node. `revisions`: those that it runs; latest = each new one.
+         */
+        AssemblyWorkflowReply: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Revisions */
+            revisions: (number | "latest")[];
         };
         /** AttachBody */
         AttachBody: {
@@ -4608,6 +4837,22 @@ export interface components {
             };
         };
         /**
+         * DecisionBody
+         * @description What a person decides about what a node asks.
+         */
+        DecisionBody: {
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "approve" | "deny";
+        };
+        /**
          * DecisionReply
          * @description `left` are still held for these jobs: ask again. `refused` jobs have devices in sites that the caller does not see, or run as
          *     SYSTEM, which the caller may not.
@@ -5012,6 +5257,36 @@ export interface components {
             to_at: string;
             /** Zones */
             zones: components["schemas"]["ZonePreviewReply"][];
+        };
+        /**
+         * EdgeBody
+         * @description From an output of a node to an input of another one.
+         */
+        EdgeBody: {
+            /**
+             * From
+             * @description a node and one of its ports, as node.port
+             */
+            from: string;
+            /** @description of control that leaves by the port out; null elsewhere */
+            route_on?: components["schemas"]["RouteOn"] | null;
+            /**
+             * To
+             * @description a node and one of its ports, as node.port
+             */
+            to: string;
+        };
+        /**
+         * EdgeReply
+         * @description `taken`: control that went along it, data that was read; null = not decided yet.
+         */
+        EdgeReply: {
+            /** From */
+            from: string;
+            /** Taken */
+            taken: boolean | null;
+            /** To */
+            to: string;
         };
         /** EngineKey */
         EngineKey: {
@@ -6789,6 +7064,27 @@ export interface components {
             state: string;
         };
         /**
+         * LaunchBody
+         * @description How a workflow is started by hand. `definition`: a document that is tried out instead of a saved revision; it is not kept.
+         */
+        LaunchBody: {
+            /** Definition */
+            definition?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Only Device Id
+             * @description every device set has no other device than this one
+             */
+            only_device_id?: string | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: string | boolean | number | null;
+            };
+            /** Revision */
+            revision?: number | null;
+        };
+        /**
          * LedgerEntry
          * @description A due instant, or a range of missed ones, and what became of it; in state `planned` what will, under the id it will have.
          *
@@ -7041,8 +7337,164 @@ export interface components {
             token: string;
         };
         /**
+         * NodeBody
+         * @description One step of a workflow. What its settings hold depends on its type: `GET /api/workflows/schema`.
+         */
+        NodeBody: {
+            /**
+             * Id
+             * @description unique in the workflow
+             */
+            id: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * On Error
+             * @description what a failure means that no route takes care of
+             * @default stop
+             * @enum {string}
+             */
+            on_error: "stop" | "continue";
+            /**
+             * Retries
+             * @description of the whole node
+             * @default 0
+             */
+            retries: number;
+            /**
+             * Retry Delay Seconds
+             * @default 60
+             */
+            retry_delay_seconds: number;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Time Limit Seconds
+             * @description with all its tries; null = none
+             */
+            time_limit_seconds?: number | null;
+            type: components["schemas"]["NodeType"];
+            /**
+             * X
+             * @description where the editor draws it
+             * @default 0
+             */
+            x: number;
+            /**
+             * Y
+             * @default 0
+             */
+            y: number;
+        };
+        /**
+         * NodeDetail
+         * @description A node with what was wired to it: results and values by their nodes.
+         */
+        NodeDetail: {
+            /** Attempt */
+            attempt: number;
+            /** Child Run Id */
+            child_run_id: number | null;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Deadline At */
+            deadline_at: string | null;
+            /** Detail */
+            detail: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Inputs */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** Kept */
+            kept: boolean;
+            /** Node Id */
+            node_id: string;
+            /** Occurrence Id */
+            occurrence_id: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Result */
+            result: unknown;
+            /** Run Id */
+            run_id: number | null;
+            /** Sets */
+            sets: {
+                [key: string]: number;
+            };
+            /** Started At */
+            started_at: string | null;
+            /** Starts At */
+            starts_at: string | null;
+            state: components["schemas"]["NodeState"];
+            /** Type */
+            type: string;
+        };
+        /**
+         * NodeReply
+         * @description A node in a run. `sets`: how many devices each of its ports holds. `counts`: of its newest work on devices.
+         */
+        NodeReply: {
+            /** Attempt */
+            attempt: number;
+            /** Child Run Id */
+            child_run_id: number | null;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Deadline At */
+            deadline_at: string | null;
+            /** Detail */
+            detail: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Kept */
+            kept: boolean;
+            /** Node Id */
+            node_id: string;
+            /** Occurrence Id */
+            occurrence_id: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Result */
+            result: unknown;
+            /** Run Id */
+            run_id: number | null;
+            /** Sets */
+            sets: {
+                [key: string]: number;
+            };
+            /** Started At */
+            started_at: string | null;
+            /** Starts At */
+            starts_at: string | null;
+            state: components["schemas"]["NodeState"];
+            /** Type */
+            type: string;
+        };
+        /**
+         * NodeState
+         * @enum {string}
+         */
+        NodeState: "pending" | "running" | "awaiting_approval" | "success" | "warning" | "failed" | "timed_out" | "skipped" | "cancelled" | "lost";
+        /**
+         * NodeType
+         * @enum {string}
+         */
+        NodeType: "trigger_manual" | "trigger_job" | "trigger_webhook" | "devices_filter" | "devices_list" | "devices_site" | "devices_combine" | "devices_take" | "split" | "script" | "playbook" | "workflow" | "condition" | "wait" | "approval" | "http" | "notify" | "set_value" | "join";
+        /**
          * NotificationReply
-         * @description `counts` and numbers in `sentence` are of the devices that both the rule and the caller see.
+         * @description `counts` and numbers in `sentence` are of the devices that both the rule and the caller see. Of a message, which a run of a workflow
+         *     sends, `sentence` is its subject, and it is shown to those who see every site that the run may reach.
          */
         NotificationReply: {
             /** Counts */
@@ -7053,22 +7505,36 @@ export interface components {
             created_at: string;
             /** Deliveries */
             deliveries: components["schemas"]["DeliveryReply"][];
-            event: components["schemas"]["Event"];
+            /** Event */
+            event: components["schemas"]["Event"] | "message";
             /** Id */
             id: number;
-            /** Job Id */
-            job_id: number;
+            /**
+             * Job Id
+             * @description null: a message of a run that no saved job launched
+             */
+            job_id: number | null;
             /** Job Name */
-            job_name: string;
+            job_name: string | null;
             /**
              * Occurrence Id
              * Format: uuid
              */
             occurrence_id: string;
-            /** Rule Id */
-            rule_id: number;
+            /**
+             * Rule Id
+             * @description null: a message
+             */
+            rule_id: number | null;
             /** Sentence */
             sentence: string;
+            /** Workflow Name */
+            workflow_name: string | null;
+            /**
+             * Workflow Run Id
+             * @description of a message: the run that sent it
+             */
+            workflow_run_id: number | null;
         };
         /**
          * OccurrenceDetail
@@ -7486,6 +7952,35 @@ export interface components {
             task: string;
         };
         /**
+         * OpenApprovalReply
+         * @description What a person is asked; who has not every site of the run may not decide.
+         */
+        OpenApprovalReply: {
+            /** Deadline At */
+            deadline_at: string | null;
+            /** Job Id */
+            job_id: number | null;
+            /** Job Name */
+            job_name: string | null;
+            /** May Decide */
+            may_decide: boolean;
+            /** Message */
+            message: string | null;
+            /** Node Id */
+            node_id: string;
+            /** Run Id */
+            run_id: number;
+            /** Started At */
+            started_at: string | null;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            /** Workflow Name */
+            workflow_name: string;
+        };
+        /**
          * OperatorCreate
          * @description `site_ids` and `denied_permissions` are for operators and viewers; an admin sees every site and may do everything.
          */
@@ -7882,6 +8377,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[OpenApprovalReply] */
+        PageOf_OpenApprovalReply_: {
+            /** Items */
+            items: components["schemas"]["OpenApprovalReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[OperatorReply] */
         PageOf_OperatorReply_: {
             /** Items */
@@ -7938,6 +8440,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[SetDeviceReply] */
+        PageOf_SetDeviceReply_: {
+            /** Items */
+            items: components["schemas"]["SetDeviceReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[SiteReply] */
         PageOf_SiteReply_: {
             /** Items */
@@ -7979,6 +8488,20 @@ export interface components {
             items: components["schemas"]["WindowRow"][];
             /** Next Cursor */
             next_cursor: string | null;
+        };
+        /** PageOf[WorkflowRunBrief] */
+        PageOf_WorkflowRunBrief_: {
+            /** Items */
+            items: components["schemas"]["WorkflowRunBrief"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** ParentReply */
+        ParentReply: {
+            /** Node Id */
+            node_id: string;
+            /** Run Id */
+            run_id: number;
         };
         /** PasswordChange */
         PasswordChange: {
@@ -8564,6 +9087,14 @@ export interface components {
          * @enum {string}
          */
         Resolution: "replace" | "new";
+        /**
+         * ResumeBody
+         * @description Which nodes run again, with all that follows them; null = those that failed.
+         */
+        ResumeBody: {
+            /** From */
+            from?: string[] | null;
+        };
         /** RetriedReply */
         RetriedReply: {
             /**
@@ -8610,7 +9141,8 @@ export interface components {
             collections?: components["schemas"]["CollectionBody"][];
             /**
              * Content
-             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree
+             * @description the script itself, or the playbook's YAML, which lies as playbook.yml in its tree; empty for a workflow
+             * @default
              */
             content: string;
             /** Content Sha256 */
@@ -8649,6 +9181,8 @@ export interface components {
             variables?: components["schemas"]["VariableBody-Output"][];
             /** Warning Exit Codes */
             warning_exit_codes?: number[];
+            /** @description of a workflow, which needs one; null for others */
+            workflow?: components["schemas"]["WorkflowBody"] | null;
         };
         /**
          * Role
@@ -8700,6 +9234,12 @@ export interface components {
             /** Waves */
             waves: number | null;
         };
+        /**
+         * RouteOn
+         * @description When a control edge is taken, by how its source ended.
+         * @enum {string}
+         */
+        RouteOn: "always" | "success" | "warning" | "failed";
         /**
          * RuleBody
          * @description A rule of the jobs of a site, or of all jobs.
@@ -8801,6 +9341,18 @@ export interface components {
             updated_at: string;
             /** Urgent Events */
             urgent_events: components["schemas"]["Event"][];
+        };
+        /** RunAction */
+        RunAction: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "cancel" | "resume";
+            /** Allowed */
+            allowed: boolean;
+            /** Reason */
+            reason: string | null;
         };
         /** RunDetail */
         RunDetail: {
@@ -9017,6 +9569,22 @@ export interface components {
             permissions: components["schemas"]["Permission"][];
             /** Site Ids */
             site_ids: number[] | null;
+        };
+        /** SetDeviceReply */
+        SetDeviceReply: {
+            /** Hostname */
+            hostname: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Is Online */
+            is_online: boolean;
+            /** Site Id */
+            site_id: number | null;
+            /** Site Name */
+            site_name: string | null;
         };
         /** SiteCreate */
         SiteCreate: {
@@ -9602,6 +10170,11 @@ export interface components {
             /** Name */
             name: string;
             /**
+             * Promptable
+             * @description of a workflow's parameter: whether a job or a launch may set it; null for others
+             */
+            promptable?: boolean | null;
+            /**
              * Required
              * @default false
              */
@@ -9781,6 +10354,52 @@ export interface components {
             timezone: string | null;
             /** Wave */
             wave: number;
+        };
+        /** WholeNotificationReply */
+        WholeNotificationReply: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Created At */
+            created_at: string;
+            /** Deliveries */
+            deliveries: components["schemas"]["DeliveryReply"][];
+            /** Event */
+            event: components["schemas"]["Event"] | "message";
+            /** Id */
+            id: number;
+            /**
+             * Job Id
+             * @description null: a message of a run that no saved job launched
+             */
+            job_id: number | null;
+            /** Job Name */
+            job_name: string | null;
+            /**
+             * Occurrence Id
+             * Format: uuid
+             */
+            occurrence_id: string;
+            /**
+             * Rule Id
+             * @description null: a message
+             */
+            rule_id: number | null;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Text
+             * @description of a message: what it says under its subject
+             */
+            text: string | null;
+            /** Workflow Name */
+            workflow_name: string | null;
+            /**
+             * Workflow Run Id
+             * @description of a message: the run that sent it
+             */
+            workflow_run_id: number | null;
         };
         /** WindowAction */
         WindowAction: {
@@ -10126,6 +10745,177 @@ export interface components {
             /** Silent After Seconds */
             silent_after_seconds: number;
         };
+        /**
+         * WorkflowBody
+         * @description A graph with typed ports.
+         */
+        WorkflowBody: {
+            /**
+             * Concurrency
+             * @description what a launch does while another run is open
+             * @default skip
+             * @enum {string}
+             */
+            concurrency: "skip" | "queue_one" | "allow";
+            /** Edges */
+            edges?: components["schemas"]["EdgeBody"][];
+            /**
+             * Max Parallel
+             * @description nodes at work at once; null = any number
+             */
+            max_parallel?: number | null;
+            /** Nodes */
+            nodes: components["schemas"]["NodeBody"][];
+            /**
+             * Schema
+             * @description of the format
+             * @default 1
+             * @constant
+             */
+            schema: 1;
+            /**
+             * Time Limit Seconds
+             * @default 604800
+             */
+            time_limit_seconds: number;
+        };
+        /**
+         * WorkflowRunBrief
+         * @description A run of a workflow without its nodes.
+         */
+        WorkflowRunBrief: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Deadline At */
+            deadline_at: string | null;
+            /** Detail */
+            detail: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: number;
+            /** Is Trial */
+            is_trial: boolean;
+            /** Job Id */
+            job_id: number | null;
+            /** Job Name */
+            job_name: string | null;
+            /**
+             * Occurrence Id
+             * Format: uuid
+             */
+            occurrence_id: string;
+            /** Only Device Id */
+            only_device_id: string | null;
+            /** Origin Run Id */
+            origin_run_id: number | null;
+            /** Parameters */
+            parameters: {
+                [key: string]: unknown;
+            };
+            parent: components["schemas"]["ParentReply"] | null;
+            /** Reason */
+            reason: string | null;
+            /** Rerun From */
+            rerun_from: string[];
+            /** Revision */
+            revision: number;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "manual" | "job" | "webhook" | "workflow";
+            /** Started At */
+            started_at: string | null;
+            /** Started By */
+            started_by: string | null;
+            state: components["schemas"]["WorkflowState"];
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            /** Workflow Name */
+            workflow_name: string;
+        };
+        /** WorkflowRunReply */
+        WorkflowRunReply: {
+            /** Allowed Actions */
+            allowed_actions: components["schemas"]["RunAction"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Deadline At */
+            deadline_at: string | null;
+            /** Definition */
+            definition: {
+                [key: string]: unknown;
+            };
+            /** Detail */
+            detail: string | null;
+            /** Edges */
+            edges: components["schemas"]["EdgeReply"][];
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: number;
+            /** Is Trial */
+            is_trial: boolean;
+            /** Job Id */
+            job_id: number | null;
+            /** Job Name */
+            job_name: string | null;
+            /** Nodes */
+            nodes: components["schemas"]["NodeReply"][];
+            /**
+             * Occurrence Id
+             * Format: uuid
+             */
+            occurrence_id: string;
+            /** Only Device Id */
+            only_device_id: string | null;
+            /** Origin Run Id */
+            origin_run_id: number | null;
+            /** Parameters */
+            parameters: {
+                [key: string]: unknown;
+            };
+            parent: components["schemas"]["ParentReply"] | null;
+            /** Reason */
+            reason: string | null;
+            /** Rerun From */
+            rerun_from: string[];
+            /** Revision */
+            revision: number;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "manual" | "job" | "webhook" | "workflow";
+            /** Started At */
+            started_at: string | null;
+            /** Started By */
+            started_by: string | null;
+            state: components["schemas"]["WorkflowState"];
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+            /** Workflow Name */
+            workflow_name: string;
+        };
+        /**
+         * WorkflowState
+         * @description Of a run. `queued`: another run of the workflow goes first.
+         * @enum {string}
+         */
+        WorkflowState: "queued" | "running" | "cancelling" | "success" | "warning" | "failed" | "cancelled";
         /** ZonePreviewReply */
         ZonePreviewReply: {
             /** Is Capped */
@@ -10162,6 +10952,11 @@ export interface components {
             description: string;
             /** Name */
             name: string;
+            /**
+             * Promptable
+             * @description of a workflow's parameter: whether a job or a launch may set it; null for others
+             */
+            promptable?: boolean | null;
             /**
              * Required
              * @default false
@@ -18946,8 +19741,8 @@ export interface operations {
                 cursor?: string | null;
                 /** @description of this job */
                 job_id?: number | null;
-                /** @description of this kind */
-                event?: components["schemas"]["Event"] | null;
+                /** @description of this kind; message: what workflows say */
+                event?: components["schemas"]["Event"] | "message" | null;
                 /** @description with a message in this state on some channel */
                 state?: ("waiting" | "sent" | "failed") | null;
             };
@@ -19135,7 +19930,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NotificationReply"];
+                    "application/json": components["schemas"]["WholeNotificationReply"];
                 };
             };
             /** @description Not signed in */
@@ -27615,6 +28410,990 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkersReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_workflow_approvals: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_OpenApprovalReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_workflow_runs: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description only in these states; may be repeated */
+                state?: components["schemas"]["WorkflowState"][];
+                workflow_id?: string | null;
+                /** @description only the runs that nodes of this run are */
+                parent_run_id?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_WorkflowRunBrief_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_workflow_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRunReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    cancel_workflow_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRunBrief"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_workflow_node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeDetail"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    decide_workflow_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_workflow_node_devices: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                port?: string;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_SetDeviceReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_workflow_node_rows: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description only in these states; may be repeated */
+                state?: components["schemas"]["TargetState"][];
+                /** @description part of the host name */
+                q?: string | null;
+            };
+            header?: never;
+            path: {
+                run_id: number;
+                node_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_DeviceRowReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    resume_workflow_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRunBrief"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_runs_of_workflow: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description only in these states; may be repeated */
+                state?: components["schemas"]["WorkflowState"][];
+            };
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_WorkflowRunBrief_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    launch_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LaunchBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowRunBrief"];
                 };
             };
             /** @description Not signed in */
