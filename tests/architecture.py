@@ -50,6 +50,7 @@ SQL_PLACES = {
         "store",
         "bulk_store",
         "due",
+        "followers",
         "listing",
         "login_store",
         "resealing",

@@ -51,6 +51,7 @@ from watchbill.api import (
     waiting,
     windows,
     workers,
+    workflow_documents,
     workflow_runs,
 )
 from watchbill.api.addresses import is_secure
@@ -111,6 +112,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     views.resource,
     vpn.resource,
     workers.resource,
+    workflow_documents.resource,
     workflow_runs.of_workflows,
     workflow_runs.resource,
     workflow_runs.approvals,

@@ -26,7 +26,9 @@ class BulkFilter(Model):
     """The filters of the list of jobs; none finds every job that the caller sees."""
 
     q: Annotated[str | None, Field(max_length=200)] = None
-    kind: Literal["automation", "onboarding", "agent_maintenance"] | None = None
+    kind: Literal["automation", "onboarding", "agent_maintenance", "workflow"] | None = Field(
+        default=None, description="workflow: those of automation that launch one"
+    )
     state: JobState | None = None
     site_id: Id | None = None
     enabled: bool | None = None

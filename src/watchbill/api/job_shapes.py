@@ -52,11 +52,11 @@ JobTag = Annotated[str, Field(pattern=TAG)]
 
 
 class JobComponent(Model):
-    """One script or playbook with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that."""
+    """One script or playbook with its variables, or the workflow that is launched, with its parameters. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that."""
 
     assembly_id: UUID
-    kind: Literal["script", "playbook"] = Field(
-        default="script", description="what the assembly is; a job has scripts or playbooks, not both"
+    kind: Literal["script", "playbook", "workflow"] = Field(
+        default="script", description="what the assembly is; a job has scripts, or playbooks, or one workflow"
     )
     variables: dict[str, Any] = Field(default_factory=dict)
     revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["latest"] = "latest"
@@ -214,7 +214,8 @@ class _Named(Model):
         Field(
             min_length=1,
             max_length=MAX_COMPONENTS,
-            description="scripts or playbooks, run in order on each device; of an onboarding job its one component",
+            description="scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on "
+            "which devices what runs, and how; of an onboarding job its one component",
         ),
     ]
     execution_context: (
@@ -248,9 +249,11 @@ class _Job(_Named):
 
 
 class JobBody(_Job):
-    """A job needs a name, components, targets and a schedule; everything else has a default."""
+    """A job needs a name, components, a schedule, and targets unless it launches a workflow; everything else has a default."""
 
-    targets: Annotated[list[JobTarget | OnboardingScopeTarget], Field(min_length=1, max_length=MAX_TARGETS)]
+    targets: list[JobTarget | OnboardingScopeTarget] = Field(
+        default_factory=list, max_length=MAX_TARGETS, description="none where a workflow is launched, else at least one"
+    )
     schedule: JobSchedule
     enabled: bool | None = Field(default=None, description="a new job is enabled; an edit leaves it as it is")
 

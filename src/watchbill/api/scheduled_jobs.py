@@ -57,7 +57,9 @@ YamlFile = Annotated[str, Body(media_type=YAML, description="one job as GET …/
 class JobQuery(SearchQuery):
     """Which jobs, in which order; a leading `-` turns the order round."""
 
-    kind: Literal["automation", "onboarding", "agent_maintenance"] | None = None
+    kind: Literal["automation", "onboarding", "agent_maintenance", "workflow"] | None = Field(
+        default=None, description="workflow: those of automation that launch one"
+    )
     state: JobState | None = None
     site_id: Id | None = None
     enabled: bool | None = None

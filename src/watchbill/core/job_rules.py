@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from watchbill.core import job_rules_onboarding as onboarding
+from watchbill.core import job_rules_workflow as workflows
 from watchbill.core import schedule as calendar
 from watchbill.core.assembly_rules import AssemblyDraft
 from watchbill.core.fields import Choice, Fields, is_integer, join, shown
@@ -130,7 +131,10 @@ def read(definition: object) -> ReadJob:
     problems: list[Problem] = []
     fields = Fields.of(definition, problems)
     job_kind = fields.choice("job_kind", JOB_KINDS, default="automation") or "automation"
-    draft = _read_onboarding(fields) if job_kind == "onboarding" else _read_automation(fields)
+    if job_kind == "onboarding":
+        draft = _read_onboarding(fields)
+    else:
+        draft = _read_workflow(fields) if workflows.is_workflow(fields) else _read_automation(fields)
     problems += conflicts(draft)
     fields.refuse_unknown("a job", READ_ONLY)
     return ReadJob(draft, tuple(problems))
@@ -170,6 +174,20 @@ def _read_onboarding(fields: Fields) -> JobDraft:
     )
     fields.problems += onboarding.onboarding_conflicts(draft, _policies(Fields.of({}, [])))
     return draft
+
+
+def _read_workflow(fields: Fields) -> JobDraft:
+    workflows.refuse_others(fields)
+    draft = JobDraft(
+        **_common(fields),
+        job_kind="automation",
+        components=_components(fields),
+        targets={},
+        exclusions={},
+        execution_context=ExecutionContext.NONE,
+    )
+    workflows.refuse_in_component(fields, draft)
+    return workflows.meaningful(fields, draft, _policies(Fields.of({}, [])))
 
 
 def _common(fields: Fields) -> dict[str, Any]:
@@ -235,7 +253,9 @@ def _job(draft: JobDraft, components: list[Component], schedule: calendar.Schedu
     )
 
 
-def _default_limit(draft: JobDraft, components: Sequence[Component], facts: Facts) -> int:
+def _default_limit(draft: JobDraft, components: Sequence[Component], facts: Facts) -> int | None:
+    if draft.is_workflow:
+        return None
     return _declared_limit(components, facts) if draft.onboarding is None else onboarding.TIME_LIMIT_SECONDS
 
 
@@ -346,6 +366,10 @@ def _settle_component(position: int, facts: Facts, draft: JobDraft, problems: li
     if declared is None:
         return None
     problems += kind_fault(component.kind, declared, path)
+    if draft.is_workflow:
+        problems += workflows.judge_workflow(declared, path)
+        given = workflows.settle_parameters(declared, component.variables, f"{path}.variables", problems)
+        return Component(component.assembly_id, component.kind, component.revision, given, {}, frozenset())
     variables = settle_variables(
         declared,
         component.variables,

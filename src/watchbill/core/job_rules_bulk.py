@@ -16,7 +16,8 @@ Which = Literal["all", "failed", "not_finished"]
 MAX_JOBS: Final = 1_000
 _ACTIONS: Final = Choice(("toggle", "rerun", "tag", "delete"))
 _WHICH: Final = Choice(("all", "failed", "not_finished"))
-_KINDS: Final = Choice((*JOB_KINDS.now, *JOB_KINDS.later))
+#: Those that launch a workflow are automation as well.
+_KINDS: Final = Choice((*JOB_KINDS.now, *JOB_KINDS.later, "workflow"))
 _STATES: Final = Choice(("active", "paused", "completed", "error"))
 _HEALTH: Final = Choice(("failing", "missed", "waiting", "will_not_fire"))
 #: What belongs to which action.

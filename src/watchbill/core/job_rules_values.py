@@ -75,7 +75,7 @@ DEFAULT_CONTEXTS: Final[Mapping[ComponentKind, ExecutionContext]] = {
 }
 
 JOB_KINDS: Final = Choice(("automation", "onboarding"), ("agent_maintenance",))
-COMPONENT_KINDS: Final = Choice((_K.SCRIPT, _K.PLAYBOOK), (_K.WORKFLOW,))
+COMPONENT_KINDS: Final = Choice((_K.SCRIPT, _K.PLAYBOOK, _K.WORKFLOW))
 OVERLAPS: Final = Choice(("skip", "queue_one", "replace", "allow"))
 OVERLAP_SCOPES: Final = Choice(("device", "job"))
 CATCH_UPS: Final = Choice(("latest", "skip", "all", "hold"))
@@ -272,6 +272,11 @@ class JobDraft:
     onboarding: Onboarding | None = None
     credential_ids: tuple[int, ...] = ()
 
+    @property
+    def is_workflow(self) -> bool:
+        """Whether it launches a workflow."""
+        return bool(self.components) and self.components[0].kind is ComponentKind.WORKFLOW
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -285,7 +290,8 @@ class Job:
     exclusions: tuple[Target, ...]
     schedule: Schedule
     execution_context: ExecutionContext
-    time_limit_seconds: int
+    #: None only of a job that launches a workflow.
+    time_limit_seconds: int | None
     expires_after_seconds: int | None
     run_limit_seconds: int | None
     policies: Policies
@@ -296,3 +302,9 @@ class Job:
     use_service_account: bool = False
     onboarding: Onboarding | None = None
     credential_ids: tuple[int, ...] = ()
+
+    @property
+    def workflow_id(self) -> UUID | None:
+        """The workflow that it launches."""
+        first = self.components[0] if self.components else None
+        return first.assembly_id if first is not None and first.kind is ComponentKind.WORKFLOW else None

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import bindparam
 
 from watchbill.core import schedule as calendar
+from watchbill.core.assembly_rules import DEFAULT_TIME_LIMIT_SECONDS
 from watchbill.core.job_rules_values import ExecutionContext
 from watchbill.core.occurrence import first_mark, next_start
 from watchbill.core.schedule import Schedule
@@ -77,6 +78,7 @@ def _due_query() -> Select[Any]:
         jobs.c.definition["duration"].label("duration"),
         jobs.c.definition["execution_context"].astext.label("execution_context"),
         case((jobs.c.job_kind == "onboarding", jobs.c.definition)).label("onboarding"),
+        case((jobs.c.workflow_id.is_not(None), jobs.c.definition["components"][0])).label("workflow"),
         jobs.c.mark_at,
         jobs.c.next_due_at,
         jobs.c.allowed_site_ids.label("reach_site_ids"),
@@ -291,6 +293,17 @@ def _onboarding(definition: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"component": component, "scope": scope, "credential_ids": definition["credential_ids"]}
 
 
+def _workflow(component: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if component is None:
+        return None
+    revision = component["revision"]
+    return {
+        "assembly_id": component["assembly_id"],
+        "revision": None if revision == "latest" else revision,
+        "variables": component["variables"],
+    }
+
+
 def _due_job(row: Row[Any]) -> DueJob:
     schedule, error = read_schedule(row.schedule)
     policies = policies_of(row.policies)
@@ -302,7 +315,7 @@ def _due_job(row: Row[Any]) -> DueJob:
         mark_at=row.mark_at,
         next_due_at=row.next_due_at,
         policies=policies,
-        time_limit_seconds=row.duration["time_limit_seconds"],
+        time_limit_seconds=row.duration["time_limit_seconds"] or DEFAULT_TIME_LIMIT_SECONDS,
         expires_after_seconds=row.duration["expires_after_seconds"],
         run_limit_seconds=row.duration.get("run_limit_seconds"),
         zone_source=row.zone_source,
@@ -312,4 +325,5 @@ def _due_job(row: Row[Any]) -> DueJob:
         tzdata_version=row.tzdata_version,
         execution_context=row.execution_context or ExecutionContext.NONE.value,
         onboarding=_onboarding(row.onboarding),
+        workflow=_workflow(row.workflow),
     )

@@ -225,7 +225,9 @@ def _conditions(scope: SiteScope, wanted: JobFilter) -> list[ColumnElement[bool]
     conditions = [is_seen(scope)]
     if wanted.q:
         conditions.append(jobs.c.name.icontains(wanted.q, autoescape=True))
-    if wanted.kind is not None:
+    if wanted.kind == "workflow":
+        conditions.append(jobs.c.workflow_id.is_not(None))
+    elif wanted.kind is not None:
         conditions.append(jobs.c.job_kind == wanted.kind)
     if wanted.state is not None:
         conditions.append(jobs.c.state == wanted.state)

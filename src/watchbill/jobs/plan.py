@@ -85,7 +85,7 @@ def _least(job: Job) -> dict[str, Any]:
         "targets": [],
         "exclusions": [],
         "schedule": dict.fromkeys(("type", "timezone", "timezone_source", "start", "end", "count")),
-        "execution_context": None if job.onboarding else defaults.execution_context.value,
+        "execution_context": None if job.onboarding or job.workflow_id else defaults.execution_context.value,
         "credential_id": None,
         "use_service_account": False,
         **({"credential_ids": []} if job.onboarding else {}),

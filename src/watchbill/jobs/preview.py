@@ -16,6 +16,7 @@ from watchbill import assemblies
 from watchbill.core import schedule as calendar
 from watchbill.core.job_rules_onboarding import MOST_ADDRESSES, onboarding_in_words
 from watchbill.core.job_rules_values import Duration, ExecutionContext, JobDraft, Onboarding, Policies
+from watchbill.core.job_rules_workflow import workflow_in_words
 from watchbill.core.occurrence import first_mark
 from watchbill.core.problems import Problem
 from watchbill.core.schedule_types import Immediate
@@ -127,6 +128,8 @@ async def outlook(
     starts_now = now if _starts_at_once(draft, times.schedule, before) else None
     if draft.onboarding is not None:
         return replace(found, starts_now=starts_now, **_of_onboarding(tx, draft.onboarding, draft.targets))
+    if draft.is_workflow:
+        return replace(found, starts_now=starts_now, steps=needs.launched)
     steps = steps_in_words(parts, draft.policies, context)
     return replace(_in_context(found, context), starts_now=starts_now, steps=steps)
 
@@ -172,6 +175,8 @@ async def outlook_of(tx: AsyncConnection, job: SavedJob, *, now: datetime) -> Ou
     times = _timetable(schedule, now, await zones_for(tx, schedule))
     found = _outlook(times, who, problems, policies, Duration(**complete(job.definition)["duration"]))
     context = ExecutionContext(job.definition["execution_context"] or ExecutionContext.NONE)
+    if context is ExecutionContext.NONE and needs.launched:
+        return replace(found, steps=needs.launched)
     if context is ExecutionContext.NONE:
         return replace(found, **_of_onboarding(tx, onboarding_of(job.definition), targets))
     parts = [_told(one, needs.names_of) for one in complete(job.definition)["components"]]
@@ -243,6 +248,8 @@ class _Needs:
     key: bool = False
     #: What the assemblies are called.
     names_of: Mapping[UUID | None, str] = field(default_factory=dict)
+    #: Of a job that launches a workflow: what that does, in words.
+    launched: Sequence[str] = ()
 
 
 async def _needs(
@@ -251,10 +258,15 @@ async def _needs(
     found = await assemblies.hold_many(tx, sorted({one for one, _, _ in components if one is not None}))
     latest = {one.id: one.revision for one in found}
     given = [
-        ((one, number or latest[one]), said) for one, number, said in components if one is not None and one in latest
+        ((one, number or latest[one]), number, said)
+        for one, number, said in components
+        if one is not None and one in latest
     ]
-    loaded = await assemblies.load_revisions(tx, sorted({which for which, _ in given}))
-    parts = [(loaded[which].draft, said) for which, said in given if which in loaded]
+    loaded = await assemblies.load_revisions(tx, sorted({which for which, _, _ in given}))
+    for which, number, _ in given:
+        if which in loaded and (graph := loaded[which].draft.workflow) is not None:
+            return _Needs(launched=workflow_in_words(loaded[which].draft.name, number, graph))
+    parts = [(loaded[which].draft, said) for which, _, said in given if which in loaded]
     names = sorted({name for declared, said in parts for name in required(declared, said)})
     # A secret of a playbook is given by the Engine itself: it is sealed for no device.
     has_secrets = any(carries_secrets(declared, said) for declared, said in parts if not declared.is_playbook)

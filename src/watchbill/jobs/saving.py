@@ -33,7 +33,7 @@ from watchbill.core.targets import (
 from watchbill.credentials import locked_reason
 from watchbill.filters import Use
 from watchbill.identity import Actor, Permission, audit
-from watchbill.jobs import listing, store
+from watchbill.jobs import followers, listing, store
 from watchbill.jobs.changes import CHANNEL, changed
 from watchbill.jobs.definition import read_schedule, secrets_in, shown, stored, targets_in, variables_of
 from watchbill.jobs.differences import changes
@@ -373,7 +373,7 @@ async def using_filter(tx: AsyncConnection, actor: Actor, filter_id: int) -> lis
 
 async def require_followers(tx: AsyncConnection, actor: Actor, assembly_id: UUID) -> None:
     """Who changes an assembly decides what the jobs that take its latest revision run: it needs what saving them would need."""
-    number, elsewhere = await store.following_assembly(tx, actor.scope, assembly_id)
+    number, elsewhere = await followers.following_assembly(tx, actor.scope, assembly_id)
     if number:
         actor.require(Permission.RUN_AS_SYSTEM)
     if elsewhere:
@@ -440,6 +440,7 @@ def _columns(actor: Actor, job: Job, *, enabled: bool, now: datetime) -> dict[st
         "credential_id": job.credential_id,
         "use_service_account": job.use_service_account,
         "credential_ids": list(job.credential_ids),
+        "workflow_id": job.workflow_id,
         "enabled": enabled,
         "schedule_type": calendar.to_json(job.schedule)["type"],
         "zone_source": job.schedule.zone_source,

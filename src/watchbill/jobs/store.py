@@ -18,7 +18,6 @@ from sqlalchemy import (
     any_,
     case,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -224,30 +223,6 @@ async def using_filter(tx: AsyncConnection, filter_id: int, visible: Select[tupl
         .order_by(func.lower(jobs.c.name), jobs.c.id)
     )
     return [Use(row.id, row.name, row.is_visible, row.is_exclusion) for row in await tx.execute(query)]
-
-
-async def following_assembly(tx: AsyncConnection, scope: SiteScope, assembly_id: UUID) -> tuple[int, int]:
-    """How many jobs take each new revision of an assembly and run it as SYSTEM or from the Engine, and how many, whoever they run it as, have
-    a device outside of the scope to run on.
-    """
-    inside = func.coalesce(scope.clause(devices.c.site_id), literal(value=False))
-    outside = (
-        select(literal(1))
-        .select_from(job_targets.join(devices, devices.c.id == job_targets.c.device_id))
-        .where(job_targets.c.job_id == jobs.c.id, ~job_targets.c.is_exclusion, ~inside)
-        .exists()
-    )
-    latest = exists().where(
-        job_components.c.job_id == jobs.c.id,
-        job_components.c.assembly_id == assembly_id,
-        job_components.c.assembly_revision.is_(None),
-    )
-    is_more_than_user = jobs.c.definition["execution_context"].astext != "current_user"
-    query = select(func.count().filter(is_more_than_user), func.count().filter(outside)).where(
-        jobs.c.deleted_at.is_(None), latest
-    )
-    number, elsewhere = (await tx.execute(query)).one()
-    return number, elsewhere
 
 
 async def list_revisions(tx: AsyncConnection, job_id: int, *, limit: int, cursor: str | None) -> Page[StoredRevision]:

@@ -17,7 +17,7 @@ MOST_LOOKED_AT: Final = 1000
 MOST_LISTED: Final = 100
 
 # What its rules are, of each job that has some, and what the reader may know of them (NULL sites = everything). A rule reaches wherever
-# the job's scope does.
+# the job's scope does, and so does a workflow.
 _RULES = text(f"""
 SELECT t.job_id,
   coalesce(array_agg(t.filter ORDER BY t.position) FILTER (WHERE t.inside AND NOT t.is_exclusion AND t.filter IS NOT NULL), '{{}}') AS filters,
@@ -36,6 +36,10 @@ FROM (
   LEFT JOIN device_filters f ON f.id = s.filter_id
   LEFT JOIN sites y ON y.id = s.site_id
   WHERE s.job_id = ANY(:ids) AND s.device_id IS NULL
+  UNION ALL
+  SELECT j.id, 'workflow', 0, false, NULL, NULL, NULL, NULL,
+    CAST(:sites AS bigint[]) IS NULL OR (j.allowed_site_ids <@ CAST(:sites AS bigint[])) IS TRUE, true
+  FROM jobs j WHERE j.id = ANY(:ids) AND j.workflow_id IS NOT NULL
 ) t GROUP BY t.job_id
 """)
 # Who sees every site needs no look at the devices themselves.

@@ -37,6 +37,7 @@ jobs = Table(
     Column("credential_id", BigInteger),
     Column("use_service_account", Boolean, nullable=False),
     Column("credential_ids", ARRAY(BigInteger), nullable=False),
+    Column("workflow_id", Uuid),
 )
 
 job_revisions = Table(

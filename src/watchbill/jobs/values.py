@@ -150,6 +150,8 @@ class DueJob:
     execution_context: str = "system"
     #: Of a job that brings machines under management: what it is told, as stored (its component, its scope, its credentials).
     onboarding: Mapping[str, Any] | None = None
+    #: Of a job that launches a workflow: `assembly_id`, `revision` (None = the latest) and `variables`, the parameters that it sets.
+    workflow: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,12 +49,12 @@ class JobRow:
 
 # Two manual starts may share an instant, which has whole seconds.
 _NEWEST_FIRST = "ORDER BY o.scheduled_for_at DESC, o.created_at DESC, o.id DESC"
-#: Whether anything is left that the job `{job}` may run on: a target that is no device of its own is taken to reach one.
-REACHES = """EXISTS (
+#: Whether anything is left that the job `{job}` may run on: a target that is no device of its own is taken to reach one, and so is a workflow.
+REACHES = """({job}.workflow_id IS NOT NULL OR EXISTS (
   SELECT FROM job_targets s LEFT JOIN devices d ON d.id = s.device_id
   WHERE s.job_id = {job}.id AND NOT s.is_exclusion AND (s.device_id IS NULL OR (
     d.status = 'active' AND ({job}.allowed_site_ids IS NULL OR d.site_id = ANY({job}.allowed_site_ids))
-    AND NOT EXISTS (SELECT FROM job_targets x WHERE x.job_id = {job}.id AND x.is_exclusion AND x.device_id = s.device_id))))"""
+    AND NOT EXISTS (SELECT FROM job_targets x WHERE x.job_id = {job}.id AND x.is_exclusion AND x.device_id = s.device_id)))))"""
 _REACHES = REACHES.format(job="j")
 _COLUMNS = ", ".join(f"o.{name}" for name in OCCURRENCE_NAMES)
 # Of a job that hardly ever starts not all of its history is gone through. A range that reaches into the span counts as missed whole: how

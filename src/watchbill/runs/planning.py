@@ -24,7 +24,7 @@ from watchbill.core.schedule import Schedule, period_hint
 from watchbill.core.states import OccurrenceReason
 from watchbill.jobs import Advance, DueJob
 from watchbill.runs.not_run import Held, Missed, Skipped
-from watchbill.runs.to_open import Opening, Wave
+from watchbill.runs.to_open import Launch, Opening, Wave
 from watchbill.windows import WindowSet
 
 #: How long a device may stay away from an occurrence when the job does not say.
@@ -125,6 +125,14 @@ def readable(job: DueJob) -> Schedule:
     if job.schedule is None:
         raise ValueError(job.error or "the stored schedule cannot be read")
     return job.schedule
+
+
+def _launch(job: DueJob) -> Launch | None:
+    """Of a job that launches a workflow: which, with what."""
+    if job.workflow is None:
+        return None
+    asked = job.workflow
+    return Launch(UUID(asked["assembly_id"]), "job", asked["revision"], asked["variables"])
 
 
 def _policy(job: DueJob) -> CatchUpPolicy:
@@ -314,6 +322,7 @@ def opening(
         no_targets=job.policies.no_targets,
         execution_context=job.execution_context,
         onboarding=job.onboarding,
+        workflow=_launch(job),
         no_user_session=job.policies.no_user_session,
         max_change_devices=job.policies.max_change_devices,
         max_change_percent=job.policies.max_change_percent,

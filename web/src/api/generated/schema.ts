@@ -3410,6 +3410,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workflows/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Workflow
+         * @description Everything that a save of a workflow would check, with its places in the graph, and nothing saved.
+         */
+        post: operations["check_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/node_types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Node Types
+         * @description The types of nodes with their ports, for whoever draws a workflow.
+         */
+        get: operations["get_node_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Workflow Schema
+         * @description The JSON schema (2020-12) of the document of a workflow, as it is saved, exported and imported.
+         */
+        get: operations["get_workflow_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/workflows/{assembly_id}/runs": {
         parameters: {
             query?: never;
@@ -4095,8 +4155,11 @@ export interface components {
             enabled?: boolean | null;
             /** Health */
             health?: ("failing" | "missed" | "waiting" | "will_not_fire") | null;
-            /** Kind */
-            kind?: ("automation" | "onboarding" | "agent_maintenance") | null;
+            /**
+             * Kind
+             * @description workflow: those of automation that launch one
+             */
+            kind?: ("automation" | "onboarding" | "agent_maintenance" | "workflow") | null;
             /** Q */
             q?: string | null;
             /** Site Id */
@@ -6174,12 +6237,12 @@ export interface components {
         };
         /**
          * JobBody
-         * @description A job needs a name, components, targets and a schedule; everything else has a default.
+         * @description A job needs a name, components, a schedule, and targets unless it launches a workflow; everything else has a default.
          */
         JobBody: {
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
@@ -6227,8 +6290,11 @@ export interface components {
              * @description each once; kept by the alphabet
              */
             tags?: string[];
-            /** Targets */
-            targets: ((components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"]) | components["schemas"]["OnboardingScopeTarget"])[];
+            /**
+             * Targets
+             * @description none where a workflow is launched, else at least one
+             */
+            targets?: ((components["schemas"]["DeviceTarget"] | components["schemas"]["FilterTarget"] | components["schemas"]["SiteTarget"] | components["schemas"]["AllDevicesTarget"]) | components["schemas"]["OnboardingScopeTarget"])[];
             /**
              * Use Service Account
              * @description instead of a credential: the account that the Engine keeps on each device, where its agent has made it
@@ -6297,7 +6363,7 @@ export interface components {
         };
         /**
          * JobComponent
-         * @description One script or playbook with its variables. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
+         * @description One script or playbook with its variables, or the workflow that is launched, with its parameters. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
          */
         JobComponent: {
             /**
@@ -6307,11 +6373,11 @@ export interface components {
             assembly_id: string;
             /**
              * Kind
-             * @description what the assembly is; a job has scripts or playbooks, not both
+             * @description what the assembly is; a job has scripts, or playbooks, or one workflow
              * @default script
              * @enum {string}
              */
-            kind: "script" | "playbook";
+            kind: "script" | "playbook" | "workflow";
             /**
              * Not Compliant Exit Codes
              * @description of a check: the exit codes that say that what follows is needed; 1 when absent. Any other means that it failed
@@ -6357,7 +6423,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6592,7 +6658,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6702,7 +6768,7 @@ export interface components {
             changes: components["schemas"]["JobChange"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
@@ -8574,6 +8640,22 @@ export interface components {
          * @enum {string}
          */
         Permission: "read" | "jobs:write" | "jobs:run" | "run_as_system" | "assemblies:write" | "devices:write" | "approvals:decide" | "sites:write" | "operators:write" | "services:write" | "audit:read" | "windows:write" | "custom_fields:write" | "filters:write" | "notifications:write" | "channels:write" | "variables:write" | "credentials:write" | "packages:write" | "windows:override";
+        /**
+         * PlacedProblem
+         * @description A problem with the node and the port that it is about, where it is about one.
+         */
+        PlacedProblem: {
+            /** Code */
+            code: string;
+            /** Field */
+            field: string;
+            /** Message */
+            message: string;
+            /** Node */
+            node: string | null;
+            /** Port */
+            port: string | null;
+        };
         /**
          * PlanReply
          * @description What saving a file would do to the one visible job with its name. `action` null = it would be refused, as `problems` say.
@@ -10778,6 +10860,27 @@ export interface components {
              * @default 604800
              */
             time_limit_seconds: number;
+        };
+        /**
+         * WorkflowCheck
+         * @description What a save would find, every problem at once.
+         */
+        WorkflowCheck: {
+            /** Problems */
+            problems: components["schemas"]["PlacedProblem"][];
+        };
+        /**
+         * WorkflowCheckBody
+         * @description A workflow that is not saved, as it would be.
+         */
+        WorkflowCheckBody: {
+            /**
+             * Assembly Id
+             * @description the workflow that is to be changed; null = a new one
+             */
+            assembly_id?: string | null;
+            /** Definition */
+            definition: components["schemas"]["AssemblyBody"];
         };
         /**
          * WorkflowRunBrief
@@ -21867,7 +21970,8 @@ export interface operations {
                 cursor?: string | null;
                 /** @description part of a name */
                 q?: string | null;
-                kind?: ("automation" | "onboarding" | "agent_maintenance") | null;
+                /** @description workflow: those of automation that launch one */
+                kind?: ("automation" | "onboarding" | "agent_maintenance" | "workflow") | null;
                 state?: ("active" | "paused" | "completed" | "error") | null;
                 site_id?: number | null;
                 enabled?: boolean | null;
@@ -29213,6 +29317,263 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkflowRunBrief"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    check_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkflowCheckBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowCheck"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_node_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_workflow_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Not signed in */
