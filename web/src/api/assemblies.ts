@@ -4,26 +4,17 @@ import type { paths } from "./generated/schema";
 import { asProblem } from "./problem";
 import { key, listQuery, useApiMutation } from "./query";
 
-/** Of a workflow: its graph, which its editor reads. */
-interface WithWorkflow {
-  workflow?: unknown;
-}
-type OfAnyKind<T> = Omit<T, "kind" | "variables"> & WithWorkflow & { kind: AssemblyKind; variables?: DeclaredVariable[] };
-export type Assembly = OfAnyKind<Schemas["AssemblyReply"]>;
-export type AssemblyItem = OfAnyKind<Schemas["AssemblyListItem"]>;
-export type AssemblyBody = OfAnyKind<Schemas["AssemblyBody"]>;
-export type AssemblyRevision = OfAnyKind<Schemas["RevisionReply"]>;
+export type Assembly = Schemas["AssemblyReply"];
+export type AssemblyItem = Schemas["AssemblyListItem"];
+export type AssemblyBody = Schemas["AssemblyBody"];
+export type AssemblyRevision = Schemas["RevisionReply"];
 export type AssemblyUsage = Schemas["AssemblyUsageReply"];
 export type AssemblyFile = Schemas["FileBody"];
-export type DeclaredVariable = Schemas["watchbill__api__assemblies__VariableBody"] & {
-  /** Of a workflow: a job or a launch may set it. */
-  promptable?: boolean;
-};
+export type DeclaredVariable = Schemas["watchbill__api__assemblies__VariableBody"];
 export type Interpreter = Schemas["Interpreter"];
-export type AssemblyKind = Schemas["AssemblyKind"] | "workflow";
+export type AssemblyKind = Schemas["AssemblyKind"];
 export type Collection = Schemas["CollectionBody"];
-type ListQuery = NonNullable<paths["/api/assemblies"]["get"]["parameters"]["query"]>;
-export type AssembliesQuery = Omit<ListQuery, "limit" | "cursor" | "kind"> & { kind?: AssemblyKind };
+export type AssembliesQuery = Omit<NonNullable<paths["/api/assemblies"]["get"]["parameters"]["query"]>, "limit" | "cursor">;
 
 const PAGE = 100;
 /** Each of them brings its whole script. */
@@ -31,7 +22,7 @@ const REVISIONS_PAGE = 20;
 
 export const assembliesQuery = (query: AssembliesQuery) =>
   listQuery<AssemblyItem>(key("assemblies", "list", query), (cursor, signal) =>
-    unwrap(api.GET("/api/assemblies", { params: { query: { ...(query as ListQuery), limit: PAGE, cursor } }, signal })),
+    unwrap(api.GET("/api/assemblies", { params: { query: { ...query, limit: PAGE, cursor } }, signal })),
   );
 
 const at = (assemblyId: string) => ({ path: { assembly_id: assemblyId } });
@@ -117,12 +108,12 @@ const storeContent = (content: Blob, signal?: AbortSignal) =>
   );
 
 /** The body with the contents of what was written, which are stored first. */
-const storedBody = async ({ body, texts }: Written, signal?: AbortSignal): Promise<Schemas["AssemblyBody"]> => {
+const storedBody = async ({ body, texts }: Written, signal?: AbortSignal): Promise<AssemblyBody> => {
   const files = (body.files ?? []).map(async (file) => {
     const text = texts[file.name];
     return text === undefined ? file : { name: file.name, ...(await storeContent(new Blob([text]), signal)) };
   });
-  return { ...body, files: await Promise.all(files) } as Schemas["AssemblyBody"];
+  return { ...body, files: await Promise.all(files) };
 };
 
 /** What a save would find: for a playbook also what Ansible says of it. */

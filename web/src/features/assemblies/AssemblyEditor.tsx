@@ -155,7 +155,7 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
               {edit.isDirty ? " · changed" : ""}
             </Tabs.Tab>
             <Tabs.Tab value="revisions">Revisions · {saved.revision}</Tabs.Tab>
-            <Tabs.Tab value="jobs">Jobs{usage.data ? ` · ${usage.data.jobs.length + usage.data.unseen_jobs}` : ""}</Tabs.Tab>
+            <Tabs.Tab value="jobs">Jobs{usage.data ? ` · ${usage.data.jobs.length + usage.data.unseen_jobs + usage.data.workflows.length}` : ""}</Tabs.Tab>
           </Tabs.List>
           <Tabs.Panel value="edit">{form}</Tabs.Panel>
           <Tabs.Panel value="revisions">
@@ -216,7 +216,7 @@ const Marks = ({ saved }: { saved: Assembly }) => (
 
 type Usage = Parameters<typeof UsageList>[0]["usage"];
 
-const isUsed = (usage: Usage): boolean => usage.jobs.length + usage.unseen_jobs > 0;
+const isUsed = (usage: Usage): boolean => usage.jobs.length + usage.unseen_jobs + (usage.workflows?.length ?? 0) > 0;
 
 const Users = ({ usage }: { usage: Usage }) =>
   isUsed(usage) ? (

@@ -169,7 +169,7 @@ export const bodyOf = (draft: Draft): AssemblyBody => ({
   warning_exit_codes: draft.kind === "script" ? draft.warning_exit_codes.map(Number).sort((one, other) => one - other) : [],
   files: draft.files,
   collections: draft.kind === "playbook" ? draft.collections : [],
-  ...(draft.kind === "workflow" ? { workflow: draft.workflow } : {}),
+  ...(draft.kind === "workflow" ? { workflow: draft.workflow as AssemblyBody["workflow"] } : {}),
 });
 
 export const isSame = (one: Draft, other: Draft): boolean =>

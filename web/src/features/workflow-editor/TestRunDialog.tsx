@@ -1,12 +1,11 @@
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import { type ComponentType, useState } from "react";
-import type { DeclaredVariable } from "@/api/assemblies";
+import type { AssemblyBody, DeclaredVariable } from "@/api/assemblies";
 import { useTestRun } from "@/api/workflow-editor";
 import { paths } from "@/lib/paths";
 import { refusedAt } from "@/lib/refusals";
 import { ProblemAlert } from "@/ui/ProblemAlert";
-import type { Settings } from "./document";
 import { Literal } from "./forms/ValuesForm";
 
 export type DevicePickerType = ComponentType<{
@@ -18,7 +17,7 @@ export type DevicePickerType = ComponentType<{
 
 interface TestRunDialogProps {
   assemblyId: string;
-  definition: object;
+  definition: AssemblyBody;
   parameters: readonly DeclaredVariable[];
   DevicePicker: DevicePickerType;
   onClose: () => void;
@@ -28,7 +27,7 @@ interface TestRunDialogProps {
 export const TestRunDialog = ({ assemblyId, definition, parameters, DevicePicker, onClose }: TestRunDialogProps) => {
   const navigate = useNavigate();
   const [device, setDevice] = useState<string | null>(null);
-  const [values, setValues] = useState<Settings>({});
+  const [values, setValues] = useState<Readonly<Record<string, string | number | boolean>>>({});
   const start = useTestRun((run) => void navigate({ to: paths.workflowRun(run.id), ignoreBlocker: false }));
   const fault = refusedAt(start.error);
   return (

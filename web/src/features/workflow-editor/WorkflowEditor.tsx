@@ -1,6 +1,6 @@
 import { ReactFlowProvider } from "@xyflow/react";
 import { type ReactNode, useMemo, useRef, useState } from "react";
-import type { DeclaredVariable } from "@/api/assemblies";
+import type { AssemblyBody } from "@/api/assemblies";
 import type { FieldProblem } from "@/api/problem";
 import { useIsPhone } from "@/lib/use-is-phone";
 import { Canvas } from "./Canvas";
@@ -23,7 +23,7 @@ import { useWorkflowCheck } from "./use-workflow-check";
 export interface WorkflowEditorProps {
   assemblyId: string | null;
   /** What a save would send. */
-  body: { name: string; description: string; variables?: readonly DeclaredVariable[]; workflow?: unknown };
+  body: AssemblyBody;
   isReadOnly: boolean;
   errorOf: (field: string) => string | undefined;
   /** What the last save was refused for. */
@@ -45,7 +45,7 @@ const Editor = ({ assemblyId, body, errorOf, refused, onChange, parameters, Devi
   const isPhone = useIsPhone();
   const isReadOnly = rest.isReadOnly || isPhone;
   const doc = useMemo(() => readWorkflow(body.workflow), [body.workflow]);
-  const check = useWorkflowCheck(body, doc, refused, !rest.isReadOnly);
+  const check = useWorkflowCheck(body, assemblyId, doc, refused, !rest.isReadOnly);
   const [selection, setSelection] = useState<Selection>(NOTHING);
   const [view, setView] = useState<View>("graph");
   const [isTesting, setTesting] = useState(false);

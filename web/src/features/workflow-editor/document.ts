@@ -67,7 +67,7 @@ export interface WorkflowGraph {
 }
 
 export interface WorkflowDocument extends WorkflowGraph {
-  schema: number;
+  schema: 1;
   max_parallel: number | null;
   time_limit_seconds: number;
   concurrency: "skip" | "queue_one" | "allow";

@@ -37,7 +37,7 @@ export const readWorkflow = (value: unknown): WorkflowDocument => {
   if (!isRecord(value)) return empty;
   const { max_parallel: most, concurrency } = value;
   return {
-    schema: wholeOr(value["schema"], empty.schema),
+    schema: 1,
     max_parallel: typeof most === "number" ? most : null,
     time_limit_seconds: wholeOr(value["time_limit_seconds"], empty.time_limit_seconds),
     concurrency: concurrency === "queue_one" || concurrency === "allow" ? concurrency : "skip",

@@ -1,6 +1,7 @@
 import { useDebouncedValue } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
+import type { AssemblyBody } from "@/api/assemblies";
 import type { FieldProblem } from "@/api/problem";
 import { workflowCheckQuery } from "@/api/workflow-editor";
 import type { WorkflowDocument } from "./document";
@@ -15,11 +16,17 @@ const nodeIn = (doc: WorkflowDocument, field: string): string | null => {
 };
 
 /** What the Engine finds wrong with what is being written, a moment after the last change; what it refused to save until then. */
-export const useWorkflowCheck = (body: object, doc: WorkflowDocument, refused: readonly FieldProblem[], enabled: boolean) => {
+export const useWorkflowCheck = (
+  body: AssemblyBody,
+  assemblyId: string | null,
+  doc: WorkflowDocument,
+  refused: readonly FieldProblem[],
+  enabled: boolean,
+) => {
   const text = JSON.stringify(body);
   const [waited] = useDebouncedValue(text, PAUSE);
-  const definition = useMemo(() => JSON.parse(waited) as object, [waited]);
-  const asked = useQuery({ ...workflowCheckQuery(definition), enabled, placeholderData: keepPreviousData });
+  const definition = useMemo(() => JSON.parse(waited) as AssemblyBody, [waited]);
+  const asked = useQuery({ ...workflowCheckQuery(definition, assemblyId), enabled, placeholderData: keepPreviousData });
   const found = enabled ? asked.data?.problems : undefined;
   // By its text, so that the faults are the same list while they say the same.
   const told = JSON.stringify(found ?? refused.map((one) => ({ ...one, node: nodeIn(doc, one.field) })));

@@ -62,15 +62,20 @@ export const ValuesForm = (props: ValuesFormProps) => {
   );
 };
 
+/** None: not given. */
+type Given = string | number | boolean | undefined;
+
 interface LiteralProps {
   variable: DeclaredVariable;
   value: unknown;
   error?: string;
   isReadOnly: boolean;
-  onChange: (value: unknown) => void;
+  onChange: (value: Given) => void;
 }
 
-const ValueField = (props: LiteralProps & { nodeId: string }) => {
+type ValueFieldProps = Omit<LiteralProps, "onChange"> & { nodeId: string; onChange: (value: unknown) => void };
+
+const ValueField = (props: ValueFieldProps) => {
   const { nodeId, variable, value, error, isReadOnly, onChange } = props;
   const { name, type } = variable;
   if (type === "secret")
