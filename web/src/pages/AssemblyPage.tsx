@@ -9,6 +9,7 @@ import { useUrlState } from "@/lib/url-state";
 import { useTextParam } from "@/lib/use-id-param";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { WithWorkflows } from "./workflow-parts";
 
 const STATE = { tab: oneOfOr(["edit", "revisions", "jobs"], "edit"), from: wholeNumber(), to: wholeNumber() };
 
@@ -20,16 +21,18 @@ const AssemblyPage = () => {
   const asked = useQuery(assemblyQuery(assemblyId));
   if (asked.data)
     return (
-      <AssemblyEditor
-        key={asked.data.id}
-        saved={asked.data}
-        initial={draftOf(asked.data)}
-        refused={may.reason}
-        tab={state.tab}
-        onTab={(tab) => setState({ tab })}
-        compared={state}
-        onCompare={(compared) => setState({ ...compared, tab: "revisions" })}
-      />
+      <WithWorkflows>
+        <AssemblyEditor
+          key={asked.data.id}
+          saved={asked.data}
+          initial={draftOf(asked.data)}
+          refused={may.reason}
+          tab={state.tab}
+          onTab={(tab) => setState({ tab })}
+          compared={state}
+          onCompare={(compared) => setState({ ...compared, tab: "revisions" })}
+        />
+      </WithWorkflows>
     );
   return (
     <>
