@@ -24,16 +24,7 @@ export type NodeType =
   | "join";
 
 export type NodeState =
-  | "pending"
-  | "running"
-  | "awaiting_approval"
-  | "success"
-  | "warning"
-  | "failed"
-  | "timed_out"
-  | "skipped"
-  | "cancelled"
-  | "lost";
+  "pending" | "running" | "awaiting_approval" | "success" | "warning" | "failed" | "timed_out" | "skipped" | "cancelled" | "lost";
 
 export const WORKFLOW_STATES = ["queued", "running", "cancelling", "success", "warning", "failed", "cancelled"] as const;
 export type WorkflowState = (typeof WORKFLOW_STATES)[number];

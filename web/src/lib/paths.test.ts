@@ -18,6 +18,8 @@ it("builds every address", () => {
     assemblies: paths.assemblies(),
     newAssembly: paths.newAssembly(),
     assembly: paths.assembly(device, { revision: 2 }),
+    workflowRuns: paths.workflowRuns(device, { state: "failed" }),
+    workflowRun: paths.workflowRun(123, { node: "check" }),
     credentials: paths.credentials(),
     devices: paths.devices(),
     device: paths.device(device),

@@ -29,6 +29,9 @@ export const paths = {
   assemblies: (query?: Query) => withQuery("/assemblies", query),
   newAssembly: (query?: { from?: string }) => withQuery("/assemblies/new", query),
   assembly: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}`, query),
+  /** The runs of a workflow. */
+  workflowRuns: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}/runs`, query),
+  workflowRun: (runId: number, query?: Query) => withQuery(`/workflow-runs/${id(runId)}`, query),
   credentials: (query?: Query) => withQuery("/credentials", query),
   devices: (query?: Query) => withQuery("/devices", query),
   device: (deviceId: string, query?: Query) => withQuery(`/devices/${id(deviceId)}`, query),

@@ -68,6 +68,15 @@ import {
   WifiOff,
   WrapText,
   X,
+  BookOpen,
+  Combine,
+  GitBranch,
+  Globe,
+  Merge,
+  Split,
+  SquareFunction,
+  Workflow,
+  Zap,
 } from "lucide-react";
 
 /** Every icon of the console under the name of what it means, so that one thing looks the same everywhere. */
@@ -94,6 +103,16 @@ export const ICONS = {
   search: Search,
   tag: Tag,
   person: User,
+  // kinds of nodes of a workflow
+  workflow: Workflow,
+  trigger: Zap,
+  playbook: BookOpen,
+  condition: GitBranch,
+  join: Merge,
+  split: Split,
+  combine: Combine,
+  http: Globe,
+  value: SquareFunction,
   // actions
   add: Plus,
   run: Play,

@@ -55,9 +55,12 @@ it("has nothing to draw before it began", () => {
   expect(ganttOf(run({ started_at: null, state: "queued" }), now(1))).toBeNull();
 });
 
-it.each([1, 9, 59, 61, 600, 4_000, 90_000, 700_000, 90 * 86_400])("has a few ticks on an axis of %d seconds, within it", (seconds) => {
-  const ticks = ticksOf(seconds);
-  expect(ticks.length).toBeGreaterThan(1);
-  expect(ticks.length).toBeLessThanOrEqual(8);
-  expect(ticks.at(-1)?.at).toBeLessThanOrEqual(1);
-});
+it.each([1, 9, 59, 61, 600, 4_000, 90_000, 700_000, 90 * 86_400])(
+  "has a few ticks on an axis of %d seconds, within it",
+  (seconds) => {
+    const ticks = ticksOf(seconds);
+    expect(ticks.length).toBeGreaterThan(1);
+    expect(ticks.length).toBeLessThanOrEqual(8);
+    expect(ticks.at(-1)?.at).toBeLessThanOrEqual(1);
+  },
+);

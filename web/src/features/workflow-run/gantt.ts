@@ -36,7 +36,9 @@ export interface Gantt {
 
 /** Nodes that do nothing but wait: for time, for devices, for a person. */
 const WAITERS: readonly NodeType[] = ["wait", "approval"];
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
+];
 const MOST_TICKS = 7;
 
 export const ticksOf = (seconds: number): Tick[] => {

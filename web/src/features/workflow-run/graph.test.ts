@@ -2,7 +2,12 @@ import { expect, it } from "vitest";
 import { edge, node, run, step } from "@/api/workflow-made";
 import { behind, edgeLabel, edgeLooks, inOrder, NODE_HEIGHT, NODE_WIDTH, placesOf } from "./graph";
 
-const edges = [edge("start.out", "a.in", "success"), edge("start.out", "b.in", "success"), edge("a.out", "end.in"), edge("b.out", "end.in")];
+const edges = [
+  edge("start.out", "a.in", "success"),
+  edge("start.out", "b.in", "success"),
+  edge("a.out", "end.in"),
+  edge("b.out", "end.in"),
+];
 const nodes = [step("end", "notify"), step("a"), step("b"), step("start", "trigger_manual")];
 
 it("tells nodes behind those that lead to them", () => {

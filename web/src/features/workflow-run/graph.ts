@@ -111,7 +111,12 @@ export const edgeLooks = (run: Pick<WorkflowRun, "definition" | "edges" | "nodes
   );
 };
 
-const ROUTES: Readonly<Record<string, string>> = { success: "on success", warning: "on warning", failed: "on failure", always: "always" };
+const ROUTES: Readonly<Record<string, string>> = {
+  success: "on success",
+  warning: "on warning",
+  failed: "on failure",
+  always: "always",
+};
 
 /** What stands at an edge; nothing where it is the usual: on to the next after success, devices, inputs. */
 export const edgeLabel = (edge: DocumentEdge): string | null => {
