@@ -61,11 +61,11 @@ export const withRun = (pages: Pages, change: (run: WorkflowRunBrief) => Workflo
 };
 
 /**
- * Rows of a list of runs change where they are. A run that is not in it is told to `onNew`: it would push the others down under the
+ * `workflowId` null: of all. Rows of a list of runs change where they are. A run that is not in it is told to `onNew`: it would push the others down under the
  * pointer.
  */
-export const followWorkflowRuns = (client: QueryClient, workflowId: string, onNew: (runId: number) => void): (() => void) => {
-  const queryKey = runsKey(workflowId);
+export const followWorkflowRuns = (client: QueryClient, workflowId: string | null, onNew: (runId: number) => void): (() => void) => {
+  const queryKey = runsKey();
   const ids = new Set<number>();
   const patch = (runId: number, change: (run: WorkflowRunBrief) => WorkflowRunBrief): void => {
     client.setQueriesData<Pages>({ queryKey }, (pages) => pages && withRun(pages, change, runId));
@@ -80,7 +80,7 @@ export const followWorkflowRuns = (client: QueryClient, workflowId: string, onNe
   }, BEAT_MILLISECONDS);
   const stop = onLive(["workflow.changed"], (event) => {
     const change = changeOf(event);
-    if (change?.workflow_id !== workflowId) return;
+    if (!change || (workflowId !== null && change.workflow_id !== workflowId)) return;
     if (isKnown(client, queryKey, change)) {
       patch(change.run_id, (run) => ({ ...run, state: change.state }));
       ids.add(change.run_id);

@@ -4,6 +4,7 @@ import type { DocumentEdge, DocumentNode, NodeType, RunNode, WorkflowChanged, Wo
 
 export const node = (node_id: string, some: Partial<RunNode> = {}): RunNode => ({
   node_id,
+  type: "script",
   state: "pending",
   reason: null,
   detail: null,
@@ -51,7 +52,8 @@ export const run = (some: Partial<WorkflowRun>): WorkflowRun => ({
   detail: null,
   job_id: null,
   job_name: null,
-  occurrence_id: null,
+  occurrence_id: "o",
+  is_trial: false,
   parent: null,
   origin_run_id: null,
   rerun_from: [],

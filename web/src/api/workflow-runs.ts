@@ -1,16 +1,10 @@
 import { queryOptions } from "@tanstack/react-query";
-import { key, listQuery, type PageOf, useApiMutation } from "./query";
+import { api, type Schemas, unwrap } from "./client";
+import { key, listQuery, useApiMutation } from "./query";
 import type { DeviceRow, TargetState } from "./runs";
-import { getIt, postIt } from "./workflow-call";
-import type {
-  NodeDetail,
-  OpenApproval,
-  RunNode,
-  SetDevice,
-  WorkflowRun,
-  WorkflowRunBrief,
-  WorkflowState,
-} from "./workflow-types";
+import type { SetDevice, WorkflowDocument, WorkflowRun, WorkflowRunBrief, WorkflowState } from "./workflow-types";
+
+type LaunchBody = Schemas["LaunchBody"];
 
 /**
  * Runs of workflows. Keys begin with `workflowRuns`, which no event makes stale as a whole: `workflow-following` says what is read anew.
@@ -22,43 +16,49 @@ const ROWS_PAGE = 100;
 export const workflowRunKey = (runId: number) => key("workflowRuns", "one", runId);
 export const nodesKey = (runId: number) => key("workflowRuns", "node", runId);
 export const rowsKey = (runId: number) => key("workflowRuns", "rows", runId);
-export const runsKey = (workflowId: string) => key("workflowRuns", "of", workflowId);
+export const runsKey = () => key("workflowRuns", "list");
 
-export const getWorkflowRun = (runId: number, signal?: AbortSignal): Promise<WorkflowRun> =>
-  getIt("/api/workflow_runs/{run_id}", { params: { path: { run_id: runId } }, signal });
+const path = (runId: number) => ({ path: { run_id: runId } });
+const at = (runId: number, nodeId: string) => ({ path: { run_id: runId, node_id: nodeId } });
+
+export const getWorkflowRun = async (runId: number, signal?: AbortSignal): Promise<WorkflowRun> => {
+  const run = await unwrap(api.GET("/api/workflow_runs/{run_id}", { params: path(runId), signal }));
+  return { ...run, definition: run.definition as unknown as WorkflowDocument };
+};
 
 export const workflowRunQuery = (runId: number) =>
   queryOptions({ queryKey: workflowRunKey(runId), queryFn: ({ signal }) => getWorkflowRun(runId, signal) });
 
-/** Newest first. */
-export const workflowRunsQuery = (workflowId: string, state: readonly WorkflowState[]) =>
-  listQuery<WorkflowRunBrief>([...runsKey(workflowId), state], (cursor, signal) =>
-    getIt("/api/workflows/{assembly_id}/runs", {
-      params: {
-        path: { assembly_id: workflowId },
-        query: { limit: PAGE, cursor, state: state.length ? [...state] : undefined },
-      },
-      signal,
-    }),
-  );
+export interface RunsAsked {
+  /** null: of all workflows. */
+  workflowId: string | null;
+  state: WorkflowState | null;
+}
 
-const at = (runId: number, nodeId: string) => ({ path: { run_id: runId, node_id: nodeId } });
+/** Newest first. */
+export const workflowRunsQuery = ({ workflowId, state }: RunsAsked) =>
+  listQuery<WorkflowRunBrief>([...runsKey(), workflowId, state], (cursor, signal) => {
+    const query = { workflow_id: workflowId ?? undefined, state: state ? [state] : undefined, limit: PAGE, cursor };
+    return unwrap(api.GET("/api/workflow_runs", { params: { query }, signal }));
+  });
 
 /** A node with what came in and what came out. */
 export const nodeQuery = (runId: number, nodeId: string) =>
   queryOptions({
     queryKey: [...nodesKey(runId), nodeId],
     queryFn: ({ signal }) =>
-      getIt<NodeDetail>("/api/workflow_runs/{run_id}/nodes/{node_id}", { params: at(runId, nodeId), signal }),
+      unwrap(api.GET("/api/workflow_runs/{run_id}/nodes/{node_id}", { params: at(runId, nodeId), signal })),
   });
 
 /** The devices of a set that a node gave by one of its ports. It does not change. */
 export const setQuery = (runId: number, nodeId: string, port: string) =>
   listQuery<SetDevice>(key("workflowRuns", "set", runId, nodeId, port), (cursor, signal) =>
-    getIt("/api/workflow_runs/{run_id}/nodes/{node_id}/devices", {
-      params: { ...at(runId, nodeId), query: { port, limit: ROWS_PAGE, cursor } },
-      signal,
-    }),
+    unwrap(
+      api.GET("/api/workflow_runs/{run_id}/nodes/{node_id}/devices", {
+        params: { ...at(runId, nodeId), query: { port, limit: ROWS_PAGE, cursor } },
+        signal,
+      }),
+    ),
   );
 
 export interface RowsAsked {
@@ -69,20 +69,25 @@ export interface RowsAsked {
 /** The devices of a script or a playbook, by host name. */
 export const nodeRowsQuery = (runId: number, nodeId: string, { state, q }: RowsAsked) =>
   listQuery<DeviceRow>([...rowsKey(runId), nodeId, state, q], (cursor, signal) =>
-    getIt("/api/workflow_runs/{run_id}/nodes/{node_id}/rows", {
-      params: {
-        ...at(runId, nodeId),
-        query: { state: state.length ? [...state] : undefined, q: q || undefined, limit: ROWS_PAGE, cursor },
-      },
-      signal,
-    }),
+    unwrap(
+      api.GET("/api/workflow_runs/{run_id}/nodes/{node_id}/rows", {
+        params: {
+          ...at(runId, nodeId),
+          query: { state: state.length ? state : undefined, q: q || undefined, limit: ROWS_PAGE, cursor },
+        },
+        signal,
+      }),
+    ),
   );
 
-/** Those that whoever asks may decide. */
+const MOST_APPROVALS = 500;
+
+/** What runs ask of people; not all of it may be decided by whoever reads it. */
 export const workflowApprovalsQuery = () =>
   queryOptions({
     queryKey: key("workflowApprovals"),
-    queryFn: ({ signal }) => getIt<PageOf<OpenApproval>>("/api/workflow_approvals", { params: { query: {} }, signal }),
+    queryFn: ({ signal }) =>
+      unwrap(api.GET("/api/workflow_approvals", { params: { query: { limit: MOST_APPROVALS } }, signal })),
   });
 
 // --- what a person does with a run -------------------------------------------------------------------------------------
@@ -99,11 +104,13 @@ export const useLaunchWorkflow = (onStarted: (run: WorkflowRunBrief) => void) =>
   useApiMutation({
     refusal: "form",
     run: ({ workflowId, parameters }: Launch, headers) =>
-      postIt<WorkflowRunBrief>("/api/workflows/{assembly_id}/runs", {
-        params: { path: { assembly_id: workflowId } },
-        headers,
-        body: { parameters },
-      }),
+      unwrap(
+        api.POST("/api/workflows/{assembly_id}/runs", {
+          params: { path: { assembly_id: workflowId } },
+          headers,
+          body: { parameters: parameters as LaunchBody["parameters"] },
+        }),
+      ),
     done: (_, { workflowName }) => `“${workflowName}” is starting.`,
     touches: TOUCHES,
     onDone: onStarted,
@@ -113,7 +120,7 @@ export const useCancelWorkflowRun = () =>
   useApiMutation({
     refusal: "form",
     run: ({ id }: Pick<WorkflowRunBrief, "id" | "workflow_name">) =>
-      postIt<unknown>("/api/workflow_runs/{run_id}/cancel", { params: { path: { run_id: id } } }),
+      unwrap(api.POST("/api/workflow_runs/{run_id}/cancel", { params: path(id) })),
     done: (_, run) => `“${run.workflow_name}” is asked to stop.`,
     touches: TOUCHES,
   });
@@ -123,11 +130,7 @@ export const useResumeWorkflowRun = (onStarted: (run: WorkflowRunBrief) => void)
   useApiMutation({
     refusal: "form",
     run: ({ id, from }: Pick<WorkflowRunBrief, "id" | "workflow_name"> & { from: readonly string[] }, headers) =>
-      postIt<WorkflowRunBrief>("/api/workflow_runs/{run_id}/resume", {
-        params: { path: { run_id: id } },
-        headers,
-        body: { from: [...from] },
-      }),
+      unwrap(api.POST("/api/workflow_runs/{run_id}/resume", { params: path(id), headers, body: { from: [...from] } })),
     done: (_, run) => `“${run.workflow_name}” runs again.`,
     touches: TOUCHES,
     onDone: onStarted,
@@ -139,10 +142,12 @@ export const useDecideNode = () =>
   useApiMutation({
     refusal: "form",
     run: ({ runId, nodeId, decision, comment }: { runId: number; nodeId: string; decision: ApprovalWord; comment: string }) =>
-      postIt<RunNode>("/api/workflow_runs/{run_id}/nodes/{node_id}/decision", {
-        params: at(runId, nodeId),
-        body: { decision, comment },
-      }),
+      unwrap(
+        api.POST("/api/workflow_runs/{run_id}/nodes/{node_id}/decision", {
+          params: at(runId, nodeId),
+          body: { decision, comment },
+        }),
+      ),
     done: (_, { decision }) => (decision === "approve" ? "Approved: the workflow goes on." : "Denied."),
     touches: TOUCHES,
   });

@@ -18,6 +18,7 @@ it("builds every address", () => {
     assemblies: paths.assemblies(),
     newAssembly: paths.newAssembly(),
     assembly: paths.assembly(device, { revision: 2 }),
+    allWorkflowRuns: paths.allWorkflowRuns({ state: "running" }),
     workflowRuns: paths.workflowRuns(device, { state: "failed" }),
     workflowRun: paths.workflowRun(123, { node: "check" }),
     credentials: paths.credentials(),

@@ -2,10 +2,11 @@ import { Button } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { assemblyQuery } from "@/api/assemblies";
-import { WORKFLOW_STATES } from "@/api/workflow-types";
 import { workflowRunsQuery } from "@/api/workflow-runs";
-import { RUN_COLUMNS } from "@/features/workflow-run/run-columns";
+import { WORKFLOW_STATES } from "@/api/workflow-types";
+import { ALL_RUN_COLUMNS, RUN_COLUMNS } from "@/features/workflow-run/run-columns";
 import { useLiveRuns } from "@/features/workflow-run/use-live-run";
+import classes from "@/features/workflow-run/workflow-run.module.css";
 import { paths } from "@/lib/paths";
 import { oneOf } from "@/lib/search-params";
 import { stateMark } from "@/lib/states";
@@ -18,28 +19,56 @@ import { EmptyState } from "@/ui/EmptyState";
 import { FilterSelect } from "@/ui/FilterBar";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
-import classes from "@/features/workflow-run/workflow-run.module.css";
 
-const FILTERS = { state: oneOf(WORKFLOW_STATES) };
-
-/** `/assemblies/:id/runs`: the runs of a workflow, newest first. */
+/** Automation > Workflow Runs, and `/assemblies/:id/runs`: the runs of all workflows or of one, newest first. */
 const WorkflowRunsPage = () => {
   const id = useTextParam("assemblyId");
-  const [{ state }, setState] = useUrlState(FILTERS);
+  return id === "" ? (
+    <>
+      <PageHeader title="Workflow Runs" />
+      <Runs key="" workflowId={null} />
+    </>
+  ) : (
+    <OfOne key={id} id={id} />
+  );
+};
+
+const OfOne = ({ id }: { id: string }) => {
   const workflow = useQuery(assemblyQuery(id));
-  const runs = useInfiniteQuery({ ...workflowRunsQuery(id, state ? [state] : []), placeholderData: keepPreviousData });
-  const { fresh, show } = useLiveRuns(id);
-  const navigate = useNavigate();
-  const options = WORKFLOW_STATES.map((value) => ({ value, label: stateMark(value).word }));
-  const name = workflow.data?.name ?? "Workflow";
   return (
     <>
-      <PageHeader title={`Runs of ${name}`} actions={workflow.data && <RunWorkflowButton workflow={workflow.data} />}>
+      <PageHeader
+        title={`Runs of ${workflow.data?.name ?? "a workflow"}`}
+        actions={workflow.data && <RunWorkflowButton workflow={workflow.data} />}
+      >
         <AppLink to={paths.assembly(id)} className={classes.link}>
           The workflow
         </AppLink>
+        {" · "}
+        <AppLink to={paths.allWorkflowRuns()} className={classes.link}>
+          Runs of all workflows
+        </AppLink>
       </PageHeader>
-      {workflow.error && <ProblemAlert problem={workflow.error} onRetry={() => void workflow.refetch()} />}
+      {workflow.error ? (
+        <ProblemAlert problem={workflow.error} onRetry={() => void workflow.refetch()} />
+      ) : (
+        <Runs workflowId={id} />
+      )}
+    </>
+  );
+};
+
+const FILTERS = { state: oneOf(WORKFLOW_STATES) };
+
+const Runs = ({ workflowId }: { workflowId: string | null }) => {
+  const [{ state }, setState] = useUrlState(FILTERS);
+  const runs = useInfiniteQuery({ ...workflowRunsQuery({ workflowId, state }), placeholderData: keepPreviousData });
+  const { fresh, show } = useLiveRuns(workflowId);
+  const navigate = useNavigate();
+  const options = WORKFLOW_STATES.map((value) => ({ value, label: stateMark(value).word }));
+  const clear = (): void => setState({ state: null });
+  return (
+    <>
       <div className={classes.bar}>
         <FilterSelect label="Any state" value={state} options={options} onChange={(chosen) => setState({ state: chosen })} />
         {fresh > 0 && (
@@ -49,32 +78,38 @@ const WorkflowRunsPage = () => {
         )}
       </div>
       <DataTable
-        label="Runs of the workflow"
+        label="Runs of workflows"
         query={runs}
-        columns={RUN_COLUMNS}
+        columns={workflowId === null ? ALL_RUN_COLUMNS : RUN_COLUMNS}
         rowId={(one) => String(one.id)}
         rowName={(one) => `Run ${one.id}`}
         onOpen={(one) => void navigate({ to: paths.workflowRun(one.id) })}
-        empty={
-          state ? (
-            <EmptyState
-              icon="search"
-              title="No run is like that."
-              action={
-                <Button variant="default" onClick={() => setState({ state: null })}>
-                  Clear filters
-                </Button>
-              }
-            />
-          ) : (
-            <EmptyState icon="workflow" title="This workflow has not run yet.">
-              It runs when somebody starts it, when a job of it is due, and when its webhook is called.
-            </EmptyState>
-          )
-        }
+        empty={state ? <NoneLikeThat onClear={clear} /> : <None isOfOne={workflowId !== null} />}
       />
     </>
   );
 };
+
+const NoneLikeThat = ({ onClear }: { onClear: () => void }) => (
+  <EmptyState
+    icon="search"
+    title="No run is like that."
+    action={
+      <Button variant="default" onClick={onClear}>
+        Clear filters
+      </Button>
+    }
+  />
+);
+
+const None = ({ isOfOne }: { isOfOne: boolean }) => (
+  <EmptyState
+    icon="workflow"
+    title={isOfOne ? "This workflow has not run yet." : "No workflow has run yet."}
+    action={isOfOne ? null : <AppLink to={paths.assemblies()}>To the assemblies</AppLink>}
+  >
+    A workflow runs when somebody starts it, when a job of it is due, and when its webhook is called.
+  </EmptyState>
+);
 
 export default WorkflowRunsPage;

@@ -7,6 +7,9 @@ import { ProblemAlert } from "@/ui/ProblemAlert";
 import { TimeLeft } from "./TimeLeft";
 import classes from "./workflow-run.module.css";
 
+/** Where the Engine gives no reason of its own. */
+export const REFUSED = "It is for operators who may run jobs at every site of the run.";
+
 interface ApprovalBoxProps {
   runId: number;
   nodeId: string;
@@ -25,7 +28,7 @@ export const ApprovalBox = ({ runId, nodeId, name, message, deadline, may }: App
   return (
     <section className={classes.approval} aria-label={`Approval: ${name}`}>
       <p className={classes.ask}>
-        <Icon name="approval" size={16} /> <strong>The workflow waits for your decision.</strong>
+        <Icon name="approval" size={16} /> <strong>{may.allowed ? "The workflow waits for your decision." : "The workflow waits for a decision."}</strong>
       </p>
       {message && <p className={classes.message}>{message}</p>}
       {deadline && (

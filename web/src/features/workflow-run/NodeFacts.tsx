@@ -1,6 +1,8 @@
 import { Button } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { can } from "@/api/can";
-import type { DocumentNode, NodeDetail, RunNode, WorkflowRun } from "@/api/workflow-types";
+import { workflowApprovalsQuery } from "@/api/workflow-runs";
+import type { DocumentNode, RunNode, WorkflowRun } from "@/api/workflow-types";
 import { paths } from "@/lib/paths";
 import { duration } from "@/lib/time";
 import { AppLink } from "@/ui/AppLink";
@@ -9,7 +11,7 @@ import { Duration } from "@/ui/Duration";
 import { type Fact, FactList } from "@/ui/FactList";
 import { Icon } from "@/ui/icons";
 import { Instant } from "@/ui/Instant";
-import { ApprovalBox } from "./ApprovalBox";
+import { ApprovalBox, REFUSED } from "./ApprovalBox";
 import { nodeKind, whyNode } from "./words";
 import classes from "./workflow-run.module.css";
 
@@ -17,27 +19,17 @@ interface NodeFactsProps {
   run: WorkflowRun;
   step: DocumentNode;
   node: RunNode;
-  detail: NodeDetail | undefined;
   onAgain: (() => void) | null;
 }
 
 /** What became of a node, when, and why. */
-export const NodeFacts = ({ run, step, node, detail, onAgain }: NodeFactsProps) => {
+export const NodeFacts = ({ run, step, node, onAgain }: NodeFactsProps) => {
   const why = whyNode(node);
-  const settings = step.settings;
-  const message = typeof settings["message"] === "string" ? settings["message"] : null;
   const counts = node.counts ?? {};
   return (
     <div className={classes.stack}>
       {node.state === "awaiting_approval" && (
-        <ApprovalBox
-          runId={run.id}
-          nodeId={step.id}
-          name={step.name || step.id}
-          message={message}
-          deadline={node.deadline_at}
-          may={can(detail && { allowed_actions: detail.allowed_actions ?? [] }, "decide")}
-        />
+        <Approval run={run} step={step} node={node} />
       )}
       {why && <p className={classes.why}>{why}</p>}
       {Object.keys(counts).length > 0 && <CountsBar counts={counts} />}
@@ -50,6 +42,24 @@ export const NodeFacts = ({ run, step, node, detail, onAgain }: NodeFactsProps) 
         </div>
       )}
     </div>
+  );
+};
+
+/** The question as this run asks it, and whether it is for who looks at it. */
+const Approval = ({ run, step, node }: Pick<NodeFactsProps, "run" | "step" | "node">) => {
+  const { data } = useQuery(workflowApprovalsQuery());
+  const asked = data?.items.find((one) => one.run_id === run.id && one.node_id === step.id);
+  const stop = can(run, "cancel"); // it takes what deciding does
+  const allowed = asked?.may_decide ?? stop.allowed;
+  return (
+    <ApprovalBox
+      runId={run.id}
+      nodeId={step.id}
+      name={step.name || step.id}
+      message={asked?.message ?? null}
+      deadline={node.deadline_at}
+      may={{ allowed, reason: allowed ? null : (stop.reason ?? REFUSED) }}
+    />
   );
 };
 

@@ -67,7 +67,7 @@ export const NodePanel = (props: NodePanelProps) => {
         </Tabs.List>
         <Tabs.Panel value={tab} className={classes.tab} data-tab={tab}>
           {detail.error && <ProblemAlert problem={detail.error} onRetry={() => void detail.refetch()} />}
-          {tab === "node" && <NodeFacts run={run} step={step} node={node} detail={detail.data} onAgain={props.onAgain} />}
+          {tab === "node" && <NodeFacts run={run} step={step} node={node} onAgain={props.onAgain} />}
           {tab === "devices" && props.devices}
           {tab === "data" && <NodeData node={node} detail={detail.data} />}
           {tab === "sets" && (

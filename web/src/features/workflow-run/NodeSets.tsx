@@ -24,8 +24,8 @@ const COLUMNS: readonly Column<SetDevice>[] = [
       </AppLink>
     ),
   },
-  { id: "site", header: "Site", width: 110, cell: (one) => one.site_name },
-  { id: "online", header: "Now", width: 90, cell: (one) => <StateBadge state={one.online ? "online" : "offline"} plain /> },
+  { id: "site", header: "Site", width: 110, cell: (one) => one.site_name ?? "–" },
+  { id: "online", header: "Now", width: 90, cell: (one) => <StateBadge state={one.is_online ? "online" : "offline"} plain /> },
 ];
 
 interface NodeSetsProps {

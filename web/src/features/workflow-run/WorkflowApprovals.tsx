@@ -7,7 +7,7 @@ import { EmptyState } from "@/ui/EmptyState";
 import { Instant } from "@/ui/Instant";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { Reading } from "@/ui/Reading";
-import { ApprovalBox } from "./ApprovalBox";
+import { ApprovalBox, REFUSED } from "./ApprovalBox";
 import classes from "./workflow-run.module.css";
 
 /** Where workflows wait for a person, with yes and no in place. */
@@ -18,7 +18,7 @@ export const WorkflowApprovals = () => {
   if (data.items.length === 0)
     return (
       <div className="wb-panel">
-        <EmptyState icon="approval" title="No workflow waits for you.">
+        <EmptyState icon="approval" title="No workflow waits.">
           A workflow that comes to an approval asks here for a yes or a no.
         </EmptyState>
       </div>
@@ -40,19 +40,19 @@ const Asked = ({ one }: { one: OpenApproval }) => (
       <AppLink to={paths.workflowRun(one.run_id, { node: one.node_id })} className={classes.link}>
         <strong>{one.workflow_name}</strong>
       </AppLink>
-      <span>{one.node_name}</span>
+      <span>{one.node_id}</span>
       <span className={classes.dim}>
-        asked <Instant at={one.asked_at} show="relative" />
-        {one.started_by && ` · started by ${one.started_by}`}
+        asked <Instant at={one.started_at} show="relative" />
+        {one.job_name && ` · job ${one.job_name}`}
       </span>
     </div>
     <ApprovalBox
       runId={one.run_id}
       nodeId={one.node_id}
-      name={one.node_name}
+      name={`${one.workflow_name}, ${one.node_id}`}
       message={one.message}
       deadline={one.deadline_at}
-      may={{ allowed: true, reason: null }}
+      may={{ allowed: one.may_decide, reason: one.may_decide ? null : REFUSED }}
     />
   </>
 );

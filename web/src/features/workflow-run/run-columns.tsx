@@ -9,6 +9,19 @@ import type { Column } from "@/ui/table-columns";
 import { sourceInWords, whyNode } from "./words";
 import classes from "./workflow-run.module.css";
 
+const NAME: Column<WorkflowRunBrief> = {
+  id: "workflow",
+  header: "Workflow",
+  width: 180,
+  grow: true,
+  cell: (one) => (
+    <AppLink to={paths.workflowRuns(one.workflow_id)} className={classes.link}>
+      {one.workflow_name}
+    </AppLink>
+  ),
+};
+
+/** Of one workflow. */
 export const RUN_COLUMNS: readonly Column<WorkflowRunBrief>[] = [
   {
     id: "id",
@@ -53,5 +66,8 @@ export const RUN_COLUMNS: readonly Column<WorkflowRunBrief>[] = [
       </span>
     ),
   },
-  { id: "revision", header: "Revision", width: 80, align: "right", cell: (one) => one.revision },
+  { id: "revision", header: "Revision", width: 80, align: "right", cell: (one) => (one.is_trial ? "trial" : one.revision) },
 ];
+
+/** Of all of them. */
+export const ALL_RUN_COLUMNS: readonly Column<WorkflowRunBrief>[] = [...RUN_COLUMNS.slice(0, 1), NAME, ...RUN_COLUMNS.slice(1)];

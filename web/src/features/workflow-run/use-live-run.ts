@@ -38,7 +38,7 @@ export const useLiveRun = (runId: number, isMoving: boolean): LiveRun => {
 };
 
 /** Follow the runs of a workflow; how many began since the list was read, and how to show them. */
-export const useLiveRuns = (workflowId: string): { fresh: number; show: () => void } => {
+export const useLiveRuns = (workflowId: string | null): { fresh: number; show: () => void } => {
   const client = useQueryClient();
   const [ids, setIds] = useState<ReadonlySet<number>>(new Set());
   useEffect(
@@ -48,7 +48,7 @@ export const useLiveRuns = (workflowId: string): { fresh: number; show: () => vo
   );
   const show = (): void => {
     setIds(new Set());
-    void client.invalidateQueries({ queryKey: runsKey(workflowId) });
+    void client.invalidateQueries({ queryKey: runsKey() });
   };
   return { fresh: ids.size, show };
 };
