@@ -64,7 +64,11 @@ export const withRun = (pages: Pages, change: (run: WorkflowRunBrief) => Workflo
  * `workflowId` null: of all. Rows of a list of runs change where they are. A run that is not in it is told to `onNew`: it would push the others down under the
  * pointer.
  */
-export const followWorkflowRuns = (client: QueryClient, workflowId: string | null, onNew: (runId: number) => void): (() => void) => {
+export const followWorkflowRuns = (
+  client: QueryClient,
+  workflowId: string | null,
+  onNew: (runId: number) => void,
+): (() => void) => {
   const queryKey = runsKey();
   const ids = new Set<number>();
   const patch = (runId: number, change: (run: WorkflowRunBrief) => WorkflowRunBrief): void => {

@@ -86,8 +86,7 @@ const MOST_APPROVALS = 500;
 export const workflowApprovalsQuery = () =>
   queryOptions({
     queryKey: key("workflowApprovals"),
-    queryFn: ({ signal }) =>
-      unwrap(api.GET("/api/workflow_approvals", { params: { query: { limit: MOST_APPROVALS } }, signal })),
+    queryFn: ({ signal }) => unwrap(api.GET("/api/workflow_approvals", { params: { query: { limit: MOST_APPROVALS } }, signal })),
   });
 
 // --- what a person does with a run -------------------------------------------------------------------------------------

@@ -8,7 +8,15 @@ export type WorkflowState = Schemas["WorkflowState"];
 export type Source = WorkflowRunBrief["source"];
 export type RouteOn = Schemas["RouteOn"];
 
-export const WORKFLOW_STATES = ["queued", "running", "cancelling", "success", "warning", "failed", "cancelled"] as const satisfies readonly WorkflowState[];
+export const WORKFLOW_STATES = [
+  "queued",
+  "running",
+  "cancelling",
+  "success",
+  "warning",
+  "failed",
+  "cancelled",
+] as const satisfies readonly WorkflowState[];
 
 export interface DocumentNode {
   id: string;

@@ -40,7 +40,7 @@ const WorkflowRunPage = () => {
         <EmptyState
           icon="workflow"
           title="This run does not exist, or you do not see it."
-          action={<AppLink to={paths.assemblies()}>All assemblies</AppLink>}
+          action={<AppLink to={paths.allWorkflowRuns()}>All runs of workflows</AppLink>}
         >
           It may be older than what is kept.
         </EmptyState>

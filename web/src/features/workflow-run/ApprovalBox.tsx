@@ -28,12 +28,13 @@ export const ApprovalBox = ({ runId, nodeId, name, message, deadline, may }: App
   return (
     <section className={classes.approval} aria-label={`Approval: ${name}`}>
       <p className={classes.ask}>
-        <Icon name="approval" size={16} /> <strong>{may.allowed ? "The workflow waits for your decision." : "The workflow waits for a decision."}</strong>
+        <Icon name="approval" size={16} />{" "}
+        <strong>{may.allowed ? "The workflow waits for your decision." : "The workflow waits for a decision."}</strong>
       </p>
       {message && <p className={classes.message}>{message}</p>}
       {deadline && (
         <p className={classes.note}>
-          <TimeLeft until={deadline} over="Its time is over" />; undecided by then, it counts as denied.
+          <TimeLeft until={deadline} over="Its time is over" />; undecided by then, it counts as not approved.
         </p>
       )}
       {may.allowed ? (

@@ -51,16 +51,11 @@ export const GanttView = ({ run, shown, onChoose }: GanttViewProps) => {
         <ul className={classes.lines}>
           {gantt.lines.map((line) => (
             <li key={line.id}>
-              <button
-                type="button"
-                className={classes.line}
-                aria-pressed={line.id === shown}
-                aria-label={spokenLine(line)}
-                onClick={() => onChoose(line.id)}
-              >
+              <button type="button" className={classes.line} aria-pressed={line.id === shown} onClick={() => onChoose(line.id)}>
                 <span className={classes.name} data-tone={stateMark(line.state).tone}>
                   <Icon name={stateMark(line.state).icon} size={13} />
                   <span>{line.name}</span>
+                  <span className="wb-only-read">{spokenLine(line)}</span>
                 </span>
                 <span className={classes.track}>
                   {gantt.ticks.map((tick) => (
@@ -93,7 +88,11 @@ const Bar = ({ part, line }: { part: Part; line: Line }) => {
         style={{ left: percent(part.left), width: percent(part.width) }}
       />
       {isLast && line.seconds !== null && (
-        <span className={classes.length} style={end > 0.86 ? { right: percent(1 - part.left) } : { left: percent(end) }}>
+        <span
+          className={classes.length}
+          aria-hidden="true"
+          style={end > 0.86 ? { right: percent(1 - (line.parts[0]?.left ?? part.left)) } : { left: percent(end) }}
+        >
           {duration(line.seconds)}
         </span>
       )}
@@ -103,5 +102,5 @@ const Bar = ({ part, line }: { part: Part; line: Line }) => {
 
 const spokenLine = (line: Line): string => {
   const parts = line.parts.map((one) => `${one.kind === "waiting" ? "waited" : "worked"} ${duration(one.seconds)}`);
-  return [`${line.name}: ${stateMark(line.state).word}`, ...parts].join(", ");
+  return `: ${[stateMark(line.state).word, ...parts].join(", ")}`;
 };

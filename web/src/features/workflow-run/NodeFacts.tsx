@@ -25,12 +25,10 @@ interface NodeFactsProps {
 /** What became of a node, when, and why. */
 export const NodeFacts = ({ run, step, node, onAgain }: NodeFactsProps) => {
   const why = whyNode(node);
-  const counts = node.counts ?? {};
+  const { counts } = node;
   return (
     <div className={classes.stack}>
-      {node.state === "awaiting_approval" && (
-        <Approval run={run} step={step} node={node} />
-      )}
+      {node.state === "awaiting_approval" && <Approval run={run} step={step} node={node} />}
       {why && <p className={classes.why}>{why}</p>}
       {Object.keys(counts).length > 0 && <CountsBar counts={counts} />}
       <FactList facts={factsOf(run, step, node)} />

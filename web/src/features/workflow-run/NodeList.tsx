@@ -35,7 +35,7 @@ export const NodeList = ({ run, shown, onChoose }: NodeListProps) => {
               aria-pressed={id === shown}
               onClick={() => onChoose(id)}
             >
-              <span>
+              <span className={classes.nodeState}>
                 <StateBadge state={node.state} />
               </span>
               <span className={classes.nodeName}>
@@ -47,7 +47,9 @@ export const NodeList = ({ run, shown, onChoose }: NodeListProps) => {
                 </span>
                 {why && <span className={classes.nodeWhy}>{why}</span>}
               </span>
-              <span>{Object.keys(node.counts ?? {}).length > 0 && <CountsBar size="small" counts={node.counts ?? {}} />}</span>
+              <span className={classes.nodeCounts}>
+                {Object.keys(node.counts).length > 0 && <CountsBar size="small" counts={node.counts} />}
+              </span>
               <span className={classes.nodeTime}>
                 {node.started_at && !node.kept ? <Duration since={node.started_at} until={node.finished_at} /> : "–"}
               </span>

@@ -71,7 +71,7 @@ export const NodePanel = (props: NodePanelProps) => {
           {tab === "devices" && props.devices}
           {tab === "data" && <NodeData node={node} detail={detail.data} />}
           {tab === "sets" && (
-            <NodeSets runId={run.id} nodeId={step.id} sets={node.sets ?? {}} port={props.port} onPort={props.onPort} />
+            <NodeSets runId={run.id} nodeId={step.id} sets={node.sets} port={props.port} onPort={props.onPort} />
           )}
         </Tabs.Panel>
       </Tabs>

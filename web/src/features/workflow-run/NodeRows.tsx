@@ -26,11 +26,11 @@ interface NodeRowsProps {
 }
 
 const columns = (onOpen: (row: DeviceRow) => void): Column<DeviceRow>[] => [
-  { id: "state", header: "State", width: 122, cell: (row) => <StateBadge state={row.state} /> },
+  { id: "state", header: "State", width: 112, cell: (row) => <StateBadge state={row.state} /> },
   {
     id: "device",
     header: "Device",
-    width: 150,
+    width: 118,
     grow: true,
     fixed: true,
     phone: "title",
@@ -40,11 +40,11 @@ const columns = (onOpen: (row: DeviceRow) => void): Column<DeviceRow>[] => [
       </button>
     ),
   },
-  { id: "what", header: "Last line, and why", width: 170, grow: true, phone: "bare", cell: (row) => <What row={row} /> },
+  { id: "what", header: "Last line", width: 112, grow: true, phone: "bare", cell: (row) => <What row={row} /> },
   {
     id: "duration",
-    header: "Duration",
-    width: 82,
+    header: "Took",
+    width: 74,
     align: "right",
     cell: (row) =>
       row.started_at ? <Duration since={row.started_at} until={isOver(row.state) ? row.finished_at : null} /> : "–",
@@ -65,7 +65,7 @@ const What = ({ row }: { row: DeviceRow }) => {
 /** The devices that a node ran on, by host name. */
 export const NodeRows = ({ runId, node, asked, onAsk, onOpen, onHeld, onShowNew }: NodeRowsProps) => {
   const query = useInfiniteQuery({ ...nodeRowsQuery(runId, node.node_id, asked), placeholderData: keepPreviousData });
-  const counts = node.counts ?? {};
+  const { counts } = node;
   const isFiltered = asked.q !== "" || asked.state.length > 0;
   const clear = (): void => onAsk({ q: "", state: [] });
   const options = TARGET_STATES.filter((one) => (counts[one] ?? 0) > 0 || asked.state.includes(one)).map((value) => ({

@@ -46,6 +46,7 @@ export const NodeSets = ({ runId, nodeId, sets, port, onPort }: NodeSetsProps) =
     <div className={classes.fill}>
       {ports.length > 1 && (
         <SegmentedControl
+          className={classes.ports}
           size="xs"
           aria-label="Which set"
           value={shown}

@@ -1,12 +1,33 @@
 import "@xyflow/react/dist/base.css";
-import { Background, Controls, type Edge, MarkerType, MiniMap, type NodeChange, ReactFlow } from "@xyflow/react";
+import {
+  Background,
+  Controls,
+  type Edge,
+  MarkerType,
+  MiniMap,
+  type NodeChange,
+  type NodeHandle,
+  Position,
+  ReactFlow,
+  type ReactFlowInstance,
+} from "@xyflow/react";
 import { useMemo } from "react";
 import type { DocumentEdge, WorkflowRun } from "@/api/workflow-types";
 import { stateMark } from "@/lib/states";
 import { type FlowNode, GraphNode } from "./GraphNode";
-import { edgeId, edgeLabel, type EdgeLook, edgeLooks, NODE_HEIGHT, NODE_WIDTH, nodeOf, placesOf } from "./graph";
+import {
+  edgeId,
+  edgeLabel,
+  type EdgeLook,
+  edgeLooks,
+  HANDLE_AT,
+  inOrder,
+  NODE_HEIGHT,
+  NODE_WIDTH,
+  nodeOf,
+  placesOf,
+} from "./graph";
 import classes from "./graph.module.css";
-import { spoken } from "./words";
 
 interface RunGraphProps {
   run: WorkflowRun;
@@ -15,9 +36,20 @@ interface RunGraphProps {
 }
 
 const KINDS = { run: GraphNode };
+const SIZE = { width: NODE_WIDTH, height: NODE_HEIGHT };
+const HANDLES: NodeHandle[] = (["control", "data"] as const).flatMap((id) => {
+  const y = NODE_HEIGHT * HANDLE_AT[id];
+  return [
+    { id, type: "target", position: Position.Left, x: 0, y, width: 1, height: 1 },
+    { id, type: "source", position: Position.Right, x: NODE_WIDTH, y, width: 1, height: 1 },
+  ];
+});
 /** From so many on only what is in sight is drawn, and a small map of all is there. */
 const MANY = 120;
-const WITH_MAP = 24;
+const WITH_MAP = 8;
+const MAP = { width: 150, height: 104 };
+const READABLE = 0.5;
+const NEAR = 0.75;
 
 /** The graph of a run: read, never changed. Loaded where it is looked at. */
 const RunGraph = ({ run, shown, onChoose }: RunGraphProps) => {
@@ -37,9 +69,11 @@ const RunGraph = ({ run, shown, onChoose }: RunGraphProps) => {
           data: { step, node, isShown },
           width: NODE_WIDTH,
           height: NODE_HEIGHT,
+          // Known beforehand, so that edges are drawn and everything fits before anything was measured.
+          measured: SIZE,
+          handles: HANDLES,
           selected: isShown,
           ariaRole: "button",
-          ariaLabel: spoken(step.name || step.id, node, step.type),
           domAttributes: { "aria-pressed": isShown, "aria-roledescription": undefined },
         },
       ];
@@ -51,6 +85,15 @@ const RunGraph = ({ run, shown, onChoose }: RunGraphProps) => {
   }, [definition, run.edges, run.nodes]);
   const changed = (changes: NodeChange<FlowNode>[]): void => {
     for (const one of changes) if (one.type === "select" && one.selected && one.id !== shown) onChoose(one.id);
+  };
+  /** All of it, where that can be read; else what is shown beside it, or where it begins. */
+  const begin = (flow: ReactFlowInstance<FlowNode>): void => {
+    void flow.fitView({ padding: 0.06, maxZoom: 1 }).then(() => {
+      if (flow.getZoom() >= READABLE) return;
+      const works = run.nodes.find((one) => one.state === "running")?.node_id;
+      const place = places.get(shown ?? works ?? inOrder(definition)[0] ?? "") ?? { x: 0, y: 0 };
+      void flow.setCenter(place.x + NODE_WIDTH / 2, place.y + NODE_HEIGHT / 2, { zoom: NEAR });
+    });
   };
   return (
     <ReactFlow
@@ -69,8 +112,7 @@ const RunGraph = ({ run, shown, onChoose }: RunGraphProps) => {
       onlyRenderVisibleElements={nodes.length > MANY}
       minZoom={0.1}
       maxZoom={1.6}
-      fitView
-      fitViewOptions={{ padding: 0.08, maxZoom: 1, minZoom: nodes.length > WITH_MAP ? 0.45 : 0.1 }}
+      onInit={begin}
       proOptions={{ hideAttribution: true }}
       aria-label="Graph of the run"
     >
@@ -79,6 +121,7 @@ const RunGraph = ({ run, shown, onChoose }: RunGraphProps) => {
       {nodes.length > WITH_MAP && (
         <MiniMap
           className={classes.map}
+          style={MAP}
           pannable
           zoomable
           ariaLabel="The whole graph, small"
@@ -118,7 +161,9 @@ const flowEdge = (edge: DocumentEdge, look: EdgeLook): Edge => {
     className: [classes.edge, classes[look]].join(" "),
     label: edgeLabel(edge) ?? undefined,
     ariaLabel: `${nodeOf(edge.from)} to ${nodeOf(edge.to)}: ${SAID[look]}`,
-    markerEnd: isData ? undefined : { type: MarkerType.ArrowClosed, color: COLOURS[look], width: 16, height: 16 },
+    markerEnd: isData
+      ? undefined
+      : { type: MarkerType.ArrowClosed, color: COLOURS[look], width: 18, height: 18, markerUnits: "userSpaceOnUse" },
     zIndex: look === "taken" ? 1 : 0,
     selectable: false,
   };

@@ -50,13 +50,12 @@ export const WorkflowHead = ({ run, onStop, onAgain }: WorkflowHeadProps) => {
       </PageHeader>
       <section className={`wb-panel ${classes.head}`} aria-label="The run">
         <div className={classes.outcome} aria-live="polite">
-          <StateBadge state={run.state} />
           <strong>{sentenceOf(run)}</strong>
           <span className={classes.elapsed}>
             {run.started_at && <Duration since={run.started_at} until={run.finished_at} />}
             {isOpen && run.deadline_at && (
               <span className={classes.dim}>
-                of its time limit <TimeLeft until={run.deadline_at} over="nothing left" />
+                <TimeLeft until={run.deadline_at} over="nothing left" /> of its time limit
               </span>
             )}
           </span>

@@ -4,6 +4,8 @@ import type { DocumentEdge, NodeState, RunEdge, WorkflowDocument, WorkflowRun } 
 
 export const NODE_WIDTH = 208;
 export const NODE_HEIGHT = 84;
+/** How far down its side control and data come in and leave. */
+export const HANDLE_AT = { control: 0.36, data: 0.72 } as const;
 const GAP_X = 72;
 const GAP_Y = 34;
 

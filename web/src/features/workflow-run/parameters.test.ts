@@ -2,17 +2,16 @@ import { expect, it } from "vitest";
 import type { DeclaredVariable } from "@/api/assemblies";
 import { lacking, placeholder, promptable, withValue } from "./parameters";
 
-const variable = (name: string, some: object = {}): DeclaredVariable =>
-  ({
-    name,
-    type: "string",
-    required: false,
-    default: null,
-    choices: [],
-    description: "",
-    promptable: true,
-    ...some,
-  }) as DeclaredVariable;
+const variable = (name: string, some: object = {}): DeclaredVariable => ({
+  name,
+  type: "string",
+  required: false,
+  default: null,
+  choices: [],
+  description: "",
+  promptable: true,
+  ...some,
+});
 
 it("asks only for what a launch may set", () => {
   const declared = [variable("host"), variable("fixed", { promptable: false }), variable("old", { promptable: undefined })];

@@ -37,11 +37,16 @@ export const RUN_COLUMNS: readonly Column<WorkflowRunBrief>[] = [
   },
   { id: "state", header: "State", width: 122, cell: (one) => <StateBadge state={one.state} /> },
   { id: "why", header: "Why", width: 220, grow: true, cell: (one) => <Clamp text={whyNode(one)} /> },
-  { id: "started_at", header: "Started", width: 200, cell: (one) => <Instant at={one.started_at ?? one.created_at} /> },
+  {
+    id: "started_at",
+    header: "Started",
+    width: 140,
+    cell: (one) => <Instant at={one.started_at ?? one.created_at} show="stacked" />,
+  },
   {
     id: "duration",
     header: "Took",
-    width: 90,
+    width: 112,
     align: "right",
     cell: (one) => (one.started_at ? <Duration since={one.started_at} until={one.finished_at} /> : "–"),
   },

@@ -18,5 +18,5 @@ it("shows nothing where nothing is to be done", () => {
 it("has the parts that a kind of node has", () => {
   expect(tabsOf("script", { devices: 3 })).toEqual(["node", "devices", "data", "sets"]);
   expect(tabsOf("devices_filter", { devices: 3 })).toEqual(["node", "sets"]);
-  expect(tabsOf("approval", null)).toEqual(["node", "data"]);
+  expect(tabsOf("approval", {})).toEqual(["node", "data"]);
 });

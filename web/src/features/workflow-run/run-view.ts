@@ -43,9 +43,9 @@ export const shownNode = (run: WorkflowRun, chosen: string): string | null => {
 };
 
 /** Which parts the panel of a node has. */
-export const tabsOf = (type: string, sets: Readonly<Record<string, number>> | null): Tab[] => [
+export const tabsOf = (type: string, sets: Readonly<Record<string, number>>): Tab[] => [
   "node",
   ...(isOnDevices(type) ? (["devices"] as const) : []),
   ...(type.startsWith("devices_") || type.startsWith("trigger_") || type === "split" ? [] : (["data"] as const)),
-  ...(Object.keys(sets ?? {}).length > 0 ? (["sets"] as const) : []),
+  ...(Object.keys(sets).length > 0 ? (["sets"] as const) : []),
 ];

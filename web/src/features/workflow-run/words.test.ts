@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { node, run, step } from "@/api/workflow-made";
 import { stateMark } from "@/lib/states";
-import { NODE_KINDS, nodeKind, sentenceOf, sourceInWords, spoken, whyNode } from "./words";
+import { NODE_KINDS, nodeKind, sentenceOf, sourceInWords, whyNode } from "./words";
 
 const definition = {
   nodes: [step("ask", "approval", { name: "May it?" }), step("patch", "script", { name: "Patch" })],
@@ -54,10 +54,4 @@ it("says why, by the Engine's sentence first", () => {
 it("says how a run came about", () => {
   expect(sourceInWords(run({ source: "webhook", started_by: null }))).toBe("by a webhook");
   expect(sourceInWords(run({ origin_run_id: 3 }))).toBe("run again, by admin");
-});
-
-it("speaks a node", () => {
-  expect(spoken("Patch", node("patch", { state: "success", kept: true }), "script")).toBe(
-    "Patch: Script, Success, kept from an earlier run",
-  );
 });

@@ -1,7 +1,6 @@
 import { isNodeOver } from "@/api/workflow-merge";
 import type { NodeType, RunNode, Source, WorkflowRun, WorkflowRunBrief } from "@/api/workflow-types";
 import { REASONS } from "@/lib/reasons";
-import { stateMark } from "@/lib/states";
 import type { IconName } from "@/ui/icons";
 
 /** Runs of workflows in words. */
@@ -109,10 +108,4 @@ export const sentenceOf = (run: WorkflowRun): string => {
       return why ?? `${number(done, "node has", "nodes have")} ended.`;
     }
   }
-};
-
-/** A node for those who hear it. */
-export const spoken = (name: string, node: RunNode, kind: string): string => {
-  const parts = [nodeKind(kind).word, stateMark(node.state).word, node.kept ? "kept from an earlier run" : null];
-  return `${name}: ${parts.filter(Boolean).join(", ")}`;
 };
