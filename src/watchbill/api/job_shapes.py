@@ -214,8 +214,7 @@ class _Named(Model):
         Field(
             min_length=1,
             max_length=MAX_COMPONENTS,
-            description="scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on "
-            "which devices what runs, and how; of an onboarding job its one component",
+            description="scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component",
         ),
     ]
     execution_context: (

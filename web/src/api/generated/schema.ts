@@ -6242,7 +6242,7 @@ export interface components {
         JobBody: {
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
@@ -6423,7 +6423,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6658,7 +6658,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6768,7 +6768,7 @@ export interface components {
             changes: components["schemas"]["JobChange"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
