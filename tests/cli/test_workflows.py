@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,18 @@ import pytest
 
 from tests.api.hooks import hooked
 from tests.api.workflow_graphs import document, edge, node
-from tests.cli.conftest import Watchbill
+from tests.cli.conftest import Engine, Watchbill, engine_command
 
 DOCS = Path(__file__).parents[2] / "docs" / "webhooks.md"
+
+
+@pytest.fixture(scope="module")
+def scheduler(engine: Engine) -> Iterator[None]:
+    """A process that moves runs on."""
+    process = subprocess.Popen(engine_command("scheduler"), env=engine.environment, stderr=subprocess.DEVNULL)
+    yield
+    process.terminate()
+    process.wait(20)
 
 
 @pytest.fixture
@@ -48,23 +59,32 @@ def test_what_is_wrong_with_a_file_is_told(signed_in: Watchbill, unique: str, tm
     assert len(done.out.splitlines()) >= 2
 
 
-def test_a_run_is_started_with_typed_values_shown_and_stopped(signed_in: Watchbill, saved: str) -> None:
-    done = signed_in("workflows", "run", saved, "--set", "host=web-1", "--set", "level=5", "--json")
-    assert done.code == 0, done.err
-    number = str(done.json["id"])
+def test_a_run_is_started_with_typed_values_watched_and_stopped(
+    signed_in: Watchbill, saved: str, scheduler: None
+) -> None:
+    done = signed_in("workflows", "run", saved, "--set", "host=web-1", "--set", "level=5", "--watch")
+    assert done.code == 0, done.out + done.err
+    assert "pause: running" in done.out
+    assert done.out.splitlines()[-1].endswith("success")
+    number = re.findall(r"run (\d+)", done.out)[-1]
     shown = signed_in("workflows", "status", number, "--json").json
-    assert shown["parameters"]["level"] == 5
+    assert (shown["parameters"]["level"], shown["state"]) == (5, "success")
     told = signed_in("workflows", "status", number)
-    assert all(word in told.out for word in (saved, "pause", "pending")), told.out
-    assert number in signed_in("workflows", "runs", saved).out
-    stopped = signed_in("workflows", "cancel", number)
-    assert (stopped.code, number in stopped.out) == (0, True), stopped.err
+    assert all(word in told.out for word in (saved, "pause", "hook", "other_trigger", "5 s")), told.out
+    assert number in signed_in("workflows", "runs", saved, "--state", "success").out
+    other = str(signed_in("workflows", "run", saved, "--set", "host=web-2", "--json").json["id"])
+    stopped = signed_in("workflows", "cancel", other)
+    assert (stopped.code, other in stopped.out) == (0, True), stopped.err
+    assert signed_in("workflows", "status", other, "--watch").code == 3
+
+
+def test_what_is_asked_for_wrongly_is_told(signed_in: Watchbill, saved: str) -> None:
     for wrong in ("host", "=x", "level=high"):
         assert signed_in("workflows", "run", saved, "--set", wrong).code == 2
     refused = signed_in("workflows", "run", saved, "--set", "urgent=true")
     assert (refused.code, "parameters.urgent" in refused.err) == (1, True)
     assert signed_in("workflows", "status", "999999999").code == 5
-    assert signed_in("workflows", "approve", number, "pause", "--comment", "fine").code == 1
+    assert signed_in("workflows", "resume", "999999999").code == 5
 
 
 def test_webhooks_are_made_rotated_and_deleted(signed_in: Watchbill, saved: str) -> None:
@@ -93,7 +113,9 @@ def test_the_example_of_the_documentation_launches_a_run(signed_in: Watchbill, s
     assert str(run) in signed_in("workflows", "webhooks", "deliveries", saved, "docs").out
 
 
-def test_a_decision_is_taken_from_the_command_line(signed_in: Watchbill, unique: str, tmp_path: Path) -> None:
+def test_a_decision_is_taken_from_the_command_line(
+    signed_in: Watchbill, unique: str, tmp_path: Path, scheduler: None
+) -> None:
     asking = document(
         node("ask", "approval", message="Go on?", timeout_seconds=600),
         edges=[edge("start.out", "ask.in")],
@@ -103,6 +125,20 @@ def test_a_decision_is_taken_from_the_command_line(signed_in: Watchbill, unique:
     (tmp_path / "ask.json").write_text(json.dumps(asking))
     assert signed_in("workflows", "import", str(tmp_path / "ask.json")).code == 0
     number = str(signed_in("workflows", "run", f"Ask {unique}", "--json").json["id"])
-    early = signed_in("workflows", "deny", number, "ask")
-    assert early.code == 1, "no scheduler has looked at it yet, so nobody is asked"
+    deadline = time.monotonic() + 30
+    while not any(one["state"] == "awaiting_approval" for one in _nodes(signed_in, number)):
+        assert time.monotonic() < deadline, "nobody is asked"
+        time.sleep(0.2)
     assert signed_in("workflows", "approve", number, "nobody").code == 5
+    denied = signed_in("workflows", "deny", number, "ask", "--comment", "not today")
+    assert denied.out == f"ask of run {number} is denied.\n", denied.err
+    assert signed_in("workflows", "approve", number, "ask").code == 1, "what was decided stays"
+    ended = signed_in("workflows", "status", number, "--watch")
+    assert ended.code == 1, ended.out
+    again = signed_in("workflows", "resume", number, "--from", "ask", "--json").json
+    assert again["id"] != int(number)
+
+
+def _nodes(watchbill: Watchbill, number: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = watchbill("workflows", "status", number, "--json").json["nodes"]
+    return found
