@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "onboarding": ("client.onboarding", "app", _CLIENT),
     "approvals": ("client.approvals", "app", _CLIENT),
     "assemblies": ("client.assemblies", "app", _CLIENT),
+    "workflows": ("client.workflows", "app", _CLIENT),
     "jobs": ("client.jobs", "app", _CLIENT),
     "views": ("client.views", "app", _CLIENT),
     "runs": ("client.runs", "app", _CLIENT),

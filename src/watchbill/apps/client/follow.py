@@ -69,7 +69,7 @@ class View(Protocol):
 
 def follow(session: Session, job_id: int, occurrence: str | None, *, is_next: bool) -> ExitCode:
     """Watch until it is over; the exit code says how it ended."""
-    with _events(session.api, job_id) as news:
+    with events(session.api, KINDS, "job_id", job_id) as news:
         watched = _Watch(session.api, job_id, occurrence, news)
         first = watched.find(is_next=is_next, say=session.out.say)
         with _view(session.out) as view:
@@ -104,7 +104,7 @@ class _Watch:
                 due = self.api.get(base)["next_due_at"]
                 say("Waits for the next occurrence." if due else "Waits; nothing is due at present.")
                 is_told = True
-            self._wait(_MOST_SECONDS)
+            wait(self.news, _MOST_SECONDS)
 
     def _newest(self) -> list[Row]:
         return self.api.page(f"/api/scheduled_jobs/{self.job_id}/runs", limit=20).items
@@ -118,7 +118,7 @@ class _Watch:
             if seen.is_over:
                 return seen
             time.sleep(_LEAST_SECONDS)
-            self._wait(_MOST_SECONDS)
+            wait(self.news, _MOST_SECONDS)
 
     def _look(self, path: str, occurrence: str) -> Seen:
         row = self.api.get(f"{path}/occurrences/{occurrence}")
@@ -127,24 +127,25 @@ class _Watch:
         query = {"occurrence": occurrence, "state": _FAILING}
         return Seen(row, self.api.page(f"{path}/devices", query, limit=_SHOWN_FAILURES).items)
 
-    def _wait(self, seconds: float) -> None:
-        """Return when something happened to the job, or after `seconds`; all that waits counts as one."""
-        try:
-            self.news.get(timeout=seconds)
-            while True:
-                self.news.get_nowait()
-        except queue.Empty:
-            return
+
+def wait(news: "queue.Queue[Row]", seconds: float) -> None:
+    """Return when something happened, or after `seconds`; all that waits counts as one."""
+    try:
+        news.get(timeout=seconds)
+        while True:
+            news.get_nowait()
+    except queue.Empty:
+        return
 
 
 # --- events ------------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _events(api: Api, job_id: int) -> Iterator["queue.Queue[Row]"]:
-    """Events of the job, read in a thread; the connection stands when the block begins."""
+def events(api: Api, kinds: str, name: str, number: int) -> Iterator["queue.Queue[Row]"]:
+    """Events whose `name` is `number`, read in a thread; the connection stands when the block begins."""
     news: queue.Queue[Row] = queue.Queue()
-    reader = _Reader(Api(api.server, api.trust, api.token), job_id, news)
+    reader = _Reader(Api(api.server, api.trust, api.token), kinds, name, number, news)
     thread = threading.Thread(target=reader.run, daemon=True, name="events")
     thread.start()
     reader.is_connected.wait(10)
@@ -158,7 +159,9 @@ def _events(api: Api, job_id: int) -> Iterator["queue.Queue[Row]"]:
 @dataclass
 class _Reader:
     api: Api
-    job_id: int
+    kinds: str
+    name: str
+    number: int
     news: "queue.Queue[Row]"
     is_connected: threading.Event = field(default_factory=threading.Event)
     is_stopping: threading.Event = field(default_factory=threading.Event)
@@ -189,7 +192,7 @@ class _Reader:
         headers = {"Last-Event-ID": self.last_id} if self.last_id else {}
         timeout = httpx.Timeout(60.0, connect=10.0)
         with connect_sse(
-            self.api.client, "GET", "/api/events", params={"kinds": KINDS}, headers=headers, timeout=timeout
+            self.api.client, "GET", "/api/events", params={"kinds": self.kinds}, headers=headers, timeout=timeout
         ) as source:
             if source.response.is_error:
                 source.response.read()
@@ -206,7 +209,7 @@ class _Reader:
         if not data:
             return
         payload = json.loads(data)
-        if kind == "reset" or payload.get("job_id") == self.job_id:
+        if kind == "reset" or payload.get(self.name) == self.number:
             self.news.put(payload)
 
 
