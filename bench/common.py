@@ -30,6 +30,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench import machine
+from tests.factories.ports import free_port
 from watchbill import agents, assemblies, identity, jobs, queue, sites
 from watchbill.identity import ENGINE
 from watchbill.kit import db as kit_db
@@ -97,12 +98,6 @@ def start(name: str, argv: Sequence[str], folder: Path, environment: Mapping[str
             start_new_session=True,
         )
     return Process(name, popen, log_file)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(condition: Callable[[], Any], what: str, *, patience: float = PATIENCE, rest: float = 0.02) -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: it has a calendar of its own
 
 from bench import common, machine
+from tests.factories.ports import free_port
 from watchbill.apps.commands.database import reachable
 from watchbill.kit import log
 from watchbill.kit.settings import load
@@ -31,7 +32,7 @@ class Up:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {"api": common.free_port(), "gateway": common.free_port()}
+        self.ports = {"api": free_port(), "gateway": free_port()}
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("WATCHBILL_")} | {
             "WATCHBILL_DATA_DIR": str(folder / "engine"),
             "WATCHBILL_API_LISTEN": f"127.0.0.1:{self.ports['api']}",

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from bench import common, machine
+from tests.factories.ports import free_port
 from watchbill import agents
 from watchbill.kit.processes import tied_to_parent
 from watchbill_wire import token_signing_bytes
@@ -273,7 +274,7 @@ async def _spent_by_database(stage: common.Stage) -> float:
 
 async def bare(folder: Path, options: argparse.Namespace) -> int:
     """Round trips a second between as many connections and a server that does nothing."""
-    port = common.free_port()
+    port = free_port()
     server = common.start("bare-server", [sys.executable, "-c", BARE_SERVER, str(port)], folder)
     try:
         await common.until(lambda: common.is_listening(port), "the bare server")

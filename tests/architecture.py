@@ -91,7 +91,7 @@ SQL_PLACES = {
     "sites": {"store"},
     "variables": {"store", "giving"},
     "views": {"store"},
-    "workflows": {"store", "sets", "reading"},
+    "workflows": {"store", "sets", "reading", "webhook_store"},
     "vpn": {"store", "reading"},
     "windows": {"store", "covering"},
 }

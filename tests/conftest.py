@@ -1,5 +1,6 @@
 """Real PostgreSQL for every test: one server a test session, one migrated template a worker, one cloned database a test."""
 
+import itertools
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -19,10 +20,27 @@ from watchbill.kit.settings import Settings, load
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules with tests of minutes go first: one that began last would be waited for by all workers."""
-    long = {item.path for item in items if item.get_closest_marker("timeout") is not None}
-    items.sort(key=lambda item: item.path not in long)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of minutes go first, those of the most minutes before all, and each process begins with its share of them.
+
+    One that began last would be waited for by all processes.
+    """
+    long = sorted((one for one in items if _allowed_seconds(one)), key=_allowed_seconds, reverse=True)
+    short = (one for one in items if not _allowed_seconds(one))
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    in_order: list[pytest.Item] = []
+    for number in range(processes):
+        # As xdist does it, a process gets what comes one after another, as many as each of the others.
+        share = (len(items) - len(in_order)) // (processes - number)
+        own = long[number::processes]
+        in_order += [*own, *itertools.islice(short, max(0, share - len(own)))]
+    items[:] = in_order
+
+
+def _allowed_seconds(item: pytest.Item) -> float:
+    """What a test has asked for, which is about what it takes on a busy machine; 0 for one that has not asked."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker is not None else 0.0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,13 +1,13 @@
 """The service account on Linux, made by the system's own tools in an enclosure: exactly what it may do, and nothing left when it goes."""
 
 import base64
-import socket
 import subprocess
 
 import pytest
 
 from tests.factories.accounts import needs_root
 from tests.factories.enclosure import driven, needs
+from tests.factories.ports import free_port
 
 NAME = "svc-watchbill"
 KEYS = [f"ssh-ed25519 {base64.b64encode(bytes([n] * 51)).decode()} watchbill-{n}" for n in range(3)]
@@ -148,9 +148,7 @@ def test_whoever_has_the_key_signs_in_and_nobody_else(there, tmp_path):
     for name in ("host", "ours", "other"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
     put(there, keys=[(tmp_path / "ours.pub").read_text().rpartition(" ")[0]])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     there.sh(
         f"mkdir -p /run/sshd; /usr/sbin/sshd -f /dev/null -h {tmp_path}/host -p {port} -o UsePAM=no -o ListenAddress=127.0.0.1"
     )

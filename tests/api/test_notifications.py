@@ -1,11 +1,16 @@
 """Channels, rules and notifications through HTTP: what is kept, what is never shown, and what is refused."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from tests.api.conftest import World, codes
+from watchbill import notifications
+from watchbill.api.common import Deps
+from watchbill.core.occurrence import public_id
+from watchbill.runs import Skipped, record_skipped
 
 CHANNELS, RULES = "/api/notification_channels", "/api/notification_rules"
 URL = "https://hooks.example.org:8443/T0P5ECRET/B1"
@@ -197,3 +202,40 @@ async def test_the_rules_of_a_job_are_its_own_and_the_general_ones(
     assert codes(await admin.post(RULES, json=alone)) == {"replaces_general": "not_allowed"}
     assert (await admin.post(f"{RULES}/{own['id']}/archive")).status_code == 200
     assert (await admin.put(f"{RULES}/{own['id']}", json=alone)).status_code == 409
+
+
+async def test_what_a_workflow_said_is_listed_and_its_text_told_to_who_asks_for_it(
+    admin: httpx.AsyncClient, operator: httpx.AsyncClient, deps: Deps, fleet: dict[str, str]
+) -> None:
+    channel = (await made(admin))["id"]
+    await _said(admin, deps, channel, fleet)
+    (one,) = (await admin.get("/api/notifications", params={"event": "message"})).json()["items"]
+    assert (one["sentence"], one["rule_id"], one["job_id"], one["job_name"]) == ("Disk is full", None, None, None)
+    assert (one["workflow_name"], one["workflow_run_id"], one["counts"]) == ("Patch", 77, {})
+    assert [(sent["channel"], sent["state"]) for sent in one["deliveries"]] == [("Night", "waiting")]
+    assert "text" not in one
+    assert (await admin.get(f"/api/notifications/{one['id']}")).json()["text"] == "On crane."
+    assert (await operator.get(f"/api/notifications/{one['id']}")).status_code == 404
+    refused = await admin.post(RULES, json={"events": ["message"], "channel_ids": [channel]})
+    assert set(codes(refused)) == {"events.0"}
+
+
+async def _said(admin: httpx.AsyncClient, deps: Deps, channel: int, fleet: dict[str, str]) -> None:
+    """An occurrence that may reach every site, and a message about it."""
+    body = {
+        "name": "Sweep",
+        "components": [{"assembly_id": fleet["assembly"], "variables": {"MaxAgeHours": 1, "Token": "x"}}],
+        "targets": [{"kind": "device", "device_id": fleet["crane"]}],
+        "schedule": {"type": "daily", "start": "2026-01-01T03:00", "timezone": "UTC"},
+    }
+    job = (await admin.post("/api/scheduled_jobs", json=body)).json()["id"]
+    async with deps.db.begin() as tx:
+        now = await deps.clock.now(tx)
+        occurrence = public_id(job, "schedule", now, "")
+        await record_skipped(tx, [Skipped(occurrence, job, 1, now, "overlap")], now)
+        about = notifications.About(
+            job_id=None, occurrence_id=occurrence, run_id=77, workflow_id=UUID(fleet["assembly"]), workflow_name="Patch"
+        )
+        assert await notifications.tell(
+            tx, channel, key="77/tell", subject="Disk is full", text="On crane.", about=about, now=now
+        )

@@ -335,7 +335,7 @@ async def test_openapi_documents_just_what_the_rules_read(admin):
         problems = read({name: None}).problems
         assert not [one for one in problems if one.code == "unknown_field"], name
     schemas = (await admin.get("/api/openapi.json")).json()["components"]["schemas"]
-    assert set(schemas["JobBody"]["required"]) == {"name", "components", "targets", "schedule"}
+    assert set(schemas["JobBody"]["required"]) == {"name", "components", "schedule"}
 
 
 async def test_what_openapi_calls_a_default_is_what_a_save_fills_in(operator, fleet):

@@ -50,7 +50,7 @@ TINY = {
         "overhead_percent first_task_s events_per_s controller_mb",
     ),
     "onboarding": (
-        ["--network", "127.77.0.0/27", "--rounds", "1", "--listeners", "2"],
+        ["--network", "127.77.0.0/27", "--rounds", "1", "--listeners", "2", "--installs", "2"],
         "addresses addresses_per_s default_addresses_per_s",
     ),
 }

@@ -113,9 +113,10 @@ async def test_what_failed_is_seen_first_run_again_compared_and_found_by_its_wor
     await expect(page.get_by_text("run again, by admin")).to_be_visible()
     # Both in the history, side by side.
     await page.get_by_role("link", name="Historical Runs").click()
-    await expect(page.get_by_role("checkbox")).to_have_count(2)
-    for box in await page.get_by_role("checkbox").all():
-        await box.check()
+    ticks = page.get_by_role("checkbox", name="Compare the run of")  # the page before has two ticks as well
+    await expect(ticks).to_have_count(2)
+    for tick in await ticks.all():
+        await tick.check()
     await page.get_by_role("button", name="Compare them").click()
     ran = page.get_by_role("region", name="What ran")
     await expect(ran.get_by_text("enough space")).to_be_visible()

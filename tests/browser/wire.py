@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from tests.flows.fleet import Fleet, free_port
+from tests.factories.ports import free_port
+from tests.flows.fleet import Fleet
 
 
 @dataclass

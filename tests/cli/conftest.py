@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 
 from tests.conftest import named, on_server
 from tests.factories import places
+from tests.factories.ports import free_port
 from watchbill.apps import cli
 from watchbill.apps.commands import database
 from watchbill.kit.clock import Clock
@@ -51,12 +51,6 @@ class Engine:
 
 
 Watchbill = Callable[..., Result]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def clean_environment() -> dict[str, str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import PASSWORD, Engine, Watchbill, api_process, engine_command, free_port
+from tests.cli.conftest import PASSWORD, Engine, Watchbill, api_process, engine_command
+from tests.factories.ports import free_port
 from watchbill.apps import tls
 from watchbill.kit.settings import load
 

@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.cli.conftest import PASSWORD, clean_environment, engine_command, free_port
+from tests.cli.conftest import PASSWORD, clean_environment, engine_command
+from tests.factories.ports import free_port
 
 READY_SECONDS = 90
 STOP_SECONDS = 60

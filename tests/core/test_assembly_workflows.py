@@ -1,5 +1,7 @@
 """What an assembly of kind workflow may say of itself: its parameters, its graph, and nothing that belongs to scripts and playbooks."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ PAUSE = {"id": "pause", "type": "wait", "name": "Pause", "settings": {"for": "du
 EDGE = {"from": "start.out", "to": "pause.in", "route_on": "success"}
 
 
-def workflow(**changes):
+def workflow(**changes: object) -> dict[str, Any]:
     return {"name": "Patch", "kind": "workflow", "workflow": {"nodes": [START, PAUSE], "edges": [EDGE]}} | changes
 
 
@@ -26,7 +28,7 @@ def declaring(**variable):
 def test_the_least_that_a_workflow_needs():
     checked = check(workflow())
     assert not checked.problems
-    written = checked.draft.to_json()
+    written: dict[str, Any] = checked.draft.to_json()
     assert written.keys() == {"name", "description", "kind", "variables", "workflow"}
     assert [node["id"] for node in written["workflow"]["nodes"]] == ["start", "pause"]
     assert from_json(written) == checked.draft
@@ -51,7 +53,13 @@ def test_what_belongs_to_scripts_is_refused_and_what_replies_have_is_let_pass():
         "time_limit_seconds": 60,
     }
     assert sorted(found(workflow(**foreign))) == sorted((name, "not_allowed") for name in foreign)
-    empty = {"content": "", "interpreter": None, "warning_exit_codes": [], "files": [], "collections": []}
+    empty: dict[str, object] = {
+        "content": "",
+        "interpreter": None,
+        "warning_exit_codes": [],
+        "files": [],
+        "collections": [],
+    }
     assert found(workflow(**empty, time_limit_seconds=3600)) == []
     assert found(workflow(content=None, files=None, time_limit_seconds=None)) == []
 

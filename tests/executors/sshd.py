@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.factories.ports import free_port
+
 _CONFIG = """
 Port {port}
 ListenAddress {address}
@@ -46,18 +48,12 @@ def _keygen(path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def sshd(folder: Path, *, address: str = "0.0.0.0") -> Iterator[Sshd]:
     _keygen(folder / "host_key")
     _keygen(folder / "user_key")
     shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
-    port = _free_port()
+    port = free_port()
     (folder / "config").write_text(_CONFIG.format(port=port, address=address, folder=folder))
     Path("/run/sshd").mkdir(exist_ok=True)
     process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", folder / "config"], stderr=subprocess.DEVNULL)

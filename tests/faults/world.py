@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.flows.fleet import PASSWORD, Fleet, free_port, sign_in, until
+from tests.factories.ports import free_port
+from tests.flows.fleet import PASSWORD, Fleet, sign_in, until
 from watchbill.apps import doctor
 from watchbill.apps.wiring import Engine
 from watchbill.kit.clock import Clock
@@ -76,12 +77,9 @@ class World:
 
     def site_workers(self) -> list[psutil.Process]:
         """Children of the schedulers."""
-        found = []
-        for name in ("scheduler-1", "scheduler-2"):
-            running = self.processes[name].running
-            if running is not None and running.poll() is None:
-                found += [one for one in psutil.Process(running.pid).children() if "site-worker" in one.cmdline()]
-        return found
+        schedulers = [self.processes[name].running for name in ("scheduler-1", "scheduler-2")]
+        alive = [psutil.Process(one.pid) for one in schedulers if one is not None and one.poll() is None]
+        return [child for one in alive for child in one.children() if _is_site_worker(child)]
 
     def kill_postgres(self) -> None:
         """Kill the server -9 and start it again."""
@@ -109,6 +107,13 @@ class World:
             Clock(ahead),
             load_key_ring(settings.key_ring_path),
         )
+
+
+def _is_site_worker(process: psutil.Process) -> bool:
+    try:
+        return "site-worker" in process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended, whether or not its scheduler has seen that yet
+        return False
 
 
 @asynccontextmanager

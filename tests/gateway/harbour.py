@@ -15,8 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 import watchbill_wire as wire
+from tests.factories.ports import free_port
 from tests.factories.scene import Scene
-from tests.flows.fleet import free_port, until
+from tests.flows.fleet import until
 from watchbill import agents
 from watchbill.agents import tokens
 from watchbill.apps.gateway import gateway

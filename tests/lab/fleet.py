@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.lab.desk import Desk
 from tests.lab.host import Host, LabError, Program
 from tests.lab.network import ENGINE_ADDRESS, Lab, lab
 from tests.lab.sshd import User, add_user, start_sshd
@@ -35,6 +36,7 @@ class Fleet:
     password: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
     agents: dict[str, Program] = field(default_factory=dict)
     _up: Program | None = None
+    _desk: Desk | None = None
 
     def start(self) -> None:
         """Run the Engine and sign in as its admin."""
@@ -57,10 +59,10 @@ class Fleet:
 
     def cli(self, *words: str, given: str = "", is_json: bool = True) -> Any:
         """What `watchbill …` answers on the Engine's host."""
-        environment = {"XDG_CONFIG_HOME": str(self.folder / "config"), "PYTHONPATH": str(REPO)}
-        as_json = ("--json",) if is_json else ()
-        done = self.engine.run(*_WATCHBILL, *words, *as_json, given=given, env=environment)
-        return json.loads(done.stdout) if is_json else done.stdout
+        if self._desk is None:
+            self._desk = Desk(self.engine, {"XDG_CONFIG_HOME": str(self.folder / "config"), "PYTHONPATH": str(REPO)})
+        said = self._desk.run([*words, *(("--json",) if is_json else ())], given)
+        return json.loads(said) if is_json else said
 
     def site(self, name: str) -> None:
         """A site whose devices need no approval for an hour."""
@@ -90,6 +92,8 @@ class Fleet:
         return sum(one["online"] for one in self.cli("devices", "list")["items"])
 
     def close(self) -> None:
+        if self._desk is not None:
+            self._desk.close()
         if self._up is not None and self._up.is_running:
             self._up.end(seconds=60)
 

@@ -189,6 +189,17 @@ class Host:
         self._programs.append(program)
         return program
 
+    def converse(self, *argv: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        """Start a program there as root that is spoken to; it is the caller's to end."""
+        return subprocess.Popen(
+            self._inside(argv),
+            env=_environment(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def _inside(self, argv: Sequence[str], *, cwd: str = "/") -> list[str]:
         return ["nsenter", f"--target={self.init}", "-n", "-m", "-u", "-i", "-p", f"--wdns={cwd}", "--", *argv]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.conftest import clean_environment, engine_command, free_port
+from tests.cli.conftest import clean_environment, engine_command
+from tests.factories.ports import free_port
 from tests.lab.conftest import needs_lab
 from tests.lab.network import ENGINE_ADDRESS, Lab
 

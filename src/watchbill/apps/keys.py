@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from watchbill import agents, credentials, jobs, notifications, runs, sites, variables, vpn
+from watchbill import agents, credentials, jobs, notifications, runs, sites, variables, vpn, workflows
 from watchbill.apps import sealed
 from watchbill.apps.wiring import Engine
 from watchbill.kit import key_sources
@@ -51,7 +51,7 @@ async def reseal(tx: AsyncConnection, keys: KeyRing) -> int:
     """
     if len(keys.keys) == 1:
         return 0
-    owners = (agents, sites, variables, credentials, jobs, runs, notifications, vpn)
+    owners = (agents, sites, variables, credentials, jobs, runs, notifications, vpn, workflows)
     return sum([await owner.reseal(tx, keys) for owner in owners])
 
 

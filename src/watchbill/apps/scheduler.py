@@ -349,6 +349,7 @@ class Housekeeper:
                     await runs.devices_went_offline(tx, None, now)
             await events.prune(tx, now=now, keep=keep)
             await identity.prune(tx, now)
+            await workflows.forget_deliveries(tx, now)
             await agents.expire_requests(tx, now)
             locked = await jobs.pause_locked(tx, now)
         if locked:

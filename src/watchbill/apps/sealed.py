@@ -21,6 +21,7 @@ WITH sealed (what, envelope) AS (
   UNION ALL SELECT 'keys of service accounts', one.value FROM service_account_keys, unnest(ARRAY[ssh_private_sealed, password_private_sealed]) AS one(value)
   UNION ALL SELECT 'passwords of service accounts', password_sealed FROM service_accounts
   UNION ALL SELECT 'key of the VPN', private_key_sealed FROM vpn_hub
+  UNION ALL SELECT 'secrets of webhooks', one.value FROM webhooks, unnest(ARRAY[secret_sealed, previous_sealed]) AS one(value)
   UNION ALL SELECT 'replies kept for a day', reply_sealed FROM idempotency_keys
   UNION ALL SELECT 'jobs', found[1] FROM jobs, regexp_matches((definition->'components')::text, '"sealed": "(wb1\.[^"]+)"', 'g') AS found
   UNION ALL SELECT 'runs under way', found[1] FROM runs JOIN occurrences o ON o.id = runs.occurrence_id AND o.state = 'open',

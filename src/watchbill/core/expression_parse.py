@@ -299,8 +299,7 @@ class _Parser:
 
     def named(self, token: _Token) -> Node:
         if token.text not in HEADS:
-            known = ", ".join(f"{head}.NAME" for head in HEADS)
-            raise ExpressionError(token.at, f"{token.text[:40]} is not a name here; there are: {known}; text is quoted")
+            raise ExpressionError(token.at, _strange_head(token.text))
         name = Name(token.text, self.first_member(token), token.at)
         self.names.append(name)
         return name
@@ -314,6 +313,13 @@ class _Parser:
             if isinstance(key, Literal) and isinstance(key.value, str):
                 return key.value
         raise ExpressionError(token.at, f"{token.text} needs a fixed name after it: {token.text}.NAME")
+
+
+def _strange_head(head: str) -> str:
+    if head == "variables":
+        return "variables of the Engine stand in the url and the headers of requests alone, as {{ variables.NAME }} without more"
+    known = ", ".join(f"{one}.NAME" for one in HEADS)
+    return f"{head[:40]} is not a name here; there are: {known}; text is quoted"
 
 
 def _number(token: _Token) -> int | float:

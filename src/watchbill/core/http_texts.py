@@ -20,7 +20,8 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MAX_URL_CHARACTERS: Final = 8_000
 MAX_BODY_BYTES: Final = 1024 * 1024
 DEFAULT_TIMEOUT_SECONDS: Final = 30
-_VARIABLE: Final = re.compile(r"\{\{\s*variables\.([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
+#: A variable of the Engine in a text, braces and all.
+VARIABLE: Final = re.compile(r"\{\{\s*variables\.([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE: Final = re.compile(r"([\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?)?")
 _IN_HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]*")
@@ -153,7 +154,7 @@ def _end(text: str, at: int) -> int:
 def _address(source: str, render: Render) -> Text:
     made: list[str | Closed] = []
     for is_plain, piece in pieces(source):
-        variable = None if is_plain else _VARIABLE.fullmatch(piece)
+        variable = None if is_plain else VARIABLE.fullmatch(piece)
         if is_plain:
             made.append(piece)
         elif variable:
@@ -192,7 +193,7 @@ def _headers(given: Mapping[str, str], body: str | None, render: Render) -> dict
 def _value(source: str, render: Render) -> Text:
     found: list[str | Closed] = []
     for is_plain, piece in pieces(source):
-        variable = None if is_plain else _VARIABLE.fullmatch(piece)
+        variable = None if is_plain else VARIABLE.fullmatch(piece)
         found.append(Closed(variable[1]) if variable else piece if is_plain else render(piece))
     return Text(tuple(found))
 

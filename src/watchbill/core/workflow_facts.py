@@ -9,6 +9,7 @@ from watchbill.core.assembly_rules import AssemblyDraft, VariableType
 from watchbill.core.fields import shown
 from watchbill.core.job_rules_values import ComponentDraft, ComponentKind
 from watchbill.core.job_rules_variables import settle_variables
+from watchbill.core.job_rules_waves import CANARIES
 from watchbill.core.problems import Problem
 from watchbill.core.workflow_settings import node_job
 from watchbill.core.workflow_settings_jobs import moved
@@ -19,7 +20,8 @@ from watchbill.core.workflow_types import Node, NodeType
 def judge_node(node: Node, facts: job_rules.Facts) -> list[Problem]:
     """What is wrong with what a script, playbook or workflow node refers to. Paths begin with `settings`; other types have none.
 
-    Of the facts, those about assemblies and logins are looked at, and what sites and devices have values of.
+    Of the facts, those about assemblies and logins are looked at, and what sites and devices have values of. All else that a graph
+    names, the canaries of waves among it, is listed by `workflow_settings.references` and judged with that.
     """
     if node.type is NodeType.WORKFLOW:
         return _judge_workflow(node, facts)
@@ -28,12 +30,21 @@ def judge_node(node: Node, facts: job_rules.Facts) -> list[Problem]:
     formulas = computed(node.settings["variables"])
     known = replace(facts, set_elsewhere={*facts.set_elsewhere, *formulas}, stored_secrets=())
     draft = job_rules.read(node_job(node)).draft
-    problems = [moved(problem, "settings") for problem in job_rules.settle(draft, known).problems]
+    found = job_rules.settle(draft, known).problems
+    problems = [_of_node(problem, node) for problem in found if not problem.field.startswith(f"{CANARIES}.")]
     declared = _declared(node, facts)
     if declared is not None:
         problems += _secrets_given(declared, node.settings["variables"])
         problems += _undeclared(declared, formulas, "settings.variables")
     return problems
+
+
+def _of_node(problem: Problem, node: Node) -> Problem:
+    """A node's type is the kind of its component, and the assembly is what is wrong then."""
+    if problem.code == "kind_mismatch":
+        message = f"must be a {node.type}, as this node is: take a node of the other type for it"
+        return Problem("settings.assembly_id", problem.code, message)
+    return moved(problem, "settings")
 
 
 def _declared(node: Node, facts: job_rules.Facts) -> AssemblyDraft | None:

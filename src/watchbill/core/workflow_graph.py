@@ -67,7 +67,8 @@ def read_graph(fields: Fields, parameters: Sequence[Variable]) -> Graph | None:
     wiring = Wiring(_nodes(inner), _edges(inner), frozenset(variable.name for variable in parameters))
     graph = _graph(inner, wiring)
     inner.refuse_unknown("a workflow")
-    if wiring.nodes:
+    has_edges = bool(wiring.edges) or inner.value.get("edges") in (None, [])
+    if wiring.nodes and has_edges:  # of a list that could not be read, everything would be called missing
         problems += judge(wiring)
     return graph if len(problems) == before else None
 
@@ -182,8 +183,9 @@ def _edge(fields: Fields) -> PlacedEdge:
     route = fields.choice("route_on", ROUTES) if is_named else fields.take("route_on")
     fields.refuse_unknown("an edge")
     if source is None or target is None or (is_named and route is None):
-        return PlacedEdge(fields.path, None)
-    return PlacedEdge(fields.path, _routed(fields, Edge(*source, *target, RouteOn(str(route)) if is_named else None)))
+        return PlacedEdge(fields.path, None, target)
+    edge = _routed(fields, Edge(*source, *target, RouteOn(str(route)) if is_named else None))
+    return PlacedEdge(fields.path, edge, target)
 
 
 def _routed(fields: Fields, edge: Edge) -> Edge:

@@ -34,10 +34,11 @@ class PlacedNode:
 
 @dataclass(frozen=True, slots=True)
 class PlacedEdge:
-    """An edge where it stands; None when it is faulty by itself."""
+    """An edge where it stands; None when it is faulty by itself. `target` is known of some of those too."""
 
     path: str
     edge: Edge | None
+    target: tuple[str, str] | None
 
 
 @dataclass(slots=True)
@@ -50,11 +51,14 @@ class Wiring:
     by_id: dict[str, PlacedNode] = field(default_factory=dict)
     #: The edges between ports that are there, with their paths.
     wired: list[tuple[str, Edge]] = field(default_factory=list)
-    #: By node and port, what comes in. Faulty edges count, so that a port is not called unwired on top.
+    #: By node and port, what comes in.
     incoming: dict[tuple[str, str], list[tuple[str, Edge]]] = field(default_factory=lambda: defaultdict(list))
+    #: Nodes and ports that an edge leads to, be it faulty: they are not called unwired on top.
+    fed: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.by_id = {one.id: one for one in self.nodes if one.id}
+        self.fed = {one.target for one in self.edges if one.target is not None}
         for one in self.edges:
             if one.edge is not None:
                 self.incoming[one.edge.target, one.edge.target_port].append((one.path, one.edge))
@@ -149,7 +153,7 @@ def _port_faults(wiring: Wiring) -> Iterator[Problem]:
     for path, node in wiring.whole:
         for port in node.shape.inputs:
             edges = wiring.incoming.get((node.id, port.name), [])
-            if port.is_required and not edges:
+            if port.is_required and (node.id, port.name) not in wiring.fed:
                 message = f"is not wired: {node.type} needs {_kinds(port)} there"
                 yield Problem(f"{path}.ports.{port.name}", "not_wired", message)
             for extra, _ in [] if port.is_many else edges[1:]:
@@ -186,14 +190,18 @@ def _short(words: str) -> str:
 
 
 def _unreachable(wiring: Wiring) -> Iterator[Problem]:
-    """Nodes that never can run. One that nothing leads into is told as a port that is not wired."""
-    triggers = [node.id for _, node in wiring.whole if node.shape.is_trigger]
+    """Nodes that never can run. One that nothing leads into is told as a port that is not wired.
+
+    Where a faulty edge leads may be reached once that is put right.
+    """
+    triggers = {node.id for _, node in wiring.whole if node.shape.is_trigger}
     if not triggers:
         return
-    reached = forward(triggers, [edge for _, edge in _placed(wiring) if edge.target_port == "in"])
+    right = {path for path, _ in wiring.wired}
+    unsure = {one.target[0] for one in wiring.edges if one.target and one.path not in right}
+    reached = forward(triggers | unsure, [edge for _, edge in wiring.wired if edge.target_port == "in"])
     for path, node in wiring.whole:
-        is_led_into = bool(wiring.incoming.get((node.id, "in")))
-        if is_led_into and node.id not in reached:
+        if (node.id, "in") in wiring.fed and node.id not in reached:
             message = "is never reached: no edges lead from a trigger to it"
             yield Problem(f"{path}.ports.in", "unreachable", message)
 
@@ -204,7 +212,7 @@ def _waits(wiring: Wiring) -> Iterator[Problem]:
         if node.type is not _T.WAIT or node.settings.get("for") is None:
             continue
         edges = wiring.incoming.get((node.id, "devices"), [])
-        if node.settings["for"] == "devices" and not edges:
+        if node.settings["for"] == "devices" and (node.id, "devices") not in wiring.fed:
             yield Problem(f"{path}.ports.devices", "not_wired", "is not wired: whom to wait for must come in there")
         elif node.settings["for"] != "devices" and edges:
             message = f"must not be wired: the wait is for a {node.settings['for']}, not for devices"

@@ -118,17 +118,17 @@ def recursion(start: UUID, graphs: Mapping[UUID, Graph]) -> tuple[UUID, ...] | N
     Workflows that are not in `graphs` lead nowhere.
     """
     done: set[UUID] = set()
-    way = [start]
+    way = {start: None}  # in order, and quick to search
     open_parts = [_parts(graphs.get(start))]
     while way:
         part = next(open_parts[-1], None)
         if part is None:
-            done.add(way.pop())
+            done.add(way.popitem()[0])
             open_parts.pop()
         elif part in way:
             return (*way, part)
         elif part not in done:
-            way.append(part)
+            way[part] = None
             open_parts.append(_parts(graphs.get(part)))
     return None
 

@@ -11,7 +11,7 @@ from watchbill.core.assembly_rules import Variable, VariableType, value_problem
 from watchbill.core.expression_nodes import MAX_SOURCE, ExpressionError, Name
 from watchbill.core.expressions import MAX_TEMPLATE, Template, parse
 from watchbill.core.fields import Choice, Fields, as_uuid, is_integer, join, shown
-from watchbill.core.notification_channel_rules import header_problems, url_problems
+from watchbill.core.http_texts import VARIABLE, UnsendableError, build, pieces
 
 Schema = dict[str, Any]
 
@@ -22,8 +22,6 @@ MAX_VARIABLES: Final = 200
 MAX_PAYLOAD: Final = 100
 MAX_HEADERS: Final = 50
 STATUSES: Final = (100, 599)
-#: Of the headers that the Engine sets for its own messages, those that a request of a workflow may say.
-_MAY_SAY: Final = frozenset(("content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,19 +242,40 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Url(Text):
-    """Where a request goes; what expressions put into it is judged when it is sent."""
+    """Where a request goes. What begins with an expression is judged when it is sent."""
 
     def _judge(self, fields: Fields, text: str) -> None:
-        if fault := template_fault(text):
+        if fault := template_fault(without_variables(text)):
             fields.refuse(self.name, "invalid_expression", fault)
-        elif "{{" not in text:
-            for problem in url_problems(text):
-                fields.refuse(self.name, problem.code, problem.message)
+        elif not text.startswith("{{") and (fault := _unsendable(url=text)):
+            fields.refuse(self.name, "invalid", fault)
+
+    def uses(self, value: Any) -> Iterator[Use]:
+        return template_uses(without_variables(value or ""), self.name)
+
+
+def without_variables(text: str) -> str:
+    """A text of a request with something in the places of the Engine's variables, which only the sender opens."""
+    return "".join("x" * len(piece) if VARIABLE.fullmatch(piece) else piece for _, piece in pieces(text))
+
+
+def _unsendable(**settings: object) -> str | None:
+    """Why no request with these settings can be sent, whatever the values in it are."""
+    try:
+        request = build({"method": "GET", "url": "https://example.org/", **settings}, lambda _: _SAMPLE)
+        request.opened(dict.fromkeys(request.variables, _SAMPLE))
+    except UnsendableError as error:
+        return str(error)
+    return None
+
+
+#: A value that fits everywhere: into a name, a port, a path, a header.
+_SAMPLE: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """Of a request: names as they are, values that may hold expressions."""
+    """Of a request: names as they are, values that may hold expressions and variables of the Engine."""
 
     name: str
 
@@ -278,7 +297,7 @@ class Headers:
 
     def uses(self, value: Any) -> Iterator[Use]:
         for name, text in value.items():
-            yield from template_uses(text, join(self.name, name))
+            yield from template_uses(without_variables(text), join(self.name, name))
 
     def schema(self) -> Schema:
         values = {"type": "string", "minLength": 1, "maxLength": 2000}
@@ -288,13 +307,10 @@ class Headers:
 def _header_fault(name: str, value: object) -> tuple[str, str] | None:
     if not isinstance(value, str) or not 1 <= len(value) <= 2000:
         return "wrong_type", "must be a text of 1 to 2000 characters"
-    if fault := template_fault(value):
+    if fault := template_fault(without_variables(value)):
         return "invalid_expression", fault
-    is_fixed = "{{" not in value
-    judged_name = f"x-{name}" if name.lower() in _MAY_SAY else name
-    for problem in header_problems({judged_name: value if is_fixed else "x"}):
-        return problem.code, problem.message
-    return None
+    fault = _unsendable(headers={name: value})
+    return ("invalid", fault) if fault else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,18 @@ class Row:
     def is_over(self) -> bool:
         return self.state in TERMINAL_NODE
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether its work was told to stop, so that only its end is waited for."""
+        return self.state is NodeState.RUNNING and self.reason in ("time_limit", "cancelled")
+
 
 def first_rows(graph: Graph, trigger: NodeType) -> list[Row]:
-    """The rows of a run that begins: what another trigger leads to is left out of it."""
-    taking_part = reached(graph, next(node.id for node in graph.nodes if node.type is trigger))
+    """The rows of a run that begins: what another trigger leads to is left out of it. LookupError: there is no such trigger."""
+    begins = next((node.id for node in graph.nodes if node.type is trigger), None)
+    if begins is None:
+        raise LookupError(f"the workflow has no trigger of type {trigger}")
+    taking_part = reached(graph, begins)
     return [
         Row(node.id)
         if node.id in taking_part
@@ -75,7 +83,10 @@ def reached(graph: Graph, trigger_id: str) -> set[str]:
     """The nodes that take part when a run begins at this trigger: what its control may reach, and the data that those read."""
     controls, feeds = _by_control(graph)
     found = _closure({trigger_id}, controls)
-    return found | (_closure(found, feeds) - {node.id for node in graph.nodes if node.shape.has_control})
+    # What a node reads that takes no part is not found for its sake.
+    absent = {node.id for node in graph.nodes if node.shape.has_control} - found
+    within = {target: sources - absent for target, sources in feeds.items()}
+    return _closure(found, within)
 
 
 def _by_control(graph: Graph) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
@@ -221,7 +232,7 @@ class Board:
                 return found
         return "ready" if all(self.rows[edge.source].is_over for edge in self.wiring.data_in[node_id]) else "wait"
 
-    def begin(self, node_id: str) -> Row:
+    def start(self, node_id: str) -> Row:
         """A node begins: its first try, or another one."""
         row = self.rows[node_id]
         node = self.wiring.nodes[node_id]
@@ -287,16 +298,16 @@ class Board:
     def time_out(self) -> None:
         """End what its limit has passed; what is at work elsewhere is stopped first, and ends when it has."""
         for row in self.rows.values():
-            if row.is_over or row.deadline_at is None or row.deadline_at > self.now or row.reason == "time_limit":
+            if row.deadline_at is None or row.deadline_at > self.now or row.is_over or row.is_ending:
                 continue
             kind = self.wiring.nodes[row.node_id].type
             if kind is _T.APPROVAL and row.state is _S.AWAITING_APPROVAL:
                 result = {"state": "failed", "decision": "timed_out", "by": None, "comment": None}
                 self._set(row, _S.TIMED_OUT, "nobody_decided", "Nobody decided in time, which counts as a refusal.")
                 row.result = result
-            elif row.state is _S.PENDING or kind not in WORK:
+            elif row.state is _S.PENDING or kind not in WORK or (kind is _T.HTTP and not row.is_taken):
                 self._set(row, _S.TIMED_OUT, "time_limit", "Its time was over.")
-            elif kind is not _T.HTTP:
+            else:
                 row.stops, row.reason, row.is_changed = True, "time_limit", True
 
     def is_over(self) -> bool:
@@ -315,16 +326,13 @@ class Board:
         return WorkflowState.WARNING if is_marked else WorkflowState.SUCCESS
 
     def next_look(self) -> datetime | None:
-        """When something of it falls due by itself."""
+        """When something of it falls due by itself. What has fallen due waits for something else, as for a place."""
         bounds = [
             at
             for row in self.rows.values()
-            if not row.is_over
-            for at in (
-                row.starts_at if row.state is _S.PENDING else None,
-                row.deadline_at if row.reason != "time_limit" else None,
-            )
-            if at is not None
+            if not (row.is_over or row.is_ending)
+            for at in (row.starts_at if row.state is _S.PENDING else None, row.deadline_at)
+            if at is not None and at > self.now
         ]
         return min(bounds, default=None)
 

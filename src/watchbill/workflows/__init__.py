@@ -23,36 +23,71 @@ from watchbill.workflows.requests import from_json as request_from_json
 from watchbill.workflows.requests import told
 from watchbill.workflows.runtime import REQUESTS, STEP_LIMIT, BrokenRunError, give_up, step
 from watchbill.workflows.store import Claimed, answer, claim_requests, give_up_abandoned, next_wake
+from watchbill.workflows.webhook_taking import Delivery, Taken, note_stranger
+from watchbill.workflows.webhook_taking import take as take_delivery
+from watchbill.workflows.webhook_values import MadeWebhook, Webhook, WebhookDelivery, WebhookDraft
+from watchbill.workflows.webhooks import (
+    create_webhook,
+    delete_webhook,
+    get_webhook,
+    list_deliveries,
+    list_webhooks,
+    lock_webhook,
+    reseal,
+    rotate_secret,
+    update_webhook,
+)
+from watchbill.workflows.webhooks import forget as forget_deliveries
+from watchbill.workflows.webhooks import try_out as try_webhook
 
 __all__ = [
     "REQUESTS",
     "STEP_LIMIT",
     "BrokenRunError",
     "Claimed",
+    "Delivery",
     "Documents",
     "Launch",
+    "MadeWebhook",
     "NodeView",
     "OpenApproval",
     "RunFilter",
     "RunView",
     "SetDevice",
+    "Taken",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookDraft",
     "answer",
     "cancel",
     "claim_requests",
+    "create_webhook",
     "decide",
+    "delete_webhook",
+    "forget_deliveries",
     "get_run",
+    "get_webhook",
     "give_up",
     "give_up_abandoned",
     "kept_and_again",
     "launch",
+    "list_deliveries",
     "list_runs",
+    "list_webhooks",
+    "lock_webhook",
     "next_wake",
+    "note_stranger",
     "open_approvals",
     "request_from_json",
     "require_whole",
+    "reseal",
     "resume",
+    "rotate_secret",
     "run_of_occurrence",
     "set_devices",
     "step",
+    "take_delivery",
     "told",
+    "try_webhook",
+    "update_webhook",
 ]

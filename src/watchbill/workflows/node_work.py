@@ -126,9 +126,9 @@ class Place:
         self.end(_S.SUCCESS, result={"state": "success", "devices": sizes})
 
 
-async def begin(place: Place) -> None:
+async def start(place: Place) -> None:
     """Let a node begin. What is wrong with it is how it ends."""
-    place.board.begin(place.node.id)
+    place.board.start(place.node.id)
     try:
         await BEGIN[place.node.type](place)
     except ExpressionError as error:
@@ -372,7 +372,7 @@ async def _look_at_http(place: Place) -> None:
     if told.get("lost"):
         if place.row.request["interrupted"] == "again":
             place.row.request = None
-            place.board.begin(place.node.id)
+            place.board.start(place.node.id)
             await _http(place)
             return
         why = "Whoever sent it ended before it was answered: whether it was done is not known."

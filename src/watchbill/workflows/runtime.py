@@ -9,11 +9,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import runs
+from watchbill.core.assembly_check import from_json
 from watchbill.core.states import Outcome
 from watchbill.core.workflow_steps import COUNTED_AS, Board, Row, Wiring, counts_as_step, downstream, first_rows
 from watchbill.core.workflow_types import (
@@ -139,6 +140,7 @@ class _Moving:
     async def _begin(self, run: Run, wiring: Wiring) -> dict[str, Row]:
         now = self.step.now
         run.started_at, run.is_changed = now, True
+        run.parameters = self._whole(run)
         run.deadline_at = now + timedelta(seconds=wiring.graph.time_limit_seconds)
         self.step.wakes.append((run.run_id, run.deadline_at))
         if run.origin_run_id is not None:
@@ -150,6 +152,14 @@ class _Moving:
             row.is_changed = False
             self.new.append((run.run_id, wiring.nodes[row.node_id].type.value, position, row))
         return {row.node_id: row for row in rows}
+
+    def _whole(self, run: Run) -> dict[str, Any]:
+        """Its parameters, with the defaults of those that nobody set."""
+        draft = (
+            self.step.documents.draft((run.workflow_id, run.revision)) if run.draft is None else from_json(run.draft)
+        )
+        given = {name: value for name, value in run.parameters.items() if value is not None}
+        return {one.name: given.get(one.name, one.default) for one in draft.variables}
 
     def _pin(self, node: Node) -> int:
         revision = node.settings.get("revision")
@@ -183,7 +193,7 @@ class _Moving:
         board.time_out()
         while ready := board.ready():
             for node_id in ready:
-                await node_work.begin(self._place(run, board, node_id))
+                await node_work.start(self._place(run, board, node_id))
         self.step.stops += [
             occurrence for row in board.rows.values() if row.stops for occurrence in row.occurrence_ids[-1:]
         ]

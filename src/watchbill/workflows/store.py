@@ -60,8 +60,8 @@ WHERE n.run_id = r.run_id AND n.node_id = r.node_id
 """).bindparams(bindparam("rows", type_=JSONB))
 _RUNS = text("""
 UPDATE workflow_runs w SET state = r.state, reason = r.reason, detail = r.detail, pins = r.pins, started_at = r.started_at,
-  deadline_at = r.deadline_at, finished_at = r.finished_at
-FROM jsonb_to_recordset(:rows) AS r(run_id bigint, state text, reason text, detail text, pins jsonb, started_at timestamptz,
+  deadline_at = r.deadline_at, finished_at = r.finished_at, parameters = r.parameters
+FROM jsonb_to_recordset(:rows) AS r(run_id bigint, state text, reason text, detail text, pins jsonb, parameters jsonb, started_at timestamptz,
   deadline_at timestamptz, finished_at timestamptz)
 WHERE w.run_id = r.run_id
 """).bindparams(bindparam("rows", type_=JSONB))
@@ -262,6 +262,7 @@ async def update_runs(tx: AsyncConnection, changed: Sequence[Run]) -> None:
                 "reason": run.reason,
                 "detail": run.detail,
                 "pins": run.pins,
+                "parameters": dict(run.parameters),
                 "started_at": run.started_at.isoformat() if run.started_at else None,
                 "deadline_at": run.deadline_at.isoformat() if run.deadline_at else None,
                 "finished_at": run.finished_at.isoformat() if run.finished_at else None,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.factories.ports import free_port
 from tests.onboarding.windows.world import PASSWORD
 
 SMBD = Path("/usr/sbin/smbd")
@@ -65,9 +66,7 @@ def samba(protocol: str = "SMB3") -> Iterator[Samba]:
         for one in ("private", "lock", "state", "cache", "pid", "ncalrpc", "bind", "admin/Temp"):
             (folder / one).mkdir(parents=True)
         (folder / "users").write_text(f"root = {ADMINISTRATOR[0]}\nnobody = {USER[0]}\n")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         configuration = folder / "smb.conf"
         configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, protocol=protocol))
         for unix, (_, password) in (("root", ADMINISTRATOR), ("nobody", USER)):

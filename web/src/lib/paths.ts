@@ -29,7 +29,8 @@ export const paths = {
   assemblies: (query?: Query) => withQuery("/assemblies", query),
   newAssembly: (query?: { from?: string; kind?: "workflow" }) => withQuery("/assemblies/new", query),
   assembly: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}`, query),
-  /** The runs of a workflow. */
+  /** The runs of all workflows; of one of them by `workflowRuns`. */
+  allWorkflowRuns: (query?: Query) => withQuery("/workflow-runs", query),
   workflowRuns: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}/runs`, query),
   workflowRun: (runId: number, query?: Query) => withQuery(`/workflow-runs/${id(runId)}`, query),
   credentials: (query?: Query) => withQuery("/credentials", query),

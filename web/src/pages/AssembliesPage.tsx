@@ -10,6 +10,7 @@ import { ANSIBLE, INTERPRETERS, WORKFLOW } from "@/features/assemblies/draft";
 import { paths } from "@/lib/paths";
 import { readAll, useUrlState } from "@/lib/url-state";
 import { useColumns } from "@/lib/use-columns";
+import { isWorkflow, RunWorkflowAction } from "@/pages/RunWorkflow";
 import { AppLink } from "@/ui/AppLink";
 import { ColumnChoice } from "@/ui/ColumnChoice";
 import { DataTable } from "@/ui/DataTable";
@@ -113,7 +114,12 @@ const AssembliesPage = () => {
         rowName={(one) => one.name}
         empty={empty}
         onOpen={(one) => open(one.id)}
-        actions={(one) => <AssemblyMenu assembly={one} reason={may.reason} />}
+        actions={(one) => (
+          <>
+            {isWorkflow(one) && <RunWorkflowAction workflow={one} />}
+            <AssemblyMenu assembly={one} reason={may.reason} />
+          </>
+        )}
       />
     </>
   );

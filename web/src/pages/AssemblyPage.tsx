@@ -4,9 +4,13 @@ import { assemblyQuery } from "@/api/assemblies";
 import { useMay } from "@/api/session";
 import { AssemblyEditor } from "@/features/assemblies/AssemblyEditor";
 import { draftOf } from "@/features/assemblies/draft";
+import classes from "@/features/workflow-run/workflow-run.module.css";
+import { paths } from "@/lib/paths";
 import { oneOfOr, wholeNumber } from "@/lib/search-params";
 import { useUrlState } from "@/lib/url-state";
 import { useTextParam } from "@/lib/use-id-param";
+import { isWorkflow, RunWorkflowButton } from "@/pages/RunWorkflow";
+import { AppLink } from "@/ui/AppLink";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
 import { WithWorkflows } from "./workflow-parts";
@@ -22,6 +26,14 @@ const AssemblyPage = () => {
   if (asked.data)
     return (
       <WithWorkflows>
+        {isWorkflow(asked.data) && (
+          <div className={classes.strip}>
+            <AppLink to={paths.workflowRuns(asked.data.id)} className={classes.link}>
+              Its runs
+            </AppLink>
+            <RunWorkflowButton workflow={asked.data} />
+          </div>
+        )}
         <AssemblyEditor
           key={asked.data.id}
           saved={asked.data}

@@ -6,7 +6,7 @@ import { useMay } from "@/api/session";
 import { useSites } from "@/api/sites";
 import { ChannelsTab } from "@/features/notifications/ChannelsTab";
 import { TOLD_COLUMNS } from "@/features/notifications/notification-columns";
-import { EVENTS } from "@/features/notifications/notification-words";
+import { TOLD_EVENTS } from "@/features/notifications/notification-words";
 import { RulesTab } from "@/features/notifications/RulesTab";
 import { JobPicker } from "@/features/pickers/JobPicker";
 import { oneOf, oneOfOr, wholeNumber } from "@/lib/search-params";
@@ -33,7 +33,7 @@ const FIELDS = {
     TABS.map(([one]) => one),
     "told",
   ),
-  event: oneOf(EVENTS.map(([one]) => one)),
+  event: oneOf(TOLD_EVENTS.map(([one]) => one)),
   state: oneOf(STATES.map((one) => one.value)),
   job_id: wholeNumber(),
 };
@@ -103,7 +103,7 @@ const ToldTab = () => {
         <FilterSelect
           label="Any event"
           value={state.event}
-          options={EVENTS.map(([value, label]) => ({ value, label }))}
+          options={TOLD_EVENTS.map(([value, label]) => ({ value, label }))}
           onChange={(event) => setState({ event })}
         />
         <FilterSelect label="Any state" value={state.state} options={STATES} onChange={(chosen) => setState({ state: chosen })} />
@@ -117,7 +117,7 @@ const ToldTab = () => {
         rowName={(one) => one.sentence}
         empty={
           <EmptyState icon="notification" title={isFiltered ? "Nothing is like that." : "Nothing was told yet."}>
-            {isFiltered ? "Loosen a filter." : "It takes a channel, and a rule that names it."}
+            {isFiltered ? "Loosen a filter." : "It takes a channel, and a rule or a workflow that names it."}
           </EmptyState>
         }
         actions={(one) =>

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0040"
-down_revision = "0038"
+down_revision = "0039"
 
 UP = """
 -- A message is no rule's: its event says so. `site_ids`: what its workflow may reach, and so what its words may be about; NULL = every site.

@@ -3071,6 +3071,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Webhook
+         * @description One webhook.
+         */
+        get: operations["get_webhook"];
+        /**
+         * Update Webhook
+         * @description Save a webhook anew; from now on its runs reach the sites of the caller.
+         */
+        put: operations["update_webhook"];
+        post?: never;
+        /**
+         * Delete Webhook
+         * @description Delete a webhook with what is known of its deliveries; what it launched goes on.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhook Deliveries
+         * @description What came last, newest first: a hundred that had a proof, and twenty that had none or were too many.
+         */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Webhook Secret
+         * @description Replace the secret. The new one is told in this reply only; the old one is taken for a while longer.
+         */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Webhook
+         * @description What a body would give to the workflow's parameters, with everything that is wrong with it; launches only when asked to.
+         */
+        post: operations["test_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/windows": {
         parameters: {
             query?: never;
@@ -3494,6 +3582,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workflows/{assembly_id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description The webhooks of a workflow whose every site the caller sees, oldest first.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Create Webhook
+         * @description Make a webhook. Its secret is told in this reply only.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -3508,6 +3620,29 @@ export interface paths {
         get: operations["get_health"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/{public_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver Webhook
+         * @description Launch the webhook's workflow with what the body says.
+         *
+         *     With a signature of mode `hmac` in `X-Watchbill-Timestamp` and `X-Watchbill-Signature`, or the secret as a bearer token. The reply comes
+         *     once the run is sure to happen. A delivery named by `Idempotency-Key` is one run, however often it is sent.
+         */
+        post: operations["deliver_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3558,6 +3693,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AcceptedReply */
+        AcceptedReply: {
+            /** Run Id */
+            run_id: number;
+        };
         /**
          * AccountAction
          * @enum {string}
@@ -4930,44 +5070,6 @@ export interface components {
             /** Skipped */
             skipped: number;
         };
-        /**
-         * DeliveryReply
-         * @description `channel` and `channel_id` null: a channel that the caller does not see.
-         */
-        DeliveryReply: {
-            /**
-             * Attempt
-             * @description attempts so far
-             */
-            attempt: number;
-            /** Channel */
-            channel: string | null;
-            /** Channel Id */
-            channel_id: number | null;
-            /**
-             * Due At
-             * @description of what waits: when the next attempt is made
-             */
-            due_at: string;
-            /** Ended At */
-            ended_at: string | null;
-            /**
-             * Error
-             * @description how the last attempt failed
-             */
-            error: string | null;
-            /**
-             * Message Id
-             * Format: uuid
-             * @description goes with every attempt: of a webhook `msg_` and this without hyphens
-             */
-            message_id: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "waiting" | "sent" | "failed";
-        };
         /** Deny */
         Deny: {
             /** Reason */
@@ -6242,7 +6344,7 @@ export interface components {
         JobBody: {
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
@@ -6363,7 +6465,9 @@ export interface components {
         };
         /**
          * JobComponent
-         * @description One script or playbook with its variables, or the workflow that is launched, with its parameters. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
+         * @description One script or playbook with its variables, or the workflow that is launched, with its parameters.
+         *
+         *     A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
          */
         JobComponent: {
             /**
@@ -6423,7 +6527,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6658,7 +6762,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6768,7 +6872,7 @@ export interface components {
             changes: components["schemas"]["JobChange"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; the one workflow that is launched, which says by itself on which devices what runs, and how; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
@@ -7063,6 +7167,7 @@ export interface components {
             /** Sentence */
             sentence: string;
         };
+        JsonValue: unknown;
         /**
          * KeyReply
          * @description What may be told of a private key; `fingerprint` as `ssh-keygen -l` shows it.
@@ -7295,6 +7400,63 @@ export interface components {
             to: string[];
             /** Updated At */
             updated_at: string;
+        };
+        /** MadeWebhookReply */
+        MadeWebhookReply: {
+            /** Created At */
+            created_at: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Id */
+            id: number;
+            /** Last Delivery At */
+            last_delivery_at: string | null;
+            /** Last Outcome */
+            last_outcome: string | null;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "hmac" | "bearer";
+            /** Name */
+            name: string;
+            /**
+             * Previous Secret Until
+             * @description so long the secret before is taken too
+             */
+            previous_secret_until: string | null;
+            /** Public Id */
+            public_id: string;
+            /** Rate Per Minute */
+            rate_per_minute: number;
+            /** Revision */
+            revision: number;
+            /**
+             * Secret
+             * @description told only now
+             */
+            secret: string;
+            /** Secret Set At */
+            secret_set_at: string;
+            /**
+             * Site Ids
+             * @description the sites of whoever saved it last: its runs reach those that they still have. null: every site
+             */
+            site_ids: number[] | null;
+            /** Updated At */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string | null;
+            /**
+             * Url
+             * @description where senders post to
+             */
+            url: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
         };
         /**
          * MatchReply
@@ -7570,7 +7732,7 @@ export interface components {
             /** Created At */
             created_at: string;
             /** Deliveries */
-            deliveries: components["schemas"]["DeliveryReply"][];
+            deliveries: components["schemas"]["watchbill__api__notifications__DeliveryReply"][];
             /** Event */
             event: components["schemas"]["Event"] | "message";
             /** Id */
@@ -8366,6 +8528,13 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /** PageOf[DeliveryReply] */
+        PageOf_DeliveryReply_: {
+            /** Items */
+            items: components["schemas"]["watchbill__api__webhooks__DeliveryReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
         /** PageOf[DeviceReply] */
         PageOf_DeviceReply_: {
             /** Items */
@@ -8545,6 +8714,13 @@ export interface components {
         PageOf_WaitingReply_: {
             /** Items */
             items: components["schemas"]["WaitingReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** PageOf[WebhookReply] */
+        PageOf_WebhookReply_: {
+            /** Items */
+            items: components["schemas"]["WebhookReply"][];
             /** Next Cursor */
             next_cursor: string | null;
         };
@@ -9316,6 +9492,15 @@ export interface components {
             /** Waves */
             waves: number | null;
         };
+        /** RotateBody */
+        RotateBody: {
+            /**
+             * Overlap Seconds
+             * @description so long the secret of now is taken too; 0: not at all
+             * @default 86400
+             */
+            overlap_seconds: number;
+        };
         /**
          * RouteOn
          * @description When a control edge is taken, by how its source ended.
@@ -10072,6 +10257,31 @@ export interface components {
             /** Items */
             items: components["schemas"]["TargetingJob"][];
         };
+        /** TestBody */
+        TestBody: {
+            /**
+             * Launch
+             * @description also launch the workflow with it, in the sites of the caller
+             * @default false
+             */
+            launch: boolean;
+            /** @description a body as a sender would send it */
+            payload: components["schemas"]["JsonValue"];
+        };
+        /**
+         * TestReply
+         * @description `parameters`: what the payload gives to the workflow; `run_id`: the run that was launched.
+         */
+        TestReply: {
+            /** Parameters */
+            parameters: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Problems */
+            problems: components["schemas"]["FieldProblem"][];
+            /** Run Id */
+            run_id: number | null;
+        };
         /**
          * ToggleBody
          * @description `reason` and `until` belong to a pause; `catch_up` to a resumption: what becomes of the instants of the pause.
@@ -10437,6 +10647,88 @@ export interface components {
             /** Wave */
             wave: number;
         };
+        /** WebhookBody */
+        WebhookBody: {
+            /**
+             * Enabled
+             * @description false: deliveries are answered as if there were no such webhook
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Mode
+             * @description how senders prove themselves; stays as it was made
+             * @default hmac
+             * @enum {string}
+             */
+            mode: "hmac" | "bearer";
+            /**
+             * Name
+             * @description unique among the webhooks of the workflow
+             */
+            name: string;
+            /**
+             * Rate Per Minute
+             * @description deliveries in a minute; more get 429
+             * @default 60
+             */
+            rate_per_minute: number;
+        };
+        /**
+         * WebhookReply
+         * @description A webhook without its secret, which is told when it is made or replaced and never again.
+         */
+        WebhookReply: {
+            /** Created At */
+            created_at: string;
+            /** Enabled */
+            enabled: boolean;
+            /** Id */
+            id: number;
+            /** Last Delivery At */
+            last_delivery_at: string | null;
+            /** Last Outcome */
+            last_outcome: string | null;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "hmac" | "bearer";
+            /** Name */
+            name: string;
+            /**
+             * Previous Secret Until
+             * @description so long the secret before is taken too
+             */
+            previous_secret_until: string | null;
+            /** Public Id */
+            public_id: string;
+            /** Rate Per Minute */
+            rate_per_minute: number;
+            /** Revision */
+            revision: number;
+            /** Secret Set At */
+            secret_set_at: string;
+            /**
+             * Site Ids
+             * @description the sites of whoever saved it last: its runs reach those that they still have. null: every site
+             */
+            site_ids: number[] | null;
+            /** Updated At */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string | null;
+            /**
+             * Url
+             * @description where senders post to
+             */
+            url: string;
+            /**
+             * Workflow Id
+             * Format: uuid
+             */
+            workflow_id: string;
+        };
         /** WholeNotificationReply */
         WholeNotificationReply: {
             /** Counts */
@@ -10446,7 +10738,7 @@ export interface components {
             /** Created At */
             created_at: string;
             /** Deliveries */
-            deliveries: components["schemas"]["DeliveryReply"][];
+            deliveries: components["schemas"]["watchbill__api__notifications__DeliveryReply"][];
             /** Event */
             event: components["schemas"]["Event"] | "message";
             /** Id */
@@ -11068,6 +11360,44 @@ export interface components {
             type: components["schemas"]["VariableType"];
         };
         /**
+         * DeliveryReply
+         * @description `channel` and `channel_id` null: a channel that the caller does not see.
+         */
+        watchbill__api__notifications__DeliveryReply: {
+            /**
+             * Attempt
+             * @description attempts so far
+             */
+            attempt: number;
+            /** Channel */
+            channel: string | null;
+            /** Channel Id */
+            channel_id: number | null;
+            /**
+             * Due At
+             * @description of what waits: when the next attempt is made
+             */
+            due_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Error
+             * @description how the last attempt failed
+             */
+            error: string | null;
+            /**
+             * Message Id
+             * Format: uuid
+             * @description goes with every attempt: of a webhook `msg_` and this without hyphens
+             */
+            message_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "sent" | "failed";
+        };
+        /**
          * Decision
          * @description What becomes of what is held: run all of it, skip it, or run the latest of each job and skip its others.
          */
@@ -11118,6 +11448,36 @@ export interface components {
             site_id?: number | null;
             /** Value */
             value?: (string | number | boolean) | null;
+        };
+        /**
+         * DeliveryReply
+         * @description `body`: its first 2 KiB. `reason`: a word for whoever looks after the webhook; the sender was told none where it had no proof.
+         */
+        watchbill__api__webhooks__DeliveryReply: {
+            /** At */
+            at: string;
+            /** Body */
+            body: string;
+            /** Body Bytes */
+            body_bytes: number;
+            /** Id */
+            id: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "launched" | "repeated" | "invalid" | "refused" | "unauthorized" | "rate_limited" | "tested";
+            /** Problems */
+            problems: components["schemas"]["FieldProblem"][];
+            /** Reason */
+            reason: string | null;
+            /**
+             * Run Id
+             * @description what it launched; the run may be gone by now
+             */
+            run_id: number | null;
+            /** Source Address */
+            source_address: string | null;
         };
     };
     responses: never;
@@ -27665,6 +28025,537 @@ export interface operations {
             };
         };
     };
+    get_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    update_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the revision that the change is based on */
+                "if-match"?: string | null;
+            };
+            path: {
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the revision that the change is based on */
+                "if-match"?: string | null;
+            };
+            path: {
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_DeliveryReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeWebhookReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     list_windows: {
         parameters: {
             query?: {
@@ -29822,6 +30713,185 @@ export interface operations {
             };
         };
     };
+    list_webhooks: {
+        parameters: {
+            query?: {
+                /** @description rows on a page */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOf_WebhookReply_"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assembly_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeWebhookReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Precondition failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -29838,6 +30908,104 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    deliver_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                public_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedReply"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Invalid content */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
                 };
             };
         };

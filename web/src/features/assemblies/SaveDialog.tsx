@@ -27,7 +27,7 @@ export const SaveDialog = ({ before, after, usage, busy, problem, onSave, onClos
             : "No active job that you see takes it by itself."}
           {usage.unseen_jobs > 0 && ` ${countOf(usage.unseen_jobs, "job")} of sites that you do not see may take it too.`}
         </Text>
-        {followers.length > 0 && <UsageList usage={{ jobs: followers, unseen_jobs: 0 }} most={5} />}
+        {followers.length > 0 && <UsageList usage={{ jobs: followers, unseen_jobs: 0, workflows: [] }} most={5} />}
         <AssemblyDiff before={before} after={after} labels={[`revision ${before.revision}`, "as you save it"]} />
         <ProblemAlert problem={problem} />
         <Group justify="flex-end" gap="xs">

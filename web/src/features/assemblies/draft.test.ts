@@ -99,6 +99,6 @@ it("counts the active jobs that take each new revision", () => {
     { ...job, id: 2, state: "paused" as const, revisions: ["latest" as const] },
     { ...job, id: 3, revisions: [2] },
   ];
-  expect(followersOf({ jobs, unseen_jobs: 0 }).map((one) => one.id)).toEqual([1]);
+  expect(followersOf({ jobs, unseen_jobs: 0, workflows: [] }).map((one) => one.id)).toEqual([1]);
   expect(revisionsInWords(["latest", 1])).toBe("always the latest and revision 1");
 });

@@ -11,6 +11,7 @@ import { RETRIED } from "./policy-words";
 import { Section } from "./Section";
 import { Fault } from "./TargetsSection";
 import type { JobForm } from "./use-job-form";
+import { launchesWorkflow, standingAlone } from "./workflow-form";
 
 /** What runs on each device: one assembly after the other, with their variables, and what a failure means. */
 export const AssembliesSection = ({ form, problems }: { form: JobForm; problems: readonly FieldProblem[] }) => {
@@ -25,8 +26,14 @@ export const AssembliesSection = ({ form, problems }: { form: JobForm; problems:
     if (one) next.splice(at + step, 0, one);
     setAll(next);
   };
+  const isWorkflow = launchesWorkflow(draft);
   return (
-    <Section id="assemblies" problems={problems} about="They run on each device in this order, one after the other.">
+    <Section
+      id="assemblies"
+      title={isWorkflow ? "Workflow" : undefined}
+      problems={problems}
+      about={isWorkflow ? "It is launched as a whole, and alone." : "They run on each device in this order, one after the other."}
+    >
       {draft.components.map((one, at) => (
         <ComponentCard
           key={one.key}
@@ -42,7 +49,7 @@ export const AssembliesSection = ({ form, problems }: { form: JobForm; problems:
       <Fault text={fault("components")} />
       <div>
         <Button variant="default" leftSection={<Icon name="add" size={14} />} onClick={() => setPicking(true)}>
-          Add assemblies…
+          {isWorkflow ? "Choose another…" : "Add assemblies…"}
         </Button>
       </div>
       {draft.components.length > 1 && (
@@ -58,11 +65,11 @@ export const AssembliesSection = ({ form, problems }: { form: JobForm; problems:
           error={fault("policies.continue_on_failure")}
         />
       )}
-      <Retries form={form} />
+      {!isWorkflow && <Retries form={form} />}
       {isPicking && (
         <AssemblyPicker
-          title="Add assemblies"
-          onChoose={(chosen) => setAll([...draft.components, ...chosen.map(addedComponent)])}
+          title={isWorkflow ? "Choose another workflow, or assemblies" : "Add assemblies"}
+          onChoose={(chosen) => setAll(standingAlone(draft.components, chosen.map(addedComponent)))}
           onClose={() => setPicking(false)}
         />
       )}

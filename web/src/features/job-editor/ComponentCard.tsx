@@ -11,6 +11,7 @@ import classes from "./job-editor.module.css";
 import { Fault } from "./TargetsSection";
 import type { JobForm } from "./use-job-form";
 import { VariablesForm } from "./VariablesForm";
+import { promptable } from "./workflow-form";
 
 interface ComponentCardProps {
   component: ComponentDraft;
@@ -43,7 +44,7 @@ export const ComponentCard = (props: ComponentCardProps) => {
         </AppLink>
         {own.data && (
           <Badge size="xs" variant="default" style={{ flex: "none" }}>
-            {own.data.interpreter ?? "playbook"}
+            {own.data.interpreter ?? own.data.kind}
           </Badge>
         )}
         <span className={classes.headActions}>
@@ -96,7 +97,8 @@ export const ComponentCard = (props: ComponentCardProps) => {
       )}
       {own.data && (
         <VariablesForm
-          declared={own.data.variables ?? []}
+          title={component.kind === "workflow" ? "Parameters" : "Variables"}
+          declared={component.kind === "workflow" ? promptable(own.data.variables ?? []) : (own.data.variables ?? [])}
           values={component.variables}
           path={`${path}.variables`}
           fault={fault}
@@ -128,7 +130,7 @@ const RevisionSelect = ({ component, latest, onChange, error }: RevisionSelectPr
   const known = Array.from({ length: Math.min(newest, MOST_LISTED) }, (_, at) => String(newest - at));
   const own = String(component.revision);
   const numbers = own === "latest" || known.includes(own) ? known : [own, ...known];
-  const limit = latest ? ` Ends after ${duration(latest.time_limit_seconds)} at most.` : "";
+  const limit = latest && !latest.workflow ? ` Ends after ${duration(latest.time_limit_seconds)} at most.` : "";
   return (
     <Select
       label="Revision"

@@ -12,12 +12,14 @@ import { PoliciesSection } from "./PoliciesSection";
 import { ScheduleSection } from "./ScheduleSection";
 import { ScopeSection } from "./ScopeSection";
 import { SectionLinks } from "./Section";
-import { isRefusal, ONBOARDING_SECTIONS } from "./sections";
+import { isRefusal, ONBOARDING_SECTIONS, WORKFLOW_SECTIONS } from "./sections";
 import { SignInSection } from "./SignInSection";
 import { Summary } from "./Summary";
 import { TargetsSection } from "./TargetsSection";
 import type { JobForm } from "./use-job-form";
 import type { LivePreview } from "./use-preview";
+import { LaunchSection, TakenSection } from "./WorkflowSection";
+import { launchesWorkflow } from "./workflow-form";
 
 interface JobFormViewProps {
   form: JobForm;
@@ -45,6 +47,7 @@ interface JobFormViewProps {
 export const JobFormView = (props: JobFormViewProps) => {
   const { form, preview, problems, isNew, readOnly, notices, onSave } = props;
   const { onboarding } = form.draft;
+  const isWorkflow = launchesWorkflow(form.draft);
   const place = useRef<HTMLFormElement>(null);
   // Also while one types; not past a dialog, which has a button of its own.
   useHotkeys([["mod+S", () => !document.querySelector("[role=dialog]") && place.current?.requestSubmit()]], []);
@@ -59,7 +62,7 @@ export const JobFormView = (props: JobFormViewProps) => {
       }}
     >
       <div className={classes.main}>
-        <SectionLinks problems={problems} sections={onboarding ? ONBOARDING_SECTIONS : undefined} />
+        <SectionLinks problems={problems} sections={onboarding ? ONBOARDING_SECTIONS : isWorkflow ? WORKFLOW_SECTIONS : undefined} />
         {notices}
         <fieldset className={classes.fields} disabled={readOnly !== null}>
           <legend className="wb-only-read">The job</legend>
@@ -74,10 +77,18 @@ export const JobFormView = (props: JobFormViewProps) => {
           ) : (
             <>
               <AssembliesSection form={form} problems={problems} />
-              <TargetsSection form={form} problems={problems} />
+              {isWorkflow ? (
+                <TakenSection form={form} problems={problems} />
+              ) : (
+                <TargetsSection form={form} problems={problems} />
+              )}
               <ScheduleSection form={form} problems={problems} isNew={isNew} />
-              <ContextSection form={form} problems={problems} />
-              <PoliciesSection form={form} problems={problems} />
+              {!isWorkflow && <ContextSection form={form} problems={problems} />}
+              {isWorkflow ? (
+                <LaunchSection form={form} problems={problems} />
+              ) : (
+                <PoliciesSection form={form} problems={problems} />
+              )}
             </>
           )}
         </fieldset>
@@ -89,7 +100,7 @@ export const JobFormView = (props: JobFormViewProps) => {
         problems={problems}
         error={preview.error}
         isBusy={preview.isBehind}
-        isOnboarding={onboarding !== null}
+        about={onboarding ? "machines" : isWorkflow ? "workflow" : "devices"}
         zone={form.draft.schedule.timezone}
       />
     </form>

@@ -17,14 +17,14 @@ interface SummaryProps {
   problems: readonly FieldProblem[];
   error: ApiProblem | null;
   isBusy: boolean;
-  /** It looks for machines, instead of running on those that are known. */
-  isOnboarding?: boolean;
+  /** What it is about: known devices, machines that it looks for, or a workflow that says itself on which devices what runs. */
+  about?: "devices" | "machines" | "workflow";
   /** The zone of the schedule. */
   zone: string;
 }
 
 /** What the job would do if it were saved now, as the Engine says it while one types. */
-export const Summary = ({ preview, problems, error, isBusy, isOnboarding = false, zone }: SummaryProps) => (
+export const Summary = ({ preview, problems, error, isBusy, about = "devices", zone }: SummaryProps) => (
   <aside className={`wb-panel ${classes.summary}`} aria-label="What it would do">
     <h2 className={classes.title}>
       What it would do
@@ -38,17 +38,18 @@ export const Summary = ({ preview, problems, error, isBusy, isOnboarding = false
           <p>{preview.schedule_text ?? "Not chosen yet."}</p>
           <SummaryDates instants={preview.instants} zone={zone} />
         </Part>
-        {isOnboarding ? (
+        {about === "machines" && (
           <Part title="Where">
             <Where addresses={preview.addresses} />
           </Part>
-        ) : (
+        )}
+        {about === "devices" && (
           <Part title="Who, as things stand">
             <Who targets={preview.targets} />
             {preview.waves.length > 0 && <p>Waves: {preview.waves.map((one) => one.toLocaleString("en")).join(", then ")}.</p>}
           </Part>
         )}
-        <Part title={isOnboarding ? "What happens there" : "What, on each of them"}>
+        <Part title={WHAT[about]}>
           {preview.steps.length ? (
             <ul className={classes.steps}>
               {preview.steps.map((one) => (
@@ -56,13 +57,15 @@ export const Summary = ({ preview, problems, error, isBusy, isOnboarding = false
               ))}
             </ul>
           ) : (
-            <p>{isOnboarding ? "Nothing that can be said yet." : "No assembly is chosen yet."}</p>
+            <p>{about === "devices" ? "No assembly is chosen yet." : "Nothing that can be said yet."}</p>
           )}
         </Part>
       </>
     )}
   </aside>
 );
+
+const WHAT = { devices: "What, on each of them", machines: "What happens there", workflow: "What" };
 
 const Part = ({ title, children }: { title: string; children: ReactNode }) => (
   <div className={classes.part}>

@@ -9,6 +9,7 @@ import { asNumber } from "./use-job-form";
 type Values = Readonly<Record<string, unknown>>;
 
 interface VariablesFormProps {
+  title?: string;
   declared: readonly Variable[];
   values: Values;
   /** Where the API says what is wrong with them. */
@@ -18,7 +19,7 @@ interface VariablesFormProps {
 }
 
 /** A field for each variable that the assembly declares. Empty = not given: the default, or what a site or device sets, counts. */
-export const VariablesForm = ({ declared, values, path, fault, onChange }: VariablesFormProps) => {
+export const VariablesForm = ({ title = "Variables", declared, values, path, fault, onChange }: VariablesFormProps) => {
   const put = (name: string, value: unknown): void => {
     const others = Object.entries(values).filter(([other]) => other !== name);
     onChange(Object.fromEntries(value === undefined ? others : [...others, [name, value]]));
@@ -27,7 +28,7 @@ export const VariablesForm = ({ declared, values, path, fault, onChange }: Varia
   if (declared.length + strange.length === 0) return null;
   return (
     <fieldset className={classes.variables}>
-      <legend>Variables</legend>
+      <legend>{title}</legend>
       {declared.map((one) => (
         <VariableField
           key={one.name}

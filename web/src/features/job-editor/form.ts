@@ -12,6 +12,7 @@ import {
   type OnboardingScope,
   sentOnboarding,
 } from "./onboarding-form";
+import { launchesWorkflow, sentWorkflow } from "./workflow-form";
 
 /**
  * The job as the form holds it: from the API's reply to a draft, and back to what a save sends. What the form does not show goes
@@ -21,7 +22,7 @@ import {
 export type Policies = NonNullable<JobBody["policies"]>;
 export type Waves = NonNullable<Policies["waves"]>;
 export type Duration = NonNullable<JobBody["duration"]>;
-export type Target = Exclude<JobBody["targets"][number], OnboardingScope>;
+export type Target = Exclude<NonNullable<JobBody["targets"]>[number], OnboardingScope>;
 export type Exclusion = NonNullable<JobBody["exclusions"]>[number];
 export type Component = Exclude<JobBody["components"][number], OnboardingComponent>;
 export type Context = NonNullable<JobBody["execution_context"]>;
@@ -293,6 +294,7 @@ const build = (draft: Draft, valueOf: (value: unknown) => unknown): JobToSave =>
   duration: draft.duration,
   policies: policiesOf(draft),
   ...(draft.enabled === null ? {} : { enabled: draft.enabled }),
+  ...(launchesWorkflow(draft) ? sentWorkflow(draft.policies, DEFAULT_POLICIES) : {}),
   ...(draft.onboarding ? sentOnboarding(draft.onboarding) : {}),
 });
 

@@ -3,7 +3,7 @@ import type { JobBody } from "@/api/job-editor";
 /** The part of the form that only jobs have that bring machines under management: their one component, their one scope, their credentials. */
 
 export type OnboardingComponent = Extract<JobBody["components"][number], { kind: "device_onboarding" }>;
-export type OnboardingScope = Extract<JobBody["targets"][number], { kind: "onboarding_scope" }>;
+export type OnboardingScope = Extract<NonNullable<JobBody["targets"]>[number], { kind: "onboarding_scope" }>;
 export type Platform = OnboardingComponent["platform"];
 
 export interface OnboardingDraft {

@@ -155,7 +155,7 @@ const ASSEMBLY_COLUMNS: readonly Column<AssemblyChoice>[] = [
       </span>
     ),
   },
-  { id: "interpreter", header: "Runs in", width: 100, cell: (one) => one.interpreter ?? "ansible" },
+  { id: "interpreter", header: "Runs in", width: 100, cell: (one) => one.interpreter ?? (one.kind === "workflow" ? "workflow" : "ansible") },
   { id: "variables", header: "Variables", width: 90, align: "right", cell: (one) => one.variables?.length ?? 0 },
   {
     id: "description",
@@ -180,7 +180,7 @@ export const AssemblyPicker = ({ title, onChoose, onClose }: PickerProps<Pick<As
     rowName={(one) => one.name}
     whenEmpty={
       <>
-        An assembly is a script or a playbook with its variables. <AppLink to={paths.newAssembly()}>Write the first one.</AppLink>
+        An assembly is a script, a playbook or a workflow with its variables. <AppLink to={paths.newAssembly()}>Write the first one.</AppLink>
       </>
     }
     onChoose={onChoose}

@@ -26,6 +26,17 @@ export const OVERLAPS: readonly Option<Policies["overlap"]>[] = [
   { value: "allow", label: "Run both", means: "Runs may overlap: the same script can run twice on a device at once." },
 ];
 
+/** Of a job that launches a workflow. */
+export const WORKFLOW_OVERLAPS: readonly Option<Policies["overlap"]>[] = [
+  { value: "skip", label: "Skip the new run", means: "What still runs goes on, and is not started a second time." },
+  {
+    value: "queue_one",
+    label: "Queue one",
+    means: "One more run waits and starts when the one before has ended; never more than one.",
+  },
+  { value: "allow", label: "Run both", means: "Runs may overlap, as far as the workflow lets several of its runs go at once." },
+];
+
 /** Of a job that looks for machines. */
 export const ONBOARDING_OVERLAPS: readonly Option<Policies["overlap"]>[] = [
   { value: "skip", label: "Skip the new run", means: "What is being installed goes on; the next time it is looked at again." },

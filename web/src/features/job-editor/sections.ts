@@ -21,6 +21,15 @@ export const ONBOARDING_SECTIONS: readonly { id: SectionId; title: string }[] = 
   { id: "policies", title: "Installing" },
 ];
 
+/** Those of a job that launches a workflow, which says itself where and how. */
+export const WORKFLOW_SECTIONS: readonly { id: SectionId; title: string }[] = [
+  { id: "name", title: "Name" },
+  { id: "assemblies", title: "Workflow" },
+  { id: "targets", title: "From the workflow" },
+  { id: "schedule", title: "Schedule" },
+  { id: "policies", title: "Policies" },
+];
+
 const PLACES: readonly (readonly [RegExp, SectionId])[] = [
   [/^(credential_ids|components\.\d+\.(platform|\w+_port)$)/, "context"],
   [/^components\.\d+\.(install_branch|concurrency)$/, "policies"],

@@ -92,12 +92,17 @@ export const TOLD_COLUMNS: readonly Column<Told>[] = [
   { id: "created_at", header: "When", width: 200, cell: (one) => <Instant at={one.created_at} /> },
   {
     id: "job",
-    header: "Job",
+    header: "Job or workflow",
     width: 180,
     grow: true,
     fixed: true,
     phone: "title",
-    cell: (one) => <AppLink to={paths.jobRun(one.job_id, one.occurrence_id)}>{one.job_name}</AppLink>,
+    cell: (one) =>
+      one.job_id === null ? (
+        one.workflow_name
+      ) : (
+        <AppLink to={paths.jobRun(one.job_id, one.occurrence_id)}>{one.job_name}</AppLink>
+      ),
   },
   { id: "event", header: "What", width: 140, cell: (one) => eventInWords(one.event) },
   { id: "sentence", header: "It said", width: 280, grow: true, cell: (one) => <Clamp text={one.sentence} /> },

@@ -1,4 +1,4 @@
-import type { Channel, ChannelBody, NotificationEvent, Rule } from "@/api/notifications";
+import type { Channel, ChannelBody, NotificationEvent, Rule, Told } from "@/api/notifications";
 
 /** What can be told, in words, in the order of how much it matters. */
 export const EVENTS: readonly (readonly [NotificationEvent, string, string])[] = [
@@ -14,7 +14,13 @@ export const EVENTS: readonly (readonly [NotificationEvent, string, string])[] =
   ["waiting_expired", "Waiting expired", "a device did not come in time"],
 ];
 
-export const eventInWords = (event: string): string => EVENTS.find(([one]) => one === event)?.[1] ?? event.replaceAll("_", " ");
+/** What a list of all that was told may be narrowed to: no rule asks for what a workflow says. */
+export const TOLD_EVENTS: readonly (readonly [Told["event"], string])[] = [
+  ...EVENTS.map(([event, label]) => [event, label] as const),
+  ["message", "Message"],
+];
+
+export const eventInWords = (event: string): string => TOLD_EVENTS.find(([one]) => one === event)?.[1] ?? event.replaceAll("_", " ");
 
 export const eventsInWords = (rule: Pick<Rule, "events" | "urgent_events">): string =>
   rule.events.map((one) => `${eventInWords(one)}${rule.urgent_events.includes(one) ? " (urgent)" : ""}`).join(", ");
