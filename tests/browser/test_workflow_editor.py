@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.browser.stage import violations
+from tests.browser.world_workflows import workflows
 from tests.flows.fleet import Fleet
 
 pytestmark = pytest.mark.timeout(180)
@@ -94,6 +96,39 @@ async def test_a_workflow_is_built_refused_what_does_not_fit_saved_and_found_as_
     await page.reload()
     await expect(page.locator(".react-flow__node")).to_have_count(3)
     await expect(page.get_by_role("button", name="always", exact=True)).to_be_visible()
-    await expect(page.get_by_role("button", name="Undo changes")).to_have_count(0)  # nothing differs from what was saved
+    await expect(page.get_by_role("button", name="Undo changes")).to_have_count(
+        0
+    )  # nothing differs from what was saved
     await _node(page, "Ask first").click()
     await expect(side.get_by_role("textbox", name="What is asked")).to_have_value("Go on?")
+
+
+async def test_nodes_go_by_the_clipboard_problems_lead_to_them_and_axe_finds_nothing(
+    fleet: Fleet, open_page: Page
+) -> None:
+    page = open_page
+    script = await fleet.script("echo one", name="Trim logs")
+    made = await workflows(fleet, script)
+    await page.goto(f"/assemblies/{made['workflow']}")
+    await expect(page.locator(".react-flow__node")).to_have_count(8)
+    await _node(page, "Go on with the rest?").click()
+    await page.locator(".react-flow__node[data-id=tell]").click(modifiers=["Control"])
+    await page.keyboard.press("Control+c")
+    await page.keyboard.press("Control+v")
+    await expect(page.locator(".react-flow__node")).to_have_count(10)
+    problem = page.get_by_label("Problems").get_by_role("button", name=re.compile("Tell the desk")).first
+    await problem.click()
+    side = page.get_by_label("What is selected")
+    await expect(side.get_by_role("textbox", name="Id")).to_have_value("tell_2")
+    assert await violations(page) == []
+    await page.locator(".react-flow__node[data-id=tell_2]").focus()
+    await page.keyboard.press("Delete")
+    await expect(page.locator(".react-flow__node")).to_have_count(9)
+    await page.get_by_text("List", exact=True).click()
+    await expect(page.get_by_role("list", name="Nodes").get_by_role("button", pressed=False).first).to_be_visible()
+    assert await violations(page) == []
+    await page.get_by_role("tab", name=re.compile("Revisions")).click()
+    differences = page.get_by_role("region", name="Differences of the graph")
+    await expect(differences).to_contain_text("Node added: Tell the desk")
+    await expect(differences).to_contain_text("Edge added: Patch a few: out → Tell the desk: in")
+    assert await violations(page) == []

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.browser.world_workflows import workflows
 from tests.factories.logins import make_credential
 from tests.factories.private_keys import PASSPHRASE, ed25519_key, written
 from tests.flows.fleet import Agent, Fleet
@@ -110,7 +111,11 @@ async def stock(fleet: Fleet, device: Agent) -> dict[str, Any]:
         await _post(fleet, "/api/operators", json=password | person)
     for name, scopes in (("Dashboard in the control room", ["read"]), ("Nightly import", ["read", "jobs:write"])):
         await _post(fleet, "/api/api_tokens", json={"name": name, "scopes": scopes})
-    return {"assembly": made["id"], "playbook": await _playbook(fleet)}
+    return {
+        "assembly": made["id"],
+        "playbook": await _playbook(fleet),
+        **await workflows(fleet, made["id"]),
+    }
 
 
 async def _playbook(fleet: Fleet) -> str:

@@ -33,9 +33,25 @@ async def _playbook_job(page: Page) -> None:
     await page.get_by_role("radio", name="SSH, a run for each device").scroll_into_view_if_needed()
 
 
+async def _break_workflow(page: Page) -> None:
+    kinds = page.get_by_role("navigation", name="Kinds of nodes")
+    for kind in ("Script", "Condition", "HTTP request"):
+        await kinds.get_by_role("button", name=kind, exact=True).click()
+    await expect(page.get_by_label("Problems").get_by_role("listitem").first).to_be_visible()
+
+
+async def _open_node(page: Page) -> None:
+    await page.locator(".react-flow__node[data-id=patch_few]").click()
+
+
+async def _as_list(page: Page) -> None:
+    await page.get_by_text("List", exact=True).click()
+
+
 EMPTY = (
     Shot("assemblies-empty", "/assemblies"),
     Shot("assembly-new", "/assemblies/new"),
+    Shot("workflow-new", "/assemblies/new?kind=workflow"),
 )
 FULL = (
     Shot("assemblies", "/assemblies"),
@@ -48,5 +64,11 @@ FULL = (
     Shot("playbook-job", "/jobs/new", do=_playbook_job),
     Shot("assembly-revisions", "/assemblies/{assembly}?tab=revisions"),
     Shot("assembly-jobs", "/assemblies/{assembly}?tab=jobs"),
+    Shot("workflow", "/assemblies/{workflow}"),
+    Shot("workflow-node", "/assemblies/{workflow}", do=_open_node),
+    Shot("workflow-list", "/assemblies/{workflow}", do=_as_list),
+    Shot("workflow-problems", "/assemblies/{workflow}", do=_break_workflow),
+    Shot("workflow-large", "/assemblies/{workflow_large}"),
+    Shot("workflow-revisions", "/assemblies/{workflow}?tab=revisions"),
     Shot("assembly-save", "/assemblies/{assembly}", do=_save_assembly),
 )

@@ -22,6 +22,7 @@ import { Refusal } from "./Refusal";
 
 const NODES = { card: NodeCard };
 const EDGES = { line: RouteEdge };
+const MAP = { width: 150, height: 100 };
 /** What the palette puts on the pointer. */
 export const DRAGGED = "application/x-watchbill-node";
 
@@ -109,12 +110,12 @@ export const Canvas = ({ selection, onSelect, onDropNode }: CanvasProps) => {
       minZoom={0.1}
       maxZoom={2}
       fitView
-      fitViewOptions={{ maxZoom: 1, padding: 0.15 }}
+      fitViewOptions={{ maxZoom: 1, padding: 0.08 }}
       onlyRenderVisibleElements={false}
     >
       <Background gap={20} size={1.5} />
       <Controls showInteractive={false} />
-      <MiniMap pannable zoomable ariaLabel="Map of the whole workflow" className={classes.map} />
+      <MiniMap pannable zoomable style={MAP} ariaLabel="Map of the whole workflow" className={classes.map} />
       <Refusal />
     </ReactFlow>
   );

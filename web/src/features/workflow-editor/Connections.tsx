@@ -39,7 +39,8 @@ export const EdgeRow = ({ edge, of }: { edge: WorkflowEdge; of?: string }) => {
       <button type="button" className={classes.linkish} onClick={() => select([], [id])}>
         {said}
       </button>
-      {hasRoute(edge.from) && (
+      {hasRoute(edge.from) && isReadOnly && <span className={classes.dim}>{ROUTE_WORDS[edge.route_on ?? "success"]}</span>}
+      {hasRoute(edge.from) && !isReadOnly && (
         <Select
           size="xs"
           w={112}
@@ -47,7 +48,6 @@ export const EdgeRow = ({ edge, of }: { edge: WorkflowEdge; of?: string }) => {
           data={ROUTES.map((one) => ({ value: one, label: ROUTE_WORDS[one] }))}
           value={edge.route_on ?? "success"}
           allowDeselect={false}
-          readOnly={isReadOnly}
           onChange={(chosen) => {
             const route = ROUTES.find((one) => one === chosen);
             if (route) apply(routed(doc, id, route));

@@ -51,7 +51,7 @@ export const ExpressionField = (props: ExpressionFieldProps) => {
         <Menu position="bottom-start" width={300}>
           <Menu.Target>
             <UnstyledButton className={classes.insert} aria-label={`Insert a name into ${label}`}>
-              Insert a name{isText ? " as {{ … }}" : ""}
+              Insert a name
             </UnstyledButton>
           </Menu.Target>
           <Menu.Dropdown mah={280} style={{ overflowY: "auto" }}>

@@ -6,6 +6,7 @@ import { Connections } from "./Connections";
 import { isId, isStep, type Settings, type WorkflowNode } from "./document";
 import classes from "./editor.module.css";
 import { useEditorApi } from "./editor-context";
+import { faultInWords, isAbout, sentence } from "./fault-words";
 import { Count, Time } from "./fields";
 import { ApprovalForm, ConditionForm, JoinForm, ValueForm, WaitForm } from "./forms/DecideForms";
 import { CombineForm, DevicesForm, FilterForm, SiteForm, SplitForm, TakeForm } from "./forms/DeviceForms";
@@ -13,16 +14,6 @@ import type { FormProps } from "./forms/form";
 import { PlaybookForm, ScriptForm, WorkflowForm } from "./forms/RunForms";
 import { HttpForm, NotifyForm, WebhookForm } from "./forms/TellForms";
 import { kindOfType } from "./kinds";
-
-/** `settings.seconds` of the problems that speak of a node, whatever stands before it. */
-const isAbout = (field: string, part: string): boolean => {
-  const at = field.lastIndexOf(part);
-  const before = field[at - 1];
-  const after = field[at + part.length];
-  return at >= 0 && (before === undefined || before === ".") && (after === undefined || after === ".");
-};
-
-const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 /** All that can be said of one node. */
 export const NodePanel = ({ node, onClose }: { node: WorkflowNode; onClose: () => void }) => {
@@ -50,7 +41,7 @@ export const NodePanel = ({ node, onClose }: { node: WorkflowNode; onClose: () =
       {own.length > 0 && (
         <ul className={classes.faults} aria-label="What is wrong with it">
           {own.map((one) => (
-            <li key={`${one.field} ${one.message}`}>{sentence(one.message)}</li>
+            <li key={`${one.field} ${one.message}`}>{faultInWords(one)}</li>
           ))}
         </ul>
       )}

@@ -1,4 +1,5 @@
 import { useEditorApi } from "./editor-context";
+import { faultInWords } from "./fault-words";
 import classes from "./editor.module.css";
 
 interface ProblemsProps {
@@ -28,7 +29,7 @@ export const Problems = ({ isChecking, isKnown, unknown }: ProblemsProps) => {
           {faults.map((one) => (
             <li key={`${one.field} ${one.message}`}>
               <button type="button" onClick={() => one.node && goTo(one.node)} disabled={one.node === null}>
-                <strong>{nameOf(one.node)}</strong> <span>{one.message}</span>
+                <strong>{nameOf(one.node)}</strong> <span>{faultInWords(one)}</span>
               </button>
             </li>
           ))}

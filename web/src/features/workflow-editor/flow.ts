@@ -1,6 +1,7 @@
 import { MarkerType } from "@xyflow/react";
 import { edgeId, kindOf, nodeOf, portOf, SHAPES, type WorkflowDocument } from "./document";
 import type { Fault } from "./editor-context";
+import { faultInWords } from "./fault-words";
 import type { CardNode } from "./NodeCard";
 import type { LineEdge } from "./RouteEdge";
 
@@ -34,7 +35,7 @@ export const cardsOf = (
   const lacking = lackingOf(doc);
   return doc.nodes.map((node): CardNode => {
     const was = old.get(node.id);
-    const said = faults.filter((one) => one.node === node.id).map((one) => one.message);
+    const said = faults.filter((one) => one.node === node.id).map(faultInWords);
     const lacks = lacking.get(node.id) ?? [];
     const isSame = was?.data.node === node && isEqual(was.data.faults, said) && isEqual(was.data.lacking, lacks);
     const position = { x: node.x, y: node.y };

@@ -56,9 +56,9 @@ export const useCommands = ({ doc, isReadOnly, selection, apply, select }: Comma
     arrange: () => {
       apply(moved(doc, layout(doc)));
       // Once the nodes are drawn where they go.
-      setTimeout(() => void flow.fitView({ maxZoom: 1, padding: 0.15 }), 60);
+      setTimeout(() => void flow.fitView({ maxZoom: 1, padding: 0.08 }), 60);
     },
-    fit: () => void flow.fitView({ maxZoom: 1, padding: 0.15 }),
+    fit: () => void flow.fitView({ maxZoom: 1, padding: 0.08 }),
     selectAll: () => select(doc.nodes.map((one) => one.id)),
     goTo: (id: string) => {
       const node = doc.nodes.find((one) => one.id === id);
