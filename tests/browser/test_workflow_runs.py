@@ -2,60 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.stage import PHONE, enrolled, violations
+from tests.browser.world_workflows import asking_first
 from tests.flows.fleet import Fleet
 
 pytestmark = pytest.mark.timeout(420)
-
-_LIMITS = {"time_limit_seconds": 60, "expires_after_seconds": 600}
-
-
-def _node(name: str, kind: str, title: str, place: tuple[int, int] = (0, 0), **settings: Any) -> dict[str, Any]:
-    return {"id": name, "type": kind, "name": title, "settings": settings, "x": place[0], "y": place[1]}
-
-
-def _edge(source: str, target: str, route_on: str | None = None) -> dict[str, Any]:
-    return {"from": source, "to": target, "route_on": route_on}
-
-
-async def _workflow(fleet: Fleet, script: str, *device_ids: str) -> dict[str, Any]:
-    """Asks a person, then runs a script on these devices."""
-    check = {
-        "assembly_id": script,
-        "revision": "latest",
-        "variables": {},
-        "execution_context": "system",
-        "duration": _LIMITS,
-    }
-    nodes = [
-        _node("start", "trigger_manual", "By hand", (0, 0)),
-        _node("due", "trigger_job", "By a job", (0, 280)),
-        _node("ours", "devices_list", "Our devices", (0, 140), device_ids=list(device_ids)),
-        _node(
-            "ask", "approval", "May it run?", (300, 0), message="Run it on {{ parameters.ring }}?", timeout_seconds=600
-        ),
-        _node("check", "script", "Check the file", (600, 0), **check),
-    ]
-    edges = [
-        _edge("start.out", "ask.in", "success"),
-        _edge("due.out", "ask.in", "success"),
-        _edge("ask.out", "check.in", "success"),
-        _edge("ours.devices", "check.devices"),
-    ]
-    body = {
-        "name": "Asked first",
-        "kind": "workflow",
-        "variables": [{"name": "ring", "type": "string", "default": "pilot", "required": False, "promptable": True}],
-        "workflow": {"schema": 1, "nodes": nodes, "edges": edges},
-    }
-    reply = await fleet.http.post("/api/assemblies", json=body)
-    assert reply.status_code == 201, reply.text
-    return dict(reply.json())
 
 
 async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
@@ -64,7 +19,7 @@ async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
     alpha, bravo = await enrolled(fleet, "alpha"), await enrolled(fleet, "bravo")
     wanted = tmp_path / "wanted"
     script = await fleet.script(f"test -f {wanted} && echo all is well || {{ echo it is missing; exit 3; }}")
-    workflow = await _workflow(fleet, script, alpha.device_id, bravo.device_id)
+    workflow = await asking_first(fleet, script, alpha.device_id, bravo.device_id)
     await page.goto(f"/assemblies/{workflow['id']}/runs")
     await expect(page.get_by_text("This workflow has not run yet.")).to_be_visible()
     # Started with a parameter; its message says so, and the run stops there for a person.
@@ -115,7 +70,7 @@ async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
 async def test_approvals_of_workflows_are_decided_where_they_are_listed(fleet: Fleet, open_page: Page) -> None:
     page = open_page
     alpha = await enrolled(fleet, "alpha")
-    workflow = await _workflow(fleet, await fleet.script("true"), alpha.device_id)
+    workflow = await asking_first(fleet, await fleet.script("true"), alpha.device_id)
     await page.goto("/approvals?kind=workflows")
     await expect(page.get_by_text("No workflow waits.")).to_be_visible()
     component = {"assembly_id": workflow["id"], "kind": "workflow", "revision": "latest", "variables": {}}
