@@ -2,50 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.stage import PHONE, enrolled, violations
+from tests.browser.world_workflow_runs import asking_first
 from tests.flows.fleet import Fleet
 
 pytestmark = pytest.mark.timeout(420)
-
-_LIMITS = {"time_limit_seconds": 60, "expires_after_seconds": 600}
-
-
-def _node(name: str, kind: str, title: str, place: tuple[int, int] = (0, 0), **settings: Any) -> dict[str, Any]:
-    return {"id": name, "type": kind, "name": title, "settings": settings, "x": place[0], "y": place[1]}
-
-
-def _edge(source: str, target: str, route_on: str | None = None) -> dict[str, Any]:
-    return {"from": source, "to": target, "route_on": route_on}
-
-
-async def _workflow(fleet: Fleet, script: str, *device_ids: str) -> dict[str, Any]:
-    """Asks a person, then runs a script on these devices."""
-    check = {"assembly_id": script, "revision": "latest", "variables": {}, "execution_context": "system", "duration": _LIMITS}
-    nodes = [
-        _node("start", "trigger_manual", "By hand", (0, 0)),
-        _node("ours", "devices_list", "Our devices", (0, 140), device_ids=list(device_ids)),
-        _node("ask", "approval", "May it run?", (300, 0), message="Run it on {{ parameters.ring }}?", timeout_seconds=600),
-        _node("check", "script", "Check the file", (600, 0), **check),
-    ]
-    edges = [
-        _edge("start.out", "ask.in", "success"),
-        _edge("ask.out", "check.in", "success"),
-        _edge("ours.devices", "check.devices"),
-    ]
-    body = {
-        "name": "Asked first",
-        "kind": "workflow",
-        "variables": [{"name": "ring", "type": "string", "default": "pilot", "required": False, "promptable": True}],
-        "workflow": {"schema": 1, "nodes": nodes, "edges": edges},
-    }
-    reply = await fleet.http.post("/api/assemblies", json=body)
-    assert reply.status_code == 201, reply.text
-    return dict(reply.json())
 
 
 async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
@@ -54,7 +19,7 @@ async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
     alpha, bravo = await enrolled(fleet, "alpha"), await enrolled(fleet, "bravo")
     wanted = tmp_path / "wanted"
     script = await fleet.script(f"test -f {wanted} && echo all is well || {{ echo it is missing; exit 3; }}")
-    workflow = await _workflow(fleet, script, alpha.device_id, bravo.device_id)
+    workflow = await asking_first(fleet, script, alpha.device_id, bravo.device_id)
     await page.goto(f"/assemblies/{workflow['id']}/runs")
     await expect(page.get_by_text("This workflow has not run yet.")).to_be_visible()
     # Started with a parameter; its message says so, and the run stops there for a person.
@@ -76,7 +41,9 @@ async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
     await expect(node.get_by_role("button", name="alpha", exact=True)).to_be_visible()
     await expect(node.get_by_text("it is missing").first).to_be_visible()
     await node.get_by_role("button", name="bravo", exact=True).click()
-    await expect(page.get_by_role("region", name="Standard output of bravo").get_by_text("it is missing")).to_be_visible()
+    await expect(
+        page.get_by_role("region", name="Standard output of bravo").get_by_text("it is missing")
+    ).to_be_visible()
     await expect(page).to_have_url(re.compile(r"[?&]target=\d+"))
     # Again from there: it is said what is kept, and only the rest runs.
     wanted.touch()
@@ -88,7 +55,9 @@ async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
     await dialog.get_by_role("button", name="Run again").click()
     await expect(page).not_to_have_url(first)
     await expect(page.get_by_role("link", name=re.compile("^goes on from run"))).to_be_visible()
-    await expect(page.get_by_role("button", name=re.compile("^Script: Check the file Success"))).to_be_visible(timeout=60_000)
+    await expect(page.get_by_role("button", name=re.compile("^Script: Check the file Success"))).to_be_visible(
+        timeout=60_000
+    )
     await expect(page.get_by_role("button", name=re.compile("May it run.* kept"))).to_be_visible()
     # The history tells both, and can be narrowed down.
     await page.get_by_role("link", name="All its runs").click()
@@ -101,20 +70,32 @@ async def test_a_workflow_is_watched_approved_and_run_again_from_what_failed(
 async def test_approvals_of_workflows_are_decided_where_they_are_listed(fleet: Fleet, open_page: Page) -> None:
     page = open_page
     alpha = await enrolled(fleet, "alpha")
-    workflow = await _workflow(fleet, await fleet.script("true"), alpha.device_id)
+    workflow = await asking_first(fleet, await fleet.script("true"), alpha.device_id)
     await page.goto("/approvals?kind=workflows")
     await expect(page.get_by_text("No workflow waits.")).to_be_visible()
-    reply = await fleet.http.post(f"/api/workflows/{workflow['id']}/runs", json={})
-    assert reply.status_code == 202, reply.text
-    run = reply.json()["id"]
+    component = {"assembly_id": workflow["id"], "kind": "workflow", "revision": "latest", "variables": {}}
+    body = {
+        "name": "Ask at once",
+        "job_kind": "automation",
+        "components": [component],
+        "schedule": {"type": "immediately"},
+    }
+    reply = await fleet.http.post("/api/scheduled_jobs", json=body)
+    assert reply.status_code == 201, reply.text
     # It comes by itself.
     asked = page.get_by_role("region", name=re.compile("^Approval: Asked first"))
+    await expect(page.get_by_text("job Ask at once")).to_be_visible()
     await expect(asked.get_by_text("Run it on pilot?")).to_be_visible()
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
         assert await violations(page) == []
     await asked.get_by_role("button", name="Deny").click()
     await expect(page.get_by_text("No workflow waits.")).to_be_visible()
+    # The page of the job leads to the run, and the run to the job.
+    await page.goto(f"/jobs/{reply.json()['id']}/run")
+    await page.get_by_role("link", name="Open its run").click()
+    await expect(page.get_by_role("link", name="Ask at once")).to_have_attribute("href", f"/jobs/{reply.json()['id']}")
+    run = page.url.split("/")[-1].split("?")[0]
     # The graph, the timeline and the list say the same of it; axe finds nothing in any of them.
     for view in ("graph", "timeline", "list"):
         await page.goto(f"/workflow-runs/{run}?view={view}&node=ask")

@@ -29,7 +29,7 @@ FROM (SELECT DISTINCT id FROM unnest(CAST(:ids AS text[])) AS u(id) ORDER BY id)
 # As with devices: the unique key is what makes an instant happen once, and a held occurrence is let go once.
 _OPEN = text("""
 WITH given AS (
-  SELECT s.*, coalesce(s.revision, a.revision) AS pinned, j.job_kind = 'workflow' AS is_own,
+  SELECT s.*, coalesce(s.revision, a.revision) AS pinned, v.content_sha256, j.job_kind = 'workflow' AS is_own,
     CASE WHEN s.allowed_site_ids IS NULL THEN 0 ELSE coalesce(s.allowed_site_ids[1], 0) END AS home,
     -- What is tried out goes beside everything.
     CASE WHEN s.draft IS NULL AND s.only_device_id IS NULL THEN v.content->'workflow'->>'concurrency' END AS concurrency, a.name,
@@ -88,7 +88,8 @@ WITH given AS (
   INSERT INTO runs (id, occurrence_id, job_id, kind, execution_context, components, time_limit_seconds, exclusivity, created_at,
     no_user_session, interrupted, use_service_account, target_specs)
   SELECT new_run_id(:now), j.id, j.job_id, 'workflow', 'none', jsonb_build_array(jsonb_build_object('position', 0,
-      'assembly_id', j.workflow_id, 'name', j.name, 'revision', j.pinned, 'kind', 'workflow', 'variables', j.parameters)),
+      'assembly_id', j.workflow_id, 'name', j.name, 'revision', j.pinned, 'kind', 'workflow', 'content_sha256', j.content_sha256,
+      'interpreter', CAST(NULL AS text), 'variables', j.parameters)),
     3600, 'none', :now, 'skip', 'lost', false, '[]'
   FROM worded j JOIN begun b ON b.id = j.id AND b.state = 'open'
   RETURNING id, occurrence_id

@@ -34,7 +34,8 @@ export const ApprovalBox = ({ runId, nodeId, name, message, deadline, may }: App
       {message && <p className={classes.message}>{message}</p>}
       {deadline && (
         <p className={classes.note}>
-          <TimeLeft until={deadline} over="Its time is over" />; undecided by then, it counts as not approved.
+          <TimeLeft until={deadline} over="Its time is over" />; undecided by then, it counts as not approved. Whoever may run
+          jobs at every site of the run may decide.
         </p>
       )}
       {may.allowed ? (
@@ -72,7 +73,7 @@ export const ApprovalBox = ({ runId, nodeId, name, message, deadline, may }: App
           </Group>
         </>
       ) : (
-        <p className={classes.note}>{may.reason}</p>
+        <p className={classes.note}>You may not decide it. {may.reason}</p>
       )}
     </section>
   );

@@ -12,7 +12,7 @@ import { type Fact, FactList } from "@/ui/FactList";
 import { Icon } from "@/ui/icons";
 import { Instant } from "@/ui/Instant";
 import { ApprovalBox, REFUSED } from "./ApprovalBox";
-import { nodeKind, whyNode } from "./words";
+import { decisionInWords, nodeKind, whyNode } from "./words";
 import classes from "./workflow-run.module.css";
 
 interface NodeFactsProps {
@@ -77,6 +77,7 @@ const factsOf = (run: WorkflowRun, step: DocumentNode, node: RunNode): Fact[] =>
           ),
         }
       : null,
+    decisionOf(step, node),
     { label: "Started", value: node.started_at && <Instant at={node.started_at} /> },
     node.finished_at ? { label: "Ended", value: <Instant at={node.finished_at} /> } : null,
     node.started_at ? { label: "Took", value: <Duration since={node.started_at} until={node.finished_at} /> } : null,
@@ -96,4 +97,10 @@ const factsOf = (run: WorkflowRun, step: DocumentNode, node: RunNode): Fact[] =>
       : null,
   ];
   return facts.filter((one) => one !== null);
+};
+
+/** Who decided what, of an approval that is over. */
+const decisionOf = (step: DocumentNode, node: RunNode): Fact | null => {
+  const said = step.type === "approval" ? decisionInWords(node.result) : null;
+  return said === null ? null : { label: "Decision", value: said };
 };

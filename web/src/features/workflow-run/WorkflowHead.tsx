@@ -124,6 +124,7 @@ const Lineage = ({ run }: { run: WorkflowRun }) => {
           run {one.child_run_id} is a part of it
         </AppLink>
       ))}
+      {run.is_trial && <span>a trial of a document that is not saved</span>}
       {run.only_device_id && <OnlyDevice id={run.only_device_id} />}
       {parameters.map(([name, value]) => (
         <span key={name} className={classes.parameter}>

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { node, run, step } from "@/api/workflow-made";
 import { stateMark } from "@/lib/states";
-import { NODE_KINDS, nodeKind, sentenceOf, sourceInWords, whyNode } from "./words";
+import { decisionInWords, NODE_KINDS, nodeKind, sentenceOf, sourceInWords, whyNode } from "./words";
 
 const definition = {
   nodes: [step("ask", "approval", { name: "May it?" }), step("patch", "script", { name: "Patch" })],
@@ -54,4 +54,12 @@ it("says why, by the Engine's sentence first", () => {
 it("says how a run came about", () => {
   expect(sourceInWords(run({ source: "webhook", started_by: null }))).toBe("by a webhook");
   expect(sourceInWords(run({ origin_run_id: 3 }))).toBe("run again, by admin");
+});
+
+it("says who decided what", () => {
+  const result = { state: "success", decision: "approved", by: "admin", comment: "go on" };
+  expect(decisionInWords(result)).toBe("approved by admin: go on");
+  expect(decisionInWords({ decision: "timed_out", by: null, comment: "" })).toBe("timed out");
+  expect(decisionInWords({ message: "May it?" })).toBeNull();
+  expect(decisionInWords(null)).toBeNull();
 });

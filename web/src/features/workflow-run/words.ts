@@ -109,3 +109,13 @@ export const sentenceOf = (run: WorkflowRun): string => {
     }
   }
 };
+
+/** `approved by admin: go on`; null: nobody has decided. */
+export const decisionInWords = (result: unknown): string | null => {
+  if (typeof result !== "object" || result === null) return null;
+  const { decision, by, comment } = result as Readonly<Record<string, unknown>>;
+  if (typeof decision !== "string") return null;
+  const who = typeof by === "string" ? ` by ${by}` : "";
+  const why = typeof comment === "string" && comment !== "" ? `: ${comment}` : "";
+  return decision.replaceAll("_", " ") + who + why;
+};
