@@ -15,6 +15,7 @@ from watchbill.apps.wiring import Engine
 from watchbill.core import schedule as calendar
 from watchbill.core.onboarding_states import OPEN_STATES, OnboardingState, counted_as
 from watchbill.core.states import TERMINAL_TARGET
+from watchbill.core.workflow_types import SHAPES
 from watchbill.kit import instances
 
 #: How long after a bound its keeper may take before it counts as a fault.
@@ -30,6 +31,8 @@ _COUNTED_ADDRESS = (
     + " ".join(f"WHEN '{state}' THEN '{counted_as(state, None)}'" for state in OnboardingState)
     + " END END"
 )
+#: The kinds of nodes that an occurrence of a workflow counts.
+_STEPS = ", ".join(f"'{kind}'" for kind, shape in SHAPES.items() if shape.has_control and not shape.is_trigger)
 _TERMINAL = ", ".join(f"'{state}'" for state in sorted(TERMINAL_TARGET))
 
 
@@ -67,6 +70,7 @@ _CHECKS = (
         "An occurrence is open although all its targets have ended.",
         "SELECT 'occurrence ' || o.id FROM occurrences o WHERE o.state = 'open'"
         " AND NOT EXISTS (SELECT 1 FROM run_targets t WHERE t.occurrence_id = o.id AND t.deadline_at IS NOT NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM workflow_runs w WHERE w.occurrence_id = o.id AND w.finished_at IS NULL)"
         # A run that looks for machines may not have its addresses yet.
         " AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.occurrence_id = o.id AND r.kind = 'onboarding' AND ("
         f" EXISTS (SELECT 1 FROM onboarding_targets a WHERE a.run_id = r.id AND a.state IN {_OPEN_ADDRESSES})"
@@ -88,12 +92,45 @@ _CHECKS = (
             SELECT occurrence_id, site_id, wave, state FROM run_targets
             UNION ALL SELECT occurrence_id, site_id, 1, """
         + _COUNTED_ADDRESS
-        + """ FROM onboarding_targets) AS every GROUP BY 1, 2, 3, 4) t
+        + """ FROM onboarding_targets
+            UNION ALL SELECT w.occurrence_id, coalesce(w.allowed_site_ids[1], 0), 1,
+              CASE n.state WHEN 'awaiting_approval' THEN 'running' ELSE n.state END
+            FROM workflow_runs w JOIN workflow_nodes n USING (run_id) WHERE n.type IN ("""
+        + _STEPS
+        + """)) AS every GROUP BY 1, 2, 3, 4) t
           ON (t.occurrence_id, t.site_id, t.wave, t.state) = (c.occurrence_id, c.site_id, c.wave, c.state)
         WHERE c.number IS DISTINCT FROM t.number
           -- The newest occurrence of a job outlives its targets, which go with their week.
           AND NOT (t.number IS NULL AND EXISTS (
             SELECT FROM runs r, retention k WHERE r.occurrence_id = c.occurrence_id AND r.id < k.dropped_below))""",
+    ),
+    _Check(
+        "workflow_overdue",
+        "A run of a workflow was to be looked at, and nobody did.",
+        "SELECT DISTINCT 'workflow run ' || run_id FROM workflow_wakes WHERE at < :patient",
+    ),
+    _Check(
+        "workflow_unwoken",
+        "A run of a workflow is open, and nothing will bring it on but the end of its time.",
+        """SELECT 'workflow run ' || w.run_id FROM workflow_runs w
+        WHERE w.finished_at IS NULL
+          AND NOT EXISTS (SELECT FROM workflow_nodes n WHERE n.run_id = w.run_id AND n.state IN ('running', 'awaiting_approval'))
+          AND NOT EXISTS (SELECT FROM workflow_wakes k WHERE k.run_id = w.run_id AND k.at IS DISTINCT FROM w.deadline_at)""",
+    ),
+    _Check(
+        "workflow_node_behind",
+        "The work of a node has ended, and the node has not heard of it.",
+        """SELECT 'workflow run ' || n.run_id || ' ' || n.node_id FROM workflow_nodes n
+        JOIN occurrences o ON o.id = n.occurrence_ids[cardinality(n.occurrence_ids)]
+        WHERE n.state = 'running' AND o.closed_at < :patient""",
+    ),
+    _Check(
+        "workflow_differs",
+        "A run of a workflow and its occurrence do not agree whether it has ended.",
+        """SELECT 'workflow run ' || w.run_id FROM workflow_runs w JOIN occurrences o ON o.id = w.occurrence_id
+        WHERE (w.finished_at IS NULL) <> (o.state = 'open')
+          OR (w.finished_at IS NOT NULL AND EXISTS (SELECT FROM workflow_nodes n WHERE n.run_id = w.run_id
+            AND n.state IN ('pending', 'running', 'awaiting_approval')))""",
     ),
     _Check(
         "target_overdue",

@@ -78,9 +78,9 @@ async def resume(
         if from_nodes is not None
         else [one.node_id for one in run.nodes if NodeState(one.state) in FAILED_NODE]
     )
-    known = {one.node_id for one in run.nodes}
+    known = {one.node_id for one in run.nodes if one.reason != "other_trigger"}
     problems = [
-        Problem(f"from.{at}", "not_found", f"there is no node {name}")
+        Problem(f"from.{at}", "not_found", f"there is no node {name} that took part in this run")
         for at, name in enumerate(again)
         if name not in known
     ]

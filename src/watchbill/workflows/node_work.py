@@ -3,6 +3,7 @@
 All within the transaction of a step: what others do (agents, workers, other systems, people) is handed to them here, and looked at later.
 """
 
+import math
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from watchbill.core.job_rules import read as read_job
 from watchbill.core.occurrence import public_id
 from watchbill.core.workflow_settings import node_job
 from watchbill.core.workflow_steps import Board, Row
-from watchbill.core.workflow_types import Edge, Node, NodeState, NodeType
+from watchbill.core.workflow_types import TRIGGERS, Edge, Node, NodeState, NodeType
 from watchbill.jobs import DueJob
 from watchbill.kit.clock import rfc3339
 from watchbill.runs import Launch, Opening, Work
@@ -256,7 +257,7 @@ async def _on_devices(place: Place) -> None:
 
 
 def _no_devices(place: Place, *, fails: bool) -> None:
-    result = _result("failed" if fails else "success", {}, 0)
+    result = sets.result_of("failed" if fails else "success", {}, 0)
     if fails:
         place.fail("no_devices", "There was no device to run on, and it says that this is a failure.", result=result)
     else:
@@ -268,6 +269,8 @@ async def _workflow(place: Place) -> None:
     if await store.levels(place.step.tx, place.run.run_id) >= MOST_LEVELS:
         raise NodeError("too_deep", f"Workflows within workflows go no deeper than {MOST_LEVELS} levels.")
     draft = place.step.documents.draft((workflow_id, revision))
+    if draft.workflow is None or all(node.type is not TRIGGERS["workflow"] for node in draft.workflow.nodes):
+        raise NodeError("no_trigger", f"“{draft.name}” cannot be a node: it has no trigger that starts it by hand.")
     parameters = _checked(place, draft, place.node.settings.get("parameters", {}))
     parent = (place.run.run_id, place.node.id)
     launch = Launch(
@@ -361,6 +364,10 @@ async def _http(place: Place) -> None:
         built = build(place.node.settings, place.text)
     except UnsendableError as error:
         raise NodeError("unsendable", str(error)) from error
+    bound = place.row.deadline_at
+    if bound is not None:
+        left = max(1, math.ceil((bound - place.step.now).total_seconds()))
+        built = replace(built, timeout_seconds=min(left, built.timeout_seconds))
     place.row.request = to_json(built, place.node.settings.get("interrupted", "lost"))
     place.step.has_requests = True
 
@@ -370,17 +377,23 @@ async def _look_at_http(place: Place) -> None:
     if told is None:
         return
     if told.get("lost"):
-        if place.row.request["interrupted"] == "again":
-            place.row.request = None
-            place.board.start(place.node.id)
-            await _http(place)
+        if place.row.request["interrupted"] == "again" and not (place.board.is_cancelling or place.row.is_ending):
+            await _again(place)
             return
         why = "Whoever sent it ended before it was answered: whether it was done is not known."
         place.end(_S.LOST, reason="no_answer", detail=why)
     elif told["ok"]:
         place.end(_S.SUCCESS, detail=told["detail"], result=told["result"])
+    elif place.row.reason == "time_limit":
+        place.end(_S.TIMED_OUT, reason="time_limit", detail=told["detail"], result=told["result"])
     else:
         place.fail(told["reason"], told["detail"], result=told["result"])
+
+
+async def _again(place: Place) -> None:
+    """Send once more what may have been sent: the node says that this does no harm."""
+    place.row.request, place.row.is_taken = None, False
+    await start(place)
 
 
 async def _notify(place: Place) -> None:
@@ -422,10 +435,12 @@ async def _look_at_devices(place: Place) -> None:
             _S.WARNING,
             reason=child.reason or "no_eligible_targets",
             detail=why,
-            result=_result("warning", counts, child.offline),
+            result=sets.result_of("warning", counts, child.offline),
         )
         return
-    _end_like(place, _ENDS[child.outcome or "failed"], _result(child.outcome or "failed", counts, child.offline), None)
+    _end_like(
+        place, _ENDS[child.outcome or "failed"], sets.result_of(child.outcome or "failed", counts, child.offline), None
+    )
 
 
 async def _look_at_workflow(place: Place) -> None:
@@ -452,20 +467,6 @@ def _end_like(place: Place, state: NodeState, result: Mapping[str, Any], detail:
         place.fail("stopped", "Somebody stopped its work.", result=result)
     else:
         place.end(state, result=result, detail=detail)
-
-
-def _result(state: str, counts: Mapping[str, int], offline: int) -> dict[str, Any]:
-    failed = sum(counts.get(name, 0) for name in ("failed", "timed_out", "lost", "cancelled"))
-    return {
-        "state": state,
-        "total": sum(counts.values()),
-        "counts": dict(counts),
-        "succeeded": counts.get("success", 0),
-        "warning": counts.get("warning", 0),
-        "failed": failed,
-        "offline": offline,
-        "skipped": counts.get("skipped", 0),
-    }
 
 
 Handler = Callable[[Place], Awaitable[None]]

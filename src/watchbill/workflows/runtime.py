@@ -7,7 +7,8 @@ on wherever it stopped. What is begun in a step is committed with the rows that 
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -37,6 +38,8 @@ from watchbill.workflows.store import Run
 REQUESTS: Final = "watchbill_requests"
 #: Runs that one transaction moves on.
 STEP_LIMIT: Final = 50
+#: How long a run waits behind another one at most before it looks for itself whether that has ended.
+_BEHIND: Final = timedelta(seconds=30)
 _PINNED: Final = frozenset((NodeType.SCRIPT, NodeType.PLAYBOOK, NodeType.WORKFLOW))
 _OUTCOMES: Final = {
     WorkflowState.SUCCESS: Outcome.SUCCESS,
@@ -71,6 +74,8 @@ async def give_up(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> 
         await runs.cancel_occurrences(tx, at_work, operator_id=None, now=now)
     await store.give_up(tx, run_id, f"The Engine cannot go on with this run: {why}.", now)
     await runs.close(tx, {held.occurrence_id: (held.owner_job_id, str(Outcome.FAILED))}, now)
+    await store.forget_wakes(tx, [run_id])
+    await runs.wake(tx, [(one, now) for one in await store.waiting_behind(tx, [held.workflow_id])])
 
 
 async def step(tx: AsyncConnection, documents: Documents, now: datetime, limit: int = STEP_LIMIT) -> int:
@@ -78,16 +83,25 @@ async def step(tx: AsyncConnection, documents: Documents, now: datetime, limit: 
     number, held = await store.take(tx, now, limit)
     if not held:
         return number
-    await documents.load(tx, [(run.workflow_id, run.revision) for run in held])
+    for run in held:
+        with _broken_by(run):
+            await documents.load(tx, [(run.workflow_id, run.revision)])
+            documents.wiring((run.workflow_id, run.revision), run.draft)
     moving = await _Moving.of(tx, documents, held, now)
     for run in held:
-        try:
+        with _broken_by(run):
             await moving.move(run)
-        except _FAULTS as error:
-            raise BrokenRunError(run.run_id) from error
         await asyncio.sleep(0)
     await moving.write()
     return number
+
+
+@contextmanager
+def _broken_by(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        raise BrokenRunError(run.run_id) from error
 
 
 class _Moving:
@@ -120,6 +134,8 @@ class _Moving:
         now = self.step.now
         if run.state is WorkflowState.QUEUED:
             if not run.is_cancelled and await store.has_one_ahead(self.step.tx, run.run_id):
+                # Whoever ends that one may not see yet that this one waits.
+                self.step.wakes.append((run.run_id, now + _BEHIND))
                 return
             run.state, run.reason, run.is_changed = WorkflowState.RUNNING, None, True
         wiring = self.step.documents.wiring((run.workflow_id, run.revision), run.draft)
@@ -172,7 +188,7 @@ class _Moving:
         assert run.origin_run_id is not None
         tx = self.step.tx
         old = (await store.nodes_of(tx, [run.origin_run_id])).get(run.origin_run_id, {})
-        again = downstream(wiring.graph, run.rerun_from) | {one for one, row in old.items() if _goes_again(row)}
+        again = downstream(wiring.graph, {*run.rerun_from, *(one for one, row in old.items() if _goes_again(row))})
         rows = [
             old[node.id] if node.id in old and node.id not in again else Row(node.id) for node in wiring.graph.nodes
         ]
@@ -194,6 +210,8 @@ class _Moving:
         while ready := board.ready():
             for node_id in ready:
                 await node_work.start(self._place(run, board, node_id))
+                if board.rows[node_id].state in FAILED_NODE and board.is_failing:
+                    break
         self.step.stops += [
             occurrence for row in board.rows.values() if row.stops for occurrence in row.occurrence_ids[-1:]
         ]

@@ -162,6 +162,21 @@ async def counts(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID]) -> di
     return dict(Counter(row.state for row in rows))
 
 
+def result_of(state: str, counts: Mapping[str, int], offline: int) -> dict[str, Any]:
+    """What expressions see of work on devices."""
+    failed = sum(counts.get(name, 0) for name in ("failed", "timed_out", "lost", "cancelled"))
+    return {
+        "state": state,
+        "total": sum(counts.values()),
+        "counts": dict(counts),
+        "succeeded": counts.get("success", 0),
+        "warning": counts.get("warning", 0),
+        "failed": failed,
+        "offline": offline,
+        "skipped": counts.get("skipped", 0),
+    }
+
+
 async def keep(tx: AsyncConnection, run_id: int, node_id: str, ports: Mapping[str, DeviceSet]) -> None:
     for port, devices in ports.items():
         await tx.execute(_KEEP, {"run": run_id, "node": node_id, "port": port, "devices": devices})

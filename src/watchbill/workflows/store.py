@@ -15,7 +15,7 @@ from sqlalchemy.sql import bindparam
 from watchbill.core.workflow_steps import Row
 from watchbill.core.workflow_types import NodeState, Source, WorkflowState
 
-# A run that another scheduler is at is passed over; its wakes stay.
+# A run that another scheduler is at is passed over; its wakes stay. Who wakes a run refers to its row, and must not wait for this hold.
 _TAKE = text("""
 SELECT w.run_id, w.occurrence_id, w.workflow_id, w.revision, w.draft, w.job_id, w.source, w.state, w.reason, w.parameters, w.pins,
   w.allowed_site_ids, w.only_device_id, w.parent_run_id, w.parent_node, w.origin_run_id, w.rerun_from, w.started_by, w.created_at,
@@ -24,7 +24,7 @@ FROM workflow_runs w
 WHERE w.run_id IN (
   SELECT k.run_id FROM (SELECT run_id, min(at) AS at FROM (
     SELECT run_id, at FROM workflow_wakes WHERE at <= :now ORDER BY at, run_id LIMIT :look) AS k GROUP BY run_id ORDER BY 2 LIMIT :limit) AS k)
-ORDER BY w.run_id FOR UPDATE OF w SKIP LOCKED
+ORDER BY w.run_id FOR NO KEY UPDATE OF w SKIP LOCKED
 """)
 # After the rows are held: what is deleted here has been committed, and so can be seen by what is read next.
 _HEARD = text("DELETE FROM workflow_wakes WHERE run_id = ANY(:runs) AND at <= :now")
@@ -52,9 +52,10 @@ _UPDATE = text(f"""
 UPDATE workflow_nodes n SET state = r.state, reason = r.reason, detail = r.detail, attempt = r.attempt, starts_at = r.starts_at,
   deadline_at = r.deadline_at, started_at = r.started_at, finished_at = r.finished_at, result = r.result,
   occurrence_ids = r.occurrence_ids, child_run_id = r.child_run_id,
-  -- An answer may have come since it was read.
-  request = CASE WHEN r.request IS NOT NULL THEN coalesce(n.request, '{{}}') || r.request END,
-  taken_at = CASE WHEN r.request IS NULL THEN NULL ELSE n.taken_at END, taken_by = CASE WHEN r.request IS NULL THEN NULL ELSE n.taken_by END
+  -- An answer to the same try may have come since it was read.
+  request = CASE WHEN r.attempt = n.attempt AND r.request IS NOT NULL THEN coalesce(n.request, '{{}}') || r.request ELSE r.request END,
+  taken_at = CASE WHEN r.attempt = n.attempt AND r.request IS NOT NULL THEN n.taken_at END,
+  taken_by = CASE WHEN r.attempt = n.attempt AND r.request IS NOT NULL THEN n.taken_by END
 FROM jsonb_to_recordset(:rows) AS r({_COLUMNS})
 WHERE n.run_id = r.run_id AND n.node_id = r.node_id
 """).bindparams(bindparam("rows", type_=JSONB))
@@ -182,17 +183,19 @@ class Held:
 
     occurrence_id: uuid.UUID
     owner_job_id: int
+    workflow_id: uuid.UUID
 
 
 async def hold(tx: AsyncConnection, run_id: int) -> Held | None:
     """Hold an open run; None where it has ended."""
     row = (await tx.execute(_HOLD, {"run": run_id})).one_or_none()
-    return Held(row.occurrence_id, row.job_id) if row else None
+    return Held(row.occurrence_id, row.job_id, row.workflow_id) if row else None
 
 
 async def give_up(tx: AsyncConnection, run_id: int, why: str, now: datetime) -> None:
     """A held run, its open nodes and their counters, ended as failed."""
-    for statement in (_GIVE_UP_COUNTS, _GIVE_UP_NODES, _GIVE_UP_RUN):
+    await tx.execute(_GIVE_UP_COUNTS, {"run": run_id})
+    for statement in (_GIVE_UP_NODES, _GIVE_UP_RUN):
         await tx.execute(statement, {"run": run_id, "why": why, "now": now})
 
 
@@ -356,26 +359,25 @@ WHERE run_id = :run AND node_id = :node AND state = 'awaiting_approval' AND dead
 RETURNING node_id
 """)
 _HOLD = text("""
-SELECT w.occurrence_id, o.job_id FROM workflow_runs w JOIN occurrences o ON o.id = w.occurrence_id
-WHERE w.run_id = :run AND w.finished_at IS NULL FOR UPDATE OF w
+SELECT w.occurrence_id, o.job_id, w.workflow_id FROM workflow_runs w JOIN occurrences o ON o.id = w.occurrence_id
+WHERE w.run_id = :run AND w.finished_at IS NULL FOR NO KEY UPDATE OF w
 """)
 _GIVE_UP_NODES = text("""
 UPDATE workflow_nodes SET state = CASE WHEN state = 'pending' THEN 'skipped' ELSE 'failed' END, reason = 'gave_up', detail = :why,
   finished_at = :now, starts_at = NULL, deadline_at = NULL
 WHERE run_id = :run AND state IN ('pending', 'running', 'awaiting_approval')
 """)
-# What was open counts as failed from now on, whatever it was.
+# As the nodes do: what was at work counts as failed from now on, what had not begun as skipped.
 _GIVE_UP_COUNTS = text("""
 WITH open AS (
-  UPDATE occurrence_counts c SET number = 0 FROM workflow_runs w
-  WHERE w.run_id = :run AND c.occurrence_id = w.occurrence_id AND c.state IN ('pending', 'running') AND c.number > 0
-    AND CAST(:now AS timestamptz) IS NOT NULL AND CAST(:why AS text) IS NOT NULL
-  RETURNING c.occurrence_id, c.site_id, c.wave,
-    (SELECT number FROM occurrence_counts b WHERE b.occurrence_id = c.occurrence_id AND b.site_id = c.site_id AND b.wave = c.wave
-      AND b.state = c.state) AS number
+  SELECT c.* FROM occurrence_counts c JOIN workflow_runs w ON w.occurrence_id = c.occurrence_id
+  WHERE w.run_id = :run AND c.state IN ('pending', 'running') AND c.number > 0
+), gone AS (
+  UPDATE occurrence_counts c SET number = 0 FROM open o
+  WHERE (c.occurrence_id, c.site_id, c.wave, c.state) = (o.occurrence_id, o.site_id, o.wave, o.state)
 )
 INSERT INTO occurrence_counts AS c (occurrence_id, site_id, wave, state, number)
-SELECT occurrence_id, site_id, wave, 'failed', sum(number) FROM open GROUP BY 1, 2, 3
+SELECT occurrence_id, site_id, wave, CASE state WHEN 'pending' THEN 'skipped' ELSE 'failed' END, number FROM open
 ON CONFLICT (occurrence_id, site_id, wave, state) DO UPDATE SET number = c.number + excluded.number
 """)
 _GIVE_UP_RUN = text("""
