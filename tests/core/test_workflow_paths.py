@@ -1,14 +1,11 @@
-"""What a graph is asked: who takes part, in which order, and whether workflows lead back to themselves."""
-
-from dataclasses import replace
-from uuid import UUID
+"""What a graph is asked: who takes part, and which nodes lead back to themselves."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories.workflows import UNTIMED, documents, edge, graph_of, node, patching, workflow
-from watchbill.core.workflow_paths import circles, order, reachable, recursion, sub_workflows
-from watchbill.core.workflow_types import Edge, Graph, Node, NodeType
+from watchbill.core.workflow_paths import circles, reachable
+from watchbill.core.workflow_types import Edge, Graph
 
 
 def two_ways() -> Graph:
@@ -66,19 +63,6 @@ def test_what_takes_part_has_what_it_needs(document):
     assert everyone >= controlled
 
 
-@UNTIMED
-@given(documents())
-def test_every_node_comes_after_all_that_lead_to_it(document):
-    graph = graph_of(document)
-    places = {node_id: place for place, node_id in enumerate(order(graph))}
-    assert places.keys() == {one.id for one in graph.nodes}
-    assert all(places[one.source] < places[one.target] for one in graph.edges)
-
-
-def test_among_equals_the_order_is_that_of_the_document():
-    assert order(two_ways())[:4] == ("hand", "hook", "web", "db")
-
-
 _ids = [f"n{number}" for number in range(8)]
 _pairs = st.lists(st.tuples(st.sampled_from(_ids), st.sampled_from(_ids)), max_size=20)
 
@@ -108,40 +92,3 @@ def _leads_back(start: str, pairs: list[tuple[str, str]]) -> bool:
             found.add(one)
             waiting += (target for source, target in pairs if source == one)
     return start in found
-
-
-def holding(*parts: int) -> Graph:
-    """A workflow that runs these, by their numbers."""
-    nodes = [
-        Node(f"n{place}", NodeType.WORKFLOW, "Part", {"assembly_id": str(UUID(int=part)), "revision": "latest"})
-        for place, part in enumerate(parts)
-    ]
-    return replace(Graph((), ()), nodes=tuple(nodes))
-
-
-def leads_back(start: int, graphs: dict[int, Graph]) -> list[int] | None:
-    found = recursion(UUID(int=start), {UUID(int=number): graph for number, graph in graphs.items()})
-    return [one.int for one in found] if found else None
-
-
-def test_the_parts_of_a_workflow_are_named_once():
-    assert sub_workflows(holding(2, 3, 2)) == (UUID(int=2), UUID(int=3))
-    assert sub_workflows(graph_of(patching())) == ()
-
-
-def test_workflows_that_lead_back_are_told_by_the_way():
-    assert leads_back(1, {1: holding(1)}) == [1, 1]
-    assert leads_back(1, {1: holding(2, 3), 2: holding(4), 3: holding(4), 4: holding()}) is None
-    assert leads_back(1, {1: holding(2, 3), 2: holding(), 3: holding(4), 4: holding(1)}) == [1, 3, 4, 1]
-    assert leads_back(1, {1: holding(2), 2: holding(3), 3: holding(2)}) == [1, 2, 3, 2]
-    assert leads_back(1, {1: holding(9)}) is None
-    assert leads_back(9, {}) is None
-
-
-def test_a_long_line_of_workflows_is_no_trouble():
-    assert leads_back(0, {number: holding(number + 1) for number in range(2_000)}) is None
-
-
-def test_many_ways_to_the_same_workflows_are_walked_once():
-    graphs = {number: holding(*[number + 1] * 3, number + 2) for number in range(60)}
-    assert leads_back(0, graphs) is None

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.core.workflow_play import NOW, Choose, Plan, Play, oracle, planned_end
 from tests.factories.workflow_graphs import edge, graph, graphs, node
-from watchbill.core.workflow_steps import WORK, Board, Row, Wiring, downstream, first_rows, reached
+from watchbill.core.workflow_paths import reachable
+from watchbill.core.workflow_steps import WORK, Board, Row, Wiring, downstream, first_rows
 from watchbill.core.workflow_types import FAILED_NODE, TERMINAL_NODE, Graph, NodeState, NodeType, RouteOn, WorkflowState
 
 _S, _T, _W = NodeState, NodeType, WorkflowState
@@ -147,7 +148,7 @@ def test_what_runs_again_is_what_edges_lead_to(run, order, data) -> None:
 @settings(max_examples=200, deadline=None)
 @given(graphs())
 def test_what_another_trigger_leads_to_is_left_out(made: Graph) -> None:
-    there = reached(made, "start")
+    there = reachable(made, "start")
     nodes = {one.id: one for one in made.nodes}
     for row in first_rows(made, _T.TRIGGER_MANUAL):
         assert (row.state is _S.PENDING) == (row.node_id in there)
@@ -265,8 +266,8 @@ def test_devices_are_not_found_for_a_node_of_another_trigger() -> None:
         [node("hook", _T.TRIGGER_WEBHOOK), node("b", _T.SCRIPT), node("z"), node("d", _T.DEVICES_LIST)],
         ["hook > b", "d.devices > b.devices", "start > z", "b.result > z.inputs"],
     )
-    assert reached(made, "start") == {"start", "z"}
-    assert reached(made, "hook") == {"hook", "b", "d"}
+    assert reachable(made, "start") == {"start", "z"}
+    assert reachable(made, "hook") == {"hook", "b", "d"}
 
 
 def test_a_workflow_without_the_trigger_says_so() -> None:

@@ -1,13 +1,12 @@
-"""What a graph is asked: who takes part in a run, in which order, who leads where, and whether workflows lead back to themselves.
+"""What a graph is asked: who takes part in a run, who leads where, and which nodes lead back to themselves.
 
 Every walk is a loop, not a recursion: a graph may be one long line.
 """
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from uuid import UUID
 
-from watchbill.core.workflow_types import Edge, Graph, NodeType
+from watchbill.core.workflow_types import Edge, Graph
 
 
 def forward(starts: Iterable[str], edges: Iterable[Edge]) -> set[str]:
@@ -39,12 +38,6 @@ def reachable(graph: Graph, trigger_id: str) -> frozenset[str]:
     data = [edge for edge in graph.edges if edge.target_port != "in"]
     given = _walked(reached, ((edge.source, edge.target) for edge in data if edge.target not in controlled))
     return frozenset(_walked(given, ((edge.target, edge.source) for edge in data if edge.source not in controlled)))
-
-
-def order(graph: Graph) -> tuple[str, ...]:
-    """Every node after all that lead to it; among equals, as the document lists them."""
-    ordered, _ = _sorted([node.id for node in graph.nodes], graph.edges)
-    return tuple(ordered)
 
 
 def _sorted(node_ids: Sequence[str], edges: Iterable[Edge]) -> tuple[list[str], set[str]]:
@@ -104,34 +97,3 @@ def _traced(came_from: Mapping[str, str], start: str, end: str) -> tuple[str, ..
     while way[-1] != start:
         way.append(came_from[way[-1]])
     return tuple(reversed(way))
-
-
-def sub_workflows(graph: Graph) -> tuple[UUID, ...]:
-    """The workflows that are nodes of this one, each once."""
-    found = (UUID(node.settings["assembly_id"]) for node in graph.nodes if node.type is NodeType.WORKFLOW)
-    return tuple(dict.fromkeys(found))
-
-
-def recursion(start: UUID, graphs: Mapping[UUID, Graph]) -> tuple[UUID, ...] | None:
-    """The way from a workflow over its parts to one that is on the way already, which ends it; None when there is none.
-
-    Workflows that are not in `graphs` lead nowhere.
-    """
-    done: set[UUID] = set()
-    way = {start: None}  # in order, and quick to search
-    open_parts = [_parts(graphs.get(start))]
-    while way:
-        part = next(open_parts[-1], None)
-        if part is None:
-            done.add(way.popitem()[0])
-            open_parts.pop()
-        elif part in way:
-            return (*way, part)
-        elif part not in done:
-            way[part] = None
-            open_parts.append(_parts(graphs.get(part)))
-    return None
-
-
-def _parts(graph: Graph | None) -> Iterator[UUID]:
-    return iter(sub_workflows(graph) if graph else ())

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from watchbill.core.states import TargetState
+from watchbill.core.workflow_paths import forward, reachable
 from watchbill.core.workflow_types import (
     FAILED_NODE,
     TERMINAL_NODE,
@@ -70,7 +71,7 @@ def first_rows(graph: Graph, trigger: NodeType) -> list[Row]:
     begins = next((node.id for node in graph.nodes if node.type is trigger), None)
     if begins is None:
         raise LookupError(f"the workflow has no trigger of type {trigger}")
-    taking_part = reached(graph, begins)
+    taking_part = reachable(graph, begins)
     return [
         Row(node.id)
         if node.id in taking_part
@@ -79,44 +80,9 @@ def first_rows(graph: Graph, trigger: NodeType) -> list[Row]:
     ]
 
 
-def reached(graph: Graph, trigger_id: str) -> set[str]:
-    """The nodes that take part when a run begins at this trigger: what its control may reach, and the data that those read."""
-    controls, feeds = _by_control(graph)
-    found = _closure({trigger_id}, controls)
-    # What a node reads that takes no part is not found for its sake.
-    absent = {node.id for node in graph.nodes if node.shape.has_control} - found
-    within = {target: sources - absent for target, sources in feeds.items()}
-    return _closure(found, within)
-
-
-def _by_control(graph: Graph) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """Where control leads from each node, and from where each takes data."""
-    nodes = {node.id: node for node in graph.nodes}
-    controls: dict[str, set[str]] = {}
-    feeds: dict[str, set[str]] = {}
-    for edge in graph.edges:
-        if is_control(nodes[edge.source], edge):
-            controls.setdefault(edge.source, set()).add(edge.target)
-        else:
-            feeds.setdefault(edge.target, set()).add(edge.source)
-    return controls, feeds
-
-
-def _closure(start: set[str], following: Mapping[str, set[str]]) -> set[str]:
-    found, left = set(start), list(start)
-    while left:
-        new = following.get(left.pop(), set()) - found
-        found |= new
-        left += new
-    return found
-
-
 def downstream(graph: Graph, node_ids: Iterable[str]) -> set[str]:
     """These nodes and all that any edge leads to from them: what runs again when they do."""
-    following: dict[str, set[str]] = {}
-    for edge in graph.edges:
-        following.setdefault(edge.source, set()).add(edge.target)
-    return _closure(set(node_ids), following)
+    return forward(node_ids, graph.edges)
 
 
 def is_control(source: Node, edge: Edge) -> bool:

@@ -151,10 +151,7 @@ async def _at_once(place: Place) -> None:
 
 
 async def _condition(place: Place) -> None:
-    found = parse(place.node.settings["expression"]).evaluate(place.names)
-    if not isinstance(found, bool):
-        raise NodeError("not_boolean", "Its expression is neither true nor false.")
-    place.end(_S.SUCCESS, result=found)
+    place.end(_S.SUCCESS, result=parse(place.node.settings["expression"]).decide(place.names))
 
 
 async def _set_value(place: Place) -> None:
