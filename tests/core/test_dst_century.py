@@ -16,6 +16,8 @@ from watchbill.core import following
 from watchbill.core import schedule as sut
 from watchbill.core.zones import zone_names
 
+pytestmark = pytest.mark.timeout(180)
+
 FIRST, LAST = 1950, 2050
 BEGIN, END = wall_seconds(datetime(FIRST, 1, 1)), wall_seconds(datetime(LAST + 1, 1, 1))
 #: How many events of each kind are looked at with every type of schedule, spread over zones and years.

@@ -172,6 +172,7 @@ RETRIES = {"retries": 2}
         ({"policies": {"retry_on": ["warning"]}}, ("policies.retry_on", "no_effect")),
         ({"policies": {**RETRIES, "retry_on": ["failed", "lost"]}}, ("policies.retry_on.1", "not_allowed")),
         ({"policies": {**RETRIES, "retry_on": ["expired"]}}, ("policies.retry_on.0", "not_allowed")),
+        ({"policies": {**RETRIES, "retry_on": [["failed"]]}}, ("policies.retry_on.0", "not_allowed")),
         ({"policies": {"continue_on_failure": True}}, ("policies.continue_on_failure", "no_effect")),
         (
             {"policies": {**RETRIES, "retry_delay_seconds": 600}, "duration": {"expires_after_seconds": 600}},

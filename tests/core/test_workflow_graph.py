@@ -1,7 +1,6 @@
 """Every rule about the graph of a workflow, each with a document that breaks it: the code, the node and the port it is told at."""
 
 import json
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.factories.workflows import DEVICE, PARAMETERS, documents, edge, graph_of, node, patching, read, workflow
+from tests.factories.workflows import (
+    DEVICE,
+    PARAMETERS,
+    UNTIMED,
+    anything,
+    changed_somewhere,
+    documents,
+    edge,
+    graph_of,
+    node,
+    patching,
+    read,
+    workflow,
+)
 from watchbill.core.fields import Fields
 from watchbill.core.problems import Problem
 from watchbill.core.workflow_graph import MAX_BYTES, located, read_graph
@@ -44,6 +56,7 @@ def fields_of(document: Any) -> set[tuple[str, str]]:
     return {(problem.field, problem.code) for problem in read(document)[1]}
 
 
+@UNTIMED
 @given(documents())
 def test_a_workflow_is_read_as_it_is_written(document):
     graph = graph_of(document)
@@ -307,32 +320,11 @@ def test_ports_join_when_a_kind_of_one_is_a_kind_of_the_other(kinds):
 
 # Whatever is broken is told; nothing breaks the rules themselves.
 
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 
-
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for name, one in inner for place in _places(one, (*path, name)))]
-
-
-def _changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
-    changed = deepcopy(document)
-    inner = changed
-    for name in path[:-1]:
-        inner = inner[name]
-    inner[path[-1]] = value
-    return changed
-
-
+@UNTIMED
 @given(st.data(), anything)
 def test_any_value_anywhere_is_judged_without_a_fault_of_our_own(data, value):
-    document = patching()
-    path = data.draw(st.sampled_from(_places(document["workflow"])))
-    changed = _changed(document, ("workflow", *path), value)
+    changed = data.draw(changed_somewhere(patching(), value))
     graph, problems = read(changed)
     assert (graph is None) is bool(problems)
     assert len(located(problems, changed)) == len(problems)
@@ -340,6 +332,7 @@ def test_any_value_anywhere_is_judged_without_a_fault_of_our_own(data, value):
         assert graph_of({"workflow": graph.to_json()}) == graph
 
 
+@UNTIMED
 @given(documents(most=6), st.data())
 def test_without_one_of_its_edges_or_nodes_a_workflow_is_right_or_told_wrong(document, data):
     part = data.draw(st.sampled_from(["nodes", "edges"]))
@@ -351,6 +344,7 @@ def test_without_one_of_its_edges_or_nodes_a_workflow_is_right_or_told_wrong(doc
     assert all(problem.field.startswith("workflow") for problem in problems)
 
 
+@UNTIMED
 @given(anything)
 def test_problems_of_anything_have_places_or_none(value):
     problem = Problem("workflow.nodes.0.settings", "x", "x")

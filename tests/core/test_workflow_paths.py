@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.factories.workflows import documents, edge, graph_of, node, patching, workflow
+from tests.factories.workflows import UNTIMED, documents, edge, graph_of, node, patching, workflow
 from watchbill.core.workflow_paths import circles, order, reachable, recursion, sub_workflows
 from watchbill.core.workflow_types import Edge, Graph, Node, NodeType
 
@@ -49,6 +49,7 @@ def test_all_of_a_plain_workflow_takes_part():
     assert reachable(graph, "start") == {one.id for one in graph.nodes} - {"hook"}
 
 
+@UNTIMED
 @given(documents())
 def test_what_takes_part_has_what_it_needs(document):
     graph = graph_of(document)
@@ -65,6 +66,7 @@ def test_what_takes_part_has_what_it_needs(document):
     assert everyone >= controlled
 
 
+@UNTIMED
 @given(documents())
 def test_every_node_comes_after_all_that_lead_to_it(document):
     graph = graph_of(document)
@@ -81,6 +83,7 @@ _ids = [f"n{number}" for number in range(8)]
 _pairs = st.lists(st.tuples(st.sampled_from(_ids), st.sampled_from(_ids)), max_size=20)
 
 
+@UNTIMED
 @given(_pairs)
 def test_circles_are_told_if_and_only_if_there_are_some(pairs):
     edges = [Edge(source, "out", target, "in") for source, target in pairs]

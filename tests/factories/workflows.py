@@ -1,8 +1,10 @@
 """Documents of workflows: nodes and edges written shortly, and a strategy of random workflows that every check accepts."""
 
+from copy import deepcopy
 from typing import Any
 from uuid import UUID
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from watchbill.core.assembly_rules import Variable, VariableType
@@ -13,6 +15,8 @@ from watchbill.core.workflow_graph_rules import most_taken
 from watchbill.core.workflow_types import SHAPES, Edge, Graph, NodeType, PortKind, RouteOn
 
 Document = dict[str, Any]
+#: A busy machine is no fault of what is tested.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ASSEMBLY = str(UUID(int=7))
 DEVICE = str(UUID(int=101))
@@ -120,7 +124,15 @@ _POLICIES: list[Document] = [
     {},
     {"offline": "skip", "concurrency": 5, "no_targets": "fail", "failure_threshold_percent": 10},
     {"retries": 2, "retry_delay_seconds": 5, "retry_on": ["failed"]},
-    {"waves": {"sizes": [1, "20%"], "soak_seconds": 30, "canary": {"targets": [{"kind": "filter", "filter_id": 4}]}}},
+    {
+        "waves": {
+            "sizes": [1, "20%"],
+            "soak_seconds": 30,
+            "order_by": "site",
+            "stop": {"failed_percent": 5},
+            "canary": {"targets": [{"kind": "filter", "filter_id": 4}, {"kind": "device", "device_id": DEVICE}]},
+        }
+    },
 ]
 
 
@@ -229,3 +241,27 @@ def _joins(edges: list[Document]) -> list[Document]:
 def _edge(written: Document) -> Edge:
     (source, output), (target, port) = written["from"].split("."), written["to"].split(".")
     return Edge(source, output, target, port, RouteOn(written["route_on"]) if written["route_on"] else None)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def changed_somewhere(draw: st.DrawFn, document: Document, value: Any) -> Document:
+    """The document with this value in the place of some other within its graph, or beside others."""
+    changed = deepcopy(document)
+    path = draw(st.sampled_from(_places(changed["workflow"], ("workflow",))))
+    inner: Any = changed
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    return changed
+
+
+def _places(value: Any, path: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for name, one in inner for place in _places(one, (*path, name)))]

@@ -30,22 +30,28 @@ from watchbill.queue.worker import SiteQueue
 from watchbill.runs import RunContent
 
 PATIENCE = 30.0
+#: Seconds between two looks at something that takes long.
+_SELDOM = 0.25
 PASSWORD = "correct horse battery staple"
 AGENT = str(Path(sys.executable).with_name("watchbill-agent"))
 
 
 async def until(condition: Callable[[], Any], *, patience: float = PATIENCE, every: float = 0.03) -> Any:
-    """Wait for `condition()` (or what it awaits) to be true; its value. The interval is a test's, not the product's."""
+    """Wait for `condition()` (or what it awaits) to be true; its value. The interval is a test's, not the product's.
+
+    The longer it waits, the less often it looks: a request every few milliseconds would have what is waited for wait for its processor.
+    """
     loop = asyncio.get_running_loop()
-    ends = loop.time() + patience
+    began = loop.time()
     while True:
         found = condition()
         if asyncio.iscoroutine(found):
             found = await found
         if found:
             return found
-        assert loop.time() < ends, "waited in vain"
-        await asyncio.sleep(every)
+        waited = loop.time() - began
+        assert waited < patience, "waited in vain"
+        await asyncio.sleep(max(every, min(waited / 10, _SELDOM)))
 
 
 @dataclass

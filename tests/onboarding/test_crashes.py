@@ -20,6 +20,8 @@ from watchbill.onboarding import ledger
 from watchbill.onboarding.base import Installed
 from watchbill.onboarding.ledger import Step
 
+pytestmark = pytest.mark.timeout(180)
+
 #: So many tests share the moments of a run.
 SHARES = 4
 ENDS = {

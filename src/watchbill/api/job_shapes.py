@@ -52,7 +52,10 @@ JobTag = Annotated[str, Field(pattern=TAG)]
 
 
 class JobComponent(Model):
-    """One script or playbook with its variables, or the workflow that is launched, with its parameters. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that."""
+    """One script or playbook with its variables, or the workflow that is launched, with its parameters.
+
+    A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
+    """
 
     assembly_id: UUID
     kind: Literal["script", "playbook", "workflow"] = Field(
@@ -214,7 +217,7 @@ class _Named(Model):
         Field(
             min_length=1,
             max_length=MAX_COMPONENTS,
-            description="scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component",
+            description="scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding",
         ),
     ]
     execution_context: (
@@ -478,13 +481,8 @@ def revision_reply(one: JobRevision) -> JobRevisionReply:
 
 
 def _last(last: Occurrence) -> LastOccurrence:
-    return LastOccurrence(
-        id=last.id,
-        scheduled_for_at=last.scheduled_for_at,
-        state=last.state,
-        outcome=last.outcome,
-        counts=dict(last.counts),
-    )
+    same = {name: getattr(last, name) for name in ("id", "scheduled_for_at", "state", "outcome")}
+    return LastOccurrence(**same, counts=dict(last.counts))
 
 
 def _in_words(job: SavedJob) -> str | None:

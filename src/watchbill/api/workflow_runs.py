@@ -1,5 +1,6 @@
 """`/api/workflows/{id}/runs` and `/api/workflow_runs`: starting workflows, their runs with every node, stops, approvals, going on."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -77,8 +78,13 @@ async def launch_workflow(
     definition = await _tried_out(tx, caller, assembly_id, body)
     if body.only_device_id is not None:
         await devices.get_device(tx, caller, body.only_device_id)
-    key = request.headers.get(IDEMPOTENCY_KEY, "")
-    new = Launch(
+    new = _launch(caller, assembly_id, body, request.headers.get(IDEMPOTENCY_KEY, ""))
+    run_id = await workflows.launch(tx, replace(new, definition=definition), now)
+    return await _launched(tx, caller, run_id, now)
+
+
+def _launch(caller: Actor, assembly_id: UUID, body: LaunchBody, key: str) -> Launch:
+    return Launch(
         assembly_id,
         "manual",
         body.revision,
@@ -87,9 +93,7 @@ async def launch_workflow(
         started_by=caller.operator_id,
         only_device_id=body.only_device_id,
         request_id=f"{caller.operator_id}:{key}" if key else "",
-        definition=definition,
     )
-    return await _launched(tx, caller, await workflows.launch(tx, new, now), now)
 
 
 async def _tried_out(

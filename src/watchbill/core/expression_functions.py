@@ -11,6 +11,7 @@ from watchbill.core.expression_nodes import MAX_BYTES, MAX_WHOLE, ExpressionErro
 from watchbill.core.expression_values import Budget, as_text, equal, is_number, kind_of, whole, written
 
 _MAX_PATTERN: Final = 200
+_WORK_OF_AN_ITEM: Final = 10
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 _ORDERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "<": operator.lt,
@@ -119,7 +120,8 @@ def indexed(value: Json, key: Json, at: int) -> Json:
 
 def call(name: str, values: Sequence[Json], budget: Budget, at: int) -> Json:
     """The value of a function; that it takes so many values was seen when the expression was read."""
-    budget.spend(at, sum(len(value) for value in values if isinstance(value, str | list | tuple)))
+    budget.spend(at, sum(len(value) for value in values if isinstance(value, str)))
+    budget.work(at, _WORK_OF_AN_ITEM * sum(len(value) for value in values if isinstance(value, list | tuple)))
     return _FUNCTIONS[name](values, budget, at)
 
 

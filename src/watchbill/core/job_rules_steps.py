@@ -76,7 +76,7 @@ def _retry_on(fields: Fields) -> tuple[str, ...]:
     for place, one in enumerate(given):
         if one == "lost":
             fields.refuse(f"retry_on.{place}", "not_allowed", _LOST)
-        elif one not in RETRIED:
+        elif not isinstance(one, str) or one not in RETRIED:
             message = f"{shown(one)} is not allowed; it must be one of: {', '.join(RETRIED)}"
             fields.refuse(f"retry_on.{place}", "not_allowed", message)
     return tuple(name for name in RETRIED if name in given) or DEFAULT_RETRY_ON

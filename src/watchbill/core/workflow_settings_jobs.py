@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from watchbill.core import job_rules
-from watchbill.core.fields import Fields, join, shown
+from watchbill.core.fields import Choice, Fields, join, shown
 from watchbill.core.job_rules_kinds import contexts_of
 from watchbill.core.job_rules_values import (
     DEFAULT_CONTEXTS,
@@ -24,10 +24,22 @@ from watchbill.core.job_rules_values import (
     ComponentKind,
     JobDraft,
 )
-from watchbill.core.job_rules_waves import CONCURRENCY, MAX_WAVES
+from watchbill.core.job_rules_waves import (
+    CONCURRENCY,
+    COUNT,
+    IF_NONE,
+    MAX_WAVES,
+    ORDERS,
+    PERCENT,
+    PROMOTES,
+    SOAK_SECONDS,
+)
 from watchbill.core.problems import Problem
 from watchbill.core.steps import RETRIED
+from watchbill.core.tag_rules import MAX_TAG_CHARACTERS
+from watchbill.core.waves import LEAST_RESULTS
 from watchbill.core.workflow_settings_kinds import (
+    UUID_SCHEMA,
     Assembly,
     Revision,
     Schema,
@@ -179,18 +191,56 @@ def _policies_schema() -> Schema:
         "failure_threshold_percent": (0, 100, 0),
     }
     properties = {
-        **{name: {"enum": [*choice.now, None]} for name, choice in words.items()},
+        **{name: _word_schema(choice) for name, choice in words.items()},
         **{name: Whole(name, low, high, default).schema() for name, (low, high, default) in numbers.items()},
         "retry_on": nullable({"type": "array", "maxItems": 10, "items": {"enum": list(RETRIED)}}),
-        "waves": nullable(
-            {
-                "type": "object",
-                "properties": {"sizes": {"type": "array", "minItems": 1, "maxItems": MAX_WAVES, "items": _SIZE}},
-                "required": ["sizes"],
-            }
-        ),
+        "waves": nullable(_waves_schema()),
     }
     return closed_object(properties | _never(_NO_POLICIES))
+
+
+def _waves_schema() -> Schema:
+    words = {"promote": PROMOTES, "order_by": ORDERS}
+    properties: dict[str, Schema] = {
+        "sizes": {"type": "array", "minItems": 1, "maxItems": MAX_WAVES, "items": _SIZE},
+        "soak_seconds": Whole("soak_seconds", *SOAK_SECONDS, 0).schema(),
+        **{name: _word_schema(choice) for name, choice in words.items()},
+        "reversed": {"type": ["boolean", "null"], "default": False},
+        "canary": nullable(_canary_schema()),
+        "stop": nullable(_stop_schema()),
+    }
+    return closed_object(properties, required=("sizes",))
+
+
+def _canary_schema() -> Schema:
+    device = {"kind": {"const": "device"}, "device_id": UUID_SCHEMA}
+    by_filter = {"kind": {"const": "filter"}, "filter_id": number_of("filter_id").schema()}
+    targets = [closed_object(one, required=tuple(one)) for one in (device, by_filter)]
+    properties: dict[str, Schema] = {
+        "tag": {"type": ["string", "null"], "maxLength": MAX_TAG_CHARACTERS},
+        "targets": nullable({"type": "array", "items": {"anyOf": targets}}),
+        "if_none": _word_schema(IF_NONE),
+    }
+    return closed_object(properties)
+
+
+def _stop_schema() -> Schema:
+    bounds = {
+        "failed_percent": PERCENT,
+        "failed_count": COUNT,
+        "unreachable_percent": PERCENT,
+        "unreachable_count": COUNT,
+    }
+    properties: dict[str, Schema] = {
+        **{name: Whole(name, *lowest_and_highest).schema() for name, lowest_and_highest in bounds.items()},
+        "least_results": Whole("least_results", *COUNT, LEAST_RESULTS).schema(),
+        "cancel_running": {"type": ["boolean", "null"], "default": False},
+    }
+    return closed_object(properties)
+
+
+def _word_schema(choice: Choice) -> Schema:
+    return nullable({"enum": list(choice.now)})
 
 
 _SIZE: Final[Schema] = {

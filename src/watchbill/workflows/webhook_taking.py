@@ -28,6 +28,7 @@ from watchbill_wire import masking
 
 #: Of a body so much is kept.
 EXCERPT_BYTES: Final = 2048
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MINUTE: Final = timedelta(minutes=1)
 #: What strangers send is written down so often in a minute, and no oftener.
 _STRANGERS: Final = Limit("webhook_strangers", 30, _MINUTE)
@@ -62,7 +63,9 @@ class Taken:
 
 async def take(tx: AsyncConnection, delivery: Delivery, keys: KeyRing, now: datetime) -> Taken:
     """Launch what a delivery asks for, once. Nothing is written for who has no proof: that is `note_stranger`'s, afterwards."""
-    hook = await store.keeper(tx, public_id=delivery.public_id)
+    # Others cannot even be looked for, and take as long.
+    public_id = delivery.public_id if _ID.fullmatch(delivery.public_id) else "none"
+    hook = await store.keeper(tx, public_id=public_id)
     verdict = secrets.judge(hook, delivery.proof, delivery.body, keys, now)
     if hook is None or verdict.reason is not None:
         return Taken("unauthorized", hook.id if hook else None, reason=verdict.reason)

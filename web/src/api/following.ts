@@ -24,6 +24,7 @@ export const STALE: Readonly<Record<Kind, readonly Noun[]>> = {
   "window.changed": ["windows", "occurrences"],
   "outage.noticed": ["outages", "occurrences"],
   "outage.released": ["outages", "occurrences"],
+  "workflow.changed": ["workflowApprovals"],
   reset: [],
 };
 

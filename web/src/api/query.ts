@@ -37,6 +37,8 @@ export const NOUNS = [
   "waiting",
   "search",
   "customFields",
+  "workflowRuns",
+  "workflowApprovals",
 ] as const;
 export type Noun = (typeof NOUNS)[number];
 export const key = (noun: Noun, ...rest: readonly unknown[]): QueryKey => [noun, ...rest];

@@ -21,6 +21,7 @@ export const KINDS = [
   "window.changed",
   "outage.noticed",
   "outage.released",
+  "workflow.changed",
   "reset",
 ] as const;
 export type Kind = (typeof KINDS)[number];

@@ -27,8 +27,12 @@ export const paths = {
   away: (query?: Query) => withQuery("/away", query),
   search: (query?: Query) => withQuery("/search", query),
   assemblies: (query?: Query) => withQuery("/assemblies", query),
-  newAssembly: (query?: { from?: string }) => withQuery("/assemblies/new", query),
+  newAssembly: (query?: { from?: string; kind?: "workflow" }) => withQuery("/assemblies/new", query),
   assembly: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}`, query),
+  /** The runs of all workflows; of one of them by `workflowRuns`. */
+  allWorkflowRuns: (query?: Query) => withQuery("/workflow-runs", query),
+  workflowRuns: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}/runs`, query),
+  workflowRun: (runId: number, query?: Query) => withQuery(`/workflow-runs/${id(runId)}`, query),
   credentials: (query?: Query) => withQuery("/credentials", query),
   devices: (query?: Query) => withQuery("/devices", query),
   device: (deviceId: string, query?: Query) => withQuery(`/devices/${id(deviceId)}`, query),

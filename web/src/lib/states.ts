@@ -23,7 +23,8 @@ export interface StateMark {
     | "paused"
     | "due"
     | "done"
-    | "credential";
+    | "credential"
+    | "approval";
   tone: Tone;
 }
 
@@ -64,6 +65,9 @@ export const STATES: Readonly<Record<string, StateMark>> = {
   cancelled: mark("Cancelled", "cancelled", "idle"),
   skipped: mark("Skipped", "skipped", "idle"),
   lost: mark("Lost", "lost", "bad"),
+  // runs of workflows, and their nodes
+  queued: mark("Queued", "waiting", "idle"),
+  awaiting_approval: mark("Waits for approval", "approval", "warn"),
   // executions
   finished: mark("Finished", "done", "idle"),
   exited: mark("Exited", "done", "idle"),

@@ -10,9 +10,12 @@ import { ApprovalCards } from "@/features/approvals/ApprovalCards";
 import classes from "@/features/approvals/approvals.module.css";
 import { DecideDialog } from "@/features/approvals/DecideDialog";
 import { DecideManyDialog, machines } from "@/features/approvals/DecideManyDialog";
+import { WorkflowApprovals } from "@/features/workflow-run/WorkflowApprovals";
 import { paths } from "@/lib/paths";
+import { oneOfOr } from "@/lib/search-params";
 import { useUrlState } from "@/lib/url-state";
 import { useIsPhone } from "@/lib/use-is-phone";
+import { ApprovalTabs } from "@/pages/ApprovalTabs";
 import { AppLink } from "@/ui/AppLink";
 import { DataTable } from "@/ui/DataTable";
 import { EmptyState } from "@/ui/EmptyState";
@@ -26,8 +29,21 @@ interface Asked {
   approvals: readonly Approval[];
 }
 
-/** Inventory > Device Approvals: machines that ask to come in, and a person's yes or no. */
+const KINDS = { kind: oneOfOr(["devices", "workflows"] as const, "devices") };
+
+/** Inventory > Device Approvals: what asks for a person's yes or no: machines that want to come in, and workflows. */
 const ApprovalsPage = () => {
+  const [{ kind }] = useUrlState(KINDS);
+  return (
+    <>
+      <PageHeader title={kind === "workflows" ? "Workflow Approvals" : "Device Approvals"} />
+      <ApprovalTabs kind={kind} />
+      {kind === "workflows" ? <WorkflowApprovals /> : <DeviceApprovals />}
+    </>
+  );
+};
+
+const DeviceApprovals = () => {
   const [state, setState] = useUrlState(APPROVAL_FILTERS);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [asked, setAsked] = useState<Asked | null>(null);
@@ -56,7 +72,6 @@ const ApprovalsPage = () => {
   };
   return (
     <>
-      <PageHeader title="Device Approvals" />
       <SegmentedControl
         className={classes.tabs}
         size="xs"

@@ -6,10 +6,11 @@ import { useMay } from "@/api/session";
 import { ASSEMBLY_COLUMNS } from "@/features/assemblies/assembly-columns";
 import { ARCHIVED, ASSEMBLY_FILTERS, queryOf } from "@/features/assemblies/assembly-filters";
 import { AssemblyMenu } from "@/features/assemblies/AssemblyMenu";
-import { ANSIBLE, INTERPRETERS } from "@/features/assemblies/draft";
+import { ANSIBLE, INTERPRETERS, WORKFLOW } from "@/features/assemblies/draft";
 import { paths } from "@/lib/paths";
 import { readAll, useUrlState } from "@/lib/url-state";
 import { useColumns } from "@/lib/use-columns";
+import { isWorkflow, RunWorkflowAction } from "@/pages/RunWorkflow";
 import { AppLink } from "@/ui/AppLink";
 import { ColumnChoice } from "@/ui/ColumnChoice";
 import { DataTable } from "@/ui/DataTable";
@@ -18,7 +19,7 @@ import { FilterBar, FilterSelect } from "@/ui/FilterBar";
 import { Icon } from "@/ui/icons";
 import { PageHeader } from "@/ui/PageHeader";
 
-/** Automation > Assemblies: the scripts and playbooks that jobs run. */
+/** Automation > Assemblies: the scripts, playbooks and workflows that jobs run. */
 const AssembliesPage = () => {
   const [state, setState] = useUrlState(ASSEMBLY_FILTERS);
   const [columns, setColumns] = useColumns("assemblies", state.columns, (chosen) => setState({ columns: chosen }));
@@ -53,7 +54,7 @@ const AssembliesPage = () => {
     </EmptyState>
   ) : (
     <EmptyState icon="assembly" title="There is no assembly yet." action={create}>
-      An assembly is a script or a playbook with the variables that it needs. Jobs run assemblies.{" "}
+      An assembly is a script or a playbook with the variables that it needs, or a workflow of several. Jobs run assemblies.{" "}
       {may.allowed ? "Write the first one." : may.reason}
     </EmptyState>
   );
@@ -71,6 +72,14 @@ const AssembliesPage = () => {
                   </Button>
                 )}
               </FileButton>
+              <Button
+                component={AppLink}
+                to={paths.newAssembly({ kind: "workflow" })}
+                variant="default"
+                leftSection={<Icon name="workflow" size={14} />}
+              >
+                New Workflow
+              </Button>
               {create}
             </>
           )
@@ -86,7 +95,7 @@ const AssembliesPage = () => {
         <FilterSelect
           label="Any interpreter"
           value={state.interpreter}
-          options={[...INTERPRETERS, ANSIBLE]}
+          options={[...INTERPRETERS, ANSIBLE, WORKFLOW]}
           onChange={(interpreter) => setState({ interpreter })}
         />
         <FilterSelect
@@ -105,7 +114,12 @@ const AssembliesPage = () => {
         rowName={(one) => one.name}
         empty={empty}
         onOpen={(one) => open(one.id)}
-        actions={(one) => <AssemblyMenu assembly={one} reason={may.reason} />}
+        actions={(one) => (
+          <>
+            {isWorkflow(one) && <RunWorkflowAction workflow={one} />}
+            <AssemblyMenu assembly={one} reason={may.reason} />
+          </>
+        )}
       />
     </>
   );

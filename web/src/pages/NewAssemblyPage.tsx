@@ -6,16 +6,17 @@ import { useMay } from "@/api/session";
 import { AssemblyEditor } from "@/features/assemblies/AssemblyEditor";
 import { copyOf, newDraft } from "@/features/assemblies/draft";
 import { paths } from "@/lib/paths";
-import { text } from "@/lib/search-params";
+import { oneOf, text } from "@/lib/search-params";
 import { useUrlState } from "@/lib/url-state";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import { WithWorkflows } from "./workflow-parts";
 
-const STATE = { from: text() };
+const STATE = { from: text(), kind: oneOf(["workflow"]) };
 
 /** A new assembly; a copy of another one where the address says `from`. */
 const NewAssemblyPage = () => {
-  const [{ from }] = useUrlState(STATE);
+  const [{ from, kind }] = useUrlState(STATE);
   const may = useMay("assemblies:write");
   const navigate = useNavigate();
   const source = useQuery({ ...assemblyQuery(from), enabled: from !== "" });
@@ -31,13 +32,15 @@ const NewAssemblyPage = () => {
       </>
     );
   return (
-    <AssemblyEditor
-      key={from}
-      saved={null}
-      initial={source.data && from ? copyOf(source.data) : newDraft()}
-      refused={may.reason}
-      onMade={(made) => void navigate({ to: paths.assembly(made.id), ignoreBlocker: true, replace: true })}
-    />
+    <WithWorkflows>
+      <AssemblyEditor
+        key={`${from} ${kind ?? ""}`}
+        saved={null}
+        initial={source.data && from ? copyOf(source.data) : newDraft(kind ?? "script")}
+        refused={may.reason}
+        onMade={(made) => void navigate({ to: paths.assembly(made.id), ignoreBlocker: true, replace: true })}
+      />
+    </WithWorkflows>
   );
 };
 

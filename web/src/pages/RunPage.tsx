@@ -9,6 +9,7 @@ import { useUrlState } from "@/lib/url-state";
 import { JobFrame } from "@/pages/JobFrame";
 import { OnboardingView } from "@/pages/OnboardingView";
 import { RunView } from "@/pages/RunView";
+import { WorkflowOccurrence } from "@/pages/WorkflowOccurrence";
 import { EmptyState } from "@/ui/EmptyState";
 import { PageHeader } from "@/ui/PageHeader";
 import { ProblemAlert } from "@/ui/ProblemAlert";
@@ -30,6 +31,8 @@ const RunPage = () => {
       </>
     );
   if (one.data && job.data.job_kind === "onboarding") return <OnboardingView key={one.data.id} job={job.data} one={one.data} />;
+  const workflow = one.data?.runs.find((run) => run.kind === "workflow");
+  if (one.data && workflow) return <WorkflowOccurrence job={job.data} one={one.data} runId={workflow.id} />;
   if (one.data) return <RunView key={one.data.id} job={job.data} one={one.data} state={state} setState={setState} />;
   return (
     <JobFrame job={job.data} tab="run">

@@ -6344,7 +6344,7 @@ export interface components {
         JobBody: {
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**
@@ -6465,7 +6465,9 @@ export interface components {
         };
         /**
          * JobComponent
-         * @description One script or playbook with its variables, or the workflow that is launched, with its parameters. A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
+         * @description One script or playbook with its variables, or the workflow that is launched, with its parameters.
+         *
+         *     A secret is given as a text, shown as `{"is_set": true}`, and kept by sending that.
          */
         JobComponent: {
             /**
@@ -6525,7 +6527,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6760,7 +6762,7 @@ export interface components {
             allowed_actions: components["schemas"]["JobAction"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /** Created At */
@@ -6870,7 +6872,7 @@ export interface components {
             changes: components["schemas"]["JobChange"][];
             /**
              * Components
-             * @description scripts or playbooks, run in order on each device; or a workflow alone; of an onboarding job its one component
+             * @description scripts or playbooks, run in order on each device; the one workflow that is launched; the one of onboarding
              */
             components: (components["schemas"]["JobComponent"] | components["schemas"]["OnboardingComponent"])[];
             /**

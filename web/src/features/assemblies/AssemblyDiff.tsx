@@ -1,8 +1,10 @@
-import { Stack, Text } from "@mantine/core";
+import { Loader, Stack, Text } from "@mantine/core";
+import { Suspense } from "react";
 import type { AssemblyBody } from "@/api/assemblies";
 import { languageOf } from "@/ui/code-language";
 import { DiffView } from "@/ui/DiffView";
 import { settingsText } from "./in-words";
+import { useWorkflowParts } from "./workflow-parts";
 
 interface AssemblyDiffProps {
   before: AssemblyBody;
@@ -15,10 +17,13 @@ export const AssemblyDiff = ({ before, after, labels }: AssemblyDiffProps) => {
   const [old, now] = [settingsText(before), settingsText(after)];
   const what = after.kind === "playbook" ? "Playbook" : "Script";
   const isScript = before.content !== after.content;
-  if (!isScript && old === now) return <Text c="dimmed">These two hold the same.</Text>;
+  const isGraph = after.kind === "workflow" && JSON.stringify(before.workflow) !== JSON.stringify(after.workflow);
+  if (!isScript && !isGraph && old === now) return <Text c="dimmed">These two hold the same.</Text>;
   return (
     <Stack gap="sm">
-      {isScript ? (
+      {after.kind === "workflow" ? (
+        isGraph && <GraphDiff {...{ before, after, labels }} />
+      ) : isScript ? (
         <section aria-label={`Differences of the ${what.toLowerCase()}`}>
           <DiffView
             before={before.content}
@@ -45,5 +50,14 @@ export const AssemblyDiff = ({ before, after, labels }: AssemblyDiffProps) => {
         </section>
       )}
     </Stack>
+  );
+};
+
+const GraphDiff = ({ before, after, labels }: AssemblyDiffProps) => {
+  const { Diff } = useWorkflowParts();
+  return (
+    <Suspense fallback={<Loader size="sm" aria-label="Loading the comparison" />}>
+      <Diff before={before.workflow} after={after.workflow} labels={labels} />
+    </Suspense>
   );
 };

@@ -19,6 +19,7 @@ import { type Compared, RevisionsPanel } from "./RevisionsPanel";
 import { SaveDialog } from "./SaveDialog";
 import { UsageList } from "./UsagePanel";
 import { useDraft } from "./use-draft";
+import { WorkflowForm } from "./WorkflowForm";
 
 export type Tab = "edit" | "revisions" | "jobs";
 
@@ -35,6 +36,12 @@ interface AssemblyEditorProps {
   onMade?: (made: Assembly) => void;
 }
 
+const KIND_NAMES = { script: "Script", playbook: "Playbook", workflow: "Workflow" } as const;
+const ABOUT = {
+  script: "A script or a playbook, and what it needs to know.",
+  playbook: "A script or a playbook, and what it needs to know.",
+  workflow: "Steps that follow one another, on the devices that each of them is wired to.",
+} as const;
 const NOTHING: Compared = { from: null, to: null };
 
 /** An assembly: written, saved as revisions, compared, and seen in the jobs that run it. */
@@ -90,13 +97,18 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
       {saved && <AssemblyMenu assembly={saved} reason={refused} />}
     </>
   );
-  const form = (
+  const errorOf = refusedAt(save.error);
+  const refusals = save.error?.errors ?? [];
+  const isWorkflow = edit.draft.kind === "workflow";
+  const form = isWorkflow ? (
+    <WorkflowForm {...{ draft: edit.draft, saved, isReadOnly, errorOf }} refused={refusals} onChange={edit.set} />
+  ) : (
     <AssemblyForm
       draft={edit.draft}
       saved={saved}
       isReadOnly={isReadOnly}
-      errorOf={refusedAt(save.error)}
-      refused={save.error?.errors ?? []}
+      errorOf={errorOf}
+      refused={refusals}
       onChange={edit.set}
       beside={saved && <UsedBy usage={usage.data} onAll={() => onTab?.("jobs")} />}
     />
@@ -105,13 +117,17 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
     <>
       <LeaveGuard isDirty={edit.isDirty && !isReadOnly} what={edit.draft.name || "The new assembly"} />
       <div className={classes.head}>
-        <PageHeader title={saved?.name ?? "New Assembly"} beside={saved && <Marks saved={saved} />} actions={actions}>
+        <PageHeader
+          title={saved?.name ?? (isWorkflow ? "New Workflow" : "New Assembly")}
+          beside={saved && <Marks saved={saved} />}
+          actions={actions}
+        >
           {saved ? (
             <>
               Saved <Instant at={saved.updated_at} show="relative" /> by {saved.updated_by ?? "the Engine"}
             </>
           ) : (
-            "A script or a playbook, and what it needs to know."
+            ABOUT[edit.draft.kind]
           )}
         </PageHeader>
       </div>
@@ -135,11 +151,11 @@ export const AssemblyEditor = (props: AssemblyEditorProps) => {
         <Tabs value={tab} onChange={(next) => onTab?.(next === "revisions" || next === "jobs" ? next : "edit")}>
           <Tabs.List mb="md">
             <Tabs.Tab value="edit">
-              {saved.kind === "playbook" ? "Playbook" : "Script"}
+              {KIND_NAMES[saved.kind]}
               {edit.isDirty ? " · changed" : ""}
             </Tabs.Tab>
             <Tabs.Tab value="revisions">Revisions · {saved.revision}</Tabs.Tab>
-            <Tabs.Tab value="jobs">Jobs{usage.data ? ` · ${usage.data.jobs.length + usage.data.unseen_jobs}` : ""}</Tabs.Tab>
+            <Tabs.Tab value="jobs">Jobs{usage.data ? ` · ${usage.data.jobs.length + usage.data.unseen_jobs + usage.data.workflows.length}` : ""}</Tabs.Tab>
           </Tabs.List>
           <Tabs.Panel value="edit">{form}</Tabs.Panel>
           <Tabs.Panel value="revisions">
@@ -200,7 +216,7 @@ const Marks = ({ saved }: { saved: Assembly }) => (
 
 type Usage = Parameters<typeof UsageList>[0]["usage"];
 
-const isUsed = (usage: Usage): boolean => usage.jobs.length + usage.unseen_jobs > 0;
+const isUsed = (usage: Usage): boolean => usage.jobs.length + usage.unseen_jobs + (usage.workflows?.length ?? 0) > 0;
 
 const Users = ({ usage }: { usage: Usage }) =>
   isUsed(usage) ? (

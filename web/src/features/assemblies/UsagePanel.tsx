@@ -7,10 +7,13 @@ import { countOf, revisionsInWords } from "./in-words";
 
 export const unseenInWords = (number: number): string => `${countOf(number, "job")} of sites that you do not see`;
 
-/** The jobs that an assembly is part of, and which revision each runs. */
-export const UsageList = ({ usage, most }: { usage: AssemblyUsage; most?: number }) => {
+type Used = Pick<AssemblyUsage, "jobs" | "unseen_jobs"> & Partial<Pick<AssemblyUsage, "workflows">>;
+
+/** The jobs and workflows that an assembly is part of, and which revision each runs. */
+export const UsageList = ({ usage, most }: { usage: Used; most?: number }) => {
   const shown = usage.jobs.slice(0, most);
   const rest = usage.jobs.length - shown.length;
+  const workflows = usage.workflows ?? [];
   return (
     <ul className={classes.list}>
       {shown.map((job) => (
@@ -20,6 +23,14 @@ export const UsageList = ({ usage, most }: { usage: AssemblyUsage; most?: number
           </AppLink>
           <StateBadge state={job.state} />
           <span className={classes.dim}>{revisionsInWords(job.revisions)}</span>
+        </li>
+      ))}
+      {workflows.map((one) => (
+        <li key={one.id}>
+          <AppLink to={paths.assembly(one.id)} className={classes.link}>
+            {one.name}
+          </AppLink>
+          <span className={classes.dim}>a workflow, {revisionsInWords(one.revisions)}</span>
         </li>
       ))}
       {rest > 0 && <li className={classes.dim}>and {countOf(rest, "job")} more</li>}

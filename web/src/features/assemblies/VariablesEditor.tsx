@@ -17,6 +17,21 @@ const TYPES: readonly { value: DeclaredVariable["type"]; label: string }[] = [
 const WHERE: Readonly<Record<AssemblyKind, string>> = {
   script: "in the script’s environment",
   playbook: "a variable of each host",
+  workflow: "a parameter of expressions",
+};
+
+const SAID: Readonly<Record<AssemblyKind, { one: string; many: string }>> = {
+  script: { one: "variable", many: "Variables" },
+  playbook: { one: "variable", many: "Variables" },
+  workflow: { one: "parameter", many: "Parameters" },
+};
+
+const aboutThem = (kind: AssemblyKind, number: number): string => {
+  if (kind === "workflow")
+    return "Expressions call them parameters.NAME. What may be asked for is given by who runs it, by a job or by a webhook; else the default counts. Secrets are no parameters: keep them as variables of the Engine.";
+  return number === 0
+    ? `It declares none. A declared variable is ${WHERE[kind]} under its name; a job, a device, its site or everything gives its value.`
+    : `They are ${WHERE[kind]} under these names. A value of the job goes before that of the device, of its site, of everything, and the default here.`;
 };
 
 type ErrorOf = (field: string) => string | undefined;
@@ -31,27 +46,24 @@ interface VariablesEditorProps {
 
 /** The variables that a script declares: what a job asks for before it runs the script. */
 export const VariablesEditor = ({ kind, variables, isReadOnly, errorOf, onChange }: VariablesEditorProps) => (
-  <section className={`wb-panel ${classes.section}`} aria-label="Variables">
+  <section className={`wb-panel ${classes.section}`} aria-label={SAID[kind].many}>
     <div className={classes.sectionHead}>
-      <h2>Variables</h2>
+      <h2>{SAID[kind].many}</h2>
       {!isReadOnly && (
         <Button
           variant="default"
           leftSection={<Icon name="add" size={14} />}
           onClick={() => onChange([...variables, newVariable()])}
         >
-          Add variable
+          Add {SAID[kind].one}
         </Button>
       )}
     </div>
-    <p className={classes.hint}>
-      {variables.length === 0
-        ? `It declares none. A declared variable is ${WHERE[kind]} under its name; a job, a device, its site or everything gives its value.`
-        : `They are ${WHERE[kind]} under these names. A value of the job goes before that of the device, of its site, of everything, and the default here.`}
-    </p>
+    <p className={classes.hint}>{aboutThem(kind, variables.length)}</p>
     {variables.map((one, place) => (
       <VariableRow
         key={one.key}
+        kind={kind}
         variable={one}
         isReadOnly={isReadOnly}
         errorOf={(field) => errorOf(`variables.${place}.${field}`)}
@@ -63,6 +75,7 @@ export const VariablesEditor = ({ kind, variables, isReadOnly, errorOf, onChange
 );
 
 interface VariableRowProps {
+  kind: AssemblyKind;
   variable: DraftVariable;
   isReadOnly: boolean;
   errorOf: ErrorOf;
@@ -70,7 +83,7 @@ interface VariableRowProps {
   onRemove: () => void;
 }
 
-const VariableRow = ({ variable, isReadOnly, errorOf, onChange, onRemove }: VariableRowProps) => {
+const VariableRow = ({ kind, variable, isReadOnly, errorOf, onChange, onRemove }: VariableRowProps) => {
   const set = (patch: Partial<DraftVariable>): void => onChange({ ...variable, ...patch });
   const name = variable.name || "the new variable";
   return (
@@ -86,7 +99,7 @@ const VariableRow = ({ variable, isReadOnly, errorOf, onChange, onRemove }: Vari
       />
       <Select
         label="Type"
-        data={[...TYPES]}
+        data={TYPES.filter((one) => kind !== "workflow" || one.value !== "secret" || variable.type === "secret")}
         value={variable.type}
         error={errorOf("type")}
         readOnly={isReadOnly}
@@ -127,6 +140,16 @@ const VariableRow = ({ variable, isReadOnly, errorOf, onChange, onRemove }: Vari
           error={errorOf("choices")}
           readOnly={isReadOnly}
           onChange={(choices) => set({ choices })}
+        />
+      )}
+      {kind === "workflow" && (
+        <Checkbox
+          className={classes.wide}
+          size="sm"
+          label="Whoever runs it, or a job, may set it"
+          checked={variable.promptable}
+          disabled={isReadOnly}
+          onChange={(event) => set({ promptable: event.currentTarget.checked })}
         />
       )}
       <TextInput

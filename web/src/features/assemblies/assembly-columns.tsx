@@ -27,7 +27,7 @@ const NameCell = ({ one }: { one: AssemblyItem }) => (
 export const ASSEMBLY_COLUMNS: readonly Column<AssemblyItem>[] = [
   { id: "name", header: "Assembly", width: 230, grow: true, fixed: true, phone: "title", cell: (one) => <NameCell one={one} /> },
   { id: "kind", header: "Kind", width: 80, extra: true, phone: "hidden", cell: (one) => one.kind },
-  { id: "interpreter", header: "Interpreter", width: 132, cell: (one) => interpreterName(one.interpreter) },
+  { id: "interpreter", header: "Interpreter", width: 132, cell: (one) => interpreterName(one.interpreter, one.kind) },
   {
     id: "used_by_jobs",
     header: "Used by",

@@ -12,11 +12,13 @@ import type {
 
 export type Default = DeclaredVariable["default"];
 
-export interface DraftVariable extends Omit<DeclaredVariable, "choices" | "default"> {
+export interface DraftVariable extends Omit<DeclaredVariable, "choices" | "default" | "promptable"> {
   /** Its identity while rows come and go. */
   key: number;
   default: Exclude<Default, undefined>;
   choices: string[];
+  /** Of a workflow: whether a job or a launch may set it. */
+  promptable: boolean;
 }
 
 export interface Draft {
@@ -33,12 +35,40 @@ export interface Draft {
   files: AssemblyFile[];
   /** Of a playbook. */
   collections: Collection[];
+  /** Of a workflow: its graph. */
+  workflow: unknown;
   /** What was written here in files of a playbook, by their paths: stored before the next save. */
   texts: Readonly<Record<string, string>>;
 }
 
 /** What runs a playbook, where an interpreter runs a script. */
 export const ANSIBLE = { value: "ansible", label: "Ansible (playbook)" } as const;
+
+/** And a workflow. */
+export const WORKFLOW = { value: "workflow", label: "Workflow" } as const;
+
+/** What a new workflow begins with: a start by hand. */
+const FIRST_WORKFLOW = {
+  schema: 1,
+  max_parallel: null,
+  time_limit_seconds: 604_800,
+  concurrency: "skip",
+  nodes: [
+    {
+      id: "start",
+      type: "trigger_manual",
+      name: "Start",
+      settings: {},
+      x: 0,
+      y: 0,
+      time_limit_seconds: null,
+      retries: 0,
+      retry_delay_seconds: 60,
+      on_error: "stop",
+    },
+  ],
+  edges: [],
+};
 
 /** What a new playbook begins with. */
 export const FIRST_PLAY = `---
@@ -58,16 +88,20 @@ export const INTERPRETERS: readonly { value: Interpreter; label: string }[] = [
 ];
 
 /** What runs an assembly; a playbook has no interpreter. */
-export const interpreterName = (interpreter: string | null | undefined): string =>
-  interpreter ? (INTERPRETERS.find((one) => one.value === interpreter)?.label ?? interpreter) : ANSIBLE.label;
+export const interpreterName = (interpreter: string | null | undefined, kind: AssemblyKind = "playbook"): string =>
+  kind === "workflow"
+    ? WORKFLOW.label
+    : interpreter
+      ? (INTERPRETERS.find((one) => one.value === interpreter)?.label ?? interpreter)
+      : ANSIBLE.label;
 
 let lastKey = 0;
 const nextKey = (): number => (lastKey += 1);
 
-export const newDraft = (): Draft => ({
+export const newDraft = (kind: AssemblyKind = "script"): Draft => ({
   name: "",
   description: "",
-  kind: "script",
+  kind,
   interpreter: "bash",
   content: "",
   variables: [],
@@ -75,6 +109,7 @@ export const newDraft = (): Draft => ({
   warning_exit_codes: [],
   files: [],
   collections: [],
+  workflow: kind === "workflow" ? FIRST_WORKFLOW : null,
   texts: {},
 });
 
@@ -86,6 +121,7 @@ export const newVariable = (): DraftVariable => ({
   default: null,
   choices: [],
   description: "",
+  promptable: true,
 });
 
 export const draftOf = (saved: AssemblyBody): Draft => ({
@@ -102,25 +138,24 @@ export const draftOf = (saved: AssemblyBody): Draft => ({
     default: one.default ?? null,
     choices: [...(one.choices ?? [])],
     description: one.description,
+    promptable: one.promptable ?? true,
   })),
   time_limit_seconds: saved.time_limit_seconds,
   warning_exit_codes: (saved.warning_exit_codes ?? []).map(String),
   files: [...(saved.files ?? [])],
   collections: [...(saved.collections ?? [])],
+  workflow: saved.workflow ?? null,
   texts: {},
 });
 
 /** A copy that is to be saved under a name of its own. */
 export const copyOf = (saved: Assembly): Draft => ({ ...draftOf(saved), name: `${saved.name} (copy)`.slice(-200) });
 
-const bodyOfVariable = ({ name, type, required, default: value, choices, description }: DraftVariable): DeclaredVariable => ({
-  name,
-  type,
-  required,
-  default: value,
-  choices: type === "choice" ? choices : [],
-  description,
-});
+const bodyOfVariable = (one: DraftVariable, kind: AssemblyKind): DeclaredVariable => {
+  const { name, type, required, default: value, choices, description, promptable } = one;
+  const declared = { name, type, required, default: value, choices: type === "choice" ? choices : [], description };
+  return kind === "workflow" ? { ...declared, promptable } : declared;
+};
 
 /** What is sent. Whether it is right, the Engine says. */
 export const bodyOf = (draft: Draft): AssemblyBody => ({
@@ -128,12 +163,13 @@ export const bodyOf = (draft: Draft): AssemblyBody => ({
   description: draft.description,
   kind: draft.kind,
   interpreter: draft.kind === "script" ? draft.interpreter : null,
-  content: draft.content,
-  variables: draft.variables.map(bodyOfVariable),
+  content: draft.kind === "workflow" ? "" : draft.content,
+  variables: draft.variables.map((one) => bodyOfVariable(one, draft.kind)),
   time_limit_seconds: Number(draft.time_limit_seconds),
   warning_exit_codes: draft.kind === "script" ? draft.warning_exit_codes.map(Number).sort((one, other) => one - other) : [],
   files: draft.files,
   collections: draft.kind === "playbook" ? draft.collections : [],
+  ...(draft.kind === "workflow" ? { workflow: draft.workflow as AssemblyBody["workflow"] } : {}),
 });
 
 export const isSame = (one: Draft, other: Draft): boolean =>

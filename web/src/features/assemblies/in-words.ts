@@ -7,20 +7,26 @@ import { ANSIBLE, interpreterName } from "./draft";
 export const settingsText = (one: Omit<AssemblyBody, "content">): string =>
   [
     `name: ${one.name}`,
-    one.kind === "playbook" ? `run by: ${ANSIBLE.label}` : `interpreter: ${interpreterName(one.interpreter)}`,
-    `time limit: ${duration(one.time_limit_seconds)}`,
-    ...(one.kind === "playbook" ? [] : [`warning exit codes: ${one.warning_exit_codes?.join(", ") || "none"}`]),
+    ...howItRuns(one),
+    ...(one.kind !== "script" ? [] : [`warning exit codes: ${one.warning_exit_codes?.join(", ") || "none"}`]),
     ...(one.collections ?? []).map((each) => `collection ${each.name}: ${each.version}`),
     ...(one.description ? one.description.split("\n").map((line) => `description: ${line}`) : []),
     ...(one.variables ?? []).map((variable) => `variable ${variable.name}: ${variableInWords(variable)}`),
     ...(one.files ?? []).map((file) => `file ${file.name}: ${bytes(file.size)}, SHA-256 ${file.sha256}`),
   ].join("\n");
 
+const howItRuns = (one: Omit<AssemblyBody, "content">): string[] => {
+  if (one.kind === "workflow") return [];
+  const by = one.kind === "playbook" ? `run by: ${ANSIBLE.label}` : `interpreter: ${interpreterName(one.interpreter)}`;
+  return [by, `time limit: ${duration(one.time_limit_seconds)}`];
+};
+
 export const variableInWords = (one: DeclaredVariable): string =>
   [
     one.type,
     ...(one.choices?.length ? [`one of ${one.choices.join(", ")}`] : []),
     one.required ? "required" : "optional",
+    ...(one.promptable === false ? ["set by the workflow alone"] : []),
     ...(one.default === null || one.default === undefined ? [] : [`default ${JSON.stringify(one.default)}`]),
     ...(one.description ? [one.description] : []),
   ].join(" · ");
@@ -42,6 +48,7 @@ const PARTS: readonly (readonly [string, (one: AssemblyBody) => unknown])[] = [
   ["interpreter", (one) => one.interpreter],
   ["script", (one) => (one.kind === "script" ? one.content : "")],
   ["playbook", (one) => (one.kind === "playbook" ? one.content : "")],
+  ["graph", (one) => one.workflow ?? null],
   ["collections", (one) => one.collections ?? []],
   ["variables", (one) => one.variables ?? []],
   ["time limit", (one) => one.time_limit_seconds],

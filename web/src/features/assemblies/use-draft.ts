@@ -6,7 +6,7 @@ import { type Draft, draftOf, isSame, newDraft } from "./draft";
 export const useDraft = (saved: Assembly | null, initial: Draft) => {
   const [base, setBase] = useState(saved);
   const [draft, setDraft] = useState(initial);
-  const clean = useMemo(() => (base ? draftOf(base) : newDraft()), [base]);
+  const clean = useMemo(() => (base ? draftOf(base) : newDraft(initial.kind)), [base, initial.kind]);
   const isDirty = !isSame(draft, clean);
   const isOld = saved !== null && base !== null && saved.revision > base.revision;
   const take = (other: Assembly): void => {
