@@ -268,7 +268,10 @@ class MembershipDiff(Model):
 
 
 class ExecutionWithJob(ExecutionReply):
-    """`component_name`: the assembly that ran, as it was called then. `verdict`: what the checks of the job found on the device."""
+    """`component_name`: the assembly that ran, as it was called then. `verdict`: what the checks of the job found on the device.
+
+    `workflow_id`: the workflow that it was a node of; its name is the `job_name` then, and there is no such job to be read.
+    """
 
     job_id: int
     job_name: str
@@ -276,6 +279,7 @@ class ExecutionWithJob(ExecutionReply):
     run_id: int
     verdict: Literal["compliant", "fixed", "still_wrong"] | None
     component_name: str | None
+    workflow_id: UUID | None
 
 
 class RerunCounts(Model):
@@ -379,7 +383,7 @@ def execution_reply(one: Execution) -> ExecutionReply:
 
 
 def execution_with_job(one: Ran) -> ExecutionWithJob:
-    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "verdict", "component_name")}
+    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "verdict", "component_name", "workflow_id")}
     return ExecutionWithJob(**execution_reply(one.execution).model_dump(), run_id=one.execution.run_id, **same)
 
 

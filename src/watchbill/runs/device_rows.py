@@ -146,6 +146,8 @@ class Ran:
     #: What the checks of its target found; None where there were none, or they have not ended.
     verdict: str | None
     component_name: str | None
+    #: The workflow that it was a node of: the job is none that anybody saved then.
+    workflow_id: uuid.UUID | None
 
 
 def _of_component(name: str) -> ColumnElement[Any]:
@@ -399,7 +401,8 @@ async def executions_on(
     """What ran on a device, newest first."""
     table = executions.c
     component_name = func.jsonb_extract_path_text(runs.c.components, cast(table.component, Text), "name")
-    of_target = (run_targets.c.verdict, component_name)
+    workflow = case((jobs.c.job_kind == "workflow", jobs.c.workflow_id))
+    of_target = (run_targets.c.verdict, component_name, workflow.label("workflow_id"))
     query = (
         select(*_JUDGED, table.dispatched_at, runs.c.job_id, jobs.c.name, runs.c.occurrence_id, *of_target)
         .select_from(_WITH_RUN)
@@ -417,7 +420,7 @@ async def executions_on(
         )
     rows = (await tx.execute(query.order_by(table.dispatched_at.desc(), table.id).limit(limit + 1))).all()
     page = page_of(rows, limit, lambda row: (row.dispatched_at.isoformat(), str(row.id)))
-    return page.map(lambda row: Ran(_execution(row), *row[-5:]))
+    return page.map(lambda row: Ran(_execution(row), *row[-6:]))
 
 
 async def devices_in(

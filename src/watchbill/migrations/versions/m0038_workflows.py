@@ -18,12 +18,13 @@ ALTER TABLE jobs ADD COLUMN workflow_id uuid REFERENCES assemblies,
 CREATE INDEX jobs_workflow ON jobs (workflow_id) WHERE workflow_id IS NOT NULL;
 CREATE UNIQUE INDEX jobs_own_of_workflow ON jobs (workflow_id) WHERE job_kind = 'workflow';
 
--- As in 0016, and a workflow may reach every site that its job may.
+-- As in 0024, and a workflow may reach every site that its job may.
 CREATE OR REPLACE VIEW job_reach AS
-SELECT t.job_id, coalesce(d.site_id, 0) AS site_id
-FROM job_targets t JOIN devices d ON d.id = t.device_id
-WHERE NOT t.is_exclusion AND NOT EXISTS (
-  SELECT FROM job_targets x WHERE x.job_id = t.job_id AND x.is_exclusion AND (x.device_id = t.device_id OR x.site_id = d.site_id))
+SELECT t.job_id, t.at_site AS site_id
+FROM job_targets t
+WHERE t.at_site IS NOT NULL
+  AND NOT EXISTS (SELECT FROM job_targets x WHERE x.is_exclusion AND x.job_id = t.job_id AND x.device_id = t.device_id)
+  AND NOT EXISTS (SELECT FROM job_targets x WHERE x.is_exclusion AND x.job_id = t.job_id AND x.site_id = t.at_site)
 UNION ALL
 SELECT t.job_id, t.site_id FROM job_targets t
 WHERE t.site_id IS NOT NULL AND NOT t.is_exclusion AND NOT EXISTS (
