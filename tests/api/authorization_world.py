@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from tests.api.authorization_addresses import look
 from tests.api.conftest import BASE_URL, Connect
+from tests.api.hooks import hooked, placed_hook
 from tests.factories import people, places
 from tests.factories.machines import Machine
 from watchbill import identity, notifications, runs, views, vpn
@@ -43,7 +44,7 @@ DENIED = frozenset({Permission.RUN_AS_SYSTEM, Permission.ASSEMBLIES_WRITE})
 #: Ids of each table begin far from those of others.
 _FIRST = {"sites": 4_100_001, "jobs": 4_200_001, "windows": 4_300_001, "operators": 4_400_001, "api_tokens": 4_500_001,
           "run_targets": 4_600_001, "onboarding_targets": 4_650_001, "outages": 4_700_001, "device_filters": 4_800_001,
-          "credentials": 5_400_001, "notification_channels": 5_100_001, "notification_rules": 5_200_001, "notifications": 5_300_001}  # fmt: skip
+          "credentials": 5_400_001, "notification_channels": 5_100_001, "notification_rules": 5_200_001, "notifications": 5_300_001, "webhooks": 5_500_001}  # fmt: skip
 HIDDEN_NAME = "zqzq"
 #: Whom the credential of the own site signs in as.
 OWN_LOGIN = "login-value-own"
@@ -95,6 +96,9 @@ class Things:
     looking_id: int | None = None
     address_id: int | None = None
     enrolment_id: str | None = None
+    #: A workflow that everybody sees, and a webhook of it: of the site of this side, the shared one for every site.
+    hooked_id: str | None = None
+    webhook_id: int | None = None
 
     def ids(self) -> set[str]:
         return {str(getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) is not None}
@@ -256,6 +260,7 @@ class _Maker:
             "outage_id": await self._outage(),
             "field_id": field_id,
         }
+        hooked_id = (await self.post("/api/assemblies", hooked()))["id"]
         own = await self._enrolled(anonymous, self.own_site, "crane")
         foreign = await self._enrolled(anonymous, self.foreign_site, f"{HIDDEN_NAME}-lamp")
         loner = await self._loner()
@@ -283,6 +288,7 @@ class _Maker:
                 variable_name=called,
                 **shared_by_all,
                 **await look(self, called, known.site_id),
+                **await placed_hook(self, hooked_id, called, known.site_id),
                 **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")},
             )
         nothing = str(uuid.UUID(int=2**127))
@@ -422,7 +428,7 @@ class _Maker:
     async def hidden(self) -> set[str]:
         """Ids of what is foreign or siteless: also of its targets and executions within what is shared."""
         names = ("site_id", "device_id", "job_id", "occurrence", "held", "run_id", "execution_id", "window_id", "filter_id", "approval_id",
-                 "channel_id", "rule_id", "notification_id", "credential_id", "looking_id", "address_id")  # fmt: skip
+                 "channel_id", "rule_id", "notification_id", "credential_id", "looking_id", "address_id", "webhook_id")  # fmt: skip
         found = {str(getattr(self.sides[side], name)) for side in ("foreign", "siteless") for name in names} - {"None"}
         query = text("""
             SELECT t.id::text FROM run_targets t WHERE t.site_id <> :own UNION ALL

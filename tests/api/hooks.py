@@ -4,12 +4,17 @@ import hashlib
 import hmac
 import json
 import time
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from tests.api.workflow_graphs import create, document, edge, node
+from watchbill import workflows
+from watchbill.identity import ENGINE, SiteScope
+from watchbill.workflows import WebhookDraft
 
 PARAMETERS = [
     {"name": "host", "type": "string", "required": True},
@@ -29,11 +34,11 @@ BODY = {"alert": {"labels": {"host": "web-1"}, "levels": [7, 8], "urgent": True}
 def hooked(*, name: str = "On alert", concurrency: str = "allow", **changes: Any) -> dict[str, Any]:
     """A workflow that begins by a webhook, and waits for a moment."""
     made = document(
-        node("hook", "trigger_webhook", payload=PAYLOAD),
+        node("hook", "trigger_webhook", payload=deepcopy(PAYLOAD)),
         node("pause", "wait", **{"for": "duration", "seconds": 5}),
         edges=[edge("hook.out", "pause.in"), edge("start.out", "pause.in"), edge("nightly.out", "pause.in")],
         name=name,
-        variables=PARAMETERS,
+        variables=deepcopy(PARAMETERS),
         **changes,
     )
     made["workflow"]["concurrency"] = concurrency
@@ -94,3 +99,13 @@ async def deliveries(client: httpx.AsyncClient, hook: dict[str, Any]) -> list[An
     assert reply.status_code == 200, reply.text
     items: list[Any] = reply.json()["items"]
     return items
+
+
+async def placed_hook(maker: Any, workflow_id: str, name: str, site_id: int | None) -> dict[str, Any]:
+    """A webhook of whoever sees one site only, or every site where none is named; for the authorization matrix."""
+    sites = None if site_id is None else frozenset({site_id})
+    draft = WebhookDraft(name, enabled=True, mode="hmac", rate_per_minute=60)
+    async with maker.deps.db.begin() as tx:
+        actor, now = replace(ENGINE, scope=SiteScope(sites)), await maker.deps.clock.now(tx)
+        made = await workflows.create_webhook(tx, actor, UUID(workflow_id), draft, keys=maker.deps.keys, now=now)
+    return {"hooked_id": workflow_id, "webhook_id": made.webhook.id}

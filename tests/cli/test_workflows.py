@@ -59,6 +59,7 @@ def test_what_is_wrong_with_a_file_is_told(signed_in: Watchbill, unique: str, tm
     assert len(done.out.splitlines()) >= 2
 
 
+@pytest.mark.timeout(180)
 def test_a_run_is_started_with_typed_values_watched_and_stopped(
     signed_in: Watchbill, saved: str, scheduler: None
 ) -> None:
@@ -113,6 +114,7 @@ def test_the_example_of_the_documentation_launches_a_run(signed_in: Watchbill, s
     assert str(run) in signed_in("workflows", "webhooks", "deliveries", saved, "docs").out
 
 
+@pytest.mark.timeout(180)
 def test_a_decision_is_taken_from_the_command_line(
     signed_in: Watchbill, unique: str, tmp_path: Path, scheduler: None
 ) -> None:

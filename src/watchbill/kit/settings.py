@@ -251,7 +251,7 @@ class Settings:
     webhook_private: Literal["on", "off"] = _setting(
         "off",
         _one_of("on", "off"),
-        "Whether webhooks may go to addresses that are not public: this host, its networks.",
+        "Whether webhooks and requests of workflows may go to addresses that are not public: this host, its networks.",
     )
     outbound_heartbeat_url: str | None = _setting(
         None,
