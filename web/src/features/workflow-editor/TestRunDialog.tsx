@@ -5,7 +5,9 @@ import type { AssemblyBody, DeclaredVariable } from "@/api/assemblies";
 import { useTestRun } from "@/api/workflow-editor";
 import { paths } from "@/lib/paths";
 import { refusedAt } from "@/lib/refusals";
+import { AppLink } from "@/ui/AppLink";
 import { ProblemAlert } from "@/ui/ProblemAlert";
+import classes from "./editor.module.css";
 import { Literal } from "./forms/ValuesForm";
 
 export type DevicePickerType = ComponentType<{
@@ -28,7 +30,8 @@ export const TestRunDialog = ({ assemblyId, definition, parameters, DevicePicker
   const navigate = useNavigate();
   const [device, setDevice] = useState<string | null>(null);
   const [values, setValues] = useState<Readonly<Record<string, string | number | boolean>>>({});
-  const start = useTestRun((run) => void navigate({ to: paths.workflowRun(run.id), ignoreBlocker: false }));
+  // What is not saved is asked for before one leaves; who stays has the way there below.
+  const start = useTestRun((run) => void navigate({ to: paths.workflowRun(run.id) }));
   const fault = refusedAt(start.error);
   return (
     <Modal opened onClose={onClose} title="Test run on one device" closeButtonProps={{ "aria-label": "Close" }}>
@@ -58,6 +61,14 @@ export const TestRunDialog = ({ assemblyId, definition, parameters, DevicePicker
             />
           ))}
           <ProblemAlert problem={start.error} />
+          {start.data && (
+            <Text size="sm" role="status">
+              The test run has begun.{" "}
+              <AppLink to={paths.workflowRun(start.data.id)} className={classes.small} target="_blank">
+                Watch it in another tab
+              </AppLink>
+            </Text>
+          )}
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={onClose}>
               Cancel
