@@ -49,6 +49,10 @@ TINY = {
         ["--hosts", "2", "--repeats", "1"],
         "overhead_percent first_task_s events_per_s controller_mb",
     ),
+    "workflow": (
+        ["--runs", "20", "--rounds", "1"],
+        "runs nodes_per_s bare_nodes_per_s ratio launches_per_s start_p50_ms start_p99_ms",
+    ),
     "onboarding": (
         ["--network", "127.77.0.0/27", "--rounds", "1", "--listeners", "2", "--installs", "2"],
         "addresses addresses_per_s default_addresses_per_s",

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,6 +55,8 @@ class Flow:
     #: What was sent to other systems, in order.
     sent: list[Claimed] = field(default_factory=list)
     gave_up: list[int] = field(default_factory=list)
+    #: What a scheduler makes its transactions with.
+    begin: Callable[[], AbstractAsyncContextManager[AsyncConnection]] | None = None
 
     async def make(self, nodes: Sequence[Any], edges: Sequence[Any], **changes: Any) -> uuid.UUID:
         """A saved workflow that begins by hand with `start`."""
@@ -91,14 +94,17 @@ class Flow:
         """What schedulers and site workers do until nothing is to be done now."""
         while await self.one_step():
             continue
-        async with self.db.begin() as tx:
+        async with self.transaction() as tx:
             for run_id, site_id in (await tx.execute(_TO_RELEASE)).all():
                 await runs.release(tx, run_id, site_id or 0, self.scene.now)
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return (self.begin or self.db.begin)()
 
     async def one_step(self) -> int:
         """One transaction of a scheduler."""
         try:
-            async with self.db.begin() as tx:
+            async with self.transaction() as tx:
                 return await workflows.step(tx, self.documents, self.scene.now)
         except BrokenRunError as error:
             self.gave_up.append(error.run_id)
@@ -129,23 +135,24 @@ class Flow:
     def name_of(self, delivery: Delivery) -> str:
         return next(name for name, one in self.scene.devices.items() if one == delivery.device_id)
 
-    async def claim(self, sender: uuid.UUID = SENDER) -> list[Claimed]:
+    async def claim(self) -> list[Claimed]:
         async with self.db.begin() as tx:
-            found = await workflows.claim_requests(tx, sender, self.scene.now, 32)
+            found = await workflows.claim_requests(tx, SENDER, self.scene.now, 32)
         self.sent += found
         return found
 
-    async def reply(
-        self, claimed: Sequence[Claimed], ok: bool = True, *, sender: uuid.UUID = SENDER, **told: Any
-    ) -> None:
-        """Answer what was claimed."""
+    async def reply(self, claimed: Sequence[Claimed], ok: bool = True, **told: Any) -> None:
+        """Answer what was claimed, and see what comes of it."""
+        await self.keep_answers(claimed, ok, **told)
+        await self.step()
+
+    async def keep_answers(self, claimed: Sequence[Claimed], ok: bool = True, **told: Any) -> None:
         result = {"state": "success" if ok else "failed", "status": 200 if ok else 503, "headers": {}, "body": told}
         words = {"ok": ok, "reason": None if ok else "unexpected_status", "detail": None, "result": result}
         async with self.db.begin() as tx:
             for one in claimed:
-                if await workflows.answer(tx, one, sender, words):
+                if await workflows.answer(tx, one, SENDER, words):
                     await runs.wake(tx, [(one.run_id, self.scene.now)])
-        await self.step()
 
     async def view(self, run_id: int) -> RunView:
         async with self.db.begin() as tx:
@@ -167,11 +174,13 @@ class Flow:
         return [one.hostname for one in page.items]
 
     async def decide(self, run_id: int, node_id: str, *, approves: bool = True, actor: Any = None) -> None:
-        run = await self.view(run_id)
-        async with self.db.begin() as tx:
-            who = actor or self.scene.admin
-            await workflows.decide(tx, who, run, node_id, approves=approves, comment="So be it", now=self.scene.now)
+        await self.keep_decision(run_id, node_id, approves=approves, actor=actor)
         await self.step()
+
+    async def keep_decision(self, run_id: int, node_id: str, *, approves: bool = True, actor: Any = None) -> None:
+        run, who = await self.view(run_id), actor or self.scene.admin
+        async with self.db.begin() as tx:
+            await workflows.decide(tx, who, run, node_id, approves=approves, comment="So be it", now=self.scene.now)
 
     async def cancel(self, run_id: int) -> None:
         run = await self.view(run_id)

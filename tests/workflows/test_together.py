@@ -110,12 +110,17 @@ async def _within(flow: Flow, *nodes, ways, **changes):
         [node("sub", "workflow", assembly_id=str(inner)), node("z", "set_value", expression="inputs.sub.state")],
         [*after("sub", "z", z="always"), edge("sub.result", "z.inputs")],
     )
-    return inner, run, (await flow.view(run)).node("sub").child_run_id
+    return inner, run, await _child(flow, run)
+
+
+async def _child(flow: Flow, run: int) -> int:
+    found = (await flow.view(run)).node("sub").child_run_id
+    assert found is not None
+    return found
 
 
 async def test_a_workflow_within_another(flow: Flow) -> None:
     _, run, child = await _within(flow, ASK, ways=after("ask"))
-    assert child is not None
     view = await flow.view(child)
     assert (view.parent_run_id, view.parent_node, view.source, view.started_by) == (run, "sub", "workflow", "ada")
     await flow.sound()
@@ -131,11 +136,11 @@ async def test_a_stop_goes_down_and_a_failure_goes_up(flow: Flow) -> None:
     assert {await flow.state(one) for one in (run, child)} == {"cancelled"}
     await flow.sound()
     run = await flow.run([node("sub", "workflow", assembly_id=str(inner))], after("sub"))
-    child = (await flow.view(run)).node("sub").child_run_id
+    child = await _child(flow, run)
     await flow.decide(child, "ask", approves=False)
     assert {await flow.state(one) for one in (run, child)} == {"failed"}
     run = await flow.run([node("sub", "workflow", assembly_id=str(inner))], after("sub"))
-    child = (await flow.view(run)).node("sub").child_run_id
+    child = await _child(flow, run)
     await flow.cancel(child)
     assert ((await flow.view(run)).node("sub").reason, await flow.state(run)) == ("stopped", "failed")
     await flow.sound()
@@ -173,7 +178,7 @@ async def test_a_run_that_cannot_be_moved_on_harms_no_other(flow: Flow) -> None:
     await flow.step()
     assert sorted(flow.gave_up) == [begun, fresh]
     async with flow.db.begin() as tx:
-        states = dict(
+        states: dict[int, str] = dict(
             (await tx.execute(text("SELECT run_id, state || ' ' || coalesce(reason, '') FROM workflow_runs"))).all()
         )
     assert states == {begun: "failed gave_up", well: "running ", fresh: "failed gave_up"}
