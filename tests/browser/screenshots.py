@@ -14,7 +14,17 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from playwright.async_api import Error as PlaywrightError
 
 from tests.browser.past import LOOKER
-from tests.browser.shots import administration, assemblies, calendar, inventory, job_editor, jobs, onboarding, results
+from tests.browser.shots import (
+    administration,
+    assemblies,
+    calendar,
+    inventory,
+    job_editor,
+    jobs,
+    onboarding,
+    results,
+    workflow_runs,
+)
 from tests.browser.shots.shot import Shot
 from tests.browser.stage import DESK, PHONE, ROOT, Scheme, chromium, context_of
 from tests.browser.world import World, crowd, empty, full
@@ -40,6 +50,7 @@ EMPTY = [
     *inventory.EMPTY,
     *results.EMPTY,
     *onboarding.EMPTY,
+    *workflow_runs.EMPTY,
 ]
 # … of one in which much has happened, …
 FULL = [
@@ -51,6 +62,7 @@ FULL = [
     *inventory.FULL,
     *onboarding.FULL,
     *administration.FULL,
+    *workflow_runs.FULL,
 ]
 # … and of one in which one run has very many devices.
 WORLDS: tuple[tuple[SetUp, list[Shot]], ...] = ((empty, EMPTY), (full, FULL), (crowd, [*results.CROWD]))

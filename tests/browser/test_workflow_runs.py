@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.stage import PHONE, enrolled, violations
+from tests.browser.stage import PHONE, Scheme, enrolled, violations
 from tests.browser.world_workflow_runs import asking_first
 from tests.flows.fleet import Fleet
 
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 pytestmark = pytest.mark.timeout(420)
 
 
@@ -86,7 +87,7 @@ async def test_approvals_of_workflows_are_decided_where_they_are_listed(fleet: F
     asked = page.get_by_role("region", name=re.compile("^Approval: Asked first"))
     await expect(page.get_by_text("job Ask at once")).to_be_visible()
     await expect(asked.get_by_text("Run it on pilot?")).to_be_visible()
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
         assert await violations(page) == []
     await asked.get_by_role("button", name="Deny").click()
@@ -101,7 +102,7 @@ async def test_approvals_of_workflows_are_decided_where_they_are_listed(fleet: F
         await page.goto(f"/workflow-runs/{run}?view={view}&node=ask")
         name = re.compile("May it run.*Failed") if view != "list" else re.compile("Failed May it run")
         await expect(page.get_by_role("button", name=name)).to_be_visible()
-        for scheme in ("light", "dark"):
+        for scheme in SCHEMES:
             await page.emulate_media(color_scheme=scheme)
             assert await violations(page) == []
     await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})

@@ -9,6 +9,7 @@ from tests.browser.world_inventory import inventory
 from tests.browser.world_onboarding import onboarded
 from tests.browser.world_runs import held, rollouts
 from tests.browser.world_stock import stock
+from tests.browser.world_workflow_runs import workflow_runs
 from tests.flows.fleet import Fleet, until
 
 #: Ids by the names that paths of pictures use.
@@ -53,6 +54,7 @@ async def full(fleet: Fleet) -> World:
     ]
     for job in (nightly, checks, waits, nightly, checks, *others[:3]):
         await _run(fleet, job)
+    graphs = await workflow_runs(fleet, bad, crane.device_id, pump.device_id)  # before something long holds the devices
     running = await fleet.job(
         await fleet.script(_LONG, name="Copy tide tables"),
         crane,
@@ -85,6 +87,7 @@ async def full(fleet: Fleet) -> World:
         "away": away.device_id,
         **await inventory(fleet, crane.device_id),
         **await onboarded(fleet, crane.device_id),
+        **graphs,
     }
 
 

@@ -60,11 +60,11 @@ async def workflow_runs(fleet: Fleet, bad: str, *device_ids: str) -> dict[str, A
         return (await fleet.http.post(decision, json={"decision": "approve"})).status_code == 200
 
     async def over() -> bool:
-        return (await fleet.http.get(f"/api/workflow_runs/{broken}")).json()["state"] == "failed"
+        return bool((await fleet.http.get(f"/api/workflow_runs/{broken}")).json()["state"] == "failed")
 
     await until(decided)
     await until(over, patience=120)
-    return {"workflow": workflow["id"], "broken_run": broken, "asking_run": await _launch(fleet, workflow)}
+    return {"asking_first": workflow["id"], "broken_run": broken, "asking_run": await _launch(fleet, workflow)}
 
 
 async def _launch(fleet: Fleet, workflow: dict[str, Any]) -> int:

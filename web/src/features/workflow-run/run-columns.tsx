@@ -26,7 +26,7 @@ export const RUN_COLUMNS: readonly Column<WorkflowRunBrief>[] = [
   {
     id: "id",
     header: "Run",
-    width: 90,
+    width: 142,
     fixed: true,
     phone: "title",
     cell: (one) => (
