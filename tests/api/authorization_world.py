@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from tests.api.asking import asking, begun_run
 from tests.api.authorization_addresses import look
 from tests.api.conftest import BASE_URL, Connect
 from tests.api.hooks import hooked, placed_hook
@@ -99,6 +100,9 @@ class Things:
     #: A workflow that everybody sees, and a webhook of it: of the site of this side, the shared one for every site.
     hooked_id: str | None = None
     webhook_id: int | None = None
+    #: A run of a workflow that asks a person, for the site of this side or, the shared one, for every site; and the node that asks.
+    workflow_run_id: int | None = None
+    asking_node: str = "ask"
 
     def ids(self) -> set[str]:
         return {str(getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) is not None}
@@ -261,6 +265,7 @@ class _Maker:
             "field_id": field_id,
         }
         hooked_id = (await self.post("/api/assemblies", hooked()))["id"]
+        asking_id = (await self.post("/api/assemblies", asking()))["id"]
         own = await self._enrolled(anonymous, self.own_site, "crane")
         foreign = await self._enrolled(anonymous, self.foreign_site, f"{HIDDEN_NAME}-lamp")
         loner = await self._loner()
@@ -289,6 +294,7 @@ class _Maker:
                 **shared_by_all,
                 **await look(self, called, known.site_id),
                 **await placed_hook(self, hooked_id, called, known.site_id),
+                **await begun_run(self, asking_id, known.site_id),
                 **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")},
             )
         nothing = str(uuid.UUID(int=2**127))
@@ -428,7 +434,7 @@ class _Maker:
     async def hidden(self) -> set[str]:
         """Ids of what is foreign or siteless: also of its targets and executions within what is shared."""
         names = ("site_id", "device_id", "job_id", "occurrence", "held", "run_id", "execution_id", "window_id", "filter_id", "approval_id",
-                 "channel_id", "rule_id", "notification_id", "credential_id", "looking_id", "address_id", "webhook_id")  # fmt: skip
+                 "channel_id", "rule_id", "notification_id", "credential_id", "looking_id", "address_id", "webhook_id", "workflow_run_id")  # fmt: skip
         found = {str(getattr(self.sides[side], name)) for side in ("foreign", "siteless") for name in names} - {"None"}
         query = text("""
             SELECT t.id::text FROM run_targets t WHERE t.site_id <> :own UNION ALL
