@@ -36,7 +36,7 @@ export const revisionsInWords = (revisions: readonly (number | "latest")[]): str
   revisions.map((one) => (one === "latest" ? "always the latest" : `revision ${one}`)).join(" and ");
 
 /** The jobs that run a new revision from their next occurrence on: those that are active and take the latest. */
-export const followersOf = (usage: Pick<AssemblyUsage, "jobs" | "unseen_jobs"> | undefined): AssemblyUsage["jobs"] =>
+export const followersOf = (usage: AssemblyUsage | undefined): AssemblyUsage["jobs"] =>
   usage?.jobs.filter((job) => job.state === "active" && job.revisions.includes("latest")) ?? [];
 
 export const countOf = (number: number, one: string, many = `${one}s`): string =>
