@@ -10,7 +10,7 @@ _RUN = (("run_id", "workflow_run_id"), ("node_id", "asking_node"))
 #: The shared one reaches every site: everybody looks at it, and who does not see all of them changes nothing.
 _RUNS = Kind(("own", "foreign", "shared", "absent"), ("own", "shared"))
 RUNS = (
-    Row(f"POST {_OF_WORKFLOW}", START, COMMON, lambda _: {}, ok=202, path_as=_AS),
+    Row(f"POST {_OF_WORKFLOW}", START, COMMON, lambda _: {"parameters": {"host": "web-1"}}, ok=202, path_as=_AS),
     Row(f"GET {_OF_WORKFLOW}", READ, COMMON, query=lambda _: {"limit": 500}, path_as=_AS),
     Row("GET /api/workflow_runs", READ, query=lambda _: {"limit": 500}),
     Row(f"GET {_ONE}", READ, _RUNS, path_as=_RUN),

@@ -294,7 +294,7 @@ class _Maker:
                 **shared_by_all,
                 **await look(self, called, known.site_id),
                 **await placed_hook(self, hooked_id, called, known.site_id),
-                **await begun_run(self, asking_id, known.site_id),
+                **({} if name == "siteless" else await begun_run(self, asking_id, known.site_id)),
                 **{k: getattr(known, k) for k in ("site_id", "device_id", "approval_id")},
             )
         nothing = str(uuid.UUID(int=2**127))

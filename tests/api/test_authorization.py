@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from tests.api.authorization_table import Kind, Row, Who
 from tests.api.authorization_runs import ROWS
+from tests.api.authorization_table import Kind, Row, Who
 from tests.api.authorization_world import HIDDEN_NAME, Caller, Stage, Things, World, build
 from tests.api.conftest import Connect, SignIn
 from tests.api.test_openapi import DOCUMENT, opening_of

@@ -383,7 +383,10 @@ def execution_reply(one: Execution) -> ExecutionReply:
 
 
 def execution_with_job(one: Ran) -> ExecutionWithJob:
-    same = {name: getattr(one, name) for name in ("job_id", "job_name", "occurrence_id", "verdict", "component_name", "workflow_id")}
+    same = {
+        name: getattr(one, name)
+        for name in ("job_id", "job_name", "occurrence_id", "verdict", "component_name", "workflow_id")
+    }
     return ExecutionWithJob(**execution_reply(one.execution).model_dump(), run_id=one.execution.run_id, **same)
 
 
