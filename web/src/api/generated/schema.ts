@@ -5582,6 +5582,8 @@ export interface components {
         /**
          * ExecutionWithJob
          * @description `component_name`: the assembly that ran, as it was called then. `verdict`: what the checks of the job found on the device.
+         *
+         *     `workflow_id`: the workflow that it was a node of; its name is the `job_name` then, and there is no such job to be read.
          */
         ExecutionWithJob: {
             /** Attempt */
@@ -5664,6 +5666,8 @@ export interface components {
             truncated: boolean;
             /** Verdict */
             verdict: ("compliant" | "fixed" | "still_wrong") | null;
+            /** Workflow Id */
+            workflow_id: string | null;
         };
         /** ExpiryBody */
         ExpiryBody: {

@@ -10,8 +10,9 @@ import { StateBadge } from "@/ui/StateBadge";
 import type { Column } from "@/ui/table-columns";
 import classes from "./devices.module.css";
 
-/** Where the output of an execution is read: the run of its occurrence. */
-export const outputPath = (one: Execution): string => paths.jobRun(one.job_id, one.occurrence_id);
+/** Where the output of an execution is read: the run of its occurrence, or the runs of the workflow that it was a node of. */
+export const outputPath = (one: Execution): string =>
+  one.workflow_id ? paths.workflowRuns(one.workflow_id) : paths.jobRun(one.job_id, one.occurrence_id);
 
 /** What became of it, and below that what the checks of its job found on the device. */
 const Outcome = ({ one }: { one: Execution }) => (
