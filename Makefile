@@ -19,7 +19,7 @@ ON_WEB := $(shell find web/src web/public web/scripts web/index.html web/vite.co
 # The other files in bench/ are what these stand on.
 BENCHES = $(filter-out common machine lists_data simulated_agent,$(sort $(basename $(notdir $(wildcard bench/[a-z]*.py)))))
 
-.PHONY: help setup demo demo-ansible demo-onboarding up lab test soak storm check format bench lock web-check web-test api-client screenshots
+.PHONY: help setup demo demo-ansible demo-onboarding demo-workflow up lab test soak storm check format bench lock web-check web-test api-client screenshots
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -40,6 +40,9 @@ demo-ansible: $(STAMP) $(CONSOLE) ## as root: playbooks by SSH through WireGuard
 
 demo-onboarding: $(STAMP) $(CONSOLE) ## as root: a network of nine addresses in network namespaces brought under management, address by address; leaves nothing behind
 	@$(BIN)/python -m tests.lab.onboarding_demo
+
+demo-workflow: $(STAMP) $(CONSOLE) ## a workflow on five agents of this machine: checks, fixes what failed, asks, rolls out in waves, tells a receiver; leaves nothing behind
+	@$(BIN)/python -m tests.flows.workflow_demo
 
 test: $(STAMP) $(CONSOLE) $(if $(ARGS),,web-check web-test) ## run every test: real PostgreSQL, real agents, a real browser; half an hour to an hour on two cores
 	@command -v chromium >/dev/null || { echo "The tests of the web console need chromium. On Debian and Ubuntu: apt-get install chromium"; exit 1; }

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories.workflows import edge, node
+from tests.notifications.conftest import channel_draft
 from tests.workflows.flow import FAILS, SENDER, Flow, after
-from watchbill import runs, workflows
+from watchbill import notifications, runs, workflows
 from watchbill.kit.errors import ConflictError, InvalidError
 
 
@@ -129,10 +130,27 @@ async def test_an_expression_that_fails_is_how_its_node_ends(flow: Flow) -> None
     assert (found.state, found.reason, await flow.state(run)) == ("failed", "bad_expression", "failed")
 
 
-async def test_a_value_that_no_database_stores_breaks_nothing(flow: Flow) -> None:
-    strange = "'a' + json('b')"
-    run = await flow.run([node("v", "set_value", expression=strange)], after("v"))
+@pytest.mark.parametrize("strange", ["a\x00b", "\ud800"])
+async def test_a_value_that_no_database_stores_is_refused(flow: Flow, strange: str) -> None:
+    made = await flow.make([ASK], after("ask"), variables=HOST)
+    with pytest.raises(InvalidError):
+        await flow.launch(made, parameters={"host": strange})
+
+
+async def test_somebody_is_told(flow: Flow) -> None:
+    async with flow.db.begin() as tx:
+        made = await notifications.create_channel(
+            tx, flow.scene.admin, channel_draft(), keys=flow.scene.keys, now=flow.scene.now
+        )
+    told = node("tell", "notify", channel_id=made.channel.id, subject="On {{ parameters.host }}", message="It is done.")
+    run = await flow.run([told], after("tell"), variables=HOST)
     assert await flow.state(run) == "success"
+    async with flow.db.begin() as tx:
+        kept = (await tx.execute(text("SELECT CAST(n AS text) FROM notifications n"))).scalars().all()
+    assert (len(kept), "On on" in kept[0]) == (1, True)
+    gone = await flow.run([node("tell", "notify", channel_id=4711)], after("tell"))
+    assert ((await flow.view(gone)).node("tell").reason, await flow.state(gone)) == ("channel_gone", "failed")
+    await flow.sound()
 
 
 def _http(**more):

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from tests.factories.workflows import edge, node
 from tests.workflows.flow import FAILS, Flow, after
+from watchbill import runs
 from watchbill.kit.errors import ConflictError
 from watchbill.workflows import Documents, step
 
@@ -101,6 +102,17 @@ async def test_any_number_of_runs_go_beside_each_other_over_two_schedulers(flow:
     for run in found:
         assert await flow.opened(run) == {"a": 1, "b": 1}
     await flow.sound()
+
+
+async def test_whoever_wakes_a_run_waits_for_nobody(flow: Flow) -> None:
+    """Gateways and senders wake runs in transactions of their own: one that a scheduler holds must not keep them."""
+    run = await flow.launch(await flow.make([ASK], after("ask")))
+    async with flow.db.begin() as held:
+        assert await step(held, flow.documents, flow.scene.now) == 1
+        async with asyncio.timeout(10), flow.db.begin() as tx:
+            await runs.wake(tx, [(run, flow.scene.now)])
+    await flow.decide(run, "ask")
+    assert await flow.state(run) == "success"
 
 
 async def _within(flow: Flow, *nodes, ways, **changes):
