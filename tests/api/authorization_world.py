@@ -256,8 +256,7 @@ class _Maker:
         for content in ("tool", "other"):
             assert (await self.http.post("/api/assembly_files", content=content)).status_code == 201
         spare = (await self.post("/api/assemblies", script("Spare") | WITH_FILE))["id"]
-        kept = {"name": "rack", "label": "Rack", "type": "text"}
-        field_id = (await self.post("/api/custom_fields", kept))["id"]
+        field_id = (await self.post("/api/custom_fields", {"name": "rack", "label": "Rack", "type": "text"}))["id"]
         shared_by_all: dict[str, Any] = {
             "assembly_id": spare,
             "revision": 1,
@@ -283,13 +282,13 @@ class _Maker:
                 known = Things(device_id=own.device_id)
             called = f"{HIDDEN_NAME}_{name}" if hidden else f"value_{name}"
             value = {"name": called, "value": called, "device_id": devices[0], "is_secret": name == "own"}
-            given = await self.post("/api/variables", value)
+            variable_id = (await self.post("/api/variables", value))["id"]
             body = credential_body(called, known.site_id)
             login: Any = await self.post("/api/credentials", body) if name != "siteless" else {}
             self.sides[name] = replace(
                 made,
                 credential_id=login.get("id"),
-                variable_id=given["id"],
+                variable_id=variable_id,
                 variable_name=called,
                 **shared_by_all,
                 **await look(self, called, known.site_id),
