@@ -31,6 +31,8 @@ MOST_WAITING = 2000
 _PAGE = 1000
 #: What concerns everybody, whatever sites they see, and says nothing of any site.
 FOR_EVERYBODY = frozenset({"outage.noticed", "outage.released"})
+#: Where it is of no site it is of all of them, and so everybody's.
+OF_ANY_SITE = frozenset({"workflow.changed"})
 _BLOCKED_SECONDS, _QUIET_SECONDS = 0.05, 60.0
 
 router = APIRouter(tags=["events"], responses=PROBLEMS)
@@ -98,7 +100,8 @@ class Feed:
 
 
 def _is_for(scope: SiteScope, event: StoredEvent) -> bool:
-    return event.kind in FOR_EVERYBODY or scope.allows(event.site_id)
+    is_everybodys = event.site_id is None and event.kind in OF_ANY_SITE
+    return is_everybodys or event.kind in FOR_EVERYBODY or scope.allows(event.site_id)
 
 
 @router.get("/api/events", response_class=StreamingResponse)

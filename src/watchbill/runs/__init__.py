@@ -95,7 +95,7 @@ from watchbill.runs.taking import KILL_GRACE, LONGEST_REST, Delivery, Look, Take
 from watchbill.runs.to_open import Launch, Opening, Wave, Work
 from watchbill.runs.turns import BOUNDS, GATEWAYS, PLAYBOOKS, await_turn, devices_in, gateway_channel, job_in
 from watchbill.runs.waiting import leave_revoked
-from watchbill.runs.workflow_wakes import WORKFLOWS, devices_online, wake
+from watchbill.runs.workflow_wakes import WORKFLOWS, devices_online, remind, wake
 
 __all__ = [
     "BOUNDS",
@@ -248,6 +248,7 @@ __all__ = [
     "record_skipped",
     "release",
     "release_held",
+    "remind",
     "require_target",
     "require_whole",
     "rerun",

@@ -37,6 +37,13 @@ INSERT INTO workflow_wakes (run_id, at)
 SELECT * FROM unnest(CAST(:runs AS bigint[]), CAST(:instants AS timestamptz[]))
 """)
 
+# Whoever holds a run is the only one that deletes its wakes: what is there now will be.
+_REMIND = text("""
+INSERT INTO workflow_wakes (run_id, at)
+SELECT DISTINCT u.run_id, u.at FROM unnest(CAST(:runs AS bigint[]), CAST(:instants AS timestamptz[])) AS u(run_id, at)
+WHERE NOT EXISTS (SELECT FROM workflow_wakes k WHERE k.run_id = u.run_id AND k.at = u.at)
+""")
+
 
 async def occurrences_ended(tx: AsyncConnection, occurrence_ids: Sequence[uuid.UUID], now: datetime) -> None:
     """Wake the workflows whose nodes these occurrences were the work of."""
@@ -61,6 +68,16 @@ async def devices_online(tx: AsyncConnection, device_ids: Sequence[uuid.UUID], n
 async def wake(tx: AsyncConnection, wakes: Sequence[tuple[int, datetime]]) -> None:
     """Have runs looked at: (run, when)."""
     if wakes:
-        columns = {"runs": [run for run, _ in wakes], "instants": [at for _, at in wakes]}
-        await tx.execute(_WAKE, columns)
+        await tx.execute(_WAKE, _columns(wakes))
         await db.notify(tx, WORKFLOWS)
+
+
+async def remind(tx: AsyncConnection, wakes: Sequence[tuple[int, datetime]]) -> None:
+    """The same of runs that the caller holds, where nobody is to be woken then already."""
+    if wakes:
+        await tx.execute(_REMIND, _columns(wakes))
+        await db.notify(tx, WORKFLOWS)
+
+
+def _columns(wakes: Sequence[tuple[int, datetime]]) -> dict[str, list[object]]:
+    return {"runs": [run for run, _ in wakes], "instants": [at for _, at in wakes]}

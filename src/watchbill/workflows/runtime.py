@@ -20,7 +20,6 @@ from watchbill.core.states import Outcome
 from watchbill.core.workflow_steps import COUNTED_AS, Board, Row, Wiring, counts_as_step, downstream, first_rows
 from watchbill.core.workflow_types import (
     FAILED_NODE,
-    OPEN_RUN,
     TRIGGERS,
     Node,
     NodeState,
@@ -253,7 +252,7 @@ class _Moving:
             "state": run.state.value,
             "nodes": [{"node_id": row.node_id, "state": row.state.value} for row in rows],
         }
-        self.told += [Event("workflow.changed", about, site) for site in run.allowed_site_ids or (None,)]
+        self.told += [Event("workflow.changed", about, site) for site in _sites(run)]
 
     async def write(self) -> None:
         """All of it, in an order of locks that others share: what devices do first, counters and occurrences after."""
@@ -272,8 +271,8 @@ class _Moving:
             step.wakes = [(run_id, at) for run_id, at in step.wakes if run_id not in gone]
             await store.forget_wakes(tx, sorted(gone))
             behind = await store.waiting_behind(tx, sorted({run.workflow_id for run in self.ended}))
-            step.wakes += [(run_id, now) for run_id in behind]
-        await runs.wake(tx, step.wakes)
+            await runs.wake(tx, [(run_id, now) for run_id in behind])
+        await runs.remind(tx, step.wakes)
         if step.has_requests:
             await db.notify(tx, REQUESTS)
         await events.publish(tx, self.told, now)
@@ -324,5 +323,6 @@ def _to_load(documents: Documents, held: Sequence[Run], latest: dict[uuid.UUID, 
     return sorted(found, key=str)
 
 
-def is_open(state: WorkflowState) -> bool:
-    return state in OPEN_RUN
+def _sites(run: Run) -> Sequence[int | None]:
+    """For whom an event of a run is; None = everybody, as the run itself."""
+    return (None,) if run.allowed_site_ids is None else run.allowed_site_ids
