@@ -16,6 +16,7 @@ from watchbill.apps.wiring import Engine
 from watchbill.kit import events, log
 from watchbill.kit.db import Listener
 from watchbill.kit.instances import Heartbeat
+from watchbill.kit.loading import loading
 from watchbill.kit.service import Service, pause, run_all
 
 _logger = log.get("api")
@@ -84,7 +85,8 @@ def services(engine: Engine, certificate: Certificate | None) -> tuple[list[Serv
         certificate_pin=certificate.pin if certificate else None,
         public_key_pin=certificate.public_key_pin if certificate else None,
     )
-    app = create_app(deps)
+    with loading():
+        app = create_app(deps)
     feed = Feed(deps)
     app.state.feed = feed
     heartbeat = Heartbeat(

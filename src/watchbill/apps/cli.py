@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from watchbill.apps.commands.exits import EXIT_CODES_HELP, CliError
+from watchbill.kit.loading import loading
 
 _ENGINE = "On the Engine's host"
 _CLIENT = "As a client of the API"
@@ -81,7 +82,8 @@ class LazyGroup(TyperGroup):
 
 def _load(name: str) -> Any:
     module, attribute, panel = COMMANDS[name]
-    found: typer.Typer | Callable[..., None] = getattr(import_module(f"watchbill.apps.{module}"), attribute)
+    with loading():
+        found: typer.Typer | Callable[..., None] = getattr(import_module(f"watchbill.apps.{module}"), attribute)
     if isinstance(found, typer.Typer):
         command = typer.main.get_command(found)
     else:

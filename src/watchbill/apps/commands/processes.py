@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watchbill.apps.commands.exits import CliError, ExitCode
+from watchbill.kit.loading import loading
 
 if TYPE_CHECKING:
     from watchbill.apps.wiring import Engine
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
 
 def api() -> None:
     """Serve the REST API, live events and the pages."""
-    from watchbill.apps import api as process
-    from watchbill.apps import tls
+    with loading():
+        from watchbill.apps import api as process
+        from watchbill.apps import tls
 
     _run("api", lambda engine: process.main(engine, tls.ensure(engine.settings)))
 
 
 def gateway() -> None:
     """Hold the agents' sockets."""
-    from watchbill.apps import gateway as process
-    from watchbill.apps import tls
+    with loading():
+        from watchbill.apps import gateway as process
+        from watchbill.apps import tls
 
     async def main(engine: "Engine") -> None:
         certificate = tls.ensure(engine.settings)
@@ -37,7 +40,8 @@ def gateway() -> None:
 
 def scheduler() -> None:
     """Open what is due, watch over deadlines, start and retire site workers. Any number may run."""
-    from watchbill.apps import scheduler as process
+    with loading():
+        from watchbill.apps import scheduler as process
 
     _run("scheduler", process.main)
 
@@ -46,14 +50,16 @@ def site_worker(
     site: Annotated[int, typer.Option("--site", min=0, metavar="ID", help="The site whose work items it takes.")],
 ) -> None:
     """Execute one site's work items; ends when there has been none for a while."""
-    from watchbill.apps import site_worker as process
+    with loading():
+        from watchbill.apps import site_worker as process
 
     _run("site_worker", lambda engine: process.main(engine, site))
 
 
 def vpn() -> None:
     """Own the WireGuard hub that SSH and WinRM go to devices through. Needs root or CAP_NET_ADMIN; a second one stands by."""
-    from watchbill.apps import vpn as process
+    with loading():
+        from watchbill.apps import vpn as process
 
     if settings_of("vpn").vpn_endpoint is None:
         message = "WATCHBILL_VPN_ENDPOINT must say where devices reach the hub, such as engine.example.org:51820."
