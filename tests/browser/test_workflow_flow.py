@@ -151,3 +151,4 @@ async def test_a_workflow_is_built_put_on_a_schedule_started_and_watched(
     await page.get_by_role("link", name="The harbour, every night").click()
     await page.get_by_role("link", name="Historical Runs").click()
     await expect(page.get_by_text("Ran: of 4 steps 4 succeeded.")).to_be_visible()
+    await expect(page.get_by_role("checkbox", name=re.compile("^Compare the run"))).to_be_disabled()
