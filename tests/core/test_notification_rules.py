@@ -185,6 +185,10 @@ def test_nobody_is_told_of_devices_in_sites_that_they_do_not_see() -> None:
     assert sentence("brake_tripped", FACTS, [2]).endswith("not started on 0 devices.")
 
 
+def test_of_a_workflow_steps_are_counted() -> None:
+    assert sentence("failed", {**FACTS, "counted": "step"}) == "Sweep failed: 3 of 6 steps did not succeed."
+
+
 @given(st.lists(st.text(max_size=400), min_size=1, max_size=3))
 def test_a_subject_is_one_short_line(sentences: list[str]) -> None:
     made = subject(sentences)

@@ -275,6 +275,12 @@ AWAY = Circumstances("UTC", Absence(DAY - timedelta(minutes=5), DAY + timedelta(
             Circumstances(),
             "Ran and failed: of 4 devices 3 succeeded, 1 failed.",
         ),
+        (
+            Row("closed", outcome="success", counts={"success": 1}),
+            Circumstances(counted="step"),
+            "Ran: of 1 step 1 succeeded.",
+        ),
+        (Row("open", counts={"pending": 2}), Circumstances(counted="step"), "Runs: 0 of 2 steps have ended."),
         (Row("closed", outcome="success"), Circumstances(), "Ran."),
         (Row("closed", outcome="cancelled"), Circumstances(), "Was stopped."),
     ],

@@ -32,6 +32,7 @@ const SCREENS: readonly Screen[] = [
   { path: "/assemblies/new", page: () => import("@/pages/NewAssemblyPage") },
   { path: "/assemblies/$assemblyId", page: () => import("@/pages/AssemblyPage") },
   { path: "/assemblies/$assemblyId/runs", page: () => import("@/pages/WorkflowRunsPage") },
+  { path: "/assemblies/$assemblyId/webhooks", page: () => import("@/pages/WebhooksPage") },
   { path: "/workflow-runs", page: () => import("@/pages/WorkflowRunsPage"), nav: { group: "Automation", label: "Workflow Runs", icon: "workflow", keys: "g m" } },
   { path: "/workflow-runs/$runId", page: () => import("@/pages/WorkflowRunPage") },
   { path: "/credentials", page: () => import("@/pages/CredentialsPage"), nav: { group: "Automation", label: "Credentials", icon: "credential", keys: "g r" } },

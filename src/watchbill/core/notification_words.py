@@ -90,15 +90,13 @@ def _because(facts: Facts) -> str:
 
 
 def _on(facts: Facts, sites: Collection[int] | None) -> str:
-    """On how many devices: those that were to run, and of them those that did not do well."""
-    counts = counts_of(facts, sites)
+    """On how many devices, or with how many steps of a workflow: those that were to run, and of them those that did not do well."""
+    counts, what = counts_of(facts, sites), facts.get("counted", "device")
     meant = sum(number for state, number in counts.items() if state not in _LEFT_OUT)
     bad = meant - sum(counts.get(state, 0) for state in _GOOD)
     if not meant:
         return ""
-    return (
-        f": {bad} of {_number(meant, 'device')} did not succeed" if bad else f": {_number(meant, 'device')} succeeded"
-    )
+    return f": {bad} of {_number(meant, what)} did not succeed" if bad else f": {_number(meant, what)} succeeded"
 
 
 def _number(number: int, what: str) -> str:

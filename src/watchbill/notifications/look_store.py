@@ -31,7 +31,8 @@ SELECT o.id, o.job_id, o.state, o.outcome, o.reason, o.scheduled_for_at, o.range
   coalesce(won.id::text, 'start:' || coalesce(j.ledger_from_at::text, '')) AS streak_key,
   coalesce(lost.number, 0) AS streak, lost.last_id, usual.seconds AS usual_seconds,
   EXISTS (SELECT 1 FROM occurrence_counts c WHERE c.occurrence_id = o.id AND c.number > 0
-    AND c.state IN ('running', 'cancelling', 'success', 'warning', 'failed', 'timed_out', 'lost')) AS has_started
+    AND c.state IN ('running', 'cancelling', 'success', 'warning', 'failed', 'timed_out', 'lost')) AS has_started,
+  CASE WHEN EXISTS (SELECT 1 FROM workflow_runs w WHERE w.occurrence_id = o.id) THEN 'step' ELSE 'device' END AS counted
 FROM occurrences o
 JOIN jobs j ON j.id = o.job_id AND j.deleted_at IS NULL
 LEFT JOIN LATERAL (

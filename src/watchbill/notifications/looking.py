@@ -172,6 +172,7 @@ def _stored(one: _Tell, counts: store.Counts, seen: store.Seen) -> dict[str, Any
         "streak": row.streak,
         "ended_streak": row.streak,
         "counts": _among(counts.get(row.id, {}), sites),
+        "counted": row.counted,
         "braked": special,
         "expired": special,
         **one.more,

@@ -52,6 +52,7 @@ JOIN job_revisions r ON r.job_id = w.job_id AND r.revision = w.revision
 _FIRST_STARTS = text("""
 SELECT occurrence_id, min(starts_at) AS starts_at FROM occurrence_waves WHERE occurrence_id = ANY(:ids) GROUP BY occurrence_id
 """)
+_OF_WORKFLOWS = text("SELECT DISTINCT occurrence_id FROM workflow_runs WHERE occurrence_id = ANY(:ids)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +340,11 @@ async def _first_starts(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[U
 
 
 async def _circumstances(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[UUID, Circumstances]:
-    zones = {row.id: Circumstances(zone=row.timezone or "UTC") for row in rows}
+    of_workflows = await _of_workflows(tx, rows)
+    zones = {
+        row.id: Circumstances(zone=row.timezone or "UTC", counted="step" if row.id in of_workflows else "device")
+        for row in rows
+    }
     late = [row for row in rows if row.state == "missed" or (row.state == "held" and row.reason == "storm_guard")]
     if not late:
         return zones
@@ -350,6 +355,13 @@ async def _circumstances(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> dict[
         absence = _absence_of(row, absences)
         zones[row.id] = replace(zones[row.id], absence=absence, catch_up=catch_up, window=window)
     return zones
+
+
+async def _of_workflows(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> set[UUID]:
+    """Those of the rows whose counts are of steps."""
+    counted = [row.id for row in rows if row.state in {"open", "closed"}]
+    found = await tx.execute(_OF_WORKFLOWS, {"ids": counted}) if counted else ()
+    return {row.occurrence_id for row in found}
 
 
 async def _absences(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from watchbill.core.leading import zone_or_utc
 from watchbill.core.states import TERMINAL_TARGET
@@ -74,12 +74,13 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a sentence needs besides the row. `zone` names the clocks that its times are told on."""
+    """What a sentence needs besides the row. `zone` names the clocks that its times are told on; `counted` is what its counts count."""
 
     zone: str = "UTC"
     absence: Absence | None = None
     catch_up: str = "latest"
     window: timedelta | None = None
+    counted: Literal["device", "step"] = "device"
 
 
 def spoken(span: timedelta) -> str:
@@ -107,9 +108,9 @@ def sentence(row: Told, around: Circumstances) -> str:
         case "skipped":
             return _skipped(row)
         case "open":
-            return f"Runs{_lateness(row)}{_progress(row)}."
+            return f"Runs{_lateness(row)}{_progress(row, around)}."
         case _:
-            return f"{_OUTCOMES.get(row.outcome or '', 'Ended')}{_lateness(row)}{_ended(row)}."
+            return f"{_OUTCOMES.get(row.outcome or '', 'Ended')}{_lateness(row)}{_ended(row, around)}."
 
 
 def coming(
@@ -196,23 +197,27 @@ def _lateness(row: Told) -> str:
     return f" {spoken(row.opened_at - row.scheduled_for_at)} late"
 
 
-def _progress(row: Told) -> str:
+def _progress(row: Told, around: Circumstances) -> str:
     number = sum(row.counts.values())
     ended = sum(count for state, count in row.counts.items() if state in TERMINAL_TARGET)
-    return f": {ended} of {_devices(number)} {'has' if 1 in (ended, number) else 'have'} ended" if number else ""
+    return (
+        f": {ended} of {_some(number, around.counted)} {'has' if 1 in (ended, number) else 'have'} ended"
+        if number
+        else ""
+    )
 
 
-def _ended(row: Told) -> str:
+def _ended(row: Told, around: Circumstances) -> str:
     number = sum(row.counts.values())
     if not number:
         return ""
     parts = [f"{count} {_end_of(count, words)}" for state, words in _ENDS.items() if (count := row.counts.get(state))]
-    return f": of {_devices(number)} {', '.join(parts)}"
+    return f": of {_some(number, around.counted)} {', '.join(parts)}"
 
 
 def _end_of(count: int, words: str) -> str:
     return f"was {words.removeprefix('were ')}" if count == 1 and words.startswith("were ") else words
 
 
-def _devices(number: int) -> str:
-    return f"{number} device{'' if number == 1 else 's'}"
+def _some(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

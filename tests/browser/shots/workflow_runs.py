@@ -9,6 +9,10 @@ async def _look_into(page: Page) -> None:
     await page.get_by_role("button", name="crane-01", exact=True).click()
 
 
+async def _new_webhook(page: Page) -> None:
+    await page.get_by_role("button", name="New Webhook").first.click()
+
+
 EMPTY = (
     Shot("workflow-runs-empty", "/workflow-runs"),
     Shot("workflow-approvals-empty", "/approvals?kind=workflows"),
@@ -26,4 +30,6 @@ FULL = (
     Shot("workflow-runs", "/workflow-runs"),
     Shot("workflow-launch", "/assemblies/{asking_first}/runs", do=press("Run now…")),
     Shot("workflow-approvals", "/approvals?kind=workflows"),
+    Shot("webhooks-none", "/assemblies/{asking_first}/webhooks"),
+    Shot("webhook-new", "/assemblies/{asking_first}/webhooks", do=_new_webhook),
 )

@@ -39,6 +39,7 @@ export const NOUNS = [
   "customFields",
   "workflowRuns",
   "workflowApprovals",
+  "webhooks",
 ] as const;
 export type Noun = (typeof NOUNS)[number];
 export const key = (noun: Noun, ...rest: readonly unknown[]): QueryKey => [noun, ...rest];

@@ -20,6 +20,7 @@ it("builds every address", () => {
     assembly: paths.assembly(device, { revision: 2 }),
     allWorkflowRuns: paths.allWorkflowRuns({ state: "running" }),
     workflowRuns: paths.workflowRuns(device, { state: "failed" }),
+    webhooks: paths.webhooks(device),
     workflowRun: paths.workflowRun(123, { node: "check" }),
     credentials: paths.credentials(),
     devices: paths.devices(),

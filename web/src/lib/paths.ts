@@ -32,6 +32,7 @@ export const paths = {
   /** The runs of all workflows; of one of them by `workflowRuns`. */
   allWorkflowRuns: (query?: Query) => withQuery("/workflow-runs", query),
   workflowRuns: (assemblyId: string, query?: Query) => withQuery(`/assemblies/${id(assemblyId)}/runs`, query),
+  webhooks: (assemblyId: string) => `/assemblies/${id(assemblyId)}/webhooks`,
   workflowRun: (runId: number, query?: Query) => withQuery(`/workflow-runs/${id(runId)}`, query),
   credentials: (query?: Query) => withQuery("/credentials", query),
   devices: (query?: Query) => withQuery("/devices", query),

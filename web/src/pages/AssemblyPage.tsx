@@ -31,6 +31,9 @@ const AssemblyPage = () => {
             <AppLink to={paths.workflowRuns(asked.data.id)} className={classes.link}>
               Its runs
             </AppLink>
+            <AppLink to={paths.webhooks(asked.data.id)} className={classes.link}>
+              Its webhooks
+            </AppLink>
             <RunWorkflowButton workflow={asked.data} />
           </div>
         )}

@@ -77,6 +77,7 @@ const HistoryPage = () => {
         query={history}
         empty={empty}
         chosen={chosen}
+        isOfWorkflow={job.data.components[0]?.kind === "workflow"}
         onChoose={setChosen}
         onOpen={(one) => void navigate({ to: paths.jobRun(jobId, one.id) })}
       />

@@ -52,6 +52,7 @@ export const theme = createTheme({
         title: { fontWeight: 620 },
       },
     },
+    Notification: { defaultProps: { closeButtonProps: { "aria-label": "Put the message away" } } },
     Menu: { defaultProps: { shadow: "md", position: "bottom-end" } },
     ActionIcon: { defaultProps: { variant: "subtle", color: "gray", size: "md" } },
   },

@@ -85,9 +85,10 @@ interface VariableRowProps {
 
 const VariableRow = ({ kind, variable, isReadOnly, errorOf, onChange, onRemove }: VariableRowProps) => {
   const set = (patch: Partial<DraftVariable>): void => onChange({ ...variable, ...patch });
-  const name = variable.name || "the new variable";
+  const name = variable.name || `the new ${SAID[kind].one}`;
+  const what = kind === "workflow" ? "Parameter" : "Variable";
   return (
-    <fieldset className={classes.variable} aria-label={`Variable ${variable.name || "without a name yet"}`}>
+    <fieldset className={classes.variable} aria-label={`${what} ${variable.name || "without a name yet"}`}>
       <TextInput
         label="Name"
         value={variable.name}

@@ -24,6 +24,8 @@ interface HistoryListProps {
   empty: ReactNode;
   /** Ids of those that are to be compared. */
   chosen: readonly string[];
+  /** They have steps and no devices of their own: nothing of them is compared or exported here. */
+  isOfWorkflow: boolean;
   onChoose: (chosen: string[]) => void;
   onOpen: (one: LedgerEntry) => void;
 }
@@ -31,7 +33,7 @@ interface HistoryListProps {
 const AHEAD = 30;
 
 /** Occurrences of a job by days, newest first: what ran, and what did not and why. */
-export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryListProps) => {
+export const HistoryList = ({ query, empty, chosen, isOfWorkflow, onChoose, onOpen }: HistoryListProps) => {
   const zone = useZone();
   const scroller = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<string | null>(null);
@@ -66,7 +68,7 @@ export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryL
   useKeys([
     { keys: "j", does: "Next run", group: "List", run: () => walk(1) },
     { keys: "k", does: "Run before", group: "List", run: () => walk(-1) },
-    { keys: "x", does: "Choose for comparing", group: "List", run: () => here && toggle(here.id) },
+    { keys: "x", does: "Choose for comparing", group: "List", run: () => here && !isOfWorkflow && toggle(here.id) },
     ...["Enter", "o"].map((keys) => ({ keys, does: "Open the run", group: "List", run: () => here && onOpen(here) })),
   ]);
 
@@ -102,6 +104,7 @@ export const HistoryList = ({ query, empty, chosen, onChoose, onOpen }: HistoryL
                       one={one.row}
                       isAt={one.row.id === at}
                       isChosen={chosen.includes(one.row.id)}
+                      isOfWorkflow={isOfWorkflow}
                       onToggle={() => toggle(one.row.id)}
                     />
                   )}
@@ -126,10 +129,21 @@ interface RowProps {
   one: LedgerEntry;
   isAt: boolean;
   isChosen: boolean;
+  isOfWorkflow: boolean;
   onToggle: () => void;
 }
 
-const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
+const EXPORTS = [
+  { format: "csv", label: "Device rows as CSV" },
+  { format: "jsonl", label: "Device rows as JSON lines" },
+] as const;
+
+const whyNot = (hasRun: boolean, isOfWorkflow: boolean): string | undefined => {
+  if (isOfWorkflow) return "A run of a workflow has steps, not devices: there is nothing to compare.";
+  return hasRun ? undefined : "It had no devices: there is nothing to compare.";
+};
+
+const Row = ({ one, isAt, isChosen, isOfWorkflow, onToggle }: RowProps) => {
   const link = paths.jobRun(one.job_id, one.id);
   const hasRun = Object.keys(one.counts).length > 0;
   return (
@@ -137,9 +151,9 @@ const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
       <Checkbox
         size="xs"
         checked={isChosen}
-        disabled={!hasRun}
+        disabled={!hasRun || isOfWorkflow}
         onChange={onToggle}
-        title={hasRun ? undefined : "It had no devices: there is nothing to compare."}
+        title={whyNot(hasRun, isOfWorkflow)}
         aria-label={`Compare the run of ${one.scheduled_for_at}`}
       />
       <StateBadge state={occurrenceState(one)} />
@@ -174,22 +188,18 @@ const Row = ({ one, isAt, isChosen, onToggle }: RowProps) => {
           <Menu.Item component={AppLink} to={link} leftSection={<Icon name="run" size={14} />}>
             Open the run
           </Menu.Item>
-          <Menu.Item
-            component="a"
-            href={exportUrl(one.job_id, one.id, "csv")}
-            download
-            leftSection={<Icon name="download" size={14} />}
-          >
-            Device rows as CSV
-          </Menu.Item>
-          <Menu.Item
-            component="a"
-            href={exportUrl(one.job_id, one.id, "jsonl")}
-            download
-            leftSection={<Icon name="download" size={14} />}
-          >
-            Device rows as JSON lines
-          </Menu.Item>
+          {!isOfWorkflow &&
+            EXPORTS.map(({ format, label }) => (
+              <Menu.Item
+                key={format}
+                component="a"
+                href={exportUrl(one.job_id, one.id, format)}
+                download
+                leftSection={<Icon name="download" size={14} />}
+              >
+                {label}
+              </Menu.Item>
+            ))}
         </Menu.Dropdown>
       </Menu>
     </div>

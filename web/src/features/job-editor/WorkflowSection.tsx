@@ -59,9 +59,9 @@ const Taken = ({ component }: { component: ComponentDraft }) => {
           A run is stopped after {duration(time_limit_seconds)}. {BUSY[concurrency]}
         </dd>
       </dl>
-      <p>
-        <AppLink to={paths.assembly(component.assembly_id)}>Open {data.name}</AppLink>
-      </p>
+      <AppLink to={paths.assembly(component.assembly_id)} className={classes.open}>
+        Open {data.name}
+      </AppLink>
     </>
   );
 };

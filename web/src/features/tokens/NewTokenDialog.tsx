@@ -37,7 +37,13 @@ export const NewTokenDialog = ({ permissions, onClose }: { permissions: readonly
 
 const ShownOnce = ({ token, onClose }: { token: NewApiToken; onClose: () => void }) => (
   <Stack gap="sm">
-    <Alert color="yellow" variant="light" icon={<Icon name="token" size={18} />} title="Copy it now">
+    <Alert
+      color="yellow"
+      variant="light"
+      icon={<Icon name="token" size={18} />}
+      title="Copy it now"
+      styles={{ label: { color: "var(--wb-warn)" } }}
+    >
       It is shown this once. Whoever has it can do what it may; keep it like a password.
     </Alert>
     <CopyText text={token.token} label="Copy the token" />
