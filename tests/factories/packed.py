@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ def _make(folder: Path, own: Path) -> None:
 def _digest() -> str:
     # Where they lie, too: it is in what is built of them.
     digest = hashlib.sha256(str(SOURCES).encode())
+    # And from what: an environment that was made anew gives other files beside the same sources.
+    digest.update(str(Path(sys.prefix, "pyvenv.cfg").stat().st_mtime_ns).encode())
     own = [
         *(SOURCES / "watchbill_agent").rglob("*.py"),
         *(SOURCES / "watchbill_wire").rglob("*.py"),
