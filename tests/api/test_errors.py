@@ -25,9 +25,10 @@ PUBLIC = {
     ("POST", "/api/agent/enrol/{enrolment_id}/poll"),
     ("POST", "/api/agent/challenge"),
     ("POST", "/api/agent/token"),
-    # Each with a proof of its own: an enrolment code; and a script that says nothing of anybody.
+    # Each with a proof of its own: an enrolment code, a signature or a token; and a script that says nothing of anybody.
     ("GET", "/api/agent/packages/{platform}/{arch}"),
     ("GET", "/install.sh"),
+    ("POST", "/hooks/{public_id}"),
 }
 
 

@@ -115,7 +115,7 @@ class TestReply(Model):
     run_id: int | None
 
 
-class DeliveryReply(Model):
+class WebhookDeliveryReply(Model):
     """`body`: its first 2 KiB. `reason`: a word for whoever looks after the webhook; the sender was told none where it had no proof."""
 
     id: int
@@ -151,8 +151,8 @@ def _reply(one: Webhook, base_url: str, response: Response) -> WebhookReply:
     return WebhookReply.model_validate(_shown(one, base_url))
 
 
-def _delivery(one: WebhookDelivery) -> DeliveryReply:
-    return DeliveryReply.model_validate({name: getattr(one, name) for name in DeliveryReply.model_fields})
+def _delivery(one: WebhookDelivery) -> WebhookDeliveryReply:
+    return WebhookDeliveryReply.model_validate({name: getattr(one, name) for name in WebhookDeliveryReply.model_fields})
 
 
 @of_workflows.get("/{assembly_id}/webhooks")
@@ -234,10 +234,10 @@ async def rotate_webhook_secret(
 @resource.get("/{webhook_id}/deliveries")
 async def list_webhook_deliveries(
     webhook_id: Id, query: Annotated[PageQuery, Query()], tx: Tx, caller: Caller
-) -> PageOf[DeliveryReply]:
+) -> PageOf[WebhookDeliveryReply]:
     """What came last, newest first: a hundred that had a proof, and twenty that had none or were too many."""
     page = await workflows.list_deliveries(tx, caller, webhook_id, limit=query.limit, cursor=query.cursor)
-    return PageOf[DeliveryReply].of(page, _delivery)
+    return PageOf[WebhookDeliveryReply].of(page, _delivery)
 
 
 @resource.post("/{webhook_id}/test")

@@ -7,7 +7,7 @@ export type Webhook = Schemas["WebhookReply"];
 /** With its secret, which is told now and never again. */
 export type MadeWebhook = Schemas["MadeWebhookReply"];
 export type WebhookBody = Schemas["WebhookBody"];
-export type Delivery = Schemas["watchbill__api__webhooks__DeliveryReply"];
+export type Delivery = Schemas["WebhookDeliveryReply"];
 export type TestReply = Schemas["TestReply"];
 
 const PAGE = 50;

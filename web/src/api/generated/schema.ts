@@ -5070,6 +5070,44 @@ export interface components {
             /** Skipped */
             skipped: number;
         };
+        /**
+         * DeliveryReply
+         * @description `channel` and `channel_id` null: a channel that the caller does not see.
+         */
+        DeliveryReply: {
+            /**
+             * Attempt
+             * @description attempts so far
+             */
+            attempt: number;
+            /** Channel */
+            channel: string | null;
+            /** Channel Id */
+            channel_id: number | null;
+            /**
+             * Due At
+             * @description of what waits: when the next attempt is made
+             */
+            due_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Error
+             * @description how the last attempt failed
+             */
+            error: string | null;
+            /**
+             * Message Id
+             * Format: uuid
+             * @description goes with every attempt: of a webhook `msg_` and this without hyphens
+             */
+            message_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "sent" | "failed";
+        };
         /** Deny */
         Deny: {
             /** Reason */
@@ -7736,7 +7774,7 @@ export interface components {
             /** Created At */
             created_at: string;
             /** Deliveries */
-            deliveries: components["schemas"]["watchbill__api__notifications__DeliveryReply"][];
+            deliveries: components["schemas"]["DeliveryReply"][];
             /** Event */
             event: components["schemas"]["Event"] | "message";
             /** Id */
@@ -8532,13 +8570,6 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
-        /** PageOf[DeliveryReply] */
-        PageOf_DeliveryReply_: {
-            /** Items */
-            items: components["schemas"]["watchbill__api__webhooks__DeliveryReply"][];
-            /** Next Cursor */
-            next_cursor: string | null;
-        };
         /** PageOf[DeviceReply] */
         PageOf_DeviceReply_: {
             /** Items */
@@ -8718,6 +8749,13 @@ export interface components {
         PageOf_WaitingReply_: {
             /** Items */
             items: components["schemas"]["WaitingReply"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /** PageOf[WebhookDeliveryReply] */
+        PageOf_WebhookDeliveryReply_: {
+            /** Items */
+            items: components["schemas"]["WebhookDeliveryReply"][];
             /** Next Cursor */
             next_cursor: string | null;
         };
@@ -10679,6 +10717,36 @@ export interface components {
             rate_per_minute: number;
         };
         /**
+         * WebhookDeliveryReply
+         * @description `body`: its first 2 KiB. `reason`: a word for whoever looks after the webhook; the sender was told none where it had no proof.
+         */
+        WebhookDeliveryReply: {
+            /** At */
+            at: string;
+            /** Body */
+            body: string;
+            /** Body Bytes */
+            body_bytes: number;
+            /** Id */
+            id: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "launched" | "repeated" | "invalid" | "refused" | "unauthorized" | "rate_limited" | "tested";
+            /** Problems */
+            problems: components["schemas"]["FieldProblem"][];
+            /** Reason */
+            reason: string | null;
+            /**
+             * Run Id
+             * @description what it launched; the run may be gone by now
+             */
+            run_id: number | null;
+            /** Source Address */
+            source_address: string | null;
+        };
+        /**
          * WebhookReply
          * @description A webhook without its secret, which is told when it is made or replaced and never again.
          */
@@ -10742,7 +10810,7 @@ export interface components {
             /** Created At */
             created_at: string;
             /** Deliveries */
-            deliveries: components["schemas"]["watchbill__api__notifications__DeliveryReply"][];
+            deliveries: components["schemas"]["DeliveryReply"][];
             /** Event */
             event: components["schemas"]["Event"] | "message";
             /** Id */
@@ -11364,44 +11432,6 @@ export interface components {
             type: components["schemas"]["VariableType"];
         };
         /**
-         * DeliveryReply
-         * @description `channel` and `channel_id` null: a channel that the caller does not see.
-         */
-        watchbill__api__notifications__DeliveryReply: {
-            /**
-             * Attempt
-             * @description attempts so far
-             */
-            attempt: number;
-            /** Channel */
-            channel: string | null;
-            /** Channel Id */
-            channel_id: number | null;
-            /**
-             * Due At
-             * @description of what waits: when the next attempt is made
-             */
-            due_at: string;
-            /** Ended At */
-            ended_at: string | null;
-            /**
-             * Error
-             * @description how the last attempt failed
-             */
-            error: string | null;
-            /**
-             * Message Id
-             * Format: uuid
-             * @description goes with every attempt: of a webhook `msg_` and this without hyphens
-             */
-            message_id: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "waiting" | "sent" | "failed";
-        };
-        /**
          * Decision
          * @description What becomes of what is held: run all of it, skip it, or run the latest of each job and skip its others.
          */
@@ -11452,36 +11482,6 @@ export interface components {
             site_id?: number | null;
             /** Value */
             value?: (string | number | boolean) | null;
-        };
-        /**
-         * DeliveryReply
-         * @description `body`: its first 2 KiB. `reason`: a word for whoever looks after the webhook; the sender was told none where it had no proof.
-         */
-        watchbill__api__webhooks__DeliveryReply: {
-            /** At */
-            at: string;
-            /** Body */
-            body: string;
-            /** Body Bytes */
-            body_bytes: number;
-            /** Id */
-            id: number;
-            /**
-             * Outcome
-             * @enum {string}
-             */
-            outcome: "launched" | "repeated" | "invalid" | "refused" | "unauthorized" | "rate_limited" | "tested";
-            /** Problems */
-            problems: components["schemas"]["FieldProblem"][];
-            /** Reason */
-            reason: string | null;
-            /**
-             * Run Id
-             * @description what it launched; the run may be gone by now
-             */
-            run_id: number | null;
-            /** Source Address */
-            source_address: string | null;
         };
     };
     responses: never;
@@ -28314,7 +28314,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageOf_DeliveryReply_"];
+                    "application/json": components["schemas"]["PageOf_WebhookDeliveryReply_"];
                 };
             };
             /** @description Not signed in */
