@@ -4,7 +4,7 @@ The document and its rules are `core.workflow_graph`'s, what comes next in a run
 `runs`, as that of jobs does.
 """
 
-from watchbill.workflows.deciding import cancel, decide, kept_and_again, require_whole, resume
+from watchbill.workflows.deciding import cancel, decide, require_whole, resume
 from watchbill.workflows.documents import Documents
 from watchbill.workflows.launching import Launch, launch
 from watchbill.workflows.reading import (
@@ -16,7 +16,6 @@ from watchbill.workflows.reading import (
     get_run,
     list_runs,
     open_approvals,
-    run_of_occurrence,
     set_devices,
 )
 from watchbill.workflows.requests import from_json as request_from_json
@@ -69,7 +68,6 @@ __all__ = [
     "get_webhook",
     "give_up",
     "give_up_abandoned",
-    "kept_and_again",
     "launch",
     "list_deliveries",
     "list_runs",
@@ -83,7 +81,6 @@ __all__ = [
     "reseal",
     "resume",
     "rotate_secret",
-    "run_of_occurrence",
     "set_devices",
     "step",
     "take_delivery",

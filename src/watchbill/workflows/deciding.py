@@ -6,12 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from watchbill import runs
 from watchbill.core.problems import Problem
-from watchbill.core.workflow_steps import COUNTED_AS, downstream
+from watchbill.core.workflow_steps import COUNTED_AS
 from watchbill.core.workflow_types import FAILED_NODE, NodeState, WorkflowState
 from watchbill.identity import Actor, Permission, audit
 from watchbill.kit.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from watchbill.workflows import store
-from watchbill.workflows.documents import wiring_of
 from watchbill.workflows.launching import Launch, launch
 from watchbill.workflows.reading import RunView
 
@@ -115,12 +114,3 @@ def require_whole(actor: Actor, run: RunView) -> None:
     mine = actor.scope.site_ids
     if mine is not None and (run.allowed_site_ids is None or not set(run.allowed_site_ids) <= mine):
         raise ForbiddenError("This run has devices of sites that you do not see.", code="job_spans_other_sites")
-
-
-def kept_and_again(run: RunView, from_nodes: list[str]) -> tuple[list[str], list[str]]:
-    """Which nodes a run that goes on would keep, and which it would run again."""
-    graph = wiring_of(run.document).graph
-    again = downstream(graph, from_nodes)
-    return [node.id for node in graph.nodes if node.id not in again], [
-        node.id for node in graph.nodes if node.id in again
-    ]

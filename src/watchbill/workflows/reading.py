@@ -65,7 +65,6 @@ WHERE s.run_id = :run AND s.node_id = :node AND s.port = :port AND u.place > :af
   AND (CAST(:sites AS bigint[]) IS NULL OR d.site_id = ANY(:sites))
 ORDER BY u.place LIMIT :limit
 """)
-_RUN_OF_OCCURRENCE = text("SELECT run_id FROM workflow_runs WHERE occurrence_id = :occurrence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +246,3 @@ async def set_devices(
     values = {"run": run_id, "node": node, "port": port, "after": after, "sites": scope.as_list(), "limit": limit + 1}
     page = page_of((await tx.execute(_DEVICES, values)).all(), limit, lambda row: (row.place,))
     return page.map(lambda row: SetDevice(*row[:-1]))
-
-
-async def run_of_occurrence(tx: AsyncConnection, occurrence_id: uuid.UUID) -> int | None:
-    """The run of a workflow that an occurrence of a job is."""
-    found: int | None = (await tx.execute(_RUN_OF_OCCURRENCE, {"occurrence": occurrence_id})).scalar_one_or_none()
-    return found

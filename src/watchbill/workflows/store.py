@@ -111,7 +111,6 @@ WITH RECURSIVE above AS (
 )
 SELECT max(level) FROM above
 """)
-_NAMES = text("SELECT id, username FROM operators WHERE id = ANY(:ids)")
 
 
 @dataclass(slots=True)
@@ -345,11 +344,6 @@ async def pins_of(tx: AsyncConnection, run_id: int) -> dict[str, int]:
 async def levels(tx: AsyncConnection, run_id: int) -> int:
     """1 = a run that is no node of another."""
     return int((await tx.execute(_LEVELS, {"run": run_id})).scalar_one() or 1)
-
-
-async def usernames(tx: AsyncConnection, operator_ids: Sequence[int]) -> dict[int, str]:
-    rows = await tx.execute(_NAMES, {"ids": list(operator_ids)}) if operator_ids else ()
-    return {row.id: row.username for row in rows}
 
 
 _DECIDE = text("""
