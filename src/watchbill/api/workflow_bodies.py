@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from watchbill.api.common import Model
+from watchbill.core.workflow_graph import NODE_ID
 from watchbill.core.workflow_types import (
     DEFAULT_RUN_LIMIT_SECONDS,
     MAX_EDGES,
@@ -21,7 +22,7 @@ from watchbill.core.workflow_types import (
     RouteOn,
 )
 
-_NODE_ID: Final = "[a-z][a-z0-9_]{0,39}"
+_NODE_ID: Final = NODE_ID.pattern
 _END: Final = Field(pattern=rf"^{_NODE_ID}\.[a-z]+$", description="a node and one of its ports, as node.port")
 
 
